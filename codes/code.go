@@ -1,0 +1,72 @@
+package codes
+
+import (
+	"crypto/rand"
+	"strings"
+	"unicode/utf8"
+)
+
+// Bounds of the arguments.
+const (
+	MaxIDChars    = 120  // Unicode characters of an auth_id
+	MaxCodeLength = 1000 // digits of a code
+)
+
+// ParseID checks an auth_id: 1 to 120 Unicode characters.
+func ParseID(s string) (ID, error) {
+	if n := utf8.RuneCountInString(s); n < 1 || n > MaxIDChars || !utf8.ValidString(s) {
+		return "", &ArgumentError{"auth_id", "1 to 120 characters"}
+	}
+	return ID(s), nil
+}
+
+// ParsePhone checks a recipient: 1 and ten ASCII digits; one leading + is dropped.
+func ParsePhone(s string) (Phone, error) {
+	digits := strings.TrimPrefix(s, "+")
+	if len(digits) != 11 || digits[0] != '1' || !allDigits(digits) {
+		return "", &ArgumentError{"recipient", "1 and ten digits, such as 12065551234"}
+	}
+	return Phone(digits), nil
+}
+
+// ParseCode checks a code as a person typed it: ASCII digits, with blanks
+// around them dropped. Its length is not checked: digits of another length
+// are a wrong code.
+func ParseCode(s string) (Code, error) {
+	digits := strings.Trim(s, " \t\r\n")
+	if digits == "" || !allDigits(digits) {
+		return "", &ArgumentError{"code", "digits"}
+	}
+	return Code(digits), nil
+}
+
+// NewCode makes a code of so many digits, every one of the 10^length codes
+// equally likely.
+func NewCode(length int) Code {
+	digits := make([]byte, 0, length)
+	var random [64]byte
+	for len(digits) < length {
+		_, _ = rand.Read(random[:]) // never fails: crypto/rand ends the program instead
+		for _, b := range random {
+			// 250 is the largest multiple of ten that a byte holds; a larger
+			// byte would make the digits 0 to 5 likelier than the rest.
+			if b < 250 && len(digits) < length {
+				digits = append(digits, '0'+b%10)
+			}
+		}
+	}
+	return Code(digits)
+}
+
+// canonical is the form in which two codes are compared: people and
+// spreadsheets drop leading zeros, so they do not count on either side.
+func canonical(c Code) string { return strings.TrimLeft(string(c), "0") }
+
+func allDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,70 @@
+package codes
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"hash"
+	"sync"
+)
+
+// Digest stands for an auth_id, a code or a number at rest: the first 128 bits
+// of its HMAC-SHA-256 under the service's secret.
+type Digest [16]byte
+
+// String returns the digest in the form of key names: 22 characters of base64url.
+func (d Digest) String() string { return base64.RawURLEncoding.EncodeToString(d[:]) }
+
+// Op identifies one operation, so that a repetition of it is recognised.
+type Op [12]byte
+
+// NewOp returns a fresh random Op.
+func NewOp() Op {
+	var op Op
+	_, _ = rand.Read(op[:]) // never fails: crypto/rand ends the program instead
+	return op
+}
+
+// String returns the op in the form of key names: 16 characters of base64url.
+func (o Op) String() string { return base64.RawURLEncoding.EncodeToString(o[:]) }
+
+// Hasher makes digests under one secret. It is safe for concurrent use.
+type Hasher struct{ pool sync.Pool }
+
+// NewHasher returns a Hasher under the given secret.
+func NewHasher(secret []byte) *Hasher {
+	key := append([]byte(nil), secret...)
+	return &Hasher{pool: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+}
+
+// ID digests an auth_id.
+func (h *Hasher) ID(id ID) Digest { return h.digest('i', string(id), "") }
+
+// Phone digests a recipient's number.
+func (h *Hasher) Phone(p Phone) Digest { return h.digest('p', string(p), "") }
+
+// Address digests a client's network address.
+func (h *Hasher) Address(a string) Digest { return h.digest('a', a, "") }
+
+// Code digests a code in canonical form, bound to the auth_id it was made for:
+// the same code under two ids has two digests.
+func (h *Hasher) Code(id ID, c Code) Digest { return h.digest('c', string(id), canonical(c)) }
+
+// digest separates the domains by kind. An id may hold any character but is
+// at most 480 bytes, a code holds digits only, so the last zero byte always
+// separates the two.
+func (h *Hasher) digest(kind byte, a, b string) Digest {
+	mac := h.pool.Get().(hash.Hash)
+	mac.Reset()
+	var scratch [128]byte
+	buf := append(scratch[:0], kind)
+	buf = append(buf, a...)
+	buf = append(buf, 0)
+	buf = append(buf, b...)
+	mac.Write(buf)
+	var sum [sha256.Size]byte
+	mac.Sum(sum[:0])
+	h.pool.Put(mac)
+	return Digest(sum[:len(Digest{})])
+}
