@@ -1,0 +1,61 @@
+package flowroute_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/flowroute"
+	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
+)
+
+func ExampleClient_Send() {
+	sim, err := flowroutetest.NewServer("", flowroutetest.Options{
+		AccessKey: "access", SecretKey: "secret", Numbers: []string{"12065550101"},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = sim.Close() }()
+
+	client := flowroute.New(flowroute.Options{
+		BaseURL: sim.URL, AccessKey: "access", SecretKey: "secret", From: "12065550101",
+		Timeout: 10 * time.Second, MaxWait: 2 * time.Second,
+	})
+	defer client.Close()
+
+	id, err := client.Send(context.Background(), codes.Message{To: "12065551234", Text: "1234\nWelcome!"})
+	sent := sim.Messages()[0]
+	fmt.Println(err, id == sent.ID)
+	fmt.Printf("%s: %q\n", sent.To, sent.Body)
+	// Output:
+	// <nil> true
+	// 12065551234: "1234\nWelcome!"
+}
+
+// What an error means for the message, here at numbers with which the
+// simulator always acts out a fault.
+func ExampleStatusError() {
+	sim, err := flowroutetest.NewServer("", flowroutetest.Options{Numbers: []string{"12065550101"}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = sim.Close() }()
+	client := flowroute.New(flowroute.Options{BaseURL: sim.URL, From: "12065550101"})
+	defer client.Close()
+
+	for _, to := range []codes.Phone{"15005550403", "15005550503"} {
+		_, err := client.Send(context.Background(), codes.Message{To: to, Text: "1234"})
+		var status *flowroute.StatusError
+		if errors.As(err, &status) {
+			fmt.Println(status.Status, errors.Is(err, codes.ErrRejected), errors.Is(err, codes.ErrUnconfirmed))
+		}
+	}
+	// Output:
+	// 403 true false
+	// 503 false true
+}

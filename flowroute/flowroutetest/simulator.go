@@ -1,0 +1,232 @@
+package flowroutetest
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+const (
+	defaultKeep        = 10_000
+	defaultLookupDelay = time.Second
+)
+
+// Options say what the simulated account looks like. They print masked.
+type Options struct {
+	AccessKey, SecretKey string
+	Numbers              []string      // the account's own numbers, which may send; 11 digits each
+	OptOuts              []Pair        // who sent STOP to which number
+	StrictDigits         bool          // refuse a leading + on v2 and v2.1
+	Rate                 int           // requests per clock second and endpoint; 0 is no limit, the real one is 5
+	LookupDelay          time.Duration // from acceptance until a message can be looked up; 0 is 1s, below 0 is none
+	Keep                 int           // newest accepted messages that are kept; 0 is 10,000
+	OpenControl          bool          // answer under /_sim/ to other than loopback addresses too
+
+	// OnMessage is called after each acceptance, before the answer, from
+	// parallel goroutines.
+	OnMessage func(Message)
+	Now       func() time.Time // nil is time.Now
+}
+
+// Format masks the options under every verb: they hold the keys.
+func (Options) Format(f fmt.State, _ rune) { codes.Redact(f, "flowroutetest options") }
+
+// MarshalText masks the options in JSON and in log attributes.
+func (Options) MarshalText() ([]byte, error) { return []byte("[flowroutetest options]"), nil }
+
+// Pair is a subscriber and the number that it does not want to hear from.
+type Pair struct{ To, From string }
+
+// Message is an accepted message.
+type Message struct {
+	ID       string    `json:"id"`
+	To       string    `json:"to"`   // 11 digits
+	From     string    `json:"from"` // 11 digits
+	Body     string    `json:"body"`
+	Segments int       `json:"segments"` // as Flowroute bills them
+	Encoding int       `json:"encoding"` // 0 is ASCII, 8 is UCS-2
+	At       time.Time `json:"at"`
+	Endpoint string    `json:"endpoint"` // v2, v2.1 or v2.2
+}
+
+// Counts are exact however many messages are kept.
+type Counts struct {
+	Requests int64 `json:"requests"` // all but those under /_sim/
+	Limited  int64 `json:"limited"`  // answered 429
+	Accepted int64 `json:"accepted"` // messages
+}
+
+// Simulator is the simulated API. It is an http.Handler and safe for
+// concurrent use.
+type Simulator struct {
+	options Options
+	owned   map[string]bool
+	optOuts map[Pair]bool
+	magic   map[string]Fault
+
+	mu       sync.Mutex
+	messages []Message // oldest first, at most options.Keep
+	counts   Counts
+	faults   map[string]Fault  // by recipient; "" is the default
+	windows  map[string]window // by method and endpoint
+}
+
+// window counts the requests in one clock second.
+type window struct {
+	second int64
+	count  int
+}
+
+// New returns a simulator.
+func New(o Options) *Simulator {
+	if o.LookupDelay == 0 {
+		o.LookupDelay = defaultLookupDelay
+	}
+	if o.Keep <= 0 {
+		o.Keep = defaultKeep
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &Simulator{
+		options: o,
+		owned:   make(map[string]bool),
+		optOuts: make(map[Pair]bool),
+		magic:   MagicNumbers(),
+		faults:  make(map[string]Fault),
+		windows: make(map[string]window),
+	}
+	for _, number := range o.Numbers {
+		s.owned[digits(number)] = true
+	}
+	for _, p := range o.OptOuts {
+		s.optOuts[Pair{digits(p.To), digits(p.From)}] = true
+	}
+	return s
+}
+
+// Messages returns the accepted messages that are kept, oldest first.
+func (s *Simulator) Messages() []Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]Message(nil), s.messages...)
+}
+
+// Requests returns the counts since the start or the last Reset.
+func (s *Simulator) Requests() Counts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counts
+}
+
+// Reset forgets the messages and the counts. Faults stay.
+func (s *Simulator) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.messages, s.counts = nil, Counts{}
+}
+
+// ServeHTTP answers one request.
+func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if path, found := strings.CutPrefix(r.URL.Path, controlPrefix); found {
+		s.control(w, r, path)
+		return
+	}
+	s.mu.Lock()
+	s.counts.Requests++
+	s.mu.Unlock()
+
+	endpoint, id, found := parsePath(r.URL.Path)
+	method := http.MethodPost
+	if id != "" {
+		method = http.MethodGet
+	}
+	switch {
+	case !found:
+		s.fail(w, http.StatusNotFound, "The requested URL was not found on the server.")
+	case r.Method != method:
+		w.Header().Set("Allow", method)
+		s.fail(w, http.StatusMethodNotAllowed, "The method is not allowed for the requested URL.")
+	case !s.authorized(r):
+		w.Header().Set("WWW-Authenticate", `Basic realm="Flowroute"`)
+		s.fail(w, http.StatusUnauthorized, "The credentials are missing or wrong.")
+	case !s.turn(method + " " + endpoint):
+		s.fail(w, http.StatusTooManyRequests, "Too many requests in this second.")
+	case id != "":
+		s.lookUp(w, endpoint, id)
+	default:
+		s.send(w, r, endpoint)
+	}
+}
+
+// send checks a message, accepts it and answers, or acts out a fault.
+func (s *Simulator) send(w http.ResponseWriter, r *http.Request, endpoint string) {
+	m, refused := s.check(r, endpoint)
+	if refused != nil {
+		s.fail(w, refused.status, refused.detail)
+		return
+	}
+	fault := s.takeFault(m.To)
+	if fault.accepts() {
+		m = s.accept(m)
+		if s.options.OnMessage != nil {
+			s.options.OnMessage(m)
+		}
+	}
+	s.act(w, r, fault, m)
+}
+
+// accept gives the message its id and time and keeps it.
+func (s *Simulator) accept(m Message) Message {
+	prefix := "mdr2-"
+	if m.Endpoint == "v2" {
+		prefix = "mdr1-"
+	}
+	m.ID = prefix + randomHex(16)
+	segments, ascii := codes.Segments(codes.Text(m.Body))
+	m.Segments = segments
+	if !ascii {
+		m.Encoding = 8
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.At = s.options.Now()
+	s.counts.Accepted++
+	if len(s.messages) == s.options.Keep {
+		s.messages[0] = Message{} // let go of the strings: the array lives on for a while
+		s.messages = s.messages[1:]
+	}
+	s.messages = append(s.messages, m)
+	return m
+}
+
+// turn counts a request, a refused one too, and reports whether this clock
+// second still had room for it.
+func (s *Simulator) turn(endpoint string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.options.Now().Unix()
+	w := s.windows[endpoint]
+	if w.second != now {
+		w = window{second: now}
+	}
+	w.count++
+	s.windows[endpoint] = w
+	return s.options.Rate <= 0 || w.count <= s.options.Rate
+}
+
+// digits is the form in which numbers are kept and compared.
+func digits(number string) string { return strings.TrimPrefix(number, "+") }
+
+func randomHex(bytes int) string {
+	b := make([]byte, bytes)
+	_, _ = rand.Read(b) // never fails: crypto/rand ends the program instead
+	return hex.EncodeToString(b)
+}
