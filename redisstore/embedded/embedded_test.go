@@ -1,0 +1,179 @@
+package embedded_test
+
+import (
+	"context"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/flowroute/sms-verification/redisstore/embedded"
+)
+
+func start(t *testing.T) (*embedded.Server, *redis.Client, context.Context) {
+	t.Helper()
+	s, err := embedded.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s, dial(t, s.URL()), t.Context()
+}
+
+func dial(t *testing.T, url string) *redis.Client {
+	t.Helper()
+	opt, err := redis.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := redis.NewClient(opt)
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func TestPassword(t *testing.T) {
+	s, c, ctx := start(t)
+	if err := c.Ping(ctx).Err(); err != nil {
+		t.Fatalf("with the password: %v", err)
+	}
+	if !strings.HasPrefix(s.URL(), "redis://:") || !strings.Contains(s.URL(), "@127.0.0.1:") {
+		t.Errorf("the URL is not one of loopback with a password")
+	}
+	_, host, _ := strings.Cut(s.URL(), "@")
+	for name, url := range map[string]string{"no": "redis://" + host, "another": "redis://:wrong@" + host} {
+		other := dial(t, url)
+		for _, do := range [][]any{{"get", "k"}, {"time"}, {"eval", "return 1", 0}, {"flushall"}, {"scan", 0}} {
+			if err := other.Do(ctx, do...).Err(); err == nil {
+				t.Errorf("%s ran with %s password", do[0], name)
+			}
+		}
+	}
+}
+
+func TestKeysExpireWithTheClock(t *testing.T) {
+	_, c, ctx := start(t)
+	set := time.Now()
+	c.Set(ctx, "short", "v", time.Second)
+	c.HSet(ctx, "hash", "f", "v")
+	c.PExpire(ctx, "hash", time.Second)
+	time.Sleep(500 * time.Millisecond)
+	if n := c.Exists(ctx, "short", "hash").Val(); n != 2 && time.Since(set) < time.Second {
+		t.Errorf("%d of 2 keys left after %v", n, time.Since(set))
+	}
+	time.Sleep(time.Until(set.Add(1100 * time.Millisecond)))
+	if n, err := c.Exists(ctx, "short", "hash").Result(); n != 0 || err != nil {
+		t.Errorf("%d keys of 1s left after 1.1s (error %v)", n, err)
+	}
+	if n := c.DBSize(ctx).Val(); n != 0 {
+		t.Errorf("DBSIZE %d after everything expired", n)
+	}
+}
+
+func TestLargeTTL(t *testing.T) {
+	const seconds = 9_000_000_000
+	s, c, ctx := start(t)
+	for name, err := range map[string]error{
+		"set":     c.Do(ctx, "set", "set", "v", "ex", seconds).Err(),
+		"sadd":    c.SAdd(ctx, "script", "m").Err(),
+		"pexpire": c.Eval(ctx, "return redis.call('PEXPIRE', KEYS[1], ARGV[1])", []string{"script"}, "9000000000000").Err(),
+	} {
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	s.Advance(time.Hour)
+	for _, key := range []string{"set", "script"} {
+		ms, err := c.Do(ctx, "pttl", key).Int64()
+		want := int64(seconds-3600) * 1000
+		if err != nil || ms > want || ms < want-60_000 {
+			t.Errorf("%s: PTTL %d, want just under %d (error %v)", key, ms, want, err)
+		}
+	}
+}
+
+// Advance moves TTL, TIME and EXPIREAT together, and time runs on after it.
+func TestAdvance(t *testing.T) {
+	s, c, ctx := start(t)
+	before := c.Time(ctx).Val()
+	if d := time.Since(before).Abs(); d > time.Minute {
+		t.Errorf("TIME is %v off", d)
+	}
+	c.Set(ctx, "gone", "v", 10*time.Minute)
+	c.Set(ctx, "stays", "v", 20*time.Minute)
+	s.Advance(15 * time.Minute)
+	if n := c.Exists(ctx, "gone").Val(); n != 0 {
+		t.Error("a key of 10m is left after 15m")
+	}
+	if d := c.PTTL(ctx, "stays").Val(); d > 5*time.Minute || d < 4*time.Minute {
+		t.Errorf("TTL %v, want just under 5m", d)
+	}
+	after := c.Time(ctx).Val()
+	if d := after.Sub(before); d < 15*time.Minute || d > 16*time.Minute {
+		t.Errorf("TIME moved by %v, want 15m", d)
+	}
+	c.Set(ctx, "at", "v", 0)
+	c.PExpireAt(ctx, "at", after.Add(time.Minute))
+	if d := c.PTTL(ctx, "at").Val(); d > time.Minute || d < 30*time.Second {
+		t.Errorf("TTL %v after PEXPIREAT in a minute", d)
+	}
+
+	c.Set(ctx, "short", "v", 100*time.Millisecond)
+	time.Sleep(150 * time.Millisecond)
+	if n := c.Exists(ctx, "short").Val(); n != 0 {
+		t.Error("TTLs stand still after Advance")
+	}
+	if d := c.Time(ctx).Val().Sub(after); d < 150*time.Millisecond {
+		t.Errorf("TIME moved by %v during 150ms", d)
+	}
+}
+
+// A script sees one time throughout, and under contention the clock neither
+// goes back nor runs faster.
+func TestTimeUnderLoad(t *testing.T) {
+	_, c, ctx := start(t)
+	const script = `
+		local function now() local t = redis.call('TIME'); return string.format('%.0f', t[1] * 1000000 + t[2]) end
+		local first = now()
+		for i = 1, 50 do redis.call('SET', KEYS[1], i, 'PX', ARGV[1]) end
+		redis.call('RPUSH', KEYS[2], first)
+		return first == now() and 1 or 0`
+	begin := time.Now()
+	c.Set(ctx, "witness", "v", time.Hour)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 50 {
+				if same, err := c.Eval(ctx, script, []string{"k", "times"}, 60_000).Bool(); !same || err != nil {
+					t.Errorf("TIME moved on during a script, or error %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	left := c.PTTL(ctx, "witness").Val()
+	if lost, elapsed := time.Hour-left, time.Since(begin); lost > elapsed+5*time.Millisecond || lost < elapsed/2 {
+		t.Errorf("the TTL lost %v in %v", lost, elapsed)
+	}
+	times, err := c.LRange(ctx, "times", 0, -1).Result()
+	if err != nil || len(times) != 400 || !slices.IsSorted(times) {
+		t.Errorf("TIME went back between two of %d scripts (error %v)", len(times), err)
+	}
+}
+
+func TestClose(t *testing.T) {
+	s, c, ctx := start(t)
+	if err := c.Ping(ctx).Err(); err != nil {
+		t.Fatal(err)
+	}
+	addr := c.Options().Addr
+	s.Close()
+	s.Close() // does no harm
+	if conn, err := net.Dial("tcp", addr); err == nil {
+		_ = conn.Close()
+		t.Error("it accepts connections after Close")
+	}
+}

@@ -1,0 +1,311 @@
+package redistest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// backends runs a test on every kind of Redis.
+func backends(t *testing.T, test func(t *testing.T, r *Instance)) {
+	for name, open := range map[string]func(testing.TB) *Instance{
+		"mini":     Mini,
+		"server":   func(t testing.TB) *Instance { return Server(t) },
+		"sentinel": Sentinel,
+		"cluster":  Cluster,
+		"replicas": ClusterWithReplicas,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			begin := time.Now()
+			r := open(t)
+			t.Logf("open after %v", time.Since(begin).Round(time.Millisecond))
+			test(t, r)
+		})
+	}
+}
+
+func TestBackends(t *testing.T) {
+	backends(t, func(t *testing.T, r *Instance) {
+		t.Run("write", func(t *testing.T) { testWriteEverywhere(t, r) })
+		t.Run("inspect", func(t *testing.T) { testInspect(t, r) })
+		t.Run("advance", func(t *testing.T) { testAdvance(t, r) })
+	})
+}
+
+// Right after the start every slot takes writes, and Keys finds them all.
+func testWriteEverywhere(t *testing.T, r *Instance) {
+	ctx := t.Context()
+	var want []string
+	for _, n := range []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"} {
+		for _, key := range []string{"all:" + n, "all:*" + n} {
+			if err := r.Client().Set(ctx, key, "v", time.Minute).Err(); err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, key)
+		}
+	}
+	slices.Sort(want)
+	if got := r.Keys(t, "all:"); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := r.Keys(t, "all:*"); len(got) != 10 {
+		t.Errorf("the prefix is taken as a pattern: %q", got)
+	}
+	r.NoKeyWithoutTTL(t, "all:")
+}
+
+func testInspect(t *testing.T, r *Instance) {
+	ctx, c := t.Context(), r.Client()
+	c.Set(ctx, "in:string", "s\x00ecret", 0)
+	c.HSet(ctx, "in:hash", "field", "of hash")
+	c.RPush(ctx, "in:list", "first", "second")
+	c.SAdd(ctx, "in:set", "of set")
+	c.ZAdd(ctx, "in:zset", redis.Z{Score: 12065551234, Member: "member"})
+	for _, key := range []string{"in:hash", "in:list", "in:set"} {
+		c.Expire(ctx, key, time.Minute)
+	}
+	const want = "in:hash (hash)\n\tfield = of hash\n" +
+		"in:list (list)\n\tfirst\n\tsecond\n" +
+		"in:set (set)\n\tof set\n" +
+		"in:string (string)\n\ts\x00ecret\n" +
+		"in:zset (zset)\n\tmember = 12065551234\n"
+	if got := r.Dump(t, "in:"); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+
+	failures := &recorder{TB: t}
+	failures.run(func() { r.NoKeyWithoutTTL(failures, "in:") })
+	if got := failures.String(); !strings.Contains(got, `2 keys without TTL: ["in:string" "in:zset"]`) {
+		t.Errorf("NoKeyWithoutTTL said %q", got)
+	}
+
+	c.XAdd(ctx, &redis.XAddArgs{Stream: "in:stream", Values: []string{"f", "v"}})
+	failures = &recorder{TB: t}
+	failures.run(func() { r.Dump(failures, "in:") })
+	if got := failures.String(); !strings.Contains(got, "unknown type stream") {
+		t.Errorf("Dump passed over a stream: %q", got)
+	}
+}
+
+func testAdvance(t *testing.T, r *Instance) {
+	ctx, c := t.Context(), r.Client()
+	before := c.Eval(ctx, "return redis.call('TIME')[1]", []string{"k"}).String()
+	c.Set(ctx, "soon", "v", time.Second)
+	r.Advance(1100 * time.Millisecond)
+	if n := c.Exists(ctx, "soon").Val(); n != 0 {
+		t.Error("a key of 1s is left after 1.1s")
+	}
+	if after := c.Eval(ctx, "return redis.call('TIME')[1]", []string{"k"}).String(); after <= before {
+		t.Errorf("TIME %s, then %s", before, after)
+	}
+}
+
+func TestServerConfig(t *testing.T) {
+	r := Server(t, "maxmemory-policy noeviction", "user app on >secret ~app:* +get")
+	app := clientOf(t, strings.Replace(r.URL, "redis://", "redis://app:secret@", 1))
+	if err := app.Set(t.Context(), "app:k", "v", 0).Err(); err == nil || !strings.Contains(err.Error(), "NOPERM") {
+		t.Errorf("SET against the ACL: %v", err)
+	}
+}
+
+func TestServerStartsQuickly(t *testing.T) {
+	best := time.Hour
+	for range 3 {
+		begin := time.Now()
+		Server(t)
+		best = min(best, time.Since(begin))
+	}
+	if best > 300*time.Millisecond {
+		t.Errorf("the quickest of three starts took %v", best)
+	}
+}
+
+func TestStall(t *testing.T) {
+	r := Server(t)
+	r.Signal(syscall.SIGSTOP)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	stalled := clientOf(t, r.URL+"?read_timeout=50ms&max_retries=-1")
+	if err := stalled.Ping(ctx).Err(); err == nil {
+		t.Error("a stalled server answers")
+	}
+	r.Signal(syscall.SIGCONT)
+	if err := r.Client().Ping(t.Context()).Err(); err != nil {
+		t.Errorf("after SIGCONT: %v", err)
+	}
+}
+
+func TestKillAndRestart(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		config []string
+		want   string
+	}{
+		{"without persistence", nil, ""},
+		{"with", []string{"appendonly yes", "appendfsync always"}, "v"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := Server(t, c.config...)
+			ctx := t.Context()
+			if err := r.Client().Set(ctx, "k", "v", 0).Err(); err != nil {
+				t.Fatal(err)
+			}
+			r.Signal(syscall.SIGKILL)
+			if conn, err := net.Dial("tcp", r.Addr); err == nil {
+				_ = conn.Close()
+				t.Error("a killed server accepts connections")
+			}
+			r.Restart()
+			if got := r.Client().Get(ctx, "k").Val(); got != c.want {
+				t.Errorf("got %q after a kill, want %q", got, c.want)
+			}
+			r.Restart() // while it runs
+			if err := r.Client().Ping(ctx).Err(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestSentinelFailsOver(t *testing.T) {
+	t.Parallel()
+	r := Sentinel(t)
+	r.Signal(syscall.SIGKILL)
+	writable(t, r, "k")
+	_, want, _ := net.SplitHostPort(r.Nodes[1].Addr)
+	if got := r.Client().ConfigGet(t.Context(), "port").Val()["port"]; got != want {
+		t.Errorf("the master is at port %s, the replica was at %s", got, want)
+	}
+}
+
+func TestClusterFailsOver(t *testing.T) {
+	t.Parallel()
+	r := ClusterWithReplicas(t)
+	r.Signal(syscall.SIGKILL)
+	writable(t, r, "3560") // in slot 0, which was the first master's
+}
+
+// writable fails the test unless the key can be written within some seconds.
+func writable(t *testing.T, r *Instance, key string) {
+	t.Helper()
+	begin := time.Now()
+	for time.Since(begin) < 20*time.Second {
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		err := r.Client().Set(ctx, key, "v", time.Minute).Err()
+		cancel()
+		if err == nil {
+			t.Logf("failed over after %v", time.Since(begin).Round(time.Millisecond))
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatal("no failover")
+}
+
+// Every process is gone when the test that started it has ended.
+func TestProcessesEnd(t *testing.T) {
+	var nodes []*Node
+	t.Run("start", func(t *testing.T) {
+		r := Cluster(t)
+		nodes = append(nodes, r.Nodes...)
+		stopped := Server(t)
+		stopped.Signal(syscall.SIGSTOP)
+		nodes = append(nodes, stopped.Nodes...)
+		for _, n := range nodes {
+			if err := n.cmd.Process.Signal(syscall.Signal(0)); err != nil {
+				t.Errorf("%s: %v while it should run", n.Addr, err)
+			}
+		}
+	})
+	for _, n := range nodes {
+		if err := syscall.Kill(n.cmd.Process.Pid, 0); !errors.Is(err, syscall.ESRCH) {
+			t.Errorf("%s lives on: %v", n.Addr, err)
+		}
+	}
+}
+
+func TestWithoutRedisServer(t *testing.T) {
+	for required, want := range map[string]string{
+		"":  "skip: redistest: redis-server is not installed",
+		"1": "fatal: redistest: redis-server is not installed, and REQUIRE_REDIS=1",
+	} {
+		t.Setenv("PATH", "")
+		t.Setenv("REQUIRE_REDIS", required)
+		r := &recorder{TB: t}
+		r.run(func() { Server(r) })
+		if got := r.String(); got != want {
+			t.Errorf("REQUIRE_REDIS=%s: %q", required, got)
+		}
+	}
+}
+
+// A process that cannot have its port is not mistaken for the one that has it.
+func TestPortTaken(t *testing.T) {
+	n := *Server(t).Nodes[0]
+	if err := n.start(); err == nil || !strings.Contains(err.Error(), "Address already in use") {
+		t.Errorf("a second start at the same address: %v", err)
+	}
+}
+
+func TestBadConfigIsExplained(t *testing.T) {
+	r := &recorder{TB: t}
+	r.run(func() { Server(r, "no-such-setting yes") })
+	if got := r.String(); !strings.Contains(got, "no-such-setting") {
+		t.Errorf("the failure does not show the log: %q", got)
+	}
+}
+
+// clientOf returns a client as a test's own code would make it.
+func clientOf(t *testing.T, url string) *redis.Client {
+	t.Helper()
+	opt, err := redis.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt.DialerRetries = 1
+	c := redis.NewClient(opt)
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// recorder stands in for a test that fails or is skipped.
+type recorder struct {
+	testing.TB
+	strings.Builder
+}
+
+// run runs f as the body of the test.
+func (r *recorder) run(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	<-done
+}
+
+func (r *recorder) Errorf(format string, args ...any) {
+	r.WriteString("error: " + fmt.Sprintf(format, args...))
+}
+
+func (r *recorder) Fatal(args ...any) {
+	r.WriteString("fatal: " + fmt.Sprint(args...))
+	runtime.Goexit()
+}
+
+func (r *recorder) Fatalf(format string, args ...any) { r.Fatal(fmt.Sprintf(format, args...)) }
+
+func (r *recorder) Skip(args ...any) {
+	r.WriteString("skip: " + fmt.Sprint(args...))
+	runtime.Goexit()
+}
