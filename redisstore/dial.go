@@ -1,0 +1,104 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// The set-ups of Redis.
+const (
+	Standalone = "standalone"
+	Sentinel   = "sentinel"
+	Cluster    = "cluster"
+)
+
+// Sizes of the connection pool, per node.
+const (
+	poolSize    = 64
+	poolTimeout = 100 * time.Millisecond
+)
+
+// errURL does not repeat anything of the URL, nor of what its parser says:
+// with a password that is not percent-encoded either may hold a part of it.
+var errURL = errors.New("not a usable address: write redis://, rediss:// or unix:// as in redis://user:password@host:6379/0, " +
+	"with special characters of the password percent-encoded; sentinel needs ?master_name=")
+
+// Dial returns a client for the URL in the given mode. It does not connect
+// yet. What the URL sets itself (timeouts, pool size, TLS) is kept; see the
+// go-redis documentation of ParseURL, ParseFailoverURL and ParseClusterURL.
+func Dial(url, mode string) (redis.UniversalClient, error) {
+	switch mode {
+	case Standalone:
+		o, err := redis.ParseURL(url)
+		if err != nil {
+			return nil, errURL
+		}
+		o.ContextTimeoutEnabled, o.DisableIdentity = true, true
+		o.MaxRetries, o.DialerRetries = -1, 1 // the store repeats by itself, see script.go
+		o.MaintNotificationsConfig = noNotifications()
+		defaultTo(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.PoolTimeout, &o.PoolSize)
+		return redis.NewClient(o), nil
+	case Sentinel:
+		o, err := redis.ParseFailoverURL(url)
+		if err != nil || o.MasterName == "" {
+			return nil, errURL
+		}
+		o.ContextTimeoutEnabled, o.DisableIdentity = true, true
+		o.MaxRetries, o.DialerRetries = -1, 1
+		defaultTo(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.PoolTimeout, &o.PoolSize)
+		return redis.NewFailoverClient(o), nil
+	case Cluster:
+		o, err := redis.ParseClusterURL(url)
+		if err != nil {
+			return nil, errURL
+		}
+		o.ContextTimeoutEnabled, o.DisableIdentity = true, true
+		o.MaxRetries, o.DialerRetries = -1, 1
+		o.MaintNotificationsConfig = noNotifications()
+		// A master that is gone refuses connections, which does not make the
+		// client look for the new one; by default it would look after a minute.
+		o.ClusterStateReloadInterval = time.Second
+		defaultTo(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.PoolTimeout, &o.PoolSize)
+		return redis.NewClusterClient(o), nil
+	}
+	return nil, fmt.Errorf("unknown mode %q: %s, %s or %s", mode, Standalone, Sentinel, Cluster)
+}
+
+// noNotifications keeps the timeouts ours: a server that announces its
+// maintenance may otherwise stretch them to ten seconds.
+func noNotifications() *maintnotifications.Config {
+	return &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+}
+
+// defaultTo sets what the URL left open. The library's own timeouts are
+// seconds, longer than anybody waits for a code to be checked.
+func defaultTo(dial, read, write, pool *time.Duration, size *int) {
+	for _, d := range []*time.Duration{dial, read, write} {
+		if *d == 0 {
+			*d = tryTimeout
+		}
+	}
+	if *pool == 0 {
+		*pool = poolTimeout
+	}
+	if *size == 0 {
+		*size = poolSize
+	}
+}
+
+// LogTo sends what the Redis library has to say to logger, at debug level: it
+// logs every failed dial, and the requests that failed say so themselves.
+// The library has one logger for the whole program.
+func LogTo(logger *slog.Logger) { redis.SetLogger(libraryLogger{logger}) }
+
+type libraryLogger struct{ logger *slog.Logger }
+
+func (l libraryLogger) Printf(ctx context.Context, format string, v ...any) {
+	l.logger.DebugContext(ctx, "redis client", "detail", fmt.Sprintf(format, v...))
+}

@@ -1,0 +1,51 @@
+// Package redisstore keeps entries and limits in Redis, shared by any number
+// of replicas. Every operation is one Lua script, so it happens as a whole or
+// not at all; the scripts in lua/ open with their contracts.
+//
+// # Keys
+//
+// Every key begins with the configured prefix and the version of the schema,
+// and has a time to live. <id>, <number> and <address> stand for HMACs, 22
+// characters of base64url; what stands in braces is the hash tag, so that on a
+// cluster the keys of one script share a slot.
+//
+//	1:{<id>}        hash    a live entry: c digest of the code, l attempts left,
+//	                        r digest of the number, o the put that made it.
+//	                        Lives for CODE_EXPIRATION.
+//	1:{<id>}x       string  tells an expired id from an unknown one. Lives for
+//	                        CODE_EXPIRATION and EXPIRED_NOTICE.
+//	1:{<id>}<op>    string  the answer of an operation, for its repetition.
+//	                        Lives for 2 seconds.
+//	1:{<number>}s   zset    messages to a number, by time, for SEND_LIMITS
+//	1:{<number>}g   zset    wrong codes for a number, by time, for GUESS_LIMITS
+//	1:{<address>}f  zset    failed API keys from an address, by time
+//	1:{all}t        zset    messages of the service, for SEND_LIMITS_TOTAL
+//	1:{all}p        zset    turns to send, for FLOWROUTE_RATE
+//
+// The logs live for the longest of their windows after the last event.
+//
+// # Repetition and deadlines
+//
+// A reply can be lost after its script ran. Each operation therefore carries
+// an id, under which the script notes its answer before it has any effect;
+// sent again, it gives the same answer and has none. And each carries the
+// time, by Redis's clock, when its caller gives up: from then on it does
+// nothing, so that a server that was stopped does not run yesterday's
+// requests. On a cluster the clocks of the masters must agree to a fraction of
+// a second.
+//
+// # Permissions
+//
+// The service needs no more of Redis than this, with the prefix smsv:
+//
+//	ACL SETUSER smsv on >password resetchannels ~smsv:* -@all +hello +ping
+//	  +eval +evalsha +time +get +set +exists +del +expire +pexpire +hset +hget
+//	  +hmget +zadd +zrem +zscore +zrevrange +zremrangebyscore +zremrangebyrank
+//
+// and on a cluster +cluster|slots +cluster|shards +command besides; a database
+// other than 0 takes +select.
+//
+// Redis 6.2 or later, or Valkey. Use append-only persistence or none at all,
+// and the noeviction policy: a snapshot that is loaded after a crash makes used
+// codes valid again, and an eviction drops limits.
+package redisstore
