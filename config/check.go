@@ -1,0 +1,66 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+)
+
+// check looks at what several settings say together. A setting that is wrong
+// by itself is left alone: its problem is known already.
+func (l *loader) check(c *Config) {
+	for _, s := range l.settings {
+		if s.required && !c.DebugMode && !l.isSet(s.key) && !l.wrong[s.key] {
+			l.bad(s.key, "", errors.New("is required; "+howToSet(s)+", or set DEBUG_MODE=true to try the service without an account"))
+		}
+	}
+	l.checkBaseURL(c)
+	if c.DebugMode && l.isSet(keyRedisURL) {
+		l.bad(keyRedisURL, l.origins[keyRedisURL], errors.New("excludes DEBUG_MODE, which has a Redis of its own; remove one of the two"))
+	}
+	if least := c.FlowrouteTimeout + c.FlowrouteMaxWait; !l.anyWrong(keyTimeout, keyMaxWait, keyShutdownTimeout) && c.ShutdownTimeout < least {
+		l.bad(keyShutdownTimeout, l.origins[keyShutdownTimeout], fmt.Errorf("%s is shorter than FLOWROUTE_TIMEOUT + FLOWROUTE_MAX_WAIT; write at least %s",
+			short(c.ShutdownTimeout), short(least)))
+	}
+	l.checkCodeSecret(c)
+}
+
+func howToSet(s setting) string {
+	if s.isSecret() {
+		return "set it in credentials.yaml, in the environment, or in a file that " + s.key + "_FILE names"
+	}
+	return "set it in config.yaml or in the environment"
+}
+
+func (l *loader) anyWrong(keys ...string) bool {
+	for _, key := range keys {
+		if l.wrong[key] {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *loader) checkBaseURL(c *Config) {
+	if !l.anyWrong(keyBaseURL, "FLOWROUTE_INSECURE") && !c.FlowrouteInsecure && isReadable(c.FlowrouteBaseURL) {
+		l.bad(keyBaseURL, l.origins[keyBaseURL], errors.New("would send the credentials readable; write https://, or set FLOWROUTE_INSECURE=true"))
+	}
+}
+
+// checkCodeSecret also fills in the default, which depends on another setting.
+func (l *loader) checkCodeSecret(c *Config) {
+	if c.codeSecret != "" && c.codeSecret == c.previousSecret {
+		l.bad(keyPreviousSecret, l.origins[keyPreviousSecret], errors.New("is the same as CODE_SECRET; write the one of before, or remove it"))
+	}
+	if c.codeSecret != "" || l.anyWrong(keyCodeSecret) {
+		return
+	}
+	if c.FlowrouteSecretKey == "" {
+		c.codeSecret = randomSecret() // in debug mode; else the missing key is a problem
+		return
+	}
+	derived, err := deriveSecret(c.FlowrouteSecretKey)
+	if err != nil {
+		l.bad(keyCodeSecret, "", errors.New("cannot be derived from FLOWROUTE_SECRET_KEY; set it"))
+	}
+	c.codeSecret = derived
+}

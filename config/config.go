@@ -1,0 +1,119 @@
+// Package config reads the settings of the service: one table of settings,
+// from which loading, flags, the documentation and the sample file are made.
+//
+// Strongest first, a setting comes from its flag, its environment variable,
+// credentials.yaml, config.yaml, or its default. Loading is strict: what is
+// unknown, given twice, of the wrong type or out of range is a problem, all of
+// them are reported at once, and none of them repeats a secret.
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+// Config holds every setting, checked. What each one means, and its default,
+// stands in the table of settings.
+type Config struct {
+	FlowrouteAccessKey Secret      // empty only in debug mode
+	FlowrouteSecretKey Secret      // empty only in debug mode
+	FlowrouteNumber    codes.Phone // empty only in debug mode
+	FlowrouteBaseURL   string      // without a slash at the end
+	FlowrouteInsecure  bool
+	FlowrouteTimeout   time.Duration
+	FlowrouteRate      int // per second; 0 is no limit
+	FlowrouteMaxWait   time.Duration
+
+	CodeLength     int
+	CodeExpiration time.Duration // whole seconds
+	RetriesAllowed int64
+	OrgName        string
+	AuthMessage    codes.Template
+
+	DebugMode  bool
+	LogLevel   slog.Level
+	ListenAddr string
+	AdminAddr  string // empty is off
+
+	RedisURL       Secret // not used in debug mode
+	RedisMode      string // standalone, sentinel or cluster
+	RedisKeyPrefix string
+
+	APIKeys         []APIKey // empty leaves the API open
+	SendLimits      []codes.Window
+	GuessLimits     []codes.Window
+	SendLimitsTotal []codes.Window
+	AllowedPrefixes []string // digits or names of groups
+	BlockedPrefixes []string
+	TrustedProxies  []netip.Prefix
+
+	ExpiredNotice   time.Duration // whole seconds; 0 is off
+	ShutdownDelay   time.Duration
+	ShutdownTimeout time.Duration
+
+	codeSecret, previousSecret Secret
+}
+
+// APIKey is one key that opens the API: its holder's name, for the logs, and
+// the SHA-256 of the whole key. A name may have several keys.
+type APIKey struct {
+	Name string
+	Hash [32]byte
+}
+
+// Source is where settings come from. The zero Source gives the defaults,
+// whatever the process's environment and files say.
+type Source struct {
+	Flags           *pflag.FlagSet    // parsed, with the flags that [Flags] added; may be nil
+	Environ         []string          // as os.Environ returns it
+	Dir             string            // where config.yaml and credentials.yaml are read if they are there; empty is nowhere
+	ConfigFile      string            // read in place of config.yaml, must exist; the flag --config says the same
+	CredentialsFile string            // read in place of credentials.yaml, must exist; the flag --credentials says the same
+	Set             map[string]string // by upper-case name, stronger than everything else
+}
+
+// Error lists everything that is wrong with the settings. Each problem names
+// its setting and says what to do; none repeats the value of a secret.
+type Error struct{ Problems []string }
+
+// Error returns the problems, one per line.
+func (e *Error) Error() string { return strings.Join(e.Problems, "\n") }
+
+// Format masks the whole configuration under every verb: fmt would print the
+// secrets in unexported fields as they are.
+func (Config) Format(f fmt.State, _ rune) { codes.Redact(f, "configuration") }
+
+// CodeSecret returns the key under which codes, ids and numbers are stored:
+// CODE_SECRET; else a key derived from FLOWROUTE_SECRET_KEY; else, which
+// happens in debug mode only, random bytes that last as long as the Config.
+func (c *Config) CodeSecret() []byte { return []byte(c.codeSecret) }
+
+// PreviousCodeSecret returns CODE_SECRET_PREVIOUS, or nil if it is not set.
+func (c *Config) PreviousCodeSecret() []byte {
+	if c.previousSecret == "" {
+		return nil
+	}
+	return []byte(c.previousSecret)
+}
+
+// minSecret is how many bytes of CODE_SECRET make guessing it hopeless.
+const minSecret = 16
+
+// Warnings returns what works but is unwise, one sentence each.
+func (c *Config) Warnings() []string {
+	var w []string
+	if len(c.codeSecret) < minSecret {
+		w = append(w, fmt.Sprintf("CODE_SECRET is shorter than %d bytes: whoever reads Redis could guess it; use a long random one", minSecret))
+	}
+	if len(c.APIKeys) == 0 && !c.DebugMode {
+		w = append(w, "API_KEYS is empty: whoever reaches LISTEN_ADDR can send messages at your cost; add a key")
+	}
+	return w
+}

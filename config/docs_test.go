@@ -1,0 +1,118 @@
+package config
+
+import (
+	"errors"
+	"flag"
+	"io/fs"
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite config.sample.yaml and the settings in README.md")
+
+const (
+	sampleFile = "../config.sample.yaml"
+	readmeFile = "../README.md"
+	begin      = "<!-- settings:begin -->\n"
+	end        = "<!-- settings:end -->"
+)
+
+func TestSampleFileIsUpToDate(t *testing.T) {
+	if *update {
+		if err := os.WriteFile(sampleFile, []byte(SampleYAML()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(sampleFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != SampleYAML() {
+		t.Errorf("%s is out of date; run go test ./config -update", sampleFile)
+	}
+}
+
+func TestReadmeIsUpToDate(t *testing.T) {
+	data, err := os.ReadFile(readmeFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("there is no README.md")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, foundBegin := strings.Cut(string(data), begin)
+	_, tail, foundEnd := strings.Cut(rest, end)
+	if !foundBegin || !foundEnd {
+		t.Fatalf("%s has no %q and %q", readmeFile, begin, end)
+	}
+	want := head + begin + Markdown() + end + tail
+	if *update {
+		if err := os.WriteFile(readmeFile, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if string(data) != want {
+		t.Errorf("%s is out of date; run go test ./config -update", readmeFile)
+	}
+}
+
+// What the sample says is what holds without it, also where it says it in
+// comments.
+func TestSampleGivesTheDefaults(t *testing.T) {
+	for _, env := range [][]string{environ(), {"DEBUG_MODE=true", "CODE_SECRET=x"}} {
+		want := mustLoad(t, Source{Environ: env})
+		got := mustLoad(t, Source{Environ: env, Dir: dirWith(t, "config.yaml", SampleYAML())})
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%q: with the sample the settings are other ones", env)
+		}
+	}
+	commented := regexp.MustCompile(`(?m)^# ([a-z_]+: [^# \n][^#\n]*)`)
+	all := commented.ReplaceAllString(SampleYAML(), "$1")
+	all = strings.Replace(all, `flowroute_number: ""`, `flowroute_number: "12065550101"`, 1)
+	for _, s := range new(Config).settings() {
+		if active := regexp.MustCompile(`(?m)^` + strings.ToLower(s.key) + `:`).MatchString(all); active == s.isSecret() {
+			t.Errorf("%s: uncommented it is set: %v, is a secret: %v", s.key, active, s.isSecret())
+		}
+	}
+	got := mustLoad(t, Source{Environ: environ()[:2], Dir: dirWith(t, "config.yaml", all)})
+	if !reflect.DeepEqual(got, mustLoad(t, Source{Environ: environ()})) {
+		t.Error("the defaults in the comments of the sample are not those that hold")
+	}
+}
+
+// The names and defaults that users rely on.
+func TestDefaults(t *testing.T) {
+	want := map[string]string{
+		"FLOWROUTE_ACCESS_KEY": "", "FLOWROUTE_SECRET_KEY": "", "FLOWROUTE_NUMBER": "", "FLOWROUTE_BASE_URL": "https://api.flowroute.com", "FLOWROUTE_INSECURE": "false",
+		"FLOWROUTE_TIMEOUT": "10s", "FLOWROUTE_RATE": "5", "FLOWROUTE_MAX_WAIT": "2s", "CODE_LENGTH": "4", "CODE_EXPIRATION": "3600", "RETRIES_ALLOWED": "3",
+		"ORG_NAME": "Your Organization Name", "AUTH_MESSAGE": "{code}\nWelcome to {org}! Use this one-time code to complete your signup.", "CODE_SECRET": "", "CODE_SECRET_PREVIOUS": "",
+		"DEBUG_MODE": "false", "LOG_LEVEL": "info", "LISTEN_ADDR": ":8000", "ADMIN_ADDR": "127.0.0.1:9464", "REDIS_URL": "redis://localhost:6379/0", "REDIS_MODE": "standalone",
+		"REDIS_KEY_PREFIX": "smsv:", "API_KEYS": "", "SEND_LIMITS": "5/10m,20/24h", "GUESS_LIMITS": "20/24h", "SEND_LIMITS_TOTAL": "off", "ALLOWED_PREFIXES": "",
+		"BLOCKED_PREFIXES": "", "TRUSTED_PROXIES": "", "EXPIRED_NOTICE": "600", "SHUTDOWN_DELAY": "5s", "SHUTDOWN_TIMEOUT": "15s",
+	}
+	got := map[string]string{}
+	for _, s := range new(Config).settings() {
+		got[s.key] = s.def
+		if s.doc == "" {
+			t.Errorf("%s is not documented", s.key)
+		}
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("settings and defaults are\n%q, want\n%q", got, want)
+	}
+}
+
+func TestMarkdownHasOneRowPerSetting(t *testing.T) {
+	rows := strings.Split(strings.TrimSuffix(Markdown(), "\n"), "\n")[2:]
+	all := new(Config).settings()
+	if len(rows) != len(all) {
+		t.Fatalf("%d rows, want %d", len(rows), len(all))
+	}
+	for i, s := range all {
+		if !strings.HasPrefix(rows[i], "| `"+s.key+"` | ") || strings.HasSuffix(rows[i], "(secret) |") != s.isSecret() || strings.Count(rows[i], "|") != 4 {
+			t.Errorf("the row of %s is %q", s.key, rows[i])
+		}
+	}
+}

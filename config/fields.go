@@ -1,0 +1,233 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// kind says how a setting is written.
+type kind int
+
+const (
+	text     kind = iota // taken as it is
+	secret               // taken as it is, never shown
+	word                 // text, blanks around it dropped
+	number               // whole number
+	seconds              // whole seconds or a duration
+	duration             // with a unit
+	boolean
+	level // a name or a number
+	list  // of words
+)
+
+func (k kind) String() string {
+	return [...]string{"text", "secret", "text", "number", "seconds", "duration", "boolean", "level", "list"}[k]
+}
+
+// field is where a setting goes and what it must be.
+type field struct {
+	kind kind
+	rule string                      // what is allowed, in words, for the documentation
+	set  func(values []string) error // one value, or those of a list; its errors say what to do and never show a secret
+}
+
+// apply checks the values and stores them.
+func (f field) apply(values []string) error {
+	clean := make([]string, len(values))
+	for i, v := range values {
+		if !utf8.ValidString(v) {
+			return errors.New("is not valid UTF-8; write it in UTF-8")
+		}
+		if f.kind != text && f.kind != secret {
+			v = strings.TrimSpace(v)
+		}
+		if f.kind == list && v == "" {
+			return errors.New("has an empty element; remove the extra comma")
+		}
+		clean[i] = v
+	}
+	return f.set(clean)
+}
+
+// split makes the values of a setting from one text.
+func (f field) split(s string) []string {
+	switch {
+	case f.kind != list:
+		return []string{s}
+	case strings.TrimSpace(s) == "":
+		return nil
+	default:
+		return strings.Split(s, ",")
+	}
+}
+
+// single makes a field of one value.
+func single(k kind, rule string, set func(string) error) field {
+	return field{k, rule, func(values []string) error { return set(values[0]) }}
+}
+
+// parsed makes a field of one value that parse understands.
+func parsed[T any](k kind, rule string, p *T, parse func(string) (T, error)) field {
+	return single(k, rule, func(s string) error {
+		v, err := parse(s)
+		if err == nil {
+			*p = v
+		}
+		return err
+	})
+}
+
+// shown returns a value for a message. A long one may be anything, a
+// misplaced secret too, and is not shown.
+func shown(s string) string {
+	if len(s) > 32 {
+		return "the value"
+	}
+	return strconv.Quote(s)
+}
+
+func textField(p *string, check func(string) error) field {
+	return single(text, "", func(s string) error {
+		*p = s
+		if check == nil {
+			return nil
+		}
+		return check(s)
+	})
+}
+
+func secretField(p *Secret, check func(string) error) field {
+	return single(secret, "", func(s string) error {
+		*p = Secret(s)
+		if s == "" {
+			return errors.New("is empty; give it a value or remove it")
+		}
+		if check == nil {
+			return nil
+		}
+		return check(s)
+	})
+}
+
+// decimal excludes leading zeros, which other programs take for octal.
+var decimal = regexp.MustCompile(`^(0|-?[1-9][0-9]*)$`)
+
+// parseInt reads a decimal number from lo to hi.
+func parseInt(s string, lo, hi int64) (int64, error) {
+	if !decimal.MatchString(s) {
+		return 0, fmt.Errorf("%s is not a whole number; write decimal digits without leading zeros", shown(s))
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < lo || n > hi {
+		return 0, fmt.Errorf("%s is out of range; write %d to %d", shown(s), lo, hi)
+	}
+	return n, nil
+}
+
+func intField[T int | int64](p *T, lo, hi int64) field {
+	return parsed(number, fmt.Sprintf("%d to %d", lo, hi), p, func(s string) (T, error) {
+		n, err := parseInt(s, lo, hi)
+		return T(n), err
+	})
+}
+
+func secondsField(p *time.Duration, lo, hi int64) field {
+	rule := fmt.Sprintf("whole seconds, %d to %d, or a duration such as `10m`", lo, hi)
+	return parsed(seconds, rule, p, func(s string) (time.Duration, error) {
+		if strings.Trim(s, "-0123456789") != "" {
+			d, err := time.ParseDuration(s)
+			if err != nil {
+				return 0, fmt.Errorf("%s is not a time; write %s", shown(s), plain(rule))
+			}
+			if d%time.Second != 0 {
+				return 0, fmt.Errorf("%s is not a number of whole seconds; round it", shown(s))
+			}
+			s = strconv.FormatInt(int64(d/time.Second), 10)
+		}
+		n, err := parseInt(s, lo, hi)
+		return time.Duration(n) * time.Second, err
+	})
+}
+
+func durationField(p *time.Duration, lo, hi time.Duration) field {
+	rule := short(lo) + " to " + short(hi)
+	return parsed(duration, rule, p, func(s string) (time.Duration, error) {
+		d, err := time.ParseDuration(s)
+		if err != nil && decimal.MatchString(s) {
+			return 0, fmt.Errorf("%s has no unit; write %s for seconds", shown(s), shown(s+"s"))
+		}
+		if err != nil {
+			return 0, fmt.Errorf("%s is not a duration; write one such as 10s or 1m30s, from %s", shown(s), rule)
+		}
+		if d < lo || d > hi {
+			return 0, fmt.Errorf("%s is out of range; write %s", shown(s), rule)
+		}
+		return d, nil
+	})
+}
+
+// short writes a duration without the parts that are zero: 5m, not 5m0s.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+func parseBool(s string) (bool, error) {
+	switch strings.ToLower(s) {
+	case "true", "t", "1", "yes", "on":
+		return true, nil
+	case "false", "f", "0", "no", "off":
+		return false, nil
+	}
+	return false, fmt.Errorf("%s is neither yes nor no; write true or false", shown(s))
+}
+
+func boolField(p *bool) field {
+	return parsed(boolean, "`true` or `false` (also `1 0 yes no on off`)", p, parseBool)
+}
+
+// choiceField takes one of several words.
+func choiceField(p *string, choices ...string) field {
+	return parsed(word, "`"+strings.Join(choices, "`, `")+"`", p, func(s string) (string, error) {
+		if !slices.Contains(choices, s) {
+			return "", fmt.Errorf("%s is not known; write one of %s", shown(s), strings.Join(choices, ", "))
+		}
+		return s, nil
+	})
+}
+
+// each makes a field of a list whose elements parse understands. Its errors
+// begin with the element's place, because some elements must not be shown.
+func each[T any](rule string, p *[]T, parse func(string) (T, error)) field {
+	return field{list, rule, func(values []string) error {
+		var all []T
+		var errs []string
+		for i, s := range values {
+			v, err := parse(s)
+			if err != nil {
+				errs = append(errs, fmt.Sprintf("element %d %v", i+1, err))
+			}
+			all = append(all, v)
+		}
+		*p = all
+		if errs != nil {
+			return errors.New(strings.Join(errs, "; "))
+		}
+		return nil
+	}}
+}
+
+// plain drops the marks of Markdown.
+func plain(s string) string { return strings.ReplaceAll(s, "`", "") }

@@ -1,0 +1,234 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+)
+
+// value is what one source says about a setting. Viper layers values; what
+// they mean is read from their text afterwards, because viper's own
+// conversions guess (GetInt("010") is 8, GetInt("many") is 0).
+type value struct {
+	values []string // one, or the elements of a list
+	origin string   // for messages; empty for a default
+}
+
+// loader gathers what the sources say and everything that is wrong with it.
+type loader struct {
+	viper    *viper.Viper
+	settings []setting
+	byKey    map[string]setting
+	origins  map[string]string // of the settings that are not defaults
+	wrong    map[string]bool   // settings with a problem
+	problems []string
+}
+
+// Load reads, checks and returns the settings. Its error is an *[Error] with
+// every problem.
+func Load(o Source) (*Config, error) {
+	c := &Config{}
+	l := newLoader(c)
+	// A layer covers those before it; flags and what is set cover them all.
+	l.layer(l.file(o, "config", o.ConfigFile))
+	l.layer(l.file(o, "credentials", o.CredentialsFile))
+	l.layer(l.environment(o.Environ))
+	l.flags(o.Flags)
+	l.override(o.Set)
+	if err := l.finish(c); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// newLoader returns a loader that will fill c in.
+func newLoader(c *Config) *loader {
+	l := &loader{viper: viper.New(), settings: c.settings(), byKey: map[string]setting{}, origins: map[string]string{}, wrong: map[string]bool{}}
+	for _, s := range l.settings {
+		l.byKey[s.key] = s
+	}
+	return l
+}
+
+// finish reads and checks what the sources say, and fills c in.
+func (l *loader) finish(c *Config) error {
+	l.defaults()
+	for _, s := range l.settings {
+		if v, ok := l.value(s); ok {
+			l.origins[s.key] = v.origin
+			if err := s.apply(v.values); err != nil {
+				l.bad(s.key, v.origin, err)
+			}
+		}
+	}
+	l.check(c)
+	if l.problems != nil {
+		return &Error{l.problems}
+	}
+	return nil
+}
+
+// add reports a problem that belongs to no setting.
+func (l *loader) add(format string, args ...any) {
+	l.problems = append(l.problems, fmt.Sprintf(format, args...))
+}
+
+// bad reports a problem of a setting.
+func (l *loader) bad(key, origin string, err error) {
+	l.wrong[key] = true
+	if origin == "" {
+		l.add("%s: %v", key, err)
+	} else {
+		l.add("%s (%s): %v", key, origin, err)
+	}
+}
+
+func (l *loader) layer(settings map[string]any) {
+	if err := l.viper.MergeConfigMap(settings); err != nil {
+		l.add("the settings cannot be merged: %v", err)
+	}
+}
+
+// file reads a file that was named, and so must exist, or else NAME.yaml in
+// the directory if it is there.
+func (l *loader) file(o Source, flag, path string) map[string]any {
+	if f := lookup(o.Flags, flag); path == "" && f != nil && f.Changed {
+		if path = f.Value.String(); path == "" {
+			l.add("--%s: is empty; name a file", flag)
+			return nil
+		}
+	}
+	name, optional := path, path == ""
+	if optional {
+		if o.Dir == "" {
+			return nil
+		}
+		name = flag + ".yaml"
+		path = filepath.Join(o.Dir, name)
+	}
+	data, err := os.ReadFile(path)
+	if optional && errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		l.add("%s: cannot be read: %v", name, reason(err))
+		return nil
+	}
+	return l.yaml(name, data)
+}
+
+// reason drops the path from an error: in NAME_FILE it may be the secret
+// itself, put there by mistake.
+func reason(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+func (l *loader) environment(environ []string) map[string]any {
+	env := map[string]string{}
+	for _, e := range environ {
+		if name, s, _ := strings.Cut(e, "="); env[name] == "" {
+			env[name] = s
+		}
+	}
+	settings := map[string]any{}
+	for _, s := range l.settings {
+		text, path := env[s.key], ""
+		if s.isSecret() {
+			path = env[s.key+"_FILE"]
+		}
+		switch {
+		case text != "" && path != "":
+			l.bad(s.key, "environment", fmt.Errorf("%s_FILE is set too; keep one of the two", s.key))
+		case text != "":
+			settings[strings.ToLower(s.key)] = value{s.split(text), "environment"}
+		case path != "":
+			content, err := secretFile(path)
+			if err != nil {
+				l.bad(s.key, s.key+"_FILE", err)
+				continue
+			}
+			settings[strings.ToLower(s.key)] = value{[]string{content}, s.key + "_FILE"}
+		}
+	}
+	return settings
+}
+
+func secretFile(path string) (string, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("the file cannot be read: %w", reason(err))
+	}
+	content := strings.TrimRight(string(data), "\r\n")
+	if content == "" {
+		return "", errors.New("the file is empty; write the secret into it")
+	}
+	return content, nil
+}
+
+// flags binds the flags that were given. Of the others viper would take the
+// default where a setting has none.
+func (l *loader) flags(fs *pflag.FlagSet) {
+	for _, s := range l.settings {
+		if f := lookup(fs, flagName(s.key)); f != nil && f.Changed && !s.isSecret() {
+			if err := l.viper.BindPFlag(strings.ToLower(s.key), f); err != nil {
+				l.add("--%s: %v", f.Name, err)
+			}
+		}
+	}
+}
+
+func (l *loader) override(set map[string]string) {
+	for _, key := range slices.Sorted(maps.Keys(set)) {
+		s, known := l.byKey[key]
+		if !known {
+			l.add("%s: unknown setting", key)
+			continue
+		}
+		l.viper.Set(strings.ToLower(key), value{s.split(set[key]), "set"})
+	}
+}
+
+// defaults puts the defaults below everything else, those of debug mode if it is on.
+func (l *loader) defaults() {
+	debug := false
+	if v, ok := l.value(l.byKey[keyDebugMode]); ok {
+		debug, _ = parseBool(strings.TrimSpace(v.values[0])) // what is wrong with it is reported when it is applied
+	}
+	for _, s := range l.settings {
+		text := s.def
+		if debug && s.debug != "" {
+			text = s.debug
+		}
+		if text != "" {
+			l.viper.SetDefault(strings.ToLower(s.key), value{values: s.split(text)})
+		}
+	}
+}
+
+// value returns what the strongest source says about a setting.
+func (l *loader) value(s setting) (value, bool) {
+	switch v := l.viper.Get(strings.ToLower(s.key)).(type) {
+	case value:
+		return v, true
+	case string: // of a flag
+		return value{s.split(v), "--" + flagName(s.key)}, true
+	case []string: // of a flag that may be repeated
+		return value{s.split(strings.Join(v, ",")), "--" + flagName(s.key)}, true
+	}
+	return value{}, false
+}
+
+// isSet tells a setting that some source sets from one that has its default.
+func (l *loader) isSet(key string) bool { return l.origins[key] != "" }

@@ -1,0 +1,120 @@
+package config
+
+import "time"
+
+// setting is one row of the table: all there is to know about one setting.
+type setting struct {
+	key      string // as the environment has it
+	def      string // default; empty is none
+	debug    string // default in debug mode, where it is another one
+	required bool   // unless in debug mode
+	doc      string // one line of Markdown; what the field's rule says is added to it
+	field
+}
+
+// isSecret tells the settings that have no flag and also read NAME_FILE.
+func (s setting) isSecret() bool { return s.kind == secret }
+
+const (
+	maxExact      = 1<<53 - 1 // the largest integer that a script inside Redis counts exactly
+	maxExpiration = 9_000_000_000
+	maxNotice     = 24 * 60 * 60
+
+	keyDebugMode        = "DEBUG_MODE"
+	keyBaseURL          = "FLOWROUTE_BASE_URL"
+	keyTimeout          = "FLOWROUTE_TIMEOUT"
+	keyMaxWait          = "FLOWROUTE_MAX_WAIT"
+	keyShutdownTimeout  = "SHUTDOWN_TIMEOUT"
+	keyRedisURL         = "REDIS_URL"
+	keySecretKey        = "FLOWROUTE_SECRET_KEY"
+	keyCodeSecret       = "CODE_SECRET"
+	keyPreviousSecret   = "CODE_SECRET_PREVIOUS"
+	defaultMessage      = "{code}\nWelcome to {org}! Use this one-time code to complete your signup."
+	defaultOrganization = "Your Organization Name"
+)
+
+// settings is the table. To add a setting, add its field to [Config] and its
+// row to one of the two parts.
+func (c *Config) settings() []setting {
+	return append(c.messageSettings(), c.serviceSettings()...)
+}
+
+// messageSettings are about codes and the messages that carry them.
+func (c *Config) messageSettings() []setting {
+	return []setting{
+		{key: "FLOWROUTE_ACCESS_KEY", required: true, field: secretField(&c.FlowrouteAccessKey, nil),
+			doc: "Flowroute API access key"},
+		{key: keySecretKey, required: true, field: secretField(&c.FlowrouteSecretKey, nil),
+			doc: "Flowroute API secret key"},
+		{key: "FLOWROUTE_NUMBER", required: true, field: numberField(&c.FlowrouteNumber),
+			doc: "number that the messages come from"},
+		{key: keyBaseURL, def: "https://api.flowroute.com", field: baseURLField(&c.FlowrouteBaseURL),
+			doc: "where the Flowroute API is; `http://` only towards loopback or with `FLOWROUTE_INSECURE`"},
+		{key: "FLOWROUTE_INSECURE", def: "false", field: boolField(&c.FlowrouteInsecure),
+			doc: "allows a `FLOWROUTE_BASE_URL` with `http://` that is not loopback: the credentials travel readable"},
+		{key: keyTimeout, def: "10s", field: durationField(&c.FlowrouteTimeout, 100*time.Millisecond, 5*time.Minute),
+			doc: "longest time for one message, from connecting to the answer"},
+		{key: "FLOWROUTE_RATE", def: "5", debug: "0", field: intField(&c.FlowrouteRate, 0, 10_000),
+			doc: "messages per second that the account allows, kept by all replicas together; `0` is no limit"},
+		{key: keyMaxWait, def: "2s", field: durationField(&c.FlowrouteMaxWait, 0, time.Minute),
+			doc: "how long a request may wait for its turn under `FLOWROUTE_RATE`"},
+
+		{key: "CODE_LENGTH", def: "4", field: intField(&c.CodeLength, 1, 1000),
+			doc: "digits of a code; 6 are recommended"},
+		{key: "CODE_EXPIRATION", def: "3600", field: secondsField(&c.CodeExpiration, 1, maxExpiration),
+			doc: "lifetime of a code; 600 is recommended"},
+		{key: "RETRIES_ALLOWED", def: "3", field: intField(&c.RetriesAllowed, 1, maxExact),
+			doc: "wrong codes allowed until a code is dropped"},
+		{key: "ORG_NAME", def: defaultOrganization, field: textField(&c.OrgName, nil),
+			doc: "your name in the message; any characters, put in literally"},
+		{key: "AUTH_MESSAGE", def: defaultMessage, field: templateField(&c.AuthMessage),
+			doc: "text of the message: `{code}` or `{}` is the code and must be there, `{org}` is `ORG_NAME`, `{minutes}` the lifetime rounded up; every other character is literal, so a line break is a real newline (in YAML: double quotes and `\\n`)"},
+		{key: keyCodeSecret, field: secretField(&c.codeSecret, nil),
+			doc: "key under which codes, ids and numbers are stored, the same on all replicas, 16 random bytes or more; default: derived from `FLOWROUTE_SECRET_KEY`, in debug mode random if that is not set"},
+		{key: keyPreviousSecret, field: secretField(&c.previousSecret, nil),
+			doc: "the `CODE_SECRET` of before, still accepted for checking codes"},
+	}
+}
+
+// serviceSettings are about the process, who may use it and how much.
+func (c *Config) serviceSettings() []setting {
+	return []setting{
+		{key: keyDebugMode, def: "false", field: boolField(&c.DebugMode),
+			doc: "runs with a Redis and a Flowroute simulator inside the process and prints the messages; refuses to start together with `REDIS_URL`"},
+		{key: "LOG_LEVEL", def: "info", field: levelField(&c.LogLevel),
+			doc: "least severe log lines to write"},
+		{key: "LISTEN_ADDR", def: ":8000", debug: "127.0.0.1:8000", field: addrField(&c.ListenAddr, false),
+			doc: "address of the public API"},
+		{key: "ADMIN_ADDR", def: "127.0.0.1:9464", field: addrField(&c.AdminAddr, true),
+			doc: "address of `/metrics`, `/healthz`, `/readyz` and `/debug/pprof`"},
+
+		{key: keyRedisURL, def: "redis://localhost:6379/0", field: secretField(&c.RedisURL, checkRedisURL),
+			doc: "`redis://`, `rediss://` (TLS) or `unix://`; more nodes as `?addr=host:port`"},
+		{key: "REDIS_MODE", def: "standalone", field: choiceField(&c.RedisMode, "standalone", "sentinel", "cluster"),
+			doc: "what `REDIS_URL` leads to; `sentinel` needs `master_name` in the URL"},
+		{key: "REDIS_KEY_PREFIX", def: "smsv:", field: textField(&c.RedisKeyPrefix, checkKeyPrefix),
+			doc: "start of every key; 1 to 64 visible ASCII characters, none of `{ } * ? [ ] \\`"},
+
+		{key: "API_KEYS", field: apiKeysField(&c.APIKeys),
+			doc: "who may use the API, each a name and the SHA-256 of the key in hex; empty leaves the API open to everybody"},
+		{key: "SEND_LIMITS", def: "5/10m,20/24h", field: windowsField(&c.SendLimits),
+			doc: "messages per recipient: in any span of that length at most so many, all must hold"},
+		{key: "GUESS_LIMITS", def: "20/24h", field: windowsField(&c.GuessLimits),
+			doc: "wrong codes per recipient over all its codes; reached, there is no new code for that number until it clears"},
+		{key: "SEND_LIMITS_TOTAL", def: "off", field: windowsField(&c.SendLimitsTotal),
+			doc: "messages of the whole service: the spending cap"},
+		{key: "ALLOWED_PREFIXES", field: prefixesField(&c.AllowedPrefixes),
+			doc: "recipients that messages may go to; the longest match wins, on equal length blocked; empty is all"},
+		{key: "BLOCKED_PREFIXES", field: prefixesField(&c.BlockedPrefixes),
+			doc: "recipients that messages may not go to"},
+		{key: "TRUSTED_PROXIES", field: proxiesField(&c.TrustedProxies),
+			doc: "proxies whose `X-Forwarded-For` is believed; empty is none"},
+
+		{key: "EXPIRED_NOTICE", def: "600", field: secondsField(&c.ExpiredNotice, 0, maxNotice),
+			doc: "how long after its expiry a code is called expired, once, and not unknown; `0` is off"},
+		{key: "SHUTDOWN_DELAY", def: "5s", debug: "0s", field: durationField(&c.ShutdownDelay, 0, 10*time.Minute),
+			doc: "how long to serve on after a signal to stop, so that load balancers notice"},
+		{key: keyShutdownTimeout, def: "15s", field: durationField(&c.ShutdownTimeout, 0, time.Hour),
+			doc: "then, longest time to finish the requests in flight; at least `FLOWROUTE_TIMEOUT` + `FLOWROUTE_MAX_WAIT`"},
+	}
+}

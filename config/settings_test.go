@@ -1,0 +1,243 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"log/slog"
+	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+func hashOf(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:])
+}
+
+func windows(t *testing.T, list ...string) []codes.Window {
+	t.Helper()
+	w, err := codes.ParseWindows(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+type goodValue struct {
+	text string
+	want any
+}
+
+func goodValues(t *testing.T) map[string][]goodValue {
+	const long = time.Duration(9_000_000_000) * time.Second
+	bools := []goodValue{{"true", true}, {"TRUE", true}, {"1", true}, {"yes", true}, {"On", true}, {"t", true},
+		{"false", false}, {"0", false}, {"NO", false}, {"off", false}, {" true\r", true}}
+	cidr := netip.MustParsePrefix
+	return map[string][]goodValue{
+		"FLOWROUTE_ACCESS_KEY": {{"0123", Secret("0123")}, {" a b ", Secret(" a b ")}},
+		"FLOWROUTE_SECRET_KEY": {{"s", Secret("s")}},
+		"FLOWROUTE_NUMBER":     {{"12065550101", codes.Phone("12065550101")}, {"12065550101 ", codes.Phone("12065550101")}},
+		"FLOWROUTE_BASE_URL": {
+			{"https://api.flowroute.com/", "https://api.flowroute.com"}, {"https://proxy:8443/fr/", "https://proxy:8443/fr"},
+			{"HTTPS://x", "HTTPS://x"}, {"http://localhost:1234", "http://localhost:1234"}, {"http://127.8.9.1", "http://127.8.9.1"}, {"http://[::1]:80/", "http://[::1]:80"}},
+		"FLOWROUTE_INSECURE": bools,
+		"FLOWROUTE_TIMEOUT":  {{"100ms", 100 * time.Millisecond}, {"13s", 13 * time.Second}},
+		"FLOWROUTE_RATE":     {{"0", 0}, {"10000", 10000}},
+		"FLOWROUTE_MAX_WAIT": {{"0", time.Duration(0)}, {"0s", time.Duration(0)}, {"1.5s", 1500 * time.Millisecond}},
+		"CODE_LENGTH":        {{"1", 1}, {"1000", 1000}, {" 6 ", 6}},
+		"CODE_EXPIRATION":    {{"1", time.Second}, {"3600", time.Hour}, {"10m", 10 * time.Minute}, {"1h0.5m", 3630 * time.Second}, {"9000000000", long}, {"2500000h", long}},
+		"RETRIES_ALLOWED":    {{"1", int64(1)}, {"9007199254740991", int64(1<<53 - 1)}},
+		"ORG_NAME":           {{"{}\\ {org} Zoë 漢", "{}\\ {org} Zoë 漢"}, {"42", "42"}, {" ", " "}},
+		"AUTH_MESSAGE":       {{"{}", "123"}, {"a\\n{b} {code}\n", "a\\n{b} 123\n"}, {" {code}/{org}/{minutes}", " 123/O/60"}},
+		"CODE_SECRET":        {{"0123", Secret("0123")}},
+		"CODE_SECRET_PREVIOUS": {
+			{"0123", Secret("0123")}},
+		"DEBUG_MODE": bools,
+		"LOG_LEVEL": {{"debug", slog.LevelDebug}, {"Info", slog.LevelInfo}, {"WARNING", slog.LevelWarn}, {"warn", slog.LevelWarn}, {"error", slog.LevelError},
+			{"CRITICAL", slog.LevelError}, {"10", slog.LevelDebug}, {"20", slog.LevelInfo}, {"30", slog.LevelWarn}, {"40", slog.LevelError}, {"50", slog.LevelError}},
+		"LISTEN_ADDR":       {{":0", ":0"}, {"0.0.0.0:65535", "0.0.0.0:65535"}, {"[::1]:80", "[::1]:80"}, {"my-host.local:80", "my-host.local:80"}},
+		"ADMIN_ADDR":        {{"off", ""}, {"OFF", ""}, {":9464", ":9464"}},
+		"REDIS_URL":         {{"redis://u:p@h:1/2?addr=b:2", Secret("redis://u:p@h:1/2?addr=b:2")}, {"rediss://h", Secret("rediss://h")}, {"unix:///run/redis.sock?db=1", Secret("unix:///run/redis.sock?db=1")}},
+		"REDIS_MODE":        {{"standalone", "standalone"}, {"sentinel", "sentinel"}, {"cluster", "cluster"}},
+		"REDIS_KEY_PREFIX":  {{"a", "a"}, {"smsv:prod:", "smsv:prod:"}, {strings.Repeat("x", 64), strings.Repeat("x", 64)}},
+		"API_KEYS":          {{"a:" + hashOf("1") + ", a:" + strings.ToUpper(hashOf("2")), []APIKey{{"a", sha256.Sum256([]byte("1"))}, {"a", sha256.Sum256([]byte("2"))}}}, {" ", []APIKey(nil)}},
+		"SEND_LIMITS":       {{"1/1s", windows(t, "1/1s")}, {" 5/10m , 20/24h", windows(t, "5/10m", "20/24h")}, {"off", []codes.Window(nil)}},
+		"GUESS_LIMITS":      {{"off", []codes.Window(nil)}, {"3/1h", windows(t, "3/1h")}},
+		"SEND_LIMITS_TOTAL": {{"100/1h", windows(t, "100/1h")}},
+		"ALLOWED_PREFIXES":  {{"1, 1206,12065550101,us", []string{"1", "1206", "12065550101", "us"}}},
+		"BLOCKED_PREFIXES":  {{"premium", []string{"premium"}}},
+		"TRUSTED_PROXIES": {{"10.0.0.0/8, 192.0.2.7,::1,2001:db8::1/32,::ffff:10.0.0.1",
+			[]netip.Prefix{cidr("10.0.0.0/8"), cidr("192.0.2.7/32"), cidr("::1/128"), cidr("2001:db8::/32"), cidr("10.0.0.1/32")}}},
+		"EXPIRED_NOTICE":   {{"0", time.Duration(0)}, {"86400", 24 * time.Hour}, {"24h", 24 * time.Hour}},
+		"SHUTDOWN_DELAY":   {{"0", time.Duration(0)}, {"10m", 10 * time.Minute}},
+		"SHUTDOWN_TIMEOUT": {{"12s", 12 * time.Second}, {"1h", time.Hour}},
+	}
+}
+
+func loaded(c *Config) map[string]any {
+	return map[string]any{
+		"FLOWROUTE_ACCESS_KEY": c.FlowrouteAccessKey, "FLOWROUTE_SECRET_KEY": c.FlowrouteSecretKey, "FLOWROUTE_NUMBER": c.FlowrouteNumber,
+		"FLOWROUTE_BASE_URL": c.FlowrouteBaseURL, "FLOWROUTE_INSECURE": c.FlowrouteInsecure, "FLOWROUTE_TIMEOUT": c.FlowrouteTimeout,
+		"FLOWROUTE_RATE": c.FlowrouteRate, "FLOWROUTE_MAX_WAIT": c.FlowrouteMaxWait, "CODE_LENGTH": c.CodeLength,
+		"CODE_EXPIRATION": c.CodeExpiration, "RETRIES_ALLOWED": c.RetriesAllowed, "ORG_NAME": c.OrgName,
+		"AUTH_MESSAGE": string(c.AuthMessage.Render("123", "O", time.Hour)),
+		"CODE_SECRET":  Secret(c.CodeSecret()), "CODE_SECRET_PREVIOUS": Secret(c.PreviousCodeSecret()),
+		"DEBUG_MODE": c.DebugMode, "LOG_LEVEL": c.LogLevel, "LISTEN_ADDR": c.ListenAddr, "ADMIN_ADDR": c.AdminAddr,
+		"REDIS_URL": c.RedisURL, "REDIS_MODE": c.RedisMode, "REDIS_KEY_PREFIX": c.RedisKeyPrefix, "API_KEYS": c.APIKeys,
+		"SEND_LIMITS": c.SendLimits, "GUESS_LIMITS": c.GuessLimits, "SEND_LIMITS_TOTAL": c.SendLimitsTotal,
+		"ALLOWED_PREFIXES": c.AllowedPrefixes, "BLOCKED_PREFIXES": c.BlockedPrefixes, "TRUSTED_PROXIES": c.TrustedProxies,
+		"EXPIRED_NOTICE": c.ExpiredNotice, "SHUTDOWN_DELAY": c.ShutdownDelay, "SHUTDOWN_TIMEOUT": c.ShutdownTimeout,
+	}
+}
+
+func TestGoodValues(t *testing.T) {
+	good := goodValues(t)
+	for _, s := range new(Config).settings() {
+		if len(good[s.key]) == 0 {
+			t.Errorf("%s has no test", s.key)
+		}
+		for _, v := range good[s.key] {
+			c, err := Load(Source{Environ: append([]string{s.key + "=" + v.text}, environ()...)})
+			if err != nil {
+				t.Errorf("%s=%q: %v", s.key, v.text, err)
+				continue
+			}
+			if got := loaded(c)[s.key]; !reflect.DeepEqual(got, v.want) {
+				// Secrets would print masked.
+				t.Errorf("%s=%q was read as %v, want %v", s.key, v.text, reflect.ValueOf(got), reflect.ValueOf(v.want))
+			}
+		}
+	}
+}
+
+func TestBadValues(t *testing.T) {
+	long := strings.Repeat("x", 65)
+	bools := []string{"maybe", "2", "truefalse", " "}
+	limits := []string{" ", "5", "5/", "/10m", "0/10m", "5/10", "5/1ms", "off,5/10m", "5/10m,,6/1h", "5/10m,", long}
+	prefixes := []string{"206", "0", "1206,", "120655501012", "+1206", "1-206", "US", "us1", long}
+	bad := map[string][]string{
+		"FLOWROUTE_ACCESS_KEY": {"a\xff"},
+		"FLOWROUTE_SECRET_KEY": {"a\xff"},
+		"FLOWROUTE_NUMBER":     {"2065550101", "+12065550101", "22065550101", "120655501011", "1206555010x", "1-206-555-0101", "١٢٠٦٥٥٥٠١٠١"},
+		"FLOWROUTE_BASE_URL": {"api.flowroute.com", "//api.flowroute.com", "ftp://x", "https://", "https://:443", "https://h/?a=1", "https://h/?", "https://h/#", "https://h/#f",
+			"https://u@h", "https://u:p@h", "http://api.flowroute.com", "http://128.0.0.1", "http://localhost.evil.com", "http://127.0.0.1.evil.com", "http://[::2]", "https://h:port", "\x01"},
+		"FLOWROUTE_INSECURE": bools,
+		"FLOWROUTE_TIMEOUT":  {"10", "0", "99ms", "5m1s", "-1s", "ten", "1d", "9999999999h", " "},
+		"FLOWROUTE_RATE":     {"-1", "10001", "1.5", "05", "0x5", "5/s", "many"},
+		"FLOWROUTE_MAX_WAIT": {"2", "61s", "-1s"},
+		"CODE_LENGTH":        {"0", "1001", "-4", "010", "+4", "many", "4.0", "1e1", "1_0", "0b11", "99999999999999999999", "४", " "},
+		"CODE_EXPIRATION": {"0", "0s", "-1", "9000000001", "9223372037", "99999999999999999999", "18446744073709551617", "1.5s", "500ms", "010", "1e3", "3600.0",
+			"2500000h1s", "2562048h", "-10m", "1d", "many", "--", "1-1"},
+		"RETRIES_ALLOWED":      {"0", "-1", "9007199254740992", "9223372036854775808", "03"},
+		"ORG_NAME":             {"a\xff"},
+		"AUTH_MESSAGE":         {"no code", "{ code }", "{org}", "{code}\xff"},
+		"CODE_SECRET":          {"a\xff"},
+		"CODE_SECRET_PREVIOUS": {"a\xff"},
+		"DEBUG_MODE":           bools,
+		"LOG_LEVEL":            {"trace", "0", "15", "warn!", long},
+		"LISTEN_ADDR":          {"8000", "host", ":", ":http", ":65536", ":-1", "off", "http://0.0.0.0:8000", "::1:80", "a b:80", "a/b:80", "[x]:y"},
+		"ADMIN_ADDR":           {"none", "9464", "tcp://10.0.0.1:9464"},
+		"REDIS_URL":            {"localhost:6379", "http://h", "redis:h", "redis://u:p%@h", "redis://h:port", "h", "tcp://10.0.0.1:6379"},
+		"REDIS_MODE":           {"Cluster", "replica", "standalone,cluster"},
+		"REDIS_KEY_PREFIX":     {"a b", "a\t", "{a}", "}", "a*", "a?", "[", "]", `\`, "é", "a\x7f", long, " a"},
+		"API_KEYS":             {"a", "a:", ":" + hashOf("1"), "a:" + hashOf("1")[1:], "a:" + hashOf("1") + "0", "a b:" + hashOf("1"), long + ":" + hashOf("1"), hashOf("1"), "a:" + strings.Repeat("g", 64), "a:" + hashOf("1") + ",b:" + strings.ToUpper(hashOf("1")), "a:" + hashOf("1") + ","},
+		"SEND_LIMITS":          limits,
+		"GUESS_LIMITS":         limits,
+		"SEND_LIMITS_TOTAL":    limits,
+		"ALLOWED_PREFIXES":     prefixes,
+		"BLOCKED_PREFIXES":     prefixes,
+		"TRUSTED_PROXIES":      {"10.0.0.0/33", "10.0.0", "host", "10.0.0.0/8,", "fe80::1%eth0", "::ffff:10.0.0.0/104", "10.0.0.0/08", "*"},
+		"EXPIRED_NOTICE":       {"-1", "86401", "25h", "0.5s", "010"},
+		"SHUTDOWN_DELAY":       {"5", "-1s", "10m1s"},
+		"SHUTDOWN_TIMEOUT":     {"15", "11999ms", "0", "61m"},
+	}
+	for _, s := range new(Config).settings() {
+		if len(bad[s.key]) == 0 {
+			t.Errorf("%s has no test", s.key)
+		}
+		for _, text := range bad[s.key] {
+			_, err := Load(Source{Environ: append([]string{s.key + "=" + text}, environ()...)})
+			if err == nil {
+				t.Errorf("%s=%q was accepted", s.key, text)
+				continue
+			}
+			got := err.(*Error).Problems
+			if len(got) != 1 || !strings.HasPrefix(got[0], s.key+" (environment): ") {
+				t.Errorf("%s=%q: %q, want one problem that names the setting", s.key, text, got)
+			}
+		}
+	}
+}
+
+func TestMessagesSayWhatToDo(t *testing.T) {
+	for _, tt := range []struct{ set, want string }{
+		{"FLOWROUTE_TIMEOUT=10", `FLOWROUTE_TIMEOUT (environment): "10" has no unit; write "10s" for seconds`},
+		{"CODE_LENGTH=many", `CODE_LENGTH (environment): "many" is not a whole number; write decimal digits without leading zeros`},
+		{"CODE_LENGTH=1001", `CODE_LENGTH (environment): "1001" is out of range; write 1 to 1000`},
+		{"CODE_EXPIRATION=1.5s", `CODE_EXPIRATION (environment): "1.5s" is not a number of whole seconds; round it`},
+		{"AUTH_MESSAGE=hello", "AUTH_MESSAGE (environment): must contain the code: {code} or {}"},
+		{"FLOWROUTE_BASE_URL=http://example.com", "FLOWROUTE_BASE_URL (environment): would send the credentials readable; write https://, or set FLOWROUTE_INSECURE=true"},
+		{"SHUTDOWN_TIMEOUT=11s", "SHUTDOWN_TIMEOUT (environment): 11s is shorter than FLOWROUTE_TIMEOUT + FLOWROUTE_MAX_WAIT; write at least 12s"},
+		{"FLOWROUTE_TIMEOUT=14s", "SHUTDOWN_TIMEOUT: 15s is shorter than FLOWROUTE_TIMEOUT + FLOWROUTE_MAX_WAIT; write at least 16s"},
+		{"ALLOWED_PREFIXES=1206,425", `ALLOWED_PREFIXES (environment): element 2 "425" is not a prefix; write 1 to 11 digits, the first a 1, or one of the groups ca, caribbean, premium, tollfree, us`},
+	} {
+		if got := problems(t, Source{Environ: environ(tt.set)}); len(got) != 1 || got[0] != tt.want {
+			t.Errorf("%s: got  %q\nwant %q", tt.set, got, tt.want)
+		}
+	}
+}
+
+func TestInsecureAllowsPlainHTTP(t *testing.T) {
+	c := mustLoad(t, Source{Environ: environ("FLOWROUTE_BASE_URL=http://example.com/", "FLOWROUTE_INSECURE=true")})
+	if c.FlowrouteBaseURL != "http://example.com" {
+		t.Errorf("base URL is %q", c.FlowrouteBaseURL)
+	}
+}
+
+func TestDebugMode(t *testing.T) {
+	c := mustLoad(t, Source{Set: map[string]string{"DEBUG_MODE": "true"}})
+	if !c.DebugMode || c.FlowrouteRate != 0 || c.ListenAddr != "127.0.0.1:8000" || c.ShutdownDelay != 0 {
+		t.Errorf("debug mode %v, rate %d, listen %q, delay %s; want the defaults of debug mode", c.DebugMode, c.FlowrouteRate, c.ListenAddr, c.ShutdownDelay)
+	}
+	c = mustLoad(t, Source{Environ: []string{"DEBUG_MODE=yes", "LISTEN_ADDR=:80", "FLOWROUTE_RATE=7", "SHUTDOWN_DELAY=1s"}})
+	if c.FlowrouteRate != 7 || c.ListenAddr != ":80" || c.ShutdownDelay != time.Second {
+		t.Error("in debug mode what is set must be stronger than the defaults")
+	}
+	for name, o := range map[string]Source{
+		"environment": {Environ: []string{"DEBUG_MODE=true", "REDIS_URL=redis://localhost:6379/0"}},
+		"file":        {Environ: []string{"DEBUG_MODE=true"}, Dir: dirWith(t, "config.yaml", "redis_url: redis://localhost")},
+		"NAME_FILE":   {Environ: []string{"DEBUG_MODE=true", "REDIS_URL_FILE=" + dirWith(t, "u", "redis://localhost\n") + "/u"}},
+	} {
+		t.Run(name, func(t *testing.T) { wantOne(t, problems(t, o), "REDIS_URL", "DEBUG_MODE", "remove one") })
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	key := "API_KEYS=a:" + hashOf("1")
+	for _, tt := range []struct {
+		environ []string
+		want    []string
+	}{
+		{environ(), []string{"API_KEYS"}},
+		{environ(key), nil},
+		{environ(key, "CODE_SECRET=0123456789abcde"), []string{"CODE_SECRET"}},
+		{environ(key, "CODE_SECRET=0123456789abcdef"), nil},
+		{environ("CODE_SECRET=a"), []string{"CODE_SECRET", "API_KEYS"}},
+		{[]string{"DEBUG_MODE=1"}, nil},
+	} {
+		got := mustLoad(t, Source{Environ: tt.environ}).Warnings()
+		if len(got) != len(tt.want) {
+			t.Errorf("%v: warnings %q, want them about %q", tt.environ, got, tt.want)
+			continue
+		}
+		for i := range got {
+			if !strings.HasPrefix(got[i], tt.want[i]) {
+				t.Errorf("%v: warning %q, want it about %s", tt.environ, got[i], tt.want[i])
+			}
+		}
+	}
+}

@@ -1,0 +1,187 @@
+package config
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+func numberField(p *codes.Phone) field {
+	return parsed(word, "11 digits `1XXXXXXXXXX`", p, func(s string) (codes.Phone, error) {
+		n, err := codes.ParsePhone(s)
+		if err != nil || string(n) != s {
+			return "", fmt.Errorf("%s is not a number; write 11 digits, the first a 1, such as 12065550101", shown(s))
+		}
+		return n, nil
+	})
+}
+
+func templateField(p *codes.Template) field {
+	return parsed(text, "", p, codes.ParseTemplate)
+}
+
+// baseURLField leaves the rule for http:// to [loader.checkBaseURL], which
+// knows the other settings. The value is never shown: it may hold a password.
+func baseURLField(p *string) field {
+	return parsed(word, "", p, func(s string) (string, error) {
+		u, err := url.Parse(s)
+		switch {
+		case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
+			return "", errors.New("is not an absolute URL; write one such as https://api.flowroute.com")
+		case u.User != nil:
+			return "", errors.New("holds a user or a password; remove them, the credentials have settings of their own")
+		case strings.ContainsAny(s, "?#"):
+			return "", errors.New("holds a query or a fragment; remove ? and # and what follows")
+		}
+		return strings.TrimRight(s, "/"), nil
+	})
+}
+
+// isReadable reports whether what goes to a URL can be read on the way.
+func isReadable(base string) bool {
+	u, err := url.Parse(base)
+	if err != nil || u.Scheme == "https" || strings.EqualFold(u.Hostname(), "localhost") {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return err != nil || !ip.Unmap().IsLoopback()
+}
+
+// checkRedisURL looks no deeper than the scheme: the Redis client knows the
+// rest. Its errors repeat nothing of the URL.
+func checkRedisURL(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Opaque != "" {
+		return errors.New("is not a URL; write one such as redis://localhost:6379/0, special characters of the password as %XX")
+	}
+	if !slices.Contains([]string{"redis", "rediss", "unix"}, u.Scheme) {
+		return errors.New("has another scheme; begin it with redis://, rediss:// or unix://")
+	}
+	return nil
+}
+
+// checkKeyPrefix refuses what would change the hash tags that a cluster
+// shards by ({}), or what an ACL pattern takes for more than itself (*?[]\).
+func checkKeyPrefix(s string) error {
+	bad := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`{}*?[]\`, r) }
+	if s == "" || len(s) > 64 || strings.ContainsFunc(s, bad) {
+		return errors.New(`must be 1 to 64 visible ASCII characters, none of { } * ? [ ] \; write one such as "smsv:"`)
+	}
+	return nil
+}
+
+// levelField takes the names of slog and the names and numbers of Python's
+// logging, which the service used before.
+func levelField(p *slog.Level) field {
+	return parsed(level, "`debug`, `info`, `warn` or `error`, or `10`, `20`, `30`, `40`", p, func(s string) (slog.Level, error) {
+		switch strings.ToLower(s) {
+		case "debug", "10":
+			return slog.LevelDebug, nil
+		case "info", "20":
+			return slog.LevelInfo, nil
+		case "warn", "warning", "30":
+			return slog.LevelWarn, nil
+		case "error", "critical", "40", "50":
+			return slog.LevelError, nil
+		}
+		return 0, fmt.Errorf("%s is not a level; write debug, info, warn or error, or 10, 20, 30, 40", shown(s))
+	})
+}
+
+var hostname = regexp.MustCompile(`^[A-Za-z0-9._-]*$`)
+
+// addrField takes host:port with a numeric port; 0 is any free one.
+func addrField(p *string, canBeOff bool) field {
+	rule, hint := "`host:port`", "write host:port such as :8000 or 127.0.0.1:8000"
+	if canBeOff {
+		rule, hint = rule+" or `off`", hint+", or off"
+	}
+	return parsed(word, rule, p, func(s string) (string, error) {
+		if canBeOff && strings.EqualFold(s, "off") {
+			return "", nil
+		}
+		host, port, err := net.SplitHostPort(s)
+		_, errPort := strconv.ParseUint(port, 10, 16)
+		_, errHost := netip.ParseAddr(host)
+		if err != nil || errPort != nil || errHost != nil && !hostname.MatchString(host) {
+			return "", fmt.Errorf("%s is not an address; %s", shown(s), hint)
+		}
+		return s, nil
+	})
+}
+
+var keyName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// apiKeysField never shows an element: instead of the hash it may hold the key.
+func apiKeysField(p *[]APIKey) field {
+	one := each("list of `name:sha256hex`", p, func(s string) (APIKey, error) {
+		name, digits, _ := strings.Cut(s, ":")
+		hash, err := hex.DecodeString(digits)
+		if err != nil || len(hash) != len(APIKey{}.Hash) || !keyName.MatchString(name) {
+			return APIKey{}, errors.New("is not name:sha256hex; write a name of 1 to 64 of A-Za-z0-9._-, a colon and the SHA-256 of the key as 64 hex digits")
+		}
+		return APIKey{name, [32]byte(hash)}, nil
+	})
+	return field{one.kind, one.rule, func(values []string) error {
+		if err := one.set(values); err != nil {
+			return err
+		}
+		seen := map[[32]byte]int{}
+		for i, k := range *p {
+			if first := seen[k.Hash]; first > 0 {
+				return fmt.Errorf("element %d has the same hash as element %d; remove one of them", i+1, first)
+			}
+			seen[k.Hash] = i + 1
+		}
+		return nil
+	}}
+}
+
+func windowsField(p *[]codes.Window) field {
+	return field{list, "list such as `5/10m,20/24h`, or `off`", func(values []string) error {
+		if len(values) == 0 {
+			return errors.New("is empty; write off for no limit")
+		}
+		// The domain's errors repeat the element.
+		if slices.ContainsFunc(values, func(s string) bool { return len(s) > 32 }) {
+			return errors.New(`holds what is not a limit; write a number and a duration such as "5/10m", or off`)
+		}
+		windows, err := codes.ParseWindows(values)
+		*p = windows
+		return err
+	}}
+}
+
+func prefixesField(p *[]string) field {
+	return each("list of prefixes such as `1206,1425`, and of groups such as `us`", p, func(s string) (string, error) {
+		if _, err := codes.ParseRecipients([]string{s}, nil); err != nil {
+			return "", fmt.Errorf("%s is not a prefix; write 1 to 11 digits, the first a 1, or one of the groups %s",
+				shown(s), strings.Join(codes.RecipientGroups(), ", "))
+		}
+		return s, nil
+	})
+}
+
+func proxiesField(p *[]netip.Prefix) field {
+	return each("list of CIDRs or addresses", p, func(s string) (netip.Prefix, error) {
+		if ip, err := netip.ParseAddr(s); err == nil && ip.Zone() == "" {
+			ip = ip.Unmap()
+			return netip.PrefixFrom(ip, ip.BitLen()), nil
+		}
+		cidr, err := netip.ParsePrefix(s)
+		if err != nil || cidr.Addr().Is4In6() { // such a prefix would match nothing
+			return netip.Prefix{}, fmt.Errorf("%s is not a CIDR; write one such as 10.0.0.0/8 or 2001:db8::/32", shown(s))
+		}
+		return cidr.Masked(), nil
+	})
+}

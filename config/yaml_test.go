@@ -1,0 +1,137 @@
+package config
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestYAMLIsStrict(t *testing.T) {
+	for name, tt := range map[string]struct{ yaml, want string }{
+		"unknown key":            {"a: 1", "config.yaml line 1: unknown key a; correct or remove it"},
+		"merge key":              {"<<: {code_length: 4}", "config.yaml line 1: unknown key; "},
+		"key with a dot":         {"\ncode.length: 4", "config.yaml line 2: unknown key code.length"},
+		"key that is a number":   {"1: 2", "config.yaml line 1: unknown key 1"},
+		"key that is a list":     {"? [code_length]\n: 4", "config.yaml line 1: unknown key; "},
+		"key of a NAME_FILE":     {"code_secret_file: /x", "unknown key code_secret_file"},
+		"key in upper case":      {"CODE_LENGTH: 4", "CODE_LENGTH (config.yaml line 1): unknown key; write it in lower case: code_length"},
+		"key given twice":        {"code_length: 4\ncode_length: 5", "CODE_LENGTH (config.yaml line 2): is given twice, first in line 1; keep one"},
+		"twice in another case":  {"code_length: 4\nCode_Length: 5", "CODE_LENGTH (config.yaml line 2): is given twice, first in line 1; keep one"},
+		"scalar":                 {"hello", "config.yaml: is not a mapping"},
+		"list":                   {"- code_length: 4", "config.yaml: is not a mapping"},
+		"null":                   {"~", "config.yaml: is not a mapping"},
+		"two documents":          {"code_length: 4\n---\ncode_length: 5", "config.yaml: holds several documents; keep one"},
+		"second document broken": {"code_length: 4\n---\n\ta: [", "config.yaml line 3: is not valid YAML"},
+		"broken":                 {"org_name: a\ncode_length: [4", "is not valid YAML"},
+		"tab":                    {"a:\n\tb: 1", "is not valid YAML"},
+		"not UTF-8":              {"org_name: \xff\xfe", "is not valid YAML"},
+		"unknown anchor":         {"org_name: *name", "config.yaml: is not valid YAML; put text with special characters in quotes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantOne(t, problems(t, Source{Environ: environ(), Dir: dirWith(t, "config.yaml", tt.yaml)}), tt.want)
+		})
+	}
+}
+
+func TestYAMLTypesAreStrict(t *testing.T) {
+	for name, tt := range map[string]struct{ yaml, want string }{
+		"number for text":     {"flowroute_number: 12065550101", `FLOWROUTE_NUMBER (config.yaml line 1): is a YAML number; put it in quotes: "12065550101"`},
+		"octal for text":      {"flowroute_number: 0123456701", `is a YAML number; put it in quotes: "0123456701"`},
+		"float for text":      {"org_name: 1.5", `is a YAML number; put it in quotes: "1.5"`},
+		"infinity for text":   {"org_name: .inf", `is a YAML number; put it in quotes: ".inf"`},
+		"boolean for text":    {"org_name: true", `ORG_NAME (config.yaml line 1): is a YAML boolean; put it in quotes: "true"`},
+		"boolean for off":     {"admin_addr: false", `ADMIN_ADDR (config.yaml line 1): is a YAML boolean`},
+		"date for text":       {"org_name: 2024-01-01", `is a YAML date; put it in quotes: "2024-01-01"`},
+		"number for a secret": {"code_secret: 0123", "CODE_SECRET (config.yaml line 1): is a YAML number; put it in quotes"},
+		"number for an access key": {
+			"flowroute_access_key: 12345678", "FLOWROUTE_ACCESS_KEY (config.yaml line 1): is a YAML number; put it in quotes"},
+		"empty secret":          {`code_secret: ""`, "CODE_SECRET (config.yaml line 1): is empty"},
+		"null for text":         {"org_name:", "ORG_NAME (config.yaml line 1): has no value"},
+		"null for a number":     {"code_length: null", "has no value"},
+		"null for a list":       {"api_keys: ~", "has no value"},
+		"list for text":         {"org_name: [a]", "ORG_NAME (config.yaml line 1): is a list; give one value"},
+		"list for a number":     {"code_length: [4]", "is a list; give one value"},
+		"mapping for text":      {"org_name: {a: b}", "is a mapping; give one value"},
+		"mapping for a list":    {"api_keys: {a: b}", "is a mapping; give one value"},
+		"tag":                   {"org_name: !x y", "has a YAML tag"},
+		"binary":                {"org_name: !!binary aGk=", "has a YAML tag"},
+		"number in a list":      {"allowed_prefixes: [\"1206\", 1425]", `ALLOWED_PREFIXES (config.yaml line 1): element 2 is a YAML number; put it in quotes: "1425"`},
+		"number for a list":     {"allowed_prefixes: 1206", `is a YAML number; put it in quotes: "1206"`},
+		"list in a list":        {"allowed_prefixes: [[\"1206\"]]", "element 1 is no plain text"},
+		"null in a list":        {"allowed_prefixes: [\"1206\", ]\nblocked_prefixes: [~]", "BLOCKED_PREFIXES (config.yaml line 2): element 1 has no value"},
+		"empty in a list":       {`allowed_prefixes: ["1206", ""]`, "has an empty element"},
+		"commas in an element":  {`allowed_prefixes: ["1206,1425"]`, "element 1"},
+		"alias to a list":       {"allowed_prefixes: &a [\"1206\"]\norg_name: *a", "ORG_NAME (config.yaml line 2): is a list"},
+		"element within itself": {"allowed_prefixes: &a [*a]", "element 1 is no plain text"},
+		"octal number":          {"code_length: 010", `"010" is not a whole number; write decimal digits without leading zeros`},
+		"hexadecimal number":    {"code_length: 0x10", "is not a whole number"},
+		"underscore":            {"code_length: 1_0", "is not a whole number"},
+		"float":                 {"code_length: 4.0", "is not a whole number"},
+		"boolean for a number":  {"code_length: true", "is not a whole number"},
+		"number for a duration": {"flowroute_timeout: 10", `has no unit; write "10s"`},
+		"float for seconds":     {"code_expiration: 3.6e3", "is not a time"},
+		"number for a boolean":  {"debug_mode: 2", "write true or false"},
+		"float for a level":     {"log_level: 10.0", "is not a level"},
+		"empty limits":          {"send_limits: []", "SEND_LIMITS (config.yaml line 1): is empty; write off for no limit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantOne(t, problems(t, Source{Environ: environ(), Dir: dirWith(t, "config.yaml", tt.yaml)}), tt.want)
+		})
+	}
+}
+
+func TestYAMLThatIsFine(t *testing.T) {
+	for name, tt := range map[string]struct {
+		yaml string
+		ok   func(c *Config) bool
+	}{
+		"empty":             {"", func(c *Config) bool { return c.CodeLength == 4 }},
+		"comments":          {"# nothing\n", func(c *Config) bool { return c.CodeLength == 4 }},
+		"mark and comments": {"---\n# nothing\n", func(c *Config) bool { return c.CodeLength == 4 }},
+		"empty mapping":     {"{}", func(c *Config) bool { return c.CodeLength == 4 }},
+		"mark, Windows":     {"\ufeff---\r\ncode_length: 6\r\n...\r\n", func(c *Config) bool { return c.CodeLength == 6 }},
+		"quoted number":     {`code_length: "6"`, func(c *Config) bool { return c.CodeLength == 6 }},
+		"seconds":           {"code_expiration: 600", func(c *Config) bool { return c.CodeExpiration == 10*time.Minute }},
+		"most seconds":      {"code_expiration: 9000000000", func(c *Config) bool { return c.CodeExpiration == 9_000_000_000*time.Second }},
+		"level as a number": {"log_level: 40", func(c *Config) bool { return c.LogLevel == 8 }},
+		"off":               {"admin_addr: off\nsend_limits: off\nguess_limits: [off]", func(c *Config) bool { return c.AdminAddr == "" && c.SendLimits == nil && c.GuessLimits == nil }},
+		"list of limits":    {"send_limits:\n- 1/1h\n- 2/2h", func(c *Config) bool { return len(c.SendLimits) == 2 }},
+		"empty lists":       {"api_keys: []\nallowed_prefixes: ''", func(c *Config) bool { return c.APIKeys == nil && c.AllowedPrefixes == nil }},
+		"line break":        {"auth_message: \"a\\n{code}\"", func(c *Config) bool { return c.AuthMessage.Render("1", "", 0) == "a\n1" }},
+		"block":             {"auth_message: |-\n  a\n  {code}", func(c *Config) bool { return c.AuthMessage.Render("1", "", 0) == "a\n1" }},
+		"empty text":        {"org_name: ''", func(c *Config) bool { return c.OrgName == "" }},
+		"alias":             {"org_name: &a x\nredis_key_prefix: *a", func(c *Config) bool { return c.RedisKeyPrefix == "x" }},
+		"text by its tag":   {"org_name: !!str 12", func(c *Config) bool { return c.OrgName == "12" }},
+		"zero without unit": {"shutdown_delay: 0", func(c *Config) bool { return c.ShutdownDelay == 0 }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c := mustLoad(t, Source{Environ: environ(), Dir: dirWith(t, "config.yaml", tt.yaml)}); !tt.ok(c) {
+				t.Errorf("%q was read as something else", tt.yaml)
+			}
+		})
+	}
+}
+
+// FuzzYAML puts a secret behind any text, so that it ends up anywhere: as the
+// value that it is, in another value, in a key, in broken YAML.
+func FuzzYAML(f *testing.F) {
+	const hidden = "s3cr3t-0123456789-abcdefghijklmnopqrstuvwxyz"
+	for _, seed := range []string{
+		"code_secret: ", "code_secret: *", "code_secret: &", "code_secret: !", "code_secret: |", "redis_url: redis://u:p%", "redis_url: ",
+		"code_secret: [", "code_secret: {a: ", "code_secret:", "log_level: \"", "send_limits: 5/", "api_keys: ", "api_keys: a:", "flowroute_base_url: https://u:",
+		"code_length: &a [*a]\norg_name: *a\n", "? ", "- ", "%", "---\n---\n", "a: &a [*a, *a]\n? *a\n: ", "flowroute_timeout: ", "allowed_prefixes: [1, ", "<<: ", "\xff", "\t",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, head string) {
+		for _, tail := range []string{hidden, hidden + ":", "\ncode_secret: '" + hidden + "'\ncode_length: 0\n"} {
+			c := new(Config)
+			l := newLoader(c)
+			l.layer(l.yaml("config.yaml", []byte(head+tail)))
+			err := l.finish(c)
+			if err != nil && strings.Contains(err.Error(), hidden) {
+				t.Fatalf("the error repeats a secret: %v", err)
+			}
+		}
+	})
+}
