@@ -1,0 +1,268 @@
+package client_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowroute/sms-verification/api/client"
+)
+
+// The arguments of the tests. Each is long enough to be found if it leaks.
+const (
+	testID     = "secret-id/ä&42"
+	testNumber = "12065550137"
+	testCode   = "730194"
+	testKey    = "key-Zq81vNcc"
+)
+
+const (
+	created  = `{"message":"Success: Verification code created.","auth_id":"secret-id/ä&42","expires_in":3600,"attempts_left":3}`
+	verified = `{"authenticated":true,"auth_id":"secret-id/ä&42","message":"Success: Authorization code verified."}`
+	canceled = `{"message":"Success"}`
+)
+
+// calls are the three calls of a client, by the name their errors begin with.
+var calls = map[string]func(context.Context, *client.Client) error{
+	"create": func(ctx context.Context, c *client.Client) error {
+		_, err := c.CreateAuth(ctx, testID, testNumber)
+		return err
+	},
+	"authenticate": func(ctx context.Context, c *client.Client) error {
+		return c.AuthenticateCode(ctx, testID, testCode)
+	},
+	"cancel": func(ctx context.Context, c *client.Client) error { return c.CancelAuth(ctx, testID) },
+}
+
+func serve(t *testing.T, h http.HandlerFunc) string {
+	t.Helper()
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func newClient(t *testing.T, endpoint string, opts ...client.Option) *client.Client {
+	t.Helper()
+	c, err := client.New(endpoint, append([]client.Option{client.WithAPIKey(testKey), client.WithTimeout(5 * time.Second)}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// reply is a handler that gives one answer, with headers as pairs.
+func reply(status int, body string, headers ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Request-Id", "req-1")
+		for i := 0; i+1 < len(headers); i += 2 {
+			w.Header().Set(headers[i], headers[i+1])
+		}
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+func TestCallsThatWork(t *testing.T) {
+	tests := []struct {
+		call, method, path, query, contentType string
+		members                                map[string]string
+		answer                                 string
+	}{
+		{"create", "POST", "/", "", "application/json", map[string]string{"auth_id": testID, "recipient": testNumber}, created},
+		{"authenticate", "POST", "/verify", "", "application/json", map[string]string{"auth_id": testID, "code": testCode}, verified},
+		{"cancel", "DELETE", "/", testID, "", nil, canceled},
+	}
+	for _, prefix := range []string{"", "/", "/sms", "/sms/"} {
+		for _, tt := range tests {
+			t.Run(tt.call+" at "+prefix, func(t *testing.T) {
+				endpoint := serve(t, func(w http.ResponseWriter, r *http.Request) {
+					if want := strings.TrimSuffix(prefix, "/") + tt.path; r.Method != tt.method || r.URL.Path != want {
+						t.Errorf("request %s %s, want %s %s", r.Method, r.URL.Path, tt.method, want)
+					}
+					if got := r.URL.Query().Get("auth_id"); got != tt.query || tt.query == "" && r.URL.RawQuery != "" {
+						t.Errorf("query %q, want auth_id %q", r.URL.RawQuery, tt.query)
+					}
+					if got := r.Header.Get("Authorization"); got != "Bearer "+testKey {
+						t.Errorf("Authorization %q", got)
+					}
+					if got := r.Header.Get("Content-Type"); got != tt.contentType {
+						t.Errorf("Content-Type %q, want %q", got, tt.contentType)
+					}
+					body, _ := io.ReadAll(r.Body)
+					var members map[string]string
+					if err := json.Unmarshal(body, &members); tt.members != nil && err != nil || !reflect.DeepEqual(members, tt.members) {
+						t.Errorf("body %s (%v), want %v", body, err, tt.members)
+					}
+					reply(200, tt.answer)(w, r)
+				})
+				if err := calls[tt.call](t.Context(), newClient(t, endpoint+prefix)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+func TestCreateAuthReturnsTheAuth(t *testing.T) {
+	for expires, want := range map[string]time.Duration{"3600": time.Hour, "1": time.Second, "9000000000": 9000000000 * time.Second} {
+		body := strings.Replace(created, "3600", expires, 1)
+		body = strings.Replace(body, "{", `{"new_member":{"a":[1]},`, 1)
+		body = strings.Replace(body, `:3}`, `:9007199254740991}`, 1)
+		got, err := newClient(t, serve(t, reply(200, body))).CreateAuth(t.Context(), testID, testNumber)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w := (client.Auth{AuthID: testID, ExpiresIn: want, AttemptsLeft: 1<<53 - 1}); *got != w {
+			t.Errorf("got %+v, want %+v", *got, w)
+		}
+	}
+}
+
+func TestWithoutKeyNoAuthorization(t *testing.T) {
+	endpoint := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if got, sent := r.Header["Authorization"]; sent {
+			t.Errorf("Authorization %q", got)
+		}
+		reply(200, verified)(w, r)
+	})
+	if err := calls["authenticate"](t.Context(), newClient(t, endpoint, client.WithAPIKey(""))); err != nil {
+		t.Error(err)
+	}
+}
+
+// errorAnswer is one way in which the service says no.
+type errorAnswer struct {
+	call, body string
+	headers    []string
+	want       client.Error
+	text       string
+}
+
+func errorAnswers() []errorAnswer {
+	return []errorAnswer{
+		{"authenticate", `{"message":"Invalid code","reason":"InvalidAuthCode","attempts_left":2}`, nil,
+			client.Error{Status: 400, Message: "Invalid code", Reason: client.InvalidAuthCode, AttemptsLeft: 2}, "wrong code, 2 attempts left"},
+		{"authenticate", `{"message":"Invalid code","reason":"InvalidAuthCode","attempts_left":1}`, nil,
+			client.Error{Status: 400, Message: "Invalid code", Reason: client.InvalidAuthCode, AttemptsLeft: 1}, "wrong code, 1 attempt left"},
+		{"authenticate", `{"message":"Invalid code","reason":"InvalidAuthCode","attempts_left":0}`, nil,
+			client.Error{Status: 400, Message: "Invalid code", Reason: client.InvalidAuthCode, AttemptsLeft: 0}, "wrong code, 0 attempts left"},
+		{"authenticate", `{"message":"Expired code","reason":"ExpiredAuthCode","attempts_left":0}`, nil,
+			client.Error{Status: 400, Message: "Expired code", Reason: client.ExpiredAuthCode, AttemptsLeft: 0}, "expired code"},
+		{"authenticate", `{"message":"Unknown auth id","reason":"UnknownAuthId","attempts_left":0}`, nil,
+			client.Error{Status: 400, Message: "Unknown auth id", Reason: client.UnknownAuthID, AttemptsLeft: 0}, "unknown auth_id"},
+		{"create", `{"message":"Required arguments: recipient","reason":"InvalidAPIUsage"}`, nil,
+			client.Error{Status: 400, Message: "Required arguments: recipient", Reason: client.InvalidAPIUsage, AttemptsLeft: -1},
+			"invalid arguments, the error's Message names the rule"},
+		{"create", `{"message":"Body too long","reason":"InvalidAPIUsage"}`, nil,
+			client.Error{Status: 413, Message: "Body too long", Reason: client.InvalidAPIUsage, AttemptsLeft: -1},
+			"invalid arguments, the error's Message names the rule"},
+		{"create", `{"message":"Content-Type","reason":"InvalidAPIUsage"}`, nil,
+			client.Error{Status: 415, Message: "Content-Type", Reason: client.InvalidAPIUsage, AttemptsLeft: -1},
+			"invalid arguments, the error's Message names the rule"},
+		{"cancel", `{"message":"API key","reason":"Unauthorized"}`, []string{"WWW-Authenticate", "Bearer"},
+			client.Error{Status: 401, Message: "API key", Reason: client.Unauthorized, AttemptsLeft: -1}, "no or wrong API key"},
+		{"create", `{"message":"Not to there","reason":"RecipientNotAllowed"}`, nil,
+			client.Error{Status: 403, Message: "Not to there", Reason: client.RecipientNotAllowed, AttemptsLeft: -1}, "recipient not allowed"},
+		{"create", `{"message":"No such route","reason":"NotFound"}`, nil,
+			client.Error{Status: 404, Message: "No such route", Reason: client.NotFound, AttemptsLeft: -1}, "no such route, is the endpoint right?"},
+		{"cancel", `{"message":"Method","reason":"MethodNotAllowed"}`, []string{"Allow", "GET"},
+			client.Error{Status: 405, Message: "Method", Reason: client.MethodNotAllowed, AttemptsLeft: -1}, "method not allowed, is the endpoint right?"},
+		{"create", `{"message":"Key","reason":"IdempotencyConflict"}`, nil,
+			client.Error{Status: 409, Message: "Key", Reason: client.IdempotencyConflict, AttemptsLeft: -1}, "idempotency key in use by another call"},
+		{"create", `{"message":"Key","reason":"IdempotencyConflict"}`, nil,
+			client.Error{Status: 422, Message: "Key", Reason: client.IdempotencyConflict, AttemptsLeft: -1}, "idempotency key in use by another call"},
+		{"create", `{"message":"Slow","reason":"RateLimited","limit":"SEND_LIMITS 5/10m","retry_after":90}`, []string{"Retry-After", "90"},
+			client.Error{Status: 429, Message: "Slow", Reason: client.RateLimited, AttemptsLeft: -1, Limit: "SEND_LIMITS 5/10m", RetryAfter: 90 * time.Second},
+			"limit reached, try again in 1m30s"},
+		{"create", `{"message":"Refused","reason":"MessageRejected"}`, nil,
+			client.Error{Status: 500, Message: "Refused", Reason: client.MessageRejected, AttemptsLeft: -1}, "message rejected by the carrier"},
+		{"create", `{"message":"Perhaps","reason":"MessageUnconfirmed"}`, nil,
+			client.Error{Status: 500, Message: "Perhaps", Reason: client.MessageUnconfirmed, AttemptsLeft: -1}, "message unconfirmed, it may arrive"},
+		{"cancel", `{"message":"Error","reason":"InternalError"}`, nil,
+			client.Error{Status: 500, Message: "Error", Reason: client.InternalError, AttemptsLeft: -1}, "internal error of the service"},
+		{"authenticate", `{"message":"Later","reason":"ServiceUnavailable"}`, []string{"Retry-After", "2"},
+			client.Error{Status: 503, Message: "Later", Reason: client.ServiceUnavailable, AttemptsLeft: -1, RetryAfter: 2 * time.Second},
+			"service unavailable, try again in 2s"},
+		{"create", `{"message":"New","reason":"OfALaterVersion"}`, nil,
+			client.Error{Status: 418, Message: "New", Reason: "OfALaterVersion", AttemptsLeft: -1},
+			"refused for a reason that this client does not know (status 418)"},
+	}
+}
+
+func TestErrorAnswers(t *testing.T) {
+	for _, tt := range errorAnswers() {
+		t.Run(string(tt.want.Reason), func(t *testing.T) {
+			err := calls[tt.call](t.Context(), newClient(t, serve(t, reply(tt.want.Status, tt.body, tt.headers...))))
+			var got *client.Error
+			if !errors.As(err, &got) {
+				t.Fatalf("got %v, want an *Error", err)
+			}
+			tt.want.RequestID = "req-1"
+			if *got != tt.want {
+				t.Errorf("got  %#v\nwant %#v", *got, tt.want)
+			}
+			if want := "client: " + tt.call + ": " + tt.text; err.Error() != want {
+				t.Errorf("text %q, want %q", err, want)
+			}
+			if client.ReasonOf(err) != tt.want.Reason {
+				t.Errorf("ReasonOf = %q", client.ReasonOf(err))
+			}
+		})
+	}
+}
+
+func TestReasonOfOtherErrors(t *testing.T) {
+	for _, err := range []error{nil, io.EOF} {
+		if r := client.ReasonOf(err); r != "" {
+			t.Errorf("ReasonOf(%v) = %q", err, r)
+		}
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	tests := map[string]struct {
+		endpoint string
+		opt      client.Option
+	}{
+		"nothing":           {"", nil},
+		"no scheme":         {"127.0.0.1:8000", nil},
+		"other scheme":      {"ftp://127.0.0.1", nil},
+		"relative":          {"/sms", nil},
+		"opaque":            {"http:127.0.0.1", nil},
+		"no host":           {"http://:8000", nil},
+		"unreadable":        {"http://sesame@%zz", nil},
+		"user":              {"http://sesame@127.0.0.1", nil},
+		"query":             {"http://127.0.0.1/?sesame=1", nil},
+		"empty query":       {"http://127.0.0.1/?", nil},
+		"fragment":          {"http://127.0.0.1/#sesame", nil},
+		"key with newline":  {"http://127.0.0.1", client.WithAPIKey("sesame\n")},
+		"key with blank":    {"http://127.0.0.1", client.WithAPIKey("sesame 1")},
+		"key not ASCII":     {"http://127.0.0.1", client.WithAPIKey("sesameä")},
+		"no HTTP client":    {"http://127.0.0.1", client.WithHTTPClient(nil)},
+		"no timeout":        {"http://127.0.0.1", client.WithTimeout(0)},
+		"timeout below now": {"http://127.0.0.1", client.WithTimeout(-time.Second)},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var opts []client.Option
+			if tt.opt != nil {
+				opts = append(opts, tt.opt)
+			}
+			c, err := client.New(tt.endpoint, opts...)
+			if err == nil || c != nil {
+				t.Fatalf("New = %v, %v, want an error", c, err)
+			}
+			if strings.Contains(err.Error(), "sesame") || !strings.HasPrefix(err.Error(), "client: ") {
+				t.Errorf("error %q", err)
+			}
+		})
+	}
+}
