@@ -1,0 +1,198 @@
+package api
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+// maxBody bounds a request body, in bytes.
+const maxBody = 4 << 10
+
+//go:embed openapi.yaml
+var description []byte
+
+type createdBody struct {
+	Message      string `json:"message"`
+	AuthID       string `json:"auth_id"`
+	ExpiresIn    int64  `json:"expires_in"`
+	AttemptsLeft int64  `json:"attempts_left"`
+}
+
+type verifiedBody struct {
+	Authenticated bool   `json:"authenticated"`
+	AuthID        string `json:"auth_id"`
+	Message       string `json:"message"`
+}
+
+type cancelledBody struct {
+	Message string `json:"message"`
+	AuthID  string `json:"auth_id"`
+}
+
+func (s *Server) create(c echo.Context) error {
+	const usage = "Required arguments: auth_id and recipient"
+	arguments, err := fromBody(c, usage, "auth_id", "recipient")
+	if err != nil {
+		return err
+	}
+	id, err := codes.ParseID(arguments[0])
+	if err != nil {
+		return invalid(0, usage+"; "+err.Error())
+	}
+	to, err := codes.ParsePhone(arguments[1])
+	if err != nil {
+		return invalid(0, usage+"; "+err.Error())
+	}
+	created, err := s.Service.Create(c.Request().Context(), id, to)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, createdBody{
+		Message:      "Success: Verification code created.",
+		AuthID:       string(id),
+		ExpiresIn:    seconds(created.Expiration),
+		AttemptsLeft: created.Attempts,
+	})
+}
+
+const verifyUsage = "Required arguments: auth_id and code"
+
+func (s *Server) verifyQuery(c echo.Context) error {
+	arguments, err := fromQuery(c, verifyUsage, "auth_id", "code")
+	if err != nil {
+		return err
+	}
+	return s.verify(c, arguments[0], arguments[1])
+}
+
+func (s *Server) verifyBody(c echo.Context) error {
+	arguments, err := fromBody(c, verifyUsage, "auth_id", "code")
+	if err != nil {
+		return err
+	}
+	return s.verify(c, arguments[0], arguments[1])
+}
+
+func (s *Server) verify(c echo.Context, authID, digits string) error {
+	id, err := codes.ParseID(authID)
+	if err != nil {
+		return invalid(0, verifyUsage+"; "+err.Error())
+	}
+	code, err := codes.ParseCode(digits)
+	if err != nil {
+		return invalid(0, verifyUsage+"; "+err.Error())
+	}
+	outcome, err := s.Service.Verify(c.Request().Context(), id, code)
+	if err != nil {
+		return err
+	}
+	switch outcome.Status {
+	case codes.Right:
+		return c.JSON(http.StatusOK, verifiedBody{
+			Authenticated: true,
+			AuthID:        string(id),
+			Message:       "Success: Authorization code verified.",
+		})
+	case codes.Wrong:
+		return noCode(InvalidAuthCode, "Invalid code", outcome.Left)
+	case codes.Expired:
+		return noCode(ExpiredAuthCode, "Expired code", 0)
+	default:
+		return noCode(UnknownAuthID, "Unknown auth id", 0)
+	}
+}
+
+func (s *Server) cancel(c echo.Context) error {
+	const usage = "Required arguments: auth_id"
+	arguments, err := fromQuery(c, usage, "auth_id")
+	if err != nil {
+		return err
+	}
+	id, err := codes.ParseID(arguments[0])
+	if err != nil {
+		return invalid(0, usage+"; "+err.Error())
+	}
+	if err := s.Service.Cancel(c.Request().Context(), id); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, cancelledBody{Message: "Success: Verification code removed.", AuthID: string(id)})
+}
+
+func (s *Server) describe(c echo.Context) error {
+	return c.Stream(http.StatusOK, "application/yaml; charset=utf-8", bytes.NewReader(description))
+}
+
+// fromBody reads the named arguments from a JSON body.
+func fromBody(c echo.Context, usage string, names ...string) ([]string, error) {
+	r := c.Request()
+	if !isJSON(r.Header) {
+		return nil, invalid(http.StatusUnsupportedMediaType, usage+" as JSON; Content-Type must be application/json, without Content-Encoding")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, maxBody))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return nil, invalid(http.StatusRequestEntityTooLarge, usage+"; the body must be at most 4 KiB")
+	}
+	if err != nil {
+		return nil, invalid(0, usage+"; the body must arrive whole")
+	}
+	raw, err := decodeObject(body, names...)
+	if err != nil {
+		return nil, invalid(0, usage+"; the body must "+err.Error())
+	}
+	values := make([]string, len(names))
+	for i, name := range names {
+		if raw[i] == nil {
+			return nil, invalid(0, usage+"; "+name+" is missing")
+		}
+		if values[i], err = text(raw[i]); err != nil {
+			return nil, invalid(0, usage+"; "+name+" must be "+err.Error())
+		}
+	}
+	return values, nil
+}
+
+func isJSON(h http.Header) bool {
+	if encoding := h.Get(echo.HeaderContentEncoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return false
+	}
+	mediaType, parameters, err := mime.ParseMediaType(h.Get(echo.HeaderContentType))
+	if err != nil || len(h[echo.HeaderContentType]) != 1 {
+		return false
+	}
+	charset, given := parameters["charset"]
+	return (mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")) &&
+		(!given || strings.EqualFold(charset, "utf-8"))
+}
+
+// fromQuery reads the named arguments from the URL.
+func fromQuery(c echo.Context, usage string, names ...string) ([]string, error) {
+	query, err := url.ParseQuery(c.Request().URL.RawQuery)
+	if err != nil {
+		return nil, invalid(0, usage+"; the query must be URL-encoded")
+	}
+	values := make([]string, len(names))
+	for i, name := range names {
+		switch given := query[name]; {
+		case len(given) == 0:
+			return nil, invalid(0, usage+"; "+name+" is missing")
+		case len(given) > 1:
+			return nil, invalid(0, usage+"; "+name+" must be given once")
+		case !utf8.ValidString(given[0]):
+			return nil, invalid(0, usage+"; "+name+" must be valid UTF-8")
+		default:
+			values[i] = given[0]
+		}
+	}
+	return values, nil
+}

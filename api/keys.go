@@ -1,0 +1,76 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+// Key is an API key as the service knows it: its holder's name, and the
+// SHA-256 of the key as it is sent after "Bearer ".
+type Key struct {
+	Name string
+	Hash [sha256.Size]byte
+}
+
+// Failures counts failed authentications, over all replicas.
+type Failures interface {
+	// TakeFailure counts one for the address; a *codes.LimitError says that
+	// there are already as many as the window allows.
+	TakeFailure(ctx context.Context, address codes.Digest, w codes.Window) error
+}
+
+// keyFailures is how many wrong keys one address may try.
+var keyFailures = codes.Window{Max: 30, Span: time.Minute, Text: "30/1m"}
+
+// authenticate lets a request through that has one of the keys, and notes its
+// holder's name. Without keys every request passes.
+func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if len(s.Keys) == 0 {
+			return next(c)
+		}
+		key, sent := bearer(c.Request().Header[echo.HeaderAuthorization])
+		name, ok := s.holder(key)
+		if sent && ok {
+			noteOf(c).caller = name
+			return next(c)
+		}
+		// The holder of a right key is never counted out by somebody who
+		// shares the address; it is the wrong keys that wait.
+		if sent {
+			address := s.Hasher.Address(s.clientNetwork(c.Request()))
+			var limit *codes.LimitError
+			if err := s.Failures.TakeFailure(c.Request().Context(), address, keyFailures); errors.As(err, &limit) {
+				return err
+			}
+		}
+		return fail(Unauthorized, "A valid API key is required: Authorization: Bearer <key>")
+	}
+}
+
+func bearer(headers []string) (key string, sent bool) {
+	if len(headers) != 1 {
+		return "", false
+	}
+	scheme, key, found := strings.Cut(headers[0], " ")
+	return key, found && strings.EqualFold(scheme, "Bearer")
+}
+
+// holder looks a key up in the same time whichever key it is, or none.
+func (s *Server) holder(key string) (name string, ok bool) {
+	hash := sha256.Sum256([]byte(key))
+	for _, k := range s.Keys {
+		if subtle.ConstantTimeCompare(hash[:], k.Hash[:]) == 1 {
+			name, ok = k.Name, true
+		}
+	}
+	return name, ok
+}

@@ -1,0 +1,142 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+// Reason names what an error answer is about, for programs.
+type Reason string
+
+// The reasons.
+const (
+	InvalidAuthCode     Reason = "InvalidAuthCode"
+	ExpiredAuthCode     Reason = "ExpiredAuthCode"
+	UnknownAuthID       Reason = "UnknownAuthId"
+	InvalidAPIUsage     Reason = "InvalidAPIUsage"
+	Unauthorized        Reason = "Unauthorized"
+	RecipientNotAllowed Reason = "RecipientNotAllowed"
+	NotFound            Reason = "NotFound"
+	MethodNotAllowed    Reason = "MethodNotAllowed"
+	RateLimited         Reason = "RateLimited"
+	MessageRejected     Reason = "MessageRejected"
+	MessageUnconfirmed  Reason = "MessageUnconfirmed"
+	InternalError       Reason = "InternalError"
+	ServiceUnavailable  Reason = "ServiceUnavailable"
+)
+
+// Statuses is the one table from reason to status. A body that is too large
+// or of the wrong type is an InvalidAPIUsage with a status of its own.
+func Statuses() map[Reason]int {
+	return map[Reason]int{
+		InvalidAuthCode:     http.StatusBadRequest,
+		ExpiredAuthCode:     http.StatusBadRequest,
+		UnknownAuthID:       http.StatusBadRequest,
+		InvalidAPIUsage:     http.StatusBadRequest,
+		Unauthorized:        http.StatusUnauthorized,
+		RecipientNotAllowed: http.StatusForbidden,
+		NotFound:            http.StatusNotFound,
+		MethodNotAllowed:    http.StatusMethodNotAllowed,
+		RateLimited:         http.StatusTooManyRequests,
+		MessageRejected:     http.StatusInternalServerError,
+		MessageUnconfirmed:  http.StatusInternalServerError,
+		InternalError:       http.StatusInternalServerError,
+		ServiceUnavailable:  http.StatusServiceUnavailable,
+	}
+}
+
+// failure is an error answer, on its way from a handler to the wire.
+type failure struct {
+	status int // 0: the reason's own
+	body   errorBody
+	cause  error // for the log
+}
+
+// errorBody is the wire form of every error.
+type errorBody struct {
+	Message      string `json:"message"`
+	Reason       Reason `json:"reason"`
+	AttemptsLeft *int64 `json:"attempts_left,omitempty"`
+	Limit        string `json:"limit,omitempty"`
+	RetryAfter   int64  `json:"retry_after,omitempty"`
+}
+
+func (f *failure) Error() string { return string(f.body.Reason) }
+func (f *failure) Unwrap() error { return f.cause }
+
+func fail(r Reason, message string) *failure {
+	return &failure{body: errorBody{Reason: r, Message: message}}
+}
+
+func invalid(status int, message string) *failure {
+	return &failure{status: status, body: errorBody{Reason: InvalidAPIUsage, Message: message}}
+}
+
+// noCode is the answer to a check that found nothing to compare or a wrong code.
+func noCode(r Reason, message string, left int64) *failure {
+	return &failure{body: errorBody{Reason: r, Message: message, AttemptsLeft: &left}}
+}
+
+// asFailure turns any error into the answer it gets.
+func asFailure(err error) *failure {
+	var (
+		known   *failure
+		limit   *codes.LimitError
+		busy    *codes.UnavailableError
+		routing *echo.HTTPError
+	)
+	f := fail(InternalError, "Internal error")
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, &limit):
+		f = fail(RateLimited, "Limit reached: "+limit.Limit)
+		f.body.Limit = limit.Limit
+		f.body.RetryAfter = seconds(limit.RetryAfter)
+	case errors.Is(err, codes.ErrRecipientNotAllowed):
+		f = fail(RecipientNotAllowed, "Messages to this number are not allowed")
+	case errors.Is(err, codes.ErrRejected):
+		f = fail(MessageRejected, "The message was refused; check the number, or ask its owner whether it takes messages")
+	case errors.Is(err, codes.ErrUnconfirmed):
+		f = fail(MessageUnconfirmed, "The message may or may not have been sent; the code is valid if it arrives")
+	case errors.As(err, &busy):
+		f = fail(ServiceUnavailable, "Too busy; try again later")
+		f.body.RetryAfter = seconds(busy.RetryAfter)
+	case errors.Is(err, codes.ErrUnavailable):
+		f = fail(ServiceUnavailable, "Not available; try again later")
+		f.body.RetryAfter = 1
+	case errors.As(err, &routing) && routing.Code == http.StatusNotFound:
+		f = fail(NotFound, "No such route")
+	case errors.As(err, &routing) && routing.Code == http.StatusMethodNotAllowed:
+		f = fail(MethodNotAllowed, "Method not allowed here; see the Allow header")
+	}
+	f.cause = err
+	return f
+}
+
+func seconds(d time.Duration) int64 { return int64(max(d, time.Second) / time.Second) }
+
+// write sends the answer.
+func (f *failure) write(c echo.Context) error {
+	status := f.status
+	if status == 0 {
+		status = Statuses()[f.body.Reason]
+	}
+	h := c.Response().Header()
+	if f.body.RetryAfter > 0 {
+		h.Set(echo.HeaderRetryAfter, strconv.FormatInt(f.body.RetryAfter, 10))
+	}
+	if status == http.StatusUnauthorized {
+		h.Set(echo.HeaderWWWAuthenticate, "Bearer")
+	}
+	if c.Request().Method == http.MethodHead {
+		return c.NoContent(status)
+	}
+	return c.JSON(status, f.body)
+}

@@ -1,0 +1,113 @@
+// Package api is the service over HTTP: routes, strict decoding, and one
+// table from reason to status.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+// Service does the work. *codes.Service is one.
+type Service interface {
+	Create(ctx context.Context, id codes.ID, to codes.Phone) (codes.Created, error)
+	Verify(ctx context.Context, id codes.ID, code codes.Code) (codes.Outcome, error)
+	Cancel(ctx context.Context, id codes.ID) error
+}
+
+// State tells how far the process is in its life.
+type State interface {
+	Ready() bool    // it has reached its store once, and is not about to end
+	Draining() bool // it is about to end: connections should not be kept
+}
+
+// Options are what a [Server] needs; all but Keys and TrustedProxies is required.
+type Options struct {
+	Service        Service
+	State          State
+	Keys           []Key
+	Failures       Failures
+	Hasher         *codes.Hasher
+	TrustedProxies []netip.Prefix
+	Logger         *slog.Logger
+	Registerer     prometheus.Registerer
+}
+
+// Server answers requests.
+type Server struct {
+	Options
+	requests  *prometheus.CounterVec
+	durations *prometheus.HistogramVec
+}
+
+// New returns a Server, and registers its metrics.
+func New(o Options) *Server {
+	s := &Server{
+		Options: o,
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "smsv_http_requests_total",
+			Help: "Requests answered, by route, status, reason of the error and name of the API key.",
+		}, []string{"route", "status", "reason", "caller"}),
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "smsv_http_request_duration_seconds",
+			Help:    "Time from a request to its answer, by route.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, []string{"route"}),
+	}
+	o.Registerer.MustRegister(s.requests, s.durations)
+	return s
+}
+
+// Handler returns the public API.
+func (s *Server) Handler() http.Handler {
+	e := s.echo()
+	e.POST("/", s.create, s.authenticate)
+	e.GET("/", s.verifyQuery, s.authenticate)
+	e.DELETE("/", s.cancel, s.authenticate)
+	e.POST("/verify", s.verifyBody, s.authenticate)
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		e.Add(method, "/openapi.yaml", s.describe)
+	}
+	s.health(e)
+	return e
+}
+
+// Admin returns what only the operator may see: health, and the handlers in
+// extra by their paths.
+func (s *Server) Admin(extra map[string]http.Handler) http.Handler {
+	e := s.echo()
+	for path, h := range extra {
+		e.Any(path, echo.WrapHandler(h))
+	}
+	s.health(e)
+	return e
+}
+
+func (s *Server) echo() *echo.Echo {
+	e := echo.New()
+	e.HTTPErrorHandler = func(error, echo.Context) {} // observe has answered every error
+	e.Use(s.observe)
+	return e
+}
+
+func (s *Server) health(e *echo.Echo) {
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		e.Add(method, "/healthz", func(c echo.Context) error {
+			return c.JSON(http.StatusOK, map[string]string{"status": "ok"})
+		})
+		e.Add(method, "/readyz", func(c echo.Context) error {
+			if !s.State.Ready() {
+				f := fail(ServiceUnavailable, "Not ready: no contact with Redis yet, or shutting down")
+				f.body.RetryAfter = 1
+				return f
+			}
+			return c.JSON(http.StatusOK, map[string]string{"status": "ready"})
+		})
+	}
+}
