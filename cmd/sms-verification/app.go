@@ -1,0 +1,283 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/flowroute/sms-verification/api"
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/config"
+	"github.com/flowroute/sms-verification/flowroute"
+	"github.com/flowroute/sms-verification/redisstore"
+)
+
+// app is a running service: everything between the settings and the sockets.
+type app struct {
+	cfg     *config.Config
+	logger  *slog.Logger
+	state   state
+	store   *redisstore.Store
+	sender  *flowroute.Client
+	debug   *debugBackends // nil outside debug mode
+	servers []*http.Server
+	public  net.Listener
+	admin   net.Listener // nil if it is off
+	failed  chan error   // of a server that stopped by itself
+}
+
+// newApp wires the service and opens its listeners. Redis need not be there yet.
+func newApp(cfg *config.Config, logger *slog.Logger, phone io.Writer) (*app, error) {
+	a := &app{cfg: cfg, logger: logger, failed: make(chan error, 2)}
+	if err := a.wire(phone); err != nil {
+		a.close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *app) wire(phone io.Writer) (err error) {
+	cfg := a.cfg
+	redisURL := cfg.RedisURL.Reveal()
+	account := flowroute.Options{
+		BaseURL:   cfg.FlowrouteBaseURL,
+		AccessKey: cfg.FlowrouteAccessKey.Reveal(),
+		SecretKey: cfg.FlowrouteSecretKey.Reveal(),
+		From:      cfg.FlowrouteNumber,
+	}
+	mode := cfg.RedisMode
+	if cfg.DebugMode {
+		if a.debug, err = startDebugBackends(phone); err != nil {
+			return err
+		}
+		redisURL, account, mode = a.debug.redis.URL(), a.debug.account, redisstore.Standalone
+	}
+	account.Timeout, account.MaxWait = cfg.FlowrouteTimeout, cfg.FlowrouteMaxWait
+
+	redisstore.LogTo(a.logger)
+	if a.store, err = openStore(cfg, redisURL, mode); err != nil {
+		return err
+	}
+	a.sender = flowroute.New(account)
+	rules, err := rulesOf(cfg)
+	if err != nil {
+		return err
+	}
+	hasher, previous := hashersOf(cfg)
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	server := api.New(api.Options{
+		Service:        codes.NewService(rules, hasher, previous, a.store, a.store, a.sender),
+		State:          &a.state,
+		Keys:           keysOf(cfg),
+		Failures:       a.store,
+		Hasher:         hasher,
+		TrustedProxies: cfg.TrustedProxies,
+		Logger:         a.logger,
+		Registerer:     registry,
+	})
+	if a.public, err = a.listen(cfg.ListenAddr, server.Handler()); err != nil {
+		return fmt.Errorf("LISTEN_ADDR: %w", err)
+	}
+	if cfg.AdminAddr == "" {
+		return nil
+	}
+	if a.admin, err = a.listen(cfg.AdminAddr, server.Admin(adminHandlers(registry))); err != nil {
+		return fmt.Errorf("ADMIN_ADDR: %w", err)
+	}
+	return nil
+}
+
+func openStore(cfg *config.Config, url, mode string) (*redisstore.Store, error) {
+	client, err := redisstore.Dial(url, mode)
+	if err != nil {
+		return nil, &config.Error{Problems: []string{"REDIS_URL is " + err.Error()}}
+	}
+	return redisstore.New(client, cfg.RedisKeyPrefix, limitsOf(cfg)), nil
+}
+
+func limitsOf(cfg *config.Config) codes.Limits {
+	return codes.Limits{
+		Sends:   cfg.SendLimits,
+		Guesses: cfg.GuessLimits,
+		Total:   cfg.SendLimitsTotal,
+		Rate:    cfg.FlowrouteRate,
+		MaxWait: cfg.FlowrouteMaxWait,
+	}
+}
+
+func rulesOf(cfg *config.Config) (codes.Rules, error) {
+	recipients, err := codes.ParseRecipients(cfg.AllowedPrefixes, cfg.BlockedPrefixes)
+	if err != nil {
+		return codes.Rules{}, fmt.Errorf("ALLOWED_PREFIXES, BLOCKED_PREFIXES: %w", err)
+	}
+	return codes.Rules{
+		CodeLength: cfg.CodeLength,
+		Expiration: cfg.CodeExpiration,
+		Notice:     cfg.ExpiredNotice,
+		Attempts:   cfg.RetriesAllowed,
+		Message:    cfg.AuthMessage,
+		OrgName:    cfg.OrgName,
+		Recipients: recipients,
+	}, nil
+}
+
+func hashersOf(cfg *config.Config) (current, previous *codes.Hasher) {
+	if secret := cfg.PreviousCodeSecret(); secret != nil {
+		previous = codes.NewHasher(secret)
+	}
+	return codes.NewHasher(cfg.CodeSecret()), previous
+}
+
+func keysOf(cfg *config.Config) []api.Key {
+	keys := make([]api.Key, len(cfg.APIKeys))
+	for i, k := range cfg.APIKeys {
+		keys[i] = api.Key(k)
+	}
+	return keys
+}
+
+func adminHandlers(registry *prometheus.Registry) map[string]http.Handler {
+	return map[string]http.Handler{
+		"/metrics":             promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
+		"/debug/pprof/":        http.HandlerFunc(pprof.Index),
+		"/debug/pprof/*":       http.HandlerFunc(pprof.Index),
+		"/debug/pprof/cmdline": http.HandlerFunc(pprof.Cmdline),
+		"/debug/pprof/profile": http.HandlerFunc(pprof.Profile),
+		"/debug/pprof/symbol":  http.HandlerFunc(pprof.Symbol),
+		"/debug/pprof/trace":   http.HandlerFunc(pprof.Trace),
+	}
+}
+
+// Bounds on what a client may make a connection wait for. An idle connection
+// is kept for longer than load balancers keep theirs, so that it is they who
+// close it.
+const (
+	headerTimeout  = 5 * time.Second
+	requestTimeout = 10 * time.Second
+	idleTimeout    = 2 * time.Minute
+	maxHeader      = 32 << 10
+)
+
+// listen opens a listener and prepares its server.
+func (a *app) listen(addr string, h http.Handler) (net.Listener, error) {
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	server := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       requestTimeout,
+		// pprof and the longest create both take their time.
+		WriteTimeout:   requestTimeout + a.cfg.FlowrouteTimeout + a.cfg.FlowrouteMaxWait + time.Minute,
+		IdleTimeout:    idleTimeout,
+		MaxHeaderBytes: maxHeader,
+		ErrorLog:       slog.NewLogLogger(a.logger.Handler(), slog.LevelDebug),
+		// OPTIONS * gets the headers that every answer has.
+		DisableGeneralOptionsHandler: true,
+	}
+	a.servers = append(a.servers, server)
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			a.failed <- err
+		}
+	}()
+	return listener, nil
+}
+
+// url is the address of the public API.
+func (a *app) url() string { return "http://" + a.public.Addr().String() }
+
+func (a *app) adminAddr() string {
+	if a.admin == nil {
+		return "off"
+	}
+	return a.admin.Addr().String()
+}
+
+// run serves until ctx ends, then shuts down.
+func (a *app) run(ctx context.Context) error {
+	defer a.close()
+	prepare, stop := context.WithCancel(ctx)
+	defer stop()
+	go a.prepare(prepare)
+	select {
+	case err := <-a.failed:
+		return err
+	case <-ctx.Done():
+		return a.shutdown()
+	}
+}
+
+const (
+	prepareEvery = 250 * time.Millisecond
+	prepareTell  = 10 * time.Second
+)
+
+// prepare tries Redis until it answers, then makes the service ready.
+func (a *app) prepare(ctx context.Context) {
+	lastTold := time.Time{}
+	for {
+		err := a.store.Prepare(ctx)
+		if err == nil {
+			a.state.prepared.Store(true)
+			a.logger.Info("ready")
+			return
+		}
+		if time.Since(lastTold) > prepareTell && ctx.Err() == nil {
+			a.logger.Warn("not ready: waiting for Redis", "error", err.Error())
+			lastTold = time.Now()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(prepareEvery):
+		}
+	}
+}
+
+// shutdown stops being ready, serves on until the load balancer has noticed,
+// then finishes what is in flight.
+func (a *app) shutdown() error {
+	a.state.draining.Store(true)
+	a.logger.Info("shutting down", "delay", a.cfg.ShutdownDelay)
+	time.Sleep(a.cfg.ShutdownDelay)
+	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.ShutdownTimeout)
+	defer cancel()
+	var unfinished error
+	for _, server := range a.servers {
+		if err := server.Shutdown(ctx); err != nil {
+			unfinished = errors.New("shutdown: not every request was finished within SHUTDOWN_TIMEOUT")
+		}
+	}
+	if unfinished == nil {
+		a.logger.Info("shut down")
+	}
+	return unfinished
+}
+
+func (a *app) close() {
+	for _, server := range a.servers {
+		_ = server.Close()
+	}
+	if a.sender != nil {
+		a.sender.Close()
+	}
+	if a.store != nil {
+		_ = a.store.Close()
+	}
+	if a.debug != nil {
+		a.debug.close()
+	}
+}

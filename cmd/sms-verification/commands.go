@@ -1,0 +1,63 @@
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flowroute/sms-verification/config"
+)
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "sms-verification",
+		Short: "Texts one-time codes through Flowroute and checks them",
+		Long: "Texts one-time codes through Flowroute and checks them.\n\n" +
+			"Without a command it serves. Settings come from flags, the environment, credentials.yaml and config.yaml.",
+		Args:              usage(cobra.NoArgs),
+		RunE:              serveCommand,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	config.Flags(root.Flags())
+
+	serve := &cobra.Command{
+		Use:   "serve",
+		Short: "Runs the service (the default)",
+		Args:  usage(cobra.NoArgs),
+		RunE:  serveCommand,
+	}
+	config.Flags(serve.Flags())
+
+	check := &cobra.Command{
+		Use:   "check",
+		Short: "Checks the settings and Redis, and says what they are worth; sends nothing",
+		Args:  usage(cobra.NoArgs),
+		RunE:  checkCommand,
+	}
+	config.Flags(check.Flags())
+
+	root.AddCommand(serve, check, demoCommand(), sendCommand(), verifyCommand(), simCommand(), keysCommand(), versionCommand())
+	return root
+}
+
+// usage makes what is wrong with the arguments a usage error.
+func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
+}
+
+// settings loads the configuration for a command.
+func settings(cmd *cobra.Command) (*config.Config, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	return config.Load(config.Source{Flags: cmd.Flags(), Environ: os.Environ(), Dir: dir})
+}

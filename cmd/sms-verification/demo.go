@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flowroute/sms-verification/config"
+)
+
+func demoCommand() *cobra.Command {
+	var keep bool
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Shows one verification from end to end, with nothing installed and no account",
+		Args:  usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return demo(cmd.Context(), keep, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().BoolVar(&keep, "keep", false, "leave the service running afterwards")
+	return cmd
+}
+
+// demo runs the service in debug mode and uses it as an application would.
+// It reads neither the environment nor any file.
+func demo(ctx context.Context, keep bool, out, errOut io.Writer) error {
+	cfg, err := config.Load(config.Source{Set: map[string]string{
+		"DEBUG_MODE":  "true",
+		"LISTEN_ADDR": "127.0.0.1:0",
+		"ADMIN_ADDR":  "off",
+		"ORG_NAME":    "Example Shop",
+	}})
+	if err != nil {
+		return err
+	}
+	phone := make(demoPhone, 16)
+	a, err := newApp(cfg, newLogger(errOut, slog.LevelWarn), io.MultiWriter(out, phone))
+	if err != nil {
+		return err
+	}
+	serving, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- a.run(serving) }()
+
+	err = demoSteps(ctx, a, phone, out)
+	if err == nil && keep {
+		_, _ = fmt.Fprintf(out, "\nThe service goes on at %s until Ctrl-C.\n", a.url())
+		<-ctx.Done()
+	}
+	stop()
+	return errors.Join(err, <-ended)
+}
+
+// demoPhone keeps what the phone showed, as far as there is room.
+type demoPhone chan string
+
+func (p demoPhone) Write(view []byte) (int, error) {
+	select {
+	case p <- string(view):
+	default:
+	}
+	return len(view), nil
+}
+
+func demoSteps(ctx context.Context, a *app, phone demoPhone, out io.Writer) error {
+	say := func(text string) { _, _ = fmt.Fprintf(out, "\n# %s\n", text) }
+	if err := a.awaitReady(ctx); err != nil {
+		return err
+	}
+	say("The application asks for a code. The person receives it:")
+	create := `{"auth_id": "signup-1", "recipient": "12065550142"}`
+	if err := a.show(ctx, out, "/", create, http.StatusOK); err != nil {
+		return err
+	}
+	code := firstDigits(<-phone) // the SMS is there before the answer
+	say("The person mistypes it:")
+	if err := a.show(ctx, out, "/verify", fmt.Sprintf(`{"auth_id": "signup-1", "code": "%s"}`, otherCode(code)), http.StatusBadRequest); err != nil {
+		return err
+	}
+	say("And then types it right:")
+	if err := a.show(ctx, out, "/verify", fmt.Sprintf(`{"auth_id": "signup-1", "code": "%s"}`, code), http.StatusOK); err != nil {
+		return err
+	}
+	say("A code works once:")
+	return a.show(ctx, out, "/verify", fmt.Sprintf(`{"auth_id": "signup-1", "code": "%s"}`, code), http.StatusBadRequest)
+}
+
+const demoPatience = 10 * time.Second
+
+func (a *app) awaitReady(ctx context.Context) error {
+	deadline := time.Now().Add(demoPatience)
+	for !a.state.Ready() {
+		if time.Now().After(deadline) || ctx.Err() != nil {
+			return errors.New("demo: the service did not become ready")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return nil
+}
+
+// show sends a request as curl would and prints it with its answer.
+func (a *app) show(ctx context.Context, out io.Writer, path, body string, want int) error {
+	_, _ = fmt.Fprintf(out, "$ curl %s -H 'Content-Type: application/json' -d '%s'\n", a.url()+path, body)
+	ctx, cancel := context.WithTimeout(ctx, demoPatience)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url()+path, strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(out, "%d %s\n", response.StatusCode, bytes.TrimSpace(answer))
+	if response.StatusCode != want {
+		return fmt.Errorf("demo: the answer should have been %d", want)
+	}
+	return nil
+}
+
+// firstDigits finds the code in what the phone shows: the first digits after
+// the line with the number.
+func firstDigits(view string) string {
+	_, text, _ := strings.Cut(view, "SMS to +")
+	_, text, _ = strings.Cut(text, "\n")
+	start := strings.IndexAny(text, "0123456789")
+	if start < 0 {
+		return ""
+	}
+	digits := text[start:]
+	return digits[:len(digits)-len(strings.TrimLeft(digits, "0123456789"))]
+}
+
+// otherCode is a code of the same length that is wrong.
+func otherCode(code string) string {
+	first := byte('1')
+	if strings.HasPrefix(code, "1") {
+		first = '2'
+	}
+	return string(first) + code[min(1, len(code)):]
+}

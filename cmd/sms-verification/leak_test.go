@@ -1,0 +1,96 @@
+package main
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
+	"github.com/flowroute/sms-verification/redisstore/redistest"
+)
+
+// TestNothingLeaks runs everything that can happen at debug level and then
+// looks for what must not be readable anywhere.
+func TestNothingLeaks(t *testing.T) {
+	const (
+		apiKey     = "smsv_key-that-opens-the-door"
+		codeSecret = "code-secret-0123456789abcdef"
+		authID     = "id-of-alice@example.com"
+		password   = "redis-password-77"
+	)
+	redis := redistest.Server(t, "user app on >"+password+" ~* +@all")
+	sim := startSimulator(t, flowroutetest.Options{})
+	const prefix = "leak:"
+	env := environment(redis, sim,
+		"REDIS_URL=redis://app:"+password+"@"+redis.Addr+"/0",
+		"REDIS_KEY_PREFIX="+prefix, "LOG_LEVEL=debug", "CODE_SECRET="+codeSecret,
+		"CODE_LENGTH=12", // long enough not to turn up by chance
+		fmt.Sprintf("API_KEYS=shop:%x", sha256.Sum256([]byte(apiKey))),
+		"SEND_LIMITS=3/1h", "GUESS_LIMITS=9/1h", "SEND_LIMITS_TOTAL=50/1h", "FLOWROUTE_RATE=50", "CODE_EXPIRATION=2",
+		"FLOWROUTE_TIMEOUT=1s", "BLOCKED_PREFIXES=1900")
+	p := serveReady(t, env)
+	auth := "Authorization: Bearer " + apiKey
+
+	numbers := []string{anyone, "15005550422", "15005550500", "15005550004", "15005550002", "19005550142"}
+	var answers []*answer
+	say := func(a *answer) { answers = append(answers, a) }
+	for _, number := range numbers {
+		say(create(t, p.URL, authID, number, auth))
+	}
+	for range 4 {
+		say(create(t, p.URL, authID, anyone, auth))
+	}
+	code := codeSent(t, sim, anyone)
+	dump := redis.Dump(t, prefix) // while the entry is live
+	wrong := otherCode(code)
+	say(verify(t, p.URL, authID, wrong, auth))
+	say(do(t, http.MethodGet, p.URL+"/?auth_id="+authID+"&code="+wrong, "", auth))
+	say(do(t, http.MethodGet, p.URL+"/?auth_id="+authID+"&code="+code+"x", "", auth))
+	say(do(t, http.MethodGet, p.URL+"/"+authID+"/"+code, "", auth))
+	say(verify(t, p.URL, authID, code))
+	say(verify(t, p.URL, authID, code, "Authorization: Bearer "+apiKey+"x"))
+	say(do(t, http.MethodPost, p.URL+"/", `{"auth_id":"`+authID+`","recipient":"`+anyone+`"`, auth))
+	say(do(t, http.MethodPost, p.URL+"/", `{"auth_id":"`+authID+`","recipient":"`+anyone+`0"}`, auth))
+	say(do(t, http.MethodPost, p.URL+"/", `{"auth_id":"`+authID+`","recipient":`+anyone+`}`, auth, "Content-Type: text/plain"))
+	time.Sleep(2100 * time.Millisecond)
+	say(verify(t, p.URL, authID, code, auth))
+	say(verify(t, p.URL, authID, code, auth))
+	say(create(t, p.URL, authID, "12065550144", auth))
+	say(verify(t, p.URL, authID, codeSent(t, sim, "12065550144"), auth))
+	dump += redis.Dump(t, prefix)
+	metrics := get(t, p.Admin+"/metrics").raw
+	redis.Signal(syscall.SIGKILL)
+	say(verify(t, p.URL, authID, code, auth))
+	say(create(t, p.URL, authID, anyone, auth))
+	p.signal(syscall.SIGTERM)
+	p.exit(t, 20*time.Second)
+
+	bodies := ""
+	for _, a := range answers {
+		bodies += fmt.Sprint(a.header) + strings.ReplaceAll(a.raw, `"auth_id":"`+authID+`"`, "") // the echo to its caller
+	}
+	for what, secret := range map[string]string{
+		"access key": testAccessKey, "secret key": testSecretKey, "code secret": codeSecret, "API key": apiKey,
+		"Redis password": password, "auth_id": authID, "code": code, "code without zeros": strings.TrimLeft(code, "0"),
+		"second code": codeSent(t, sim, "12065550144"), "wrong code": wrong, "sender": testSender, "text": "Use this one-time code",
+		"basic auth": "YWNjZXNza2V5", "number": anyone, "number 2": "12065550144", "number refused": "15005550422",
+		"number unconfirmed": "15005550004", "national number": anyone[1:],
+	} {
+		for where, text := range map[string]string{
+			"log": p.stderr.String(), "stdout": p.stdout.String(), "Redis": dump, "metrics": metrics, "an answer": bodies,
+		} {
+			if strings.Contains(text, secret) {
+				t.Errorf("%s in %s", what, where)
+			}
+		}
+	}
+	// The look itself must be able to find something.
+	if !strings.Contains(dump, prefix) || !strings.Contains(metrics, "smsv_http_requests_total") ||
+		!strings.Contains(p.stderr.String(), `"caller":"shop"`) || !strings.Contains(bodies, "UnknownAuthId") || len(answers) < 20 {
+		t.Error("the flow did not run as it should")
+	}
+}
