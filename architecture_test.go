@@ -1,0 +1,120 @@
+package smsverification_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/flowroute/sms-verification"
+
+// allowed says what each package's own files (not its tests) may import of the
+// module, and of other modules where that is a rule.
+var allowed = map[string][]string{
+	"codes":                   {},
+	"codes/codestest":         {"codes"},
+	"redisstore":              {"codes"},
+	"redisstore/embedded":     {},
+	"redisstore/redistest":    {"redisstore/embedded"},
+	"flowroute":               {"codes"},
+	"flowroute/flowroutetest": {"codes"},
+	"api":                     {"codes"},
+	"api/client":              {},
+	"config":                  {"codes"},
+}
+
+// only says which packages alone may import a dependency.
+var only = map[string][]string{
+	"github.com/spf13/viper":             {"config"},
+	"github.com/redis/go-redis":          {"redisstore", "redisstore/redistest"},
+	"github.com/alicebob/miniredis":      {"redisstore/embedded"},
+	"github.com/labstack/echo":           {"api"},
+	"github.com/prometheus/client_golan": {"api", "cmd/sms-verification"},
+}
+
+// standardOnly may import nothing outside the standard library and the module.
+var standardOnly = map[string]bool{"codes": true, "api/client": true, "flowroute": true, "flowroute/flowroutetest": true}
+
+func TestArchitecture(t *testing.T) {
+	seen := map[string]bool{}
+	walk(t, ".go", func(path string) {
+		dir := filepath.ToSlash(filepath.Dir(path))
+		if dir == "." || strings.HasSuffix(path, "_test.go") {
+			return
+		}
+		seen[dir] = true
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, spec := range file.Imports {
+			imported, _ := strconv.Unquote(spec.Path.Value)
+			if !mayImport(dir, imported) {
+				t.Errorf("%s must not import %s", path, imported)
+			}
+		}
+	})
+	for dir := range allowed {
+		if !seen[dir] {
+			t.Errorf("no package %s: the rules are out of date", dir)
+		}
+	}
+}
+
+func mayImport(dir, imported string) bool {
+	if inner, ok := strings.CutPrefix(imported, module+"/"); ok {
+		rules, ruled := allowed[dir]
+		return !ruled && strings.HasPrefix(dir, "cmd/") || contains(rules, inner)
+	}
+	if standardOnly[dir] && strings.Contains(imported, ".") {
+		return false
+	}
+	for dependency, dirs := range only {
+		if strings.HasPrefix(imported, dependency) && !contains(dirs, dir) {
+			return false
+		}
+	}
+	return true
+}
+
+func contains(list []string, s string) bool {
+	for _, item := range list {
+		if item == s {
+			return true
+		}
+	}
+	return false
+}
+
+// TestFileSizes: a longer file holds two ideas.
+func TestFileSizes(t *testing.T) {
+	for _, extension := range []string{".go", ".lua"} {
+		walk(t, extension, func(path string) {
+			content, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if lines := strings.Count(string(content), "\n"); lines > 400 {
+				t.Errorf("%s has %d lines", path, lines)
+			}
+		})
+	}
+}
+
+func walk(t *testing.T, extension string, visit func(path string)) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && filepath.Ext(path) == extension {
+			visit(path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
