@@ -26,6 +26,13 @@ func NewOp() Op {
 	return op
 }
 
+// second is the op of an operation's second step, the same for every
+// repetition of it.
+func (o Op) second() Op {
+	o[0] = ^o[0]
+	return o
+}
+
 // String returns the op in the form of key names: 16 characters of base64url.
 func (o Op) String() string { return base64.RawURLEncoding.EncodeToString(o[:]) }
 

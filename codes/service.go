@@ -54,10 +54,13 @@ type Created struct {
 // Once begun, a create is finished even if ctx is cancelled: a caller that
 // hangs up neither leaves a half-made entry nor gets a place in a limit back.
 func (s *Service) Create(ctx context.Context, id ID, to Phone) (Created, error) {
+	return s.create(context.WithoutCancel(ctx), id, to)
+}
+
+func (s *Service) create(ctx context.Context, id ID, to Phone) (Created, error) {
 	if !s.rules.Recipients.Allow(to) {
 		return Created{}, ErrRecipientNotAllowed
 	}
-	ctx = context.WithoutCancel(ctx)
 	code := NewCode(s.rules.CodeLength)
 	entry := Entry{
 		ID:         s.hasher.ID(id),
@@ -105,7 +108,7 @@ func (s *Service) put(ctx context.Context, id ID, e Entry) error {
 // undo takes back what a create did before it failed with cause, as far as
 // the store can be reached, and returns cause with what it could not undo.
 func (s *Service) undo(ctx context.Context, e Entry, p Place, cause error) error {
-	ctx, cancel := context.WithTimeout(ctx, undoTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
 	if err := s.store.Delete(ctx, Deletion{ID: e.ID, Made: e.Op, Op: NewOp()}); err != nil {
 		cause = &undoError{cause, err}
@@ -129,11 +132,13 @@ func (e *undoError) Unwrap() error { return e.cause }
 // Once begun, a check is finished even if ctx is cancelled: a caller that
 // hangs up does not get a free guess.
 func (s *Service) Verify(ctx context.Context, id ID, code Code) (Outcome, error) {
-	ctx = context.WithoutCancel(ctx)
-	op := NewOp()
-	outcome, err := s.store.Try(ctx, Try{ID: s.hasher.ID(id), Code: s.hasher.Code(id, code), Op: op})
+	return s.verify(context.WithoutCancel(ctx), id, code, NewOp(), 0)
+}
+
+func (s *Service) verify(ctx context.Context, id ID, code Code, op Op, keep time.Duration) (Outcome, error) {
+	outcome, err := s.store.Try(ctx, Try{ID: s.hasher.ID(id), Code: s.hasher.Code(id, code), Op: op, Keep: keep})
 	if err == nil && outcome.Status == Unknown && s.previous != nil {
-		outcome, err = s.store.Try(ctx, Try{ID: s.previous.ID(id), Code: s.previous.Code(id, code), Op: op})
+		outcome, err = s.store.Try(ctx, Try{ID: s.previous.ID(id), Code: s.previous.Code(id, code), Op: op.second(), Keep: keep})
 	}
 	if err != nil {
 		return Outcome{}, fmt.Errorf("codes: verify: %w", err)

@@ -22,6 +22,7 @@ type Try struct {
 	ID   Digest
 	Code Digest
 	Op   Op
+	Keep time.Duration // how long the answer is wanted again; 0 for the repetitions of one call
 }
 
 // Deletion removes an entry.
@@ -52,9 +53,9 @@ type Outcome struct {
 // Store keeps entries, for any number of replicas at once.
 //
 // Every operation carries an [Op]. An operation MUST take effect at most once
-// whatever is repeated underneath: called again with the same Op it changes
-// nothing and gives its first answer, also after the entry has ended or was
-// replaced. An operation whose context has ended MUST have no effect any more.
+// whatever is repeated underneath: called again with the same Op after it took
+// effect, it changes nothing and gives its first answer, also after the entry
+// has ended or was replaced. An operation whose context has ended MUST have no effect any more.
 // An operation that returns an error may have taken effect, at most once. Its
 // errors are ErrUnavailable.
 type Store interface {

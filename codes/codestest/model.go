@@ -24,6 +24,7 @@ type Model struct {
 	total   []modelEvent
 	turns   []modelEvent
 	taken   map[codes.Op]time.Duration // the turn of each place
+	claims  map[codes.Digest]*modelClaim
 }
 
 type modelEntry struct {
@@ -46,6 +47,7 @@ func NewModel(l codes.Limits) *Model {
 		sends:   map[codes.Digest][]modelEvent{},
 		guesses: map[codes.Digest][]modelEvent{},
 		taken:   map[codes.Op]time.Duration{},
+		claims:  map[codes.Digest]*modelClaim{},
 	}
 }
 

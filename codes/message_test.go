@@ -1,0 +1,125 @@
+package codes_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+func TestTemplate(t *testing.T) {
+	const org = "Your Organization Name"
+	for _, test := range []struct {
+		text, org string
+		lifetime  time.Duration
+		want      string
+	}{
+		{"{code}\nWelcome to {org}! Use this one-time code to complete your signup.", org, time.Hour,
+			"0042\nWelcome to Your Organization Name! Use this one-time code to complete your signup."},
+		{"{}", org, time.Hour, "0042"},
+		{"{code}{}{code}", org, time.Hour, "004200420042"},
+		{"{{code}}", org, time.Hour, "{0042}"},
+		{"{{}}", org, time.Hour, "{0042}"},
+		{"{code{code}}", org, time.Hour, "{code0042}"},
+		{"{org} {code} {org}", "A{code}B{}{org}{minutes}", time.Hour, "A{code}B{}{org}{minutes} 0042 A{code}B{}{org}{minutes}"},
+		{"{org}{code}", "", time.Hour, "0042"},
+		{`{code} \n \{code\} \\ %s %d $1 {0} {x} { } {Code} {ORG} {code`, org, time.Hour,
+			`0042 \n \{code\} \\ %s %d $1 {0} {x} { } {Code} {ORG} {code`},
+		{"}{ {code} }{", org, time.Hour, "}{ 0042 }{"},
+		{"{code} für {minutes} 分 \xff", org, 10 * time.Minute, "0042 für 10 分 \xff"},
+		{"{code} {minutes}", org, time.Second, "0042 1"},
+		{"{code} {minutes}", org, 60 * time.Second, "0042 1"},
+		{"{code} {minutes}", org, 61 * time.Second, "0042 2"},
+		{"{code} {minutes}", org, 3600 * time.Second, "0042 60"},
+		{"{code} {minutes}", org, 9_000_000_000 * time.Second, "0042 150000000"},
+		{"{minutes}{minutes}{}", org, time.Minute, "110042"},
+	} {
+		template, err := codes.ParseTemplate(test.text)
+		if err != nil {
+			t.Errorf("%q: %v", test.text, err)
+			continue
+		}
+		if got := string(template.Render("0042", test.org, test.lifetime)); got != test.want {
+			t.Errorf("%q = %q, want %q", test.text, got, test.want)
+		}
+	}
+}
+
+func TestTemplateWithoutCode(t *testing.T) {
+	for _, text := range []string{"", "code", "{org}", "{minutes}", "{code", "code}", "{ code }", "{Code}", "{cod{org}e}", "{\n}"} {
+		if _, err := codes.ParseTemplate(text); !errors.Is(err, codes.ErrNoCode) {
+			t.Errorf("%q: %v, want ErrNoCode", text, err)
+		}
+	}
+}
+
+// FuzzTemplate compares the template with the standard library's replacer.
+func FuzzTemplate(f *testing.F) {
+	for _, text := range []string{"{code}", "{{}}", "{org}{minutes}{code}", "{{code}", `\{code}`, "{org", "\xff{}", "{co{}de}"} {
+		f.Add(text, "0042", "A {code} & {} Co", int64(61))
+	}
+	f.Fuzz(func(t *testing.T, text, code, org string, seconds int64) {
+		seconds = min(max(seconds, 0), 9_000_000_000)
+		minutes := fmt.Sprint(seconds/60 + min(1, seconds%60))
+		want := strings.NewReplacer("{code}", code, "{}", code, "{org}", org, "{minutes}", minutes).Replace(text)
+		places := strings.Count(text, "{code}") + strings.Count(text, "{}")
+
+		template, err := codes.ParseTemplate(text)
+		if places == 0 {
+			if !errors.Is(err, codes.ErrNoCode) {
+				t.Fatalf("no place for the code in %q: %v", text, err)
+			}
+			return
+		}
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		got := string(template.Render(codes.Code(code), org, time.Duration(seconds)*time.Second))
+		if got != want {
+			t.Fatalf("%q = %q, want %q", text, got, want)
+		}
+		const mark = "\x00<mark>\x00"
+		marked := string(template.Render(mark, "", 0))
+		if n := strings.Count(marked, mark); n != places+strings.Count(text, mark) {
+			t.Fatalf("%q tells the code %d times, want %d", text, n, places)
+		}
+	})
+}
+
+func TestSegments(t *testing.T) {
+	repeat := strings.Repeat
+	for _, test := range []struct {
+		name, text string
+		want       int
+		ascii      bool
+	}{
+		{"empty", "", 1, true},
+		{"one", "a", 1, true},
+		{"160", repeat("a", 160), 1, true},
+		{"161", repeat("a", 161), 2, true},
+		{"280", repeat("a", 280), 2, true},
+		{"281", repeat("a", 281), 3, true},
+		{"420", repeat("a", 420), 3, true},
+		{"421", repeat("a", 421), 4, true},
+		{"what GSM counts twice", repeat("[", 160), 1, true},
+		{"control characters", repeat("\n\x00\x7f", 53), 1, true},
+		{"70 UCS-2", repeat("é", 70), 1, false},
+		{"71 UCS-2", repeat("é", 71), 2, false},
+		{"140 UCS-2", repeat("é", 140), 2, false},
+		{"141 UCS-2", repeat("é", 141), 3, false},
+		{"35 emoji", repeat("😀", 35), 1, false},
+		{"36 emoji", repeat("😀", 36), 2, false},
+		{"a smart quote in 70", "’" + repeat("a", 69), 1, false},
+		{"a smart quote in 71", repeat("a", 70) + "’", 2, false},
+		{"a smart quote in 160", repeat("a", 159) + "’", 3, false},
+		{"the first that is not ASCII", "\u0080", 1, false},
+		{"invalid UTF-8", "\xff", 1, false},
+	} {
+		if n, ascii := codes.Segments(codes.Text(test.text)); n != test.want || ascii != test.ascii {
+			t.Errorf("%s: %d segments, ASCII %t; want %d, %t", test.name, n, ascii, test.want, test.ascii)
+		}
+	}
+}

@@ -1,0 +1,282 @@
+package codes_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
+)
+
+// The rules of the specification. Codes of one digit make a stale or a
+// guessed code the right one now and then.
+const (
+	specAttempts   = 2
+	specExpiration = 60 * time.Second
+	specNotice     = 30 * time.Second
+)
+
+var specLimits = map[string]struct {
+	max  int
+	span time.Duration
+}{
+	"SEND_LIMITS 3/50s":       {3, 50 * time.Second},
+	"SEND_LIMITS 5/200s":      {5, 200 * time.Second},
+	"GUESS_LIMITS 3/90s":      {3, 90 * time.Second},
+	"SEND_LIMITS_TOTAL 6/80s": {6, 80 * time.Second},
+}
+
+// spec says in its own way what the service must do: per id what is live, per
+// number what happened when.
+type spec struct {
+	now     time.Duration
+	entries map[codes.ID]*specEntry
+	sends   map[codes.Phone][]time.Duration
+	wrong   map[codes.Phone][]time.Duration
+	total   []time.Duration
+}
+
+type specEntry struct {
+	code int // as a number: leading zeros do not count
+	to   codes.Phone
+	left int64
+	made time.Duration
+}
+
+// full names the limits that let no code be made for a number at a time from
+// now on: those of the number, or else those of the service.
+func (s *spec) full(to codes.Phone, at time.Duration) (names []string) {
+	check := func(name string, events []time.Duration) {
+		limit, inside := specLimits[name], 0
+		for _, event := range events {
+			if event > at-limit.span {
+				inside++
+			}
+		}
+		if inside >= limit.max {
+			names = append(names, name)
+		}
+	}
+	check("SEND_LIMITS 3/50s", s.sends[to])
+	check("SEND_LIMITS 5/200s", s.sends[to])
+	check("GUESS_LIMITS 3/90s", s.wrong[to])
+	if len(names) == 0 {
+		check("SEND_LIMITS_TOTAL 6/80s", s.total)
+	}
+	return names
+}
+
+// verify gives the answer to a code and what comes of it.
+func (s *spec) verify(id codes.ID, code int) (status codes.Status, left int64) {
+	e := s.entries[id]
+	switch {
+	case e == nil || s.now >= e.made+specExpiration+specNotice:
+		return codes.Unknown, 0
+	case s.now >= e.made+specExpiration:
+		delete(s.entries, id)
+		return codes.Expired, 0
+	case e.code == code:
+		delete(s.entries, id)
+		return codes.Right, 0
+	}
+	e.left--
+	if e.left == 0 {
+		delete(s.entries, id)
+	}
+	s.wrong[e.to] = append(s.wrong[e.to], s.now)
+	return codes.Wrong, e.left
+}
+
+// machine drives the service and the specification with the same commands.
+type machine struct {
+	*spec
+	service *codes.Service
+	hasher  *codes.Hasher
+	model   *codestest.Model
+	sender  *codestest.Sender
+	told    map[codes.ID][]codes.Code // every code that was sent for an id
+}
+
+func newMachine(t *testing.T) *machine {
+	message, err := codes.ParseTemplate("Code: {code}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	recipients, err := codes.ParseRecipients(nil, []string{"premium"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	model := codestest.NewModel(codes.Limits{
+		Sends:   codestest.Windows(t, "3/50s", "5/200s"),
+		Guesses: codestest.Windows(t, "3/90s"),
+		Total:   codestest.Windows(t, "6/80s"),
+	})
+	m := &machine{
+		spec: &spec{
+			entries: map[codes.ID]*specEntry{},
+			sends:   map[codes.Phone][]time.Duration{},
+			wrong:   map[codes.Phone][]time.Duration{},
+		},
+		hasher: codes.NewHasher([]byte("secret")),
+		model:  model,
+		sender: &codestest.Sender{},
+		told:   map[codes.ID][]codes.Code{},
+	}
+	rules := codes.Rules{
+		CodeLength: 1, Expiration: specExpiration, Notice: specNotice, Attempts: specAttempts,
+		Message: message, Recipients: recipients,
+	}
+	m.service = codes.NewService(rules, m.hasher, nil, model, model, m.sender)
+	return m
+}
+
+const one, two, three, premium codes.Phone = "12065550001", "12065550002", "12065550003", "19005550004"
+
+// What is drawn more than once is wanted more often.
+var (
+	anyID      = rapid.SampledFrom([]codes.ID{"a", "a", "b"})
+	anyNumber  = rapid.SampledFrom([]codes.Phone{one, one, one, two, two, three, premium})
+	anyFailure = rapid.SampledFrom([]error{nil, nil, nil, nil, nil, codes.ErrRejected, codes.ErrUnavailable, codes.ErrUnconfirmed})
+)
+
+func (m *machine) create(t *rapid.T) {
+	id, to, failure := anyID.Draw(t, "id"), anyNumber.Draw(t, "to"), anyFailure.Draw(t, "failure")
+	m.sender.FailWith(failure)
+	before := len(m.sender.Messages())
+	created, err := m.service.Create(context.Background(), id, to)
+	messages := m.sender.Messages()[before:]
+
+	full := m.full(to, m.now)
+	switch {
+	case to == premium:
+		if !errors.Is(err, codes.ErrRecipientNotAllowed) || len(messages) != 0 {
+			t.Fatalf("Create = %v, %d messages, for a number that is not allowed", err, len(messages))
+		}
+		return
+	case len(full) > 0:
+		if len(messages) != 0 {
+			t.Fatalf("%d messages in spite of %v", len(messages), full)
+		}
+		m.checkLimit(t, to, err)
+		return
+	}
+	if !errors.Is(err, failure) || failure == nil && created != (codes.Created{Expiration: specExpiration, Attempts: specAttempts, MessageID: created.MessageID}) {
+		t.Fatalf("Create = %+v, %v; want the error %v", created, err, failure)
+	}
+	delete(m.entries, id) // whatever becomes of the new one
+	if failure != nil && failure != codes.ErrUnconfirmed {
+		if len(messages) != 0 {
+			t.Fatalf("%d messages in spite of %v", len(messages), failure)
+		}
+		return
+	}
+	if len(messages) != 1 || messages[0].To != to {
+		t.Fatalf("%d messages, want one to the recipient", len(messages))
+	}
+	code := codeIn(messages[0])
+	m.told[id] = append(m.told[id], code)
+	m.entries[id] = &specEntry{code: number(t, code), to: to, left: specAttempts, made: m.now}
+	m.sends[to] = append(m.sends[to], m.now)
+	m.total = append(m.total, m.now)
+}
+
+// checkLimit checks an answer of a reached limit: right after its time that
+// limit is clear, a second earlier it is not.
+func (m *machine) checkLimit(t *rapid.T, to codes.Phone, err error) {
+	var reached *codes.LimitError
+	if !errors.As(err, &reached) {
+		t.Fatalf("Create = %v, want %v", err, m.full(to, m.now))
+	}
+	contains := func(at time.Duration) bool {
+		for _, name := range m.full(to, at) {
+			if name == reached.Limit {
+				return true
+			}
+		}
+		return false
+	}
+	after := m.now + reached.RetryAfter
+	if !contains(m.now) || !contains(after-time.Second) || contains(after) {
+		t.Fatalf("limit %s, clear in %v; now full are %v, a second before %v, then %v",
+			reached.Limit, reached.RetryAfter, m.full(to, m.now), m.full(to, after-time.Second), m.full(to, after))
+	}
+	for _, name := range m.full(to, after) {
+		if name != "SEND_LIMITS_TOTAL 6/80s" {
+			t.Fatalf("after the wait for %s %s is still full", reached.Limit, name)
+		}
+	}
+}
+
+func number(t *rapid.T, code codes.Code) int {
+	n, err := strconv.Atoi(string(code))
+	if err != nil {
+		t.Fatal("a code that is no number")
+	}
+	return n
+}
+
+// verify tries the latest code of an id, an older one or any.
+func (m *machine) verify(t *rapid.T) {
+	id := anyID.Draw(t, "id")
+	code := codes.Code(fmt.Sprintf("%0*d", rapid.IntRange(1, 3).Draw(t, "width"), rapid.IntRange(0, 12).Draw(t, "code")))
+	if told := m.told[id]; len(told) > 0 {
+		switch rapid.SampledFrom([]string{"latest", "any", "any", "older"}).Draw(t, "which") {
+		case "latest":
+			code = told[len(told)-1]
+		case "older":
+			code = rapid.SampledFrom(told).Draw(t, "told")
+		}
+	}
+	var want codes.Outcome
+	if e := m.entries[id]; e != nil {
+		want.Recipient = m.hasher.Phone(e.to)
+	}
+	want.Status, want.Left = m.spec.verify(id, number(t, code))
+	if want.Status != codes.Wrong {
+		want.Recipient = codes.Digest{}
+	}
+	got, err := m.service.Verify(context.Background(), id, code)
+	if err != nil || got != want {
+		t.Fatalf("Verify = %+v, %v; want %+v", got, err, want)
+	}
+}
+
+func (m *machine) cancel(t *rapid.T) {
+	id := anyID.Draw(t, "id")
+	if err := m.service.Cancel(context.Background(), id); err != nil {
+		t.Fatal(err)
+	}
+	delete(m.entries, id)
+}
+
+func (m *machine) advance(t *rapid.T) {
+	d := rapid.Custom(func(t *rapid.T) time.Duration {
+		if rapid.Bool().Draw(t, "whole") { // lands on ends of lifetimes and windows
+			return 10 * time.Second * time.Duration(rapid.IntRange(1, 9).Draw(t, "tens"))
+		}
+		return time.Millisecond * time.Duration(rapid.IntRange(1, 40_000).Draw(t, "ms"))
+	}).Draw(t, "time")
+	m.now += d
+	m.model.Advance(d)
+}
+
+func TestServiceAgainstSpecification(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		m := newMachine(t)
+		commands := map[string]func(*rapid.T){
+			"create": m.create, "create more": m.create,
+			"verify": m.verify, "verify more": m.verify, "verify most": m.verify,
+			"cancel":  m.cancel,
+			"advance": m.advance,
+		}
+		for range 3 { // long enough to reach every limit
+			r.Repeat(commands)
+		}
+	})
+}
