@@ -60,29 +60,31 @@ type Once struct {
 func NewOnce(s *Service, c Claims, lease time.Duration) *Once { return &Once{s, c, lease} }
 
 // CreateOnce is Create, but for a key that came before: then it gives the
-// first answer and has no effect. Refusals that had none are forgotten. A
-// request that was cut off is run afresh when its time is over.
+// first answer, without the carrier's id, and has no effect. Refusals that had
+// none are forgotten. A request that was cut off is run afresh when its time
+// is over.
 func (o *Once) CreateOnce(ctx context.Context, k Key, id ID, to Phone) (Created, error) {
 	ctx = context.WithoutCancel(ctx)
 	claim := o.claim(k, string(id)+"\x00"+string(to))
 	claim.Lease = o.lease
-	answer, _, err := o.claims.Claim(ctx, claim)
+	// What is not done when the lease is over must not be done any more:
+	// somebody else may be doing it. The lease begins when the claim is made,
+	// so its time is taken before that.
+	bounded, cancel := context.WithTimeout(ctx, o.lease)
+	defer cancel()
+	answer, _, err := o.claims.Claim(bounded, claim)
 	if err != nil {
 		return Created{}, fmt.Errorf("codes: create once: %w", err)
 	}
 	if answer != "" {
 		return createdFrom(answer)
 	}
-	// What is not done when the lease is over must not be done any more:
-	// somebody else may be doing it.
-	bounded, cancel := context.WithTimeout(ctx, o.lease)
-	defer cancel()
+	answer = failed // what a panic came to
+	// If it cannot be settled the answer is true all the same. The same key
+	// is in progress until the lease is over, then run afresh, as after a crash.
+	defer func() { _ = o.claims.Settle(ctx, claim, answer) }()
 	created, err := o.create(bounded, id, to)
-	if unsettled := o.claims.Settle(ctx, claim, answerOf(created, err)); unsettled != nil && err == nil {
-		// The answer is true all the same. The same key says 409 until the
-		// lease is over and is then run afresh, as after a crash.
-		return created, nil
-	}
+	answer = answerOf(created, err)
 	return created, err
 }
 
@@ -91,11 +93,23 @@ func (o *Once) CreateOnce(ctx context.Context, k Key, id ID, to Phone) (Created,
 func (o *Once) VerifyOnce(ctx context.Context, k Key, id ID, code Code) (Outcome, error) {
 	ctx = context.WithoutCancel(ctx)
 	// A check needs no lease: it is one script, which knows its op again.
-	_, op, err := o.claims.Claim(ctx, o.claim(k, string(id)+"\x00"+canonical(code)))
+	claim := o.claim(k, string(id)+"\x00"+canonical(code))
+	answer, op, err := o.claims.Claim(ctx, claim)
 	if err != nil {
 		return Outcome{}, fmt.Errorf("codes: verify once: %w", err)
 	}
-	return o.verify(ctx, id, code, op, KeepAnswers)
+	if answer != "" {
+		return outcomeFrom(answer)
+	}
+	outcome, err := o.verify(ctx, id, code, op, KeepAnswers)
+	if err == nil {
+		// From now on a wrong code is not even counted again, which the op
+		// prevents only for as long as the limit remembers it. If it cannot be
+		// settled, that much is left.
+		claim.Op = op
+		_ = o.claims.Settle(ctx, claim, fmt.Sprintf("checked %d %d", outcome.Status, outcome.Left))
+	}
+	return outcome, err
 }
 
 func (o *Once) claim(k Key, arguments string) Claim {
@@ -103,8 +117,13 @@ func (o *Once) claim(k Key, arguments string) Claim {
 	return Claim{Key: o.hasher.digest('k', name, ""), Arguments: o.hasher.digest('r', arguments, ""), Op: NewOp()}
 }
 
+// failed is the answer of a create that ended in a way that nobody foresaw:
+// its message may have gone out.
+const failed = "failed"
+
 // answerOf writes down what a create came to; empty is nothing that counts.
 func answerOf(c Created, err error) string {
+	var limit *LimitError
 	switch {
 	case err == nil:
 		return fmt.Sprintf("created %d %d", int64(c.Expiration/time.Second), c.Attempts)
@@ -112,8 +131,10 @@ func answerOf(c Created, err error) string {
 		return "rejected"
 	case errors.Is(err, ErrUnconfirmed):
 		return "unconfirmed"
+	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrRecipientNotAllowed), errors.As(err, &limit):
+		return ""
 	}
-	return ""
+	return failed
 }
 
 func createdFrom(answer string) (Created, error) {
@@ -130,5 +151,14 @@ func createdFrom(answer string) (Created, error) {
 	case answer == "unconfirmed":
 		return Created{}, fmt.Errorf("codes: create once: %w", ErrUnconfirmed)
 	}
-	return Created{}, errors.New("codes: create once: answer not understood")
+	return Created{}, errors.New("codes: create once: the first failed")
+}
+
+// outcomeFrom reads what VerifyOnce wrote down. Whom a wrong code counts for
+// is not in it: it has been counted.
+func outcomeFrom(answer string) (o Outcome, err error) {
+	if _, err = fmt.Sscanf(answer, "checked %d %d", &o.Status, &o.Left); err != nil {
+		return Outcome{}, fmt.Errorf("codes: verify once: answer not understood: %w", err)
+	}
+	return o, nil
 }

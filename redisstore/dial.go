@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -27,12 +28,24 @@ const (
 // errURL does not repeat anything of the URL, nor of what its parser says:
 // with a password that is not percent-encoded either may hold a part of it.
 var errURL = errors.New("not a usable address: write redis://, rediss:// or unix:// as in redis://user:password@host:6379/0, " +
-	"with special characters of the password percent-encoded; sentinel needs ?master_name=")
+	"with special characters of the password percent-encoded; sentinel needs ?master_name=, a cluster has only database 0")
 
 // Dial returns a client for the URL in the given mode. It does not connect
 // yet. What the URL sets itself (timeouts, pool size, TLS) is kept; see the
-// go-redis documentation of ParseURL, ParseFailoverURL and ParseClusterURL.
+// go-redis documentation of ParseURL, ParseFailoverURL and ParseClusterURL. In
+// mode sentinel the user and password before the host are the sentinels';
+// those of the servers are the parameters username and password.
 func Dial(url, mode string) (redis.UniversalClient, error) {
+	_, location, _ := strings.Cut(url, "://")
+	path := ""
+	if i := strings.IndexAny(location, "/?#"); i >= 0 {
+		path = location[i:]
+	}
+	if strings.ContainsAny(path, "@#") {
+		// What ends the host too early belongs to the password, whose
+		// beginning would be taken for a host or a port and be told in errors.
+		return nil, errURL
+	}
 	switch mode {
 	case Standalone:
 		o, err := redis.ParseURL(url)
@@ -55,7 +68,8 @@ func Dial(url, mode string) (redis.UniversalClient, error) {
 		return redis.NewFailoverClient(o), nil
 	case Cluster:
 		o, err := redis.ParseClusterURL(url)
-		if err != nil {
+		database, _, _ := strings.Cut(path, "?") // which the parser does not look at
+		if database = strings.Trim(database, "/"); err != nil || database != "" && database != "0" {
 			return nil, errURL
 		}
 		o.ContextTimeoutEnabled, o.DisableIdentity = true, true

@@ -5,9 +5,10 @@
 // # Keys
 //
 // Every key begins with the configured prefix and the version of the schema,
-// and has a time to live. <id>, <number> and <address> stand for HMACs, 22
-// characters of base64url; what stands in braces is the hash tag, so that on a
-// cluster the keys of one script share a slot.
+// and has a time to live. <id>, <number>, <address> and <request> stand for
+// HMACs, 22 characters of base64url, <op> for 16 random ones; what stands in
+// braces is the hash tag, so that on a cluster the keys of one script share a
+// slot.
 //
 //	1:{<id>}        hash    a live entry: c digest of the code, l attempts left,
 //	                        r digest of the number, o the put that made it.
@@ -15,10 +16,14 @@
 //	1:{<id>}x       string  tells an expired id from an unknown one. Lives for
 //	                        CODE_EXPIRATION and EXPIRED_NOTICE.
 //	1:{<id>}<op>    string  the answer of an operation, for its repetition.
-//	                        Lives for 2 seconds.
+//	                        Lives for 2 seconds, that of a check with an
+//	                        Idempotency-Key for 10 minutes.
 //	1:{<number>}s   zset    messages to a number, by time, for SEND_LIMITS
 //	1:{<number>}g   zset    wrong codes for a number, by time, for GUESS_LIMITS
 //	1:{<address>}f  zset    failed API keys from an address, by time
+//	1:{<request>}i  hash    a request with an Idempotency-Key: a digest of its
+//	                        arguments, o the op under which it runs, u until
+//	                        when, t its answer. Lives for 10 minutes.
 //	1:{all}t        zset    messages of the service, for SEND_LIMITS_TOTAL
 //	1:{all}p        zset    turns to send, for FLOWROUTE_RATE
 //
@@ -38,12 +43,12 @@
 //
 // The service needs no more of Redis than this, with the prefix smsv:
 //
-//	ACL SETUSER smsv on >password resetchannels ~smsv:* -@all +hello +ping
+//	ACL SETUSER smsv on >password resetchannels ~smsv:* -@all +hello
 //	  +eval +evalsha +time +get +set +exists +del +expire +pexpire +hset +hget
 //	  +hmget +zadd +zrem +zscore +zrevrange +zremrangebyscore +zremrangebyrank
 //
-// and on a cluster +cluster|slots +cluster|shards +command besides; a database
-// other than 0 takes +select.
+// and on a cluster +cluster|slots +command besides; a database other than 0
+// takes +select, and REDIS_WAIT_REPLICAS +wait.
 //
 // Redis 6.2 or later, or Valkey. Use append-only persistence or none at all,
 // and the noeviction policy: a snapshot that is loaded after a crash makes used

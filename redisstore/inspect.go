@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 
@@ -13,31 +14,32 @@ import (
 // may not look at it says too: the permissions that the service needs do not
 // include looking.
 func (s *Store) Inspect(ctx context.Context) []string {
-	var mu sync.Mutex
-	found := map[string]bool{}
+	cluster, ok := s.client.(*redis.ClusterClient)
+	if !ok {
+		return inspectServer(ctx, s.client)
+	}
+	var mu sync.Mutex // several masters are looked at at the same time
 	var warnings []string
-	look := func(ctx context.Context, c redis.Cmdable) {
-		for _, w := range inspectServer(ctx, c) {
-			mu.Lock()
-			if !found[w] {
-				found[w] = true
+	warn := func(more []string) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, w := range more {
+			if !slices.Contains(warnings, w) {
 				warnings = append(warnings, w)
 			}
-			mu.Unlock()
 		}
 	}
-	if cluster, ok := s.client.(*redis.ClusterClient); ok {
-		_ = cluster.ForEachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
-			look(ctx, c)
-			return nil
-		})
-		return warnings
+	err := cluster.ForEachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
+		warn(inspectServer(ctx, c))
+		return nil
+	})
+	if err != nil {
+		warn([]string{notPermitted})
 	}
-	look(ctx, s.client)
 	return warnings
 }
 
-const notPermitted = "could not look at Redis's own settings (the user may not run INFO and CONFIG GET); " +
+const notPermitted = "could not look at Redis's own settings (it is out of reach, or the user may not run CONFIG GET); " +
 	"make sure of appendonly yes, or save \"\", and maxmemory-policy noeviction"
 
 func inspectServer(ctx context.Context, c redis.Cmdable) []string {

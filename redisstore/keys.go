@@ -20,6 +20,7 @@ func (k keys) op(id codes.Digest, op codes.Op) string { return k.tagged(id, op.S
 func (k keys) sends(recipient codes.Digest) string    { return k.tagged(recipient, "s") }
 func (k keys) guesses(recipient codes.Digest) string  { return k.tagged(recipient, "g") }
 func (k keys) failures(address codes.Digest) string   { return k.tagged(address, "f") }
+func (k keys) request(key codes.Digest) string        { return k.tagged(key, "i") }
 func (k keys) total() string                          { return k.prefix + schema + "{all}t" }
 func (k keys) turns() string                          { return k.prefix + schema + "{all}p" }
 

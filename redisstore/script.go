@@ -5,6 +5,8 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -26,32 +28,48 @@ const (
 //go:embed lua/*.lua
 var luaFiles embed.FS
 
-// scripts are the operations, one each.
-type scripts struct {
-	put, try, delete, take, count, giveBack, turn *redis.Script
+// ourScripts is the folder of the scripts, which is part of the program.
+func ourScripts() fs.FS {
+	folder, err := fs.Sub(luaFiles, "lua")
+	if err != nil {
+		panic(err)
+	}
+	return folder
 }
 
-func loadScripts() scripts {
-	prelude := readLua("prelude")
-	load := func(name string) *redis.Script { return redis.NewScript(prelude + readLua(name)) }
+// scripts are the operations, one each.
+type scripts struct {
+	put, try, delete, take, count, giveBack, turn, claim, settle *redis.Script
+}
+
+func loadScripts(files fs.FS) scripts {
+	read := func(name string) string {
+		text, err := fs.ReadFile(files, name+".lua")
+		if err != nil {
+			panic(err) // the file is part of the program
+		}
+		return string(text)
+	}
+	prelude := read("prelude")
+	load := func(name string) *redis.Script { return redis.NewScript(prelude + read(name)) }
 	return scripts{
 		put: load("put"), try: load("try"), delete: load("delete"),
 		take: load("take"), count: load("count"), giveBack: load("return"), turn: load("turn"),
+		claim: load("claim"), settle: load("settle"),
 	}
-}
-
-func readLua(name string) string {
-	text, err := luaFiles.ReadFile("lua/" + name + ".lua")
-	if err != nil {
-		panic(err) // the file is part of the program
-	}
-	return string(text)
 }
 
 // run runs a script until it has given its answer, with the deadline put
 // before args. It returns what the script returned after the time, the
 // answer first. Its error is codes.ErrUnavailable.
 func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args ...any) ([]any, error) {
+	return s.repeat(ctx, args, func(ctx context.Context, argv []any) ([]any, error) {
+		return script.Run(ctx, s.client, keys, argv...).Slice()
+	})
+}
+
+// repeat does the exchange with Redis until it has an answer.
+func (s *Store) repeat(ctx context.Context, args []any, exchange func(context.Context, []any) ([]any, error)) ([]any, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
@@ -59,7 +77,7 @@ func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, ar
 	lastErr := ctx.Err()
 	for ctx.Err() == nil {
 		argv[0] = s.clock.at(deadline)
-		reply, err := script.Run(ctx, s.client, keys, argv...).Slice()
+		reply, err := exchange(ctx, argv)
 		if err == nil {
 			reply, err = s.read(reply)
 		}
@@ -69,12 +87,28 @@ func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, ar
 		if lastErr == nil || ctx.Err() == nil {
 			lastErr = err // what stopped it says more than that its time was over
 		}
+		if refused(err) {
+			<-ctx.Done()
+			break
+		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause):
 		}
 	}
 	return nil, fmt.Errorf("%w: redis: %w", codes.ErrUnavailable, lastErr)
+}
+
+// refused tells that Redis forbids an operation or a command inside its
+// script. Such a script may have stopped half-way, its op noted already: sent
+// again, it would say that all is done. On a replica not even the first write
+// is made, so there it is sent again, to the new master.
+func refused(err error) bool {
+	if redis.IsPermissionError(err) || redis.IsAuthError(err) {
+		return true
+	}
+	var reply redis.Error
+	return errors.As(err, &reply) && strings.Contains(reply.Error(), "user_script") && !strings.Contains(reply.Error(), "READONLY")
 }
 
 var errLate = errors.New("ran after its deadline")

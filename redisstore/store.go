@@ -19,12 +19,17 @@ type Store struct {
 	limits  codes.Limits
 	scripts scripts
 	clock   *clock
+	copies  int // replicas of Redis that must know of a right code
 }
 
 // New returns a Store on an open client.
 func New(client redis.UniversalClient, prefix string, limits codes.Limits) *Store {
-	return &Store{client: client, keys: keys{prefix}, limits: limits, scripts: loadScripts(), clock: newClock()}
+	return &Store{client: client, keys: keys{prefix}, limits: limits, scripts: loadScripts(ourScripts()), clock: newClock()}
 }
+
+// WaitForReplicas makes Try answer Right only when at least n replicas of
+// Redis have taken note of it. It is called before the store is used.
+func (s *Store) WaitForReplicas(n int) { s.copies = n }
 
 // Close closes the client.
 func (s *Store) Close() error { return s.client.Close() }
@@ -38,6 +43,7 @@ func (s *Store) Prepare(ctx context.Context) error {
 	probe.keys.prefix += "probe-" + codes.NewOp().String() + ":"
 	probe.limits = codes.Limits{Sends: second, Guesses: second, Total: second, Rate: 1}
 	place := codes.Place{Op: codes.NewOp()}
+	claim := codes.Claim{Op: codes.NewOp(), Lease: time.Second}
 	for _, step := range []func() error{
 		func() error { _, err := probe.Take(ctx, place); return err },
 		func() error { return probe.CountWrong(ctx, place) },
@@ -50,6 +56,9 @@ func (s *Store) Prepare(ctx context.Context) error {
 			return err
 		},
 		func() error { return probe.Delete(ctx, codes.Deletion{Made: codes.NewOp(), Op: codes.NewOp()}) },
+		func() error { return probe.Delete(ctx, codes.Deletion{Op: codes.NewOp()}) },
+		func() error { _, _, err := probe.Claim(ctx, claim); return err },
+		func() error { return probe.Settle(ctx, claim, "") },
 	} {
 		if err := step(); err != nil {
 			return err
@@ -76,7 +85,15 @@ func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 
 // Try compares a code; see codes.Store.
 func (s *Store) Try(ctx context.Context, t codes.Try) (codes.Outcome, error) {
-	reply, err := s.run(ctx, s.scripts.try, s.keys.forEntry(t.ID, t.Op), t.Code[:], remember.Milliseconds())
+	keep, all := remember, 0
+	if t.Keep > 0 {
+		keep, all = t.Keep, 1
+	}
+	run := s.run
+	if s.copies > 0 {
+		run = s.runAndWait
+	}
+	reply, err := run(ctx, s.scripts.try, s.keys.forEntry(t.ID, t.Op), t.Code[:], keep.Milliseconds(), all)
 	if err != nil {
 		return codes.Outcome{}, fmt.Errorf("redisstore: try: %w", err)
 	}

@@ -18,6 +18,28 @@ var backends = map[string]func(testing.TB) *redistest.Instance{
 	"cluster":    redistest.Cluster,
 }
 
+// everyBackend runs a test on each of them. The one that lives in this process
+// goes first and alone: it takes the processor, and the others tell the time.
+func everyBackend(t *testing.T, run func(*testing.T, string, *redistest.Instance)) {
+	t.Helper()
+	t.Run("miniredis", func(t *testing.T) { run(t, "miniredis", redistest.Mini(t)) })
+	everyServer(t, run)
+}
+
+// everyServer runs a test on each of them that is a redis-server.
+func everyServer(t *testing.T, run func(*testing.T, string, *redistest.Instance)) {
+	t.Helper()
+	t.Parallel()
+	for name, start := range backends {
+		if name != "miniredis" {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				run(t, name, start(t))
+			})
+		}
+	}
+}
+
 // openURL opens a store on a URL, under the given prefix.
 func openURL(t testing.TB, url, mode, prefix string, l codes.Limits) *redisstore.Store {
 	t.Helper()
@@ -33,34 +55,42 @@ func openURL(t testing.TB, url, mode, prefix string, l codes.Limits) *redisstore
 func freshPrefix() string { return "test-" + rand.Text() + ":" }
 
 func TestEveryBackend(t *testing.T) {
-	for name, start := range backends {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			instance := start(t)
-			open := func(t testing.TB, prefix string, l codes.Limits) *redisstore.Store {
-				t.Cleanup(func() { instance.NoKeyWithoutTTL(t, prefix) })
-				return openURL(t, instance.URL, instance.Mode, prefix, l)
-			}
-			t.Run("store", func(t *testing.T) {
-				codestest.RunStore(t, func(t testing.TB) codestest.Backend {
-					return codestest.Backend{Store: open(t, freshPrefix(), codes.Limits{}), Advance: instance.Advance}
-				})
-			})
-			t.Run("concurrency", func(t *testing.T) {
-				prefix := freshPrefix()
-				codestest.RunStoreConcurrency(t,
-					open(t, prefix, codes.Limits{}), open(t, prefix, codes.Limits{}), open(t, prefix, codes.Limits{}))
-			})
-			t.Run("limiter", func(t *testing.T) {
-				codestest.RunLimiter(t, func(t testing.TB, l codes.Limits) codestest.LimiterBackend {
-					return codestest.LimiterBackend{Limiter: open(t, freshPrefix(), l), Advance: instance.Advance}
-				})
-			})
-			t.Run("prepare", func(t *testing.T) {
-				if err := open(t, freshPrefix(), codes.Limits{}).Prepare(t.Context()); err != nil {
-					t.Error(err)
+	everyBackend(t, func(t *testing.T, name string, instance *redistest.Instance) {
+		waits := name != "miniredis" // its clock runs by itself
+		open := func(t testing.TB, prefix string, l codes.Limits) *redisstore.Store {
+			t.Cleanup(func() { instance.NoKeyWithoutTTL(t, prefix) })
+			return openURL(t, instance.URL, instance.Mode, prefix, l)
+		}
+		suite := func(name string, run func(*testing.T)) {
+			t.Run(name, func(t *testing.T) {
+				if waits {
+					t.Parallel()
 				}
+				run(t)
+			})
+		}
+		suite("store", func(t *testing.T) {
+			codestest.RunStore(t, func(t testing.TB) codestest.Backend {
+				return codestest.Backend{Store: open(t, freshPrefix(), codes.Limits{}), Advance: instance.Advance, Parallel: waits}
 			})
 		})
-	}
+		suite("concurrency", func(t *testing.T) {
+			prefix := freshPrefix()
+			codestest.RunStoreConcurrency(t,
+				open(t, prefix, codes.Limits{}), open(t, prefix, codes.Limits{}), open(t, prefix, codes.Limits{}))
+		})
+		suite("limiter", func(t *testing.T) {
+			codestest.RunLimiter(t, func(t testing.TB, l codes.Limits) codestest.LimiterBackend {
+				return codestest.LimiterBackend{Limiter: open(t, freshPrefix(), l), Advance: instance.Advance, Parallel: waits}
+			})
+		})
+		suite("claims", func(t *testing.T) {
+			codestest.RunClaims(t, codestest.ClaimsBackend{Claims: open(t, freshPrefix(), codes.Limits{}), Advance: instance.Advance})
+		})
+		suite("prepare", func(t *testing.T) {
+			if err := open(t, freshPrefix(), codes.Limits{}).Prepare(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	})
 }

@@ -3,6 +3,7 @@
 -- KEYS[1] entry   KEYS[2] notice of its expiry   KEYS[3] operation
 -- ARGV[2] digest of the code
 -- ARGV[3] milliseconds to remember the operation
+-- ARGV[4] 1 to remember also an answer that has no effect
 -- Returns {now, 'right'}, {now, 'wrong', attempts left, digest of the number},
 -- {now, 'expired'} or {now, 'unknown'}
 
@@ -12,6 +13,8 @@ if told then
   if left then
     return { now, 'wrong', left, recipient }
   end
+  -- A write, so that who waits for the replicas waits for the first one too.
+  redis.call('PEXPIRE', KEYS[3], ARGV[3])
   return { now, told }
 end
 if late then
@@ -31,6 +34,9 @@ local code, left, recipient = entry[1], entry[2], entry[3]
 
 if not code then
   if redis.call('EXISTS', KEYS[2]) == 0 then
+    if ARGV[4] == '1' then
+      answer('unknown')
+    end
     return { now, 'unknown' }
   end
   answer('expired')

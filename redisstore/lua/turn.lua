@@ -29,11 +29,10 @@ end
 local rate, span, patience = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local wait = 0
 if rate > 0 then
-  -- In order, and never more than rate turns in a span: not before the latest
-  -- turn, and a whole span after the one that is rate turns back.
-  local latest = redis.call('ZREVRANGE', KEYS[2], 0, 0, 'WITHSCORES')
+  -- Never more than rate turns in a span: a whole span after the one that is
+  -- rate turns back, which also keeps them in order.
   local back = redis.call('ZREVRANGE', KEYS[2], rate - 1, rate - 1, 'WITHSCORES')
-  turn = math.max(now, tonumber(latest[2] or 0), (back[2] or -span) + span)
+  turn = math.max(now, (back[2] or -span) + span)
   wait = turn - now
   if wait > patience then
     return { now, 'busy', wait - patience }

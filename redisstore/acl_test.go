@@ -1,0 +1,129 @@
+package redisstore_test
+
+import (
+	"errors"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
+	"github.com/flowroute/sms-verification/redisstore"
+	"github.com/flowroute/sms-verification/redisstore/redistest"
+)
+
+// documentedRules reads the permissions out of the package's documentation,
+// so that it cannot say anything else than what is tested here: the rules of
+// the user, and what a cluster and what certain settings need besides.
+func documentedRules(t *testing.T) (user, cluster, settings []string) {
+	t.Helper()
+	doc, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.ReplaceAll(string(doc), "\n//", "\n")
+	_, rest, _ := strings.Cut(text, "ACL SETUSER smsv ")
+	rules, rest, _ := strings.Cut(rest, "\n\n")
+	rest, _, _ = strings.Cut(rest, "\n\n")
+	onCluster, onSettings, _ := strings.Cut(rest, ";")
+	command := regexp.MustCompile(`\+[a-z|]+[a-z]`)
+	user, cluster, settings = strings.Fields(rules), command.FindAllString(onCluster, -1), command.FindAllString(onSettings, -1)
+	if len(user) < 10 || len(cluster) == 0 || len(settings) == 0 {
+		t.Fatalf("not found in doc.go: %q, %q, %q", user, cluster, settings)
+	}
+	return user, cluster, settings
+}
+
+// setUser gives every node the user of the documentation with these rules,
+// and returns the URL with which it comes.
+func setUser(t *testing.T, i *redistest.Instance, name string, rules []string) string {
+	t.Helper()
+	args := []any{"acl", "setuser", name, "reset"}
+	for _, r := range rules {
+		args = append(args, r)
+	}
+	for _, n := range i.Nodes {
+		c := redis.NewClient(&redis.Options{Addr: n.Addr})
+		if err := c.Do(t.Context(), args...).Err(); err != nil {
+			t.Fatalf("%s: %v", rules, err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if i.Mode == redisstore.Sentinel { // the sentinels themselves know no users
+		return i.URL + "&username=" + name + "&password=password"
+	}
+	return strings.Replace(i.URL, "://", "://"+name+":password@", 1)
+}
+
+// TestDocumentedPermissions: the service needs no more than what the
+// documentation lists. A script that is refused anything at all fails.
+func TestDocumentedPermissions(t *testing.T) {
+	user, cluster, _ := documentedRules(t)
+	everyServer(t, func(t *testing.T, name string, instance *redistest.Instance) {
+		rules := slices.Clip(user)
+		if name == "cluster" {
+			rules = append(rules, cluster...)
+		}
+		url := setUser(t, instance, "smsv", rules)
+		open := func(t testing.TB, l codes.Limits) *redisstore.Store {
+			return openURL(t, url, instance.Mode, "smsv:"+freshPrefix(), l)
+		}
+		if err := open(t, codes.Limits{}).Prepare(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		codestest.RunStore(t, func(t testing.TB) codestest.Backend {
+			return codestest.Backend{Store: open(t, codes.Limits{}), Advance: instance.Advance, Parallel: true}
+		})
+		codestest.RunLimiter(t, func(t testing.TB, l codes.Limits) codestest.LimiterBackend {
+			return codestest.LimiterBackend{Limiter: open(t, l), Advance: instance.Advance, Parallel: true}
+		})
+		codestest.RunClaims(t, codestest.ClaimsBackend{Claims: open(t, codes.Limits{}), Advance: instance.Advance})
+	})
+}
+
+// TestMissingPermission: Prepare finds out what the user may not do, and the
+// documentation lists nothing that is not needed.
+func TestMissingPermission(t *testing.T) {
+	t.Parallel()
+	instance := redistest.Server(t)
+	rules, _, settings := documentedRules(t)
+	prepare := func(url, prefix string) error {
+		return openURL(t, url, instance.Mode, prefix, codes.Limits{}).Prepare(t.Context())
+	}
+	without := func(t *testing.T, rule string) {
+		rest := slices.DeleteFunc(slices.Clone(rules), func(r string) bool { return r == rule })
+		err := prepare(setUser(t, instance, "without"+rule[1:], rest), "smsv:")
+		if !errors.Is(err, codes.ErrUnavailable) || !strings.Contains(err.Error(), "permission") && !strings.Contains(err.Error(), "can't run this command") {
+			t.Errorf("Prepare without %s = %v", rule, err)
+		}
+	}
+	without(t, "+eval") // first of all: later the scripts are there, and nobody needs it
+	for _, rule := range rules {
+		// Without HELLO the client falls back to an older protocol, and the
+		// server logs a refused command for each connection.
+		if strings.HasPrefix(rule, "+") && rule != "+eval" && rule != "+hello" {
+			t.Run(rule, func(t *testing.T) {
+				t.Parallel()
+				without(t, rule)
+			})
+		}
+	}
+	url := setUser(t, instance, "smsv", rules)
+	if err := prepare(url, "other:"); !errors.Is(err, codes.ErrUnavailable) {
+		t.Errorf("Prepare under a prefix that is not permitted = %v", err)
+	}
+	url = strings.TrimSuffix(url, "/0") + "/1"
+	if err := prepare(url, "smsv:"); !errors.Is(err, codes.ErrUnavailable) {
+		t.Errorf("Prepare on a database that is not permitted = %v", err)
+	}
+	setUser(t, instance, "smsv", append(slices.Clip(rules), settings...))
+	if err := prepare(url, "smsv:"); err != nil {
+		t.Errorf("Prepare on database 1 = %v", err)
+	}
+}

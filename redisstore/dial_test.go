@@ -1,0 +1,283 @@
+package redisstore_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	mathrand "math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
+	"github.com/flowroute/sms-verification/redisstore"
+	"github.com/flowroute/sms-verification/redisstore/redistest"
+)
+
+func TestDialRefuses(t *testing.T) {
+	// None of these may be told.
+	parts := []string{"us3r", "s3cr3t", "4711", "r3st", "h0st", "p0rt", "m4ster", "d4tabase", "0ption"}
+	everywhere := []string{
+		"", "h0st", "h0st:6379", "http://us3r:s3cr3t@h0st:6379", "us3r:s3cr3t@h0st:6379",
+		// Passwords that are not encoded, some of which begin like a port.
+		"redis://us3r:s3cr3t/r3st@h0st:6379/0",
+		"redis://us3r:s3cr3t#r3st@h0st:6379/0",
+		"redis://us3r:s3cr3t?r3st@h0st:6379/0",
+		"redis://us3r:s3cr3t%r3st@h0st:6379/0",
+		"redis://us3r:s3cr3t r3st@h0st:6379/0",
+		"redis://us3r:4711/r3st@h0st:6379",
+		"redis://us3r:4711/r3st@h0st:6379/0",
+		"redis://us3r:4711#r3st@h0st:6379/0",
+		"redis://us3r:4711?r3st@h0st:6379/0",
+		"redis://:4711#r3st@h0st",
+		"redis://us3r:s3cr3t@4711/r3st@h0st:6379",
+		"redis://us3r:s3cr3t@h0st:p0rt/0",
+		"redis://us3r:s3cr3t@h0st:6379/0?0ption=1",
+		"redis://us3r:s3cr3t@h0st:6379/0?read_timeout=0ption",
+		"redis://us3r:s3cr3t@h0st:6379/d4tabase",
+		"redis://us3r:s3cr3t@h0st:6379/0/0",
+		"redis://[us3r:s3cr3t@h0st:6379/0",
+	}
+	withMaster := func(url string) string { // else they would be refused for the lack of it
+		if strings.Contains(url, "?") {
+			return url + "&master_name=m4ster"
+		}
+		return url + "?master_name=m4ster"
+	}
+	for mode, urls := range map[string][]string{
+		redisstore.Standalone: {"unix://us3r:s3cr3t@h0st", "redis://us3r:s3cr3t@h0st:6379?master_name=m4ster"},
+		redisstore.Sentinel:   {"redis://us3r:s3cr3t@h0st:6379", "redis://h0st?master_name=", "unix:///h0st?master_name=m4ster"},
+		redisstore.Cluster:    {"unix:///h0st", "redis://us3r:s3cr3t@h0st:6379/3", "redis://h0st?master_name=m4ster"},
+	} {
+		for _, url := range everywhere {
+			if mode == redisstore.Sentinel {
+				url = withMaster(url)
+			}
+			urls = append(urls, url)
+		}
+		for _, url := range urls {
+			client, err := redisstore.Dial(url, mode)
+			if err == nil {
+				t.Errorf("%s: %q is taken", mode, url)
+				_ = client.Close()
+				continue
+			}
+			for _, part := range parts {
+				if strings.Contains(err.Error(), part) {
+					t.Errorf("%s: the error of %q tells %q", mode, url, part)
+				}
+			}
+		}
+	}
+	if _, err := redisstore.Dial("redis://us3r:s3cr3t@h0st", "replicated"); err == nil || strings.Contains(err.Error(), "h0st") {
+		t.Errorf("unknown mode: %v", err)
+	}
+}
+
+func TestDialTakes(t *testing.T) {
+	type options struct {
+		user, password, address string
+		database, pool          int
+		read, connect           time.Duration
+		tls                     bool
+	}
+	for url, want := range map[string]options{
+		"redis://localhost:6379/0":                             {address: "localhost:6379"},
+		"redis://host":                                         {address: "host:6379"},
+		"redis://user:p%40%23%2F%3F%25s@host:7000/3":           {user: "user", password: "p@#/?%s", address: "host:7000", database: 3},
+		"rediss://:pass@host:7000":                             {password: "pass", address: "host:7000", tls: true},
+		"unix:///run/redis.sock?db=2":                          {address: "/run/redis.sock", database: 2},
+		"unix://user:pass@/run/redis.sock":                     {user: "user", password: "pass", address: "/run/redis.sock"},
+		"redis://host/1?read_timeout=3s&pool_size=7&db=1":      {address: "host:6379", database: 1, read: 3 * time.Second, pool: 7},
+		"redis://host?dial_timeout=2&max_retries=9&protocol=2": {address: "host:6379", connect: 2 * time.Second},
+	} {
+		client, err := redisstore.Dial(url, redisstore.Standalone)
+		if err != nil {
+			t.Errorf("%s: %v", url, err)
+			continue
+		}
+		for _, d := range []*time.Duration{&want.read, &want.connect} {
+			if *d == 0 {
+				*d = 250 * time.Millisecond
+			}
+		}
+		if want.pool == 0 {
+			want.pool = 64
+		}
+		o := client.(*redis.Client).Options()
+		got := options{o.Username, o.Password, o.Addr, o.DB, o.PoolSize, o.ReadTimeout, o.DialTimeout, o.TLSConfig != nil}
+		if got != want || !o.ContextTimeoutEnabled || o.MaxRetries != 0 {
+			t.Errorf("%s: %+v, context %v, %d retries; want %+v", url, got, o.ContextTimeoutEnabled, o.MaxRetries, want)
+		}
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	for mode, url := range map[string]string{
+		redisstore.Sentinel: "redis://u:p@a:26379?addr=b:26379&master_name=m&username=v&password=q",
+		redisstore.Cluster:  "rediss://u:p@a:7000/0?addr=b:7000&addr=c:7000",
+	} {
+		client, err := redisstore.Dial(url, mode)
+		if err != nil {
+			t.Errorf("%s: %v", mode, err)
+			continue
+		}
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestContexts: the caller's own deadline holds, however long Redis takes.
+func TestContexts(t *testing.T) {
+	instance := redistest.Server(t)
+	store := openURL(t, instance.URL, instance.Mode, freshPrefix(), codes.Limits{})
+	e := newEntry(3)
+	if err := store.Put(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	try := func(ctx context.Context) error {
+		began := time.Now()
+		_, err := store.Try(ctx, codes.Try{ID: e.ID, Code: codestest.Fresh(), Op: codes.NewOp()})
+		if took := time.Since(began); took > 100*time.Millisecond || !errors.Is(err, codes.ErrUnavailable) {
+			t.Errorf("%v after %v", err, took)
+		}
+		return err
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := try(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want canceled", err)
+	}
+	instance.Signal(syscall.SIGSTOP)
+	for range 3 { // with the connection that there is, and with new ones
+		short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		_ = try(short)
+		cancel()
+	}
+	instance.Signal(syscall.SIGCONT)
+	if got, err := store.Try(t.Context(), codes.Try{ID: e.ID, Code: codestest.Fresh(), Op: codes.NewOp()}); err != nil || got != wrongLeft(e, 2) {
+		t.Errorf("Try = %+v, %v; want the first attempt spent", got, err)
+	}
+}
+
+// TestLogTo: what the library says arrives at debug level, and at TestMain's logger.
+func TestLogTo(t *testing.T) {
+	const address = "127.0.0.1:2" // which no other test dials
+	store := openURL(t, "redis://user:p4ssword@"+address, redisstore.Standalone, freshPrefix(), codes.Limits{})
+	if err := store.Prepare(t.Context()); !errors.Is(err, codes.ErrUnavailable) {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(libraryLog.String(), "\n") {
+		if strings.Contains(line, address) && strings.Contains(line, "level=DEBUG") && !strings.Contains(line, "p4ssword") {
+			return
+		}
+	}
+	t.Errorf("a failed dial is not in the log:\n%s", libraryLog.String())
+}
+
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	roots := certificate(t, dir)
+	port := freePort(t)
+	redistest.Server(t, "tls-port "+port, "tls-auth-clients no",
+		"tls-cert-file "+filepath.Join(dir, "cert"), "tls-key-file "+filepath.Join(dir, "key"), "tls-ca-cert-file "+filepath.Join(dir, "cert"))
+	for _, test := range []struct {
+		url   string
+		roots *x509.CertPool
+		want  string // in the error
+	}{
+		{"rediss://127.0.0.1:" + port, roots, ""},
+		{"rediss://127.0.0.1:" + port, nil, "certificate"},
+		{"rediss://localhost:" + port, roots, "certificate"}, // which is another's
+		{"rediss://127.0.0.1:" + port + "?skip_verify=true", nil, ""},
+		{"redis://127.0.0.1:" + port, nil, "redis"},
+	} {
+		client, err := redisstore.Dial(test.url, redisstore.Standalone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := client.(*redis.Client).Options().TLSConfig; c != nil {
+			if c.MinVersion < tls.VersionTLS12 {
+				t.Errorf("takes TLS version %x", c.MinVersion)
+			}
+			c.RootCAs = test.roots
+		}
+		store := redisstore.New(client, freshPrefix(), codes.Limits{})
+		err = store.Prepare(t.Context())
+		if test.want == "" && err != nil || test.want != "" && (!errors.Is(err, codes.ErrUnavailable) || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%s: %v, want %q", test.url, err, test.want)
+		}
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// certificate writes a certificate of 127.0.0.1 and its key to dir, and
+// returns the authority that vouches for it: itself.
+func certificate(t *testing.T, dir string) *x509.CertPool {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{
+		"cert": {Type: "CERTIFICATE", Bytes: der}, "key": {Type: "PRIVATE KEY", Bytes: keyDER},
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(parsed)
+	return pool
+}
+
+// freePort finds a port below those that the kernel gives to clients.
+func freePort(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		port := strconv.Itoa(22500 + mathrand.IntN(9500))
+		if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port)); err == nil {
+			_ = l.Close()
+			return port
+		}
+	}
+	t.Fatal("no free port")
+	return ""
+}

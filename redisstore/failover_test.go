@@ -1,0 +1,129 @@
+package redisstore_test
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
+	"github.com/flowroute/sms-verification/redisstore"
+	"github.com/flowroute/sms-verification/redisstore/redistest"
+)
+
+// TestUsedCodesAfterACrash measures how many used codes each set-up of Redis
+// makes valid again when its master is killed under load.
+func TestUsedCodesAfterACrash(t *testing.T) {
+	kill := func(r *redistest.Instance) { r.Signal(syscall.SIGKILL) }
+	restart := func(r *redistest.Instance) { kill(r); r.Restart() }
+	for _, setUp := range []struct {
+		name   string
+		open   func(testing.TB) *redistest.Instance
+		crash  func(*redistest.Instance)
+		copies int
+		none   bool // promised: no used code is valid again
+	}{
+		{"snapshots only", server(`save ""`), restart, 0, false}, // a snapshot is made below
+		{"append-only file, fsync every second", server("appendonly yes", "appendfsync everysec"), restart, 0, true},
+		{"append-only file, fsync always", server("appendonly yes", "appendfsync always"), restart, 0, true},
+		{"no persistence", server(`save ""`, "appendonly no"), restart, 0, true},
+		{"sentinel", redistest.Sentinel, kill, 0, false},
+		{"sentinel, REDIS_WAIT_REPLICAS=1", redistest.Sentinel, kill, 1, true},
+	} {
+		t.Run(setUp.name, func(t *testing.T) {
+			t.Parallel()
+			instance := setUp.open(t)
+			store := openURL(t, instance.URL, instance.Mode, freshPrefix(), codes.Limits{})
+			store.WaitForReplicas(setUp.copies)
+			entries := putMany(t, store, 3000)
+			if setUp.name == "snapshots only" {
+				if err := instance.Client().Save(t.Context()).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			used := useUntilCrash(store, entries, func() { setUp.crash(instance) })
+			again := 0
+			for _, e := range used {
+				if tryUntilAnswered(t, store, e).Status == codes.Right {
+					again++
+				}
+			}
+			t.Logf("%d of %d used codes were valid again", again, len(used))
+			if setUp.none && again > 0 {
+				t.Errorf("%d used codes were valid again", again)
+			}
+			if setUp.name == "snapshots only" && again == 0 {
+				t.Error("a snapshot brought no used code back: the measurement measures nothing")
+			}
+			if len(used) < 100 {
+				t.Errorf("only %d codes were used before the crash", len(used))
+			}
+		})
+	}
+}
+
+func server(config ...string) func(testing.TB) *redistest.Instance {
+	return func(t testing.TB) *redistest.Instance { return redistest.Server(t, config...) }
+}
+
+func putMany(t *testing.T, store *redisstore.Store, n int) []codes.Entry {
+	t.Helper()
+	entries := make([]codes.Entry, n)
+	for i := range entries {
+		entries[i] = codes.Entry{
+			ID: codestest.Fresh(), Code: codestest.Fresh(), Attempts: 3, Expiration: 10 * time.Minute, Op: codes.NewOp(),
+		}
+		if err := store.Put(t.Context(), entries[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return entries
+}
+
+// useUntilCrash uses entries up from several goroutines, crashes Redis half
+// way, and returns those that were answered right.
+func useUntilCrash(store *redisstore.Store, entries []codes.Entry, crash func()) (used []codes.Entry) {
+	var mu sync.Mutex
+	var next atomic.Int64
+	var down atomic.Bool
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for i := next.Add(1) - 1; int(i) < len(entries) && !down.Load(); i = next.Add(1) - 1 {
+				outcome, err := try(store, entries[i])
+				if err == nil && outcome.Status == codes.Right {
+					mu.Lock()
+					used = append(used, entries[i])
+					mu.Unlock()
+				}
+			}
+		}()
+	}
+	for int(next.Load()) < len(entries)/2 {
+		time.Sleep(time.Millisecond)
+	}
+	crash()
+	down.Store(true)
+	wg.Wait()
+	return used
+}
+
+func tryUntilAnswered(t *testing.T, store *redisstore.Store, e codes.Entry) codes.Outcome {
+	t.Helper()
+	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); {
+		if outcome, err := try(store, e); err == nil {
+			return outcome
+		}
+	}
+	t.Fatal("Redis did not come back")
+	return codes.Outcome{}
+}
+
+func try(store *redisstore.Store, e codes.Entry) (codes.Outcome, error) {
+	return store.Try(context.Background(), codes.Try{ID: e.ID, Code: e.Code, Op: codes.NewOp()})
+}

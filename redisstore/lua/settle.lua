@@ -1,0 +1,17 @@
+-- Keeps the answer of a claimed request, or forgets the request.
+--
+-- KEYS[1] request
+-- ARGV[2] op of the claim   ARGV[3] answer, empty to forget
+-- Returns {now, 'done'}
+
+if late then
+  return { now, 'late' }
+end
+if redis.call('HGET', KEYS[1], 'o') == ARGV[2] then
+  if ARGV[3] == '' then
+    redis.call('DEL', KEYS[1])
+  else
+    redis.call('HSET', KEYS[1], 't', ARGV[3])
+  end
+end
+return { now, 'done' }

@@ -1,0 +1,241 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
+	"github.com/flowroute/sms-verification/redisstore"
+	"github.com/flowroute/sms-verification/redisstore/redistest"
+)
+
+// backAfter is how soon requests pass again once Redis is back.
+const backAfter = 2 * time.Second
+
+// TestStalledRedis: what a stalled Redis runs only after its caller was
+// answered has no effect.
+func TestStalledRedis(t *testing.T) {
+	instance := redistest.Server(t)
+	store := openURL(t, instance.URL, instance.Mode, freshPrefix(), codes.Limits{Sends: codestest.Windows(t, "1/1h"), Total: codestest.Windows(t, "1/1h")})
+	const tries, each = 12, 4 // wrong codes; puts, deletions, places
+	tried, used, kept := newEntry(tries+2), newEntry(3), newEntry(3)
+	for _, e := range []codes.Entry{tried, used, kept} {
+		if err := store.Put(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wrong := func(e codes.Entry) error {
+		_, err := store.Try(t.Context(), codes.Try{ID: e.ID, Code: codestest.Fresh(), Op: codes.NewOp()})
+		return err
+	}
+	var put []codes.Entry
+	var calls []func() error
+	for range tries {
+		calls = append(calls, func() error { return wrong(tried) })
+	}
+	for range each {
+		e := newEntry(3)
+		put = append(put, e)
+		calls = append(calls,
+			func() error { return store.Put(t.Context(), e) },
+			func() error { return store.Delete(t.Context(), codes.Deletion{ID: kept.ID, Op: codes.NewOp()}) },
+			func() error {
+				_, err := store.Take(t.Context(), codes.Place{Recipient: tried.Recipient, Op: codes.NewOp()})
+				return err
+			},
+			func() error {
+				_, err := store.Try(t.Context(), codes.Try{ID: used.ID, Code: used.Code, Op: codes.NewOp()})
+				return err
+			})
+	}
+	connect(t, instance, len(calls), func() error { return wrong(newEntry(1)) })
+
+	before := scriptCalls(t, instance)
+	instance.Signal(syscall.SIGSTOP)
+	together(calls, func(call func() error) {
+		began := time.Now()
+		err := call()
+		if took := time.Since(began); !errors.Is(err, codes.ErrUnavailable) || took > 900*time.Millisecond {
+			t.Errorf("%v after %v", err, took)
+		}
+	})
+	instance.Signal(syscall.SIGCONT)
+	back := time.Now()
+	for scriptCalls(t, instance) < before+len(calls) { // each left one script in its socket
+		if time.Since(back) > 5*time.Second {
+			t.Fatalf("Redis ran %d scripts of %d", scriptCalls(t, instance)-before, len(calls))
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+
+	expect := func(e codes.Entry, code codes.Digest, want codes.Outcome) {
+		t.Helper()
+		got, err := store.Try(t.Context(), codes.Try{ID: e.ID, Code: code, Op: codes.NewOp()})
+		if err != nil || got != want {
+			t.Errorf("Try = %+v, %v; want %+v", got, err, want)
+		}
+	}
+	expect(tried, codestest.Fresh(), wrongLeft(tried, tries+1)) // this one, and none of those
+	expect(tried, tried.Code, right)
+	if took := time.Since(back); took > backAfter {
+		t.Errorf("a right code works %v after Redis is back", took)
+	}
+	expect(used, used.Code, right)
+	expect(kept, kept.Code, right)
+	for _, e := range put {
+		expect(e, e.Code, unknown)
+	}
+	if _, err := store.Take(t.Context(), codes.Place{Recipient: tried.Recipient, Op: codes.NewOp()}); err != nil {
+		t.Errorf("Take = %v: a place was taken late", err)
+	}
+}
+
+// together runs all calls at the same time.
+func together(calls []func() error, run func(func() error)) {
+	var wg sync.WaitGroup
+	for _, call := range calls {
+		wg.Go(func() { run(call) })
+	}
+	wg.Wait()
+}
+
+// connect makes n calls that are in flight at the same time, so that
+// afterwards the store has as many connections: one that it must open first
+// would not get as far as to send a script to a stalled Redis.
+func connect(t *testing.T, i *redistest.Instance, n int, call func() error) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		calls := make([]func() error, n)
+		for j := range calls {
+			calls[j] = call
+		}
+		i.Signal(syscall.SIGSTOP)
+		var made sync.WaitGroup
+		made.Go(func() { together(calls, func(call func() error) { _ = call() }) })
+		time.Sleep(100 * time.Millisecond)
+		i.Signal(syscall.SIGCONT)
+		made.Wait()
+		if clients(t, i) > n { // and the one that asks
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d connections, want %d", clients(t, i), n)
+		}
+	}
+}
+
+func clients(t *testing.T, i *redistest.Instance) int {
+	t.Helper()
+	return info(t, i, "clients", `connected_clients:(\d+)`)
+}
+
+func scriptCalls(t *testing.T, i *redistest.Instance) int {
+	t.Helper()
+	return info(t, i, "commandstats", `cmdstat_evalsha:calls=(\d+)`)
+}
+
+// info returns a number from a section of INFO, 0 if it is not there.
+func info(t *testing.T, i *redistest.Instance, section, pattern string) int {
+	t.Helper()
+	text, err := i.Client().Info(context.Background(), section).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(pattern).FindStringSubmatch(text)
+	if found == nil {
+		return 0
+	}
+	n, err := strconv.Atoi(found[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestKilledRedis: a Redis that is killed and started again is used again.
+func TestKilledRedis(t *testing.T) {
+	instance := redistest.Server(t)
+	store := openURL(t, instance.URL, instance.Mode, freshPrefix(), codes.Limits{})
+	put := func() error { return store.Put(t.Context(), newEntry(3)) }
+	connect(t, instance, 20, put)
+	instance.Signal(syscall.SIGKILL)
+	// So many that the library's pool stops dialling but for once a second.
+	together([]func() error{put, put, put, put, put}, func(put func() error) {
+		began := time.Now()
+		err := put()
+		if took := time.Since(began); !errors.Is(err, codes.ErrUnavailable) || took > opTimeout+slack {
+			t.Errorf("%v after %v", err, took)
+		}
+	})
+	instance.Restart()
+	servedSoon(t, store)
+}
+
+// servedSoon checks that a Redis which has just come back is used again in time.
+func servedSoon(t *testing.T, store *redisstore.Store) {
+	t.Helper()
+	back := time.Now()
+	for {
+		e := newEntry(3)
+		err := store.Put(t.Context(), e)
+		if err == nil {
+			var got codes.Outcome
+			got, err = store.Try(t.Context(), codes.Try{ID: e.ID, Code: e.Code, Op: codes.NewOp()})
+			if err == nil && got == right {
+				return
+			}
+		}
+		if time.Since(back) > backAfter {
+			t.Fatalf("not served %v after Redis is back: %v", backAfter, err)
+		}
+	}
+}
+
+// TestAbsentRedis is not parallel: other tests' goroutines would count as its own.
+func TestAbsentRedis(t *testing.T) {
+	ignore := goleak.IgnoreCurrent()
+	for _, test := range []struct{ name, url, mode string }{
+		{"standalone", "redis://127.0.0.1:1/0", redisstore.Standalone},
+		{"sentinel", "redis://127.0.0.1:1?master_name=absent", redisstore.Sentinel},
+		{"cluster", "redis://127.0.0.1:1", redisstore.Cluster},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			store := openURL(t, test.url, test.mode, freshPrefix(), codes.Limits{Sends: codestest.Windows(t, "1/1h")})
+			together([]func() error{
+				func() error { return store.Put(t.Context(), newEntry(3)) },
+				func() error {
+					_, err := store.Try(t.Context(), codes.Try{Op: codes.NewOp()})
+					return err
+				},
+				func() error {
+					_, err := store.Take(t.Context(), codes.Place{Op: codes.NewOp()})
+					return err
+				},
+				func() error { return store.Prepare(t.Context()) },
+			}, func(call func() error) {
+				began := time.Now()
+				err := call()
+				if took := time.Since(began); !errors.Is(err, codes.ErrUnavailable) || took > opTimeout+slack {
+					t.Errorf("%v after %v", err, took)
+				}
+			})
+		})
+	}
+	// A pool that dials once a second notices its end as late.
+	leak := goleak.Find(ignore)
+	for closed := time.Now(); leak != nil && time.Since(closed) < 3*time.Second; {
+		leak = goleak.Find(ignore)
+	}
+	if leak != nil {
+		t.Error(leak)
+	}
+}

@@ -1,0 +1,50 @@
+-- Takes a place in the service's log of messages and a turn to send.
+--
+-- KEYS[1] log of messages   KEYS[2] turns
+-- ARGV[2] op
+-- ARGV[3] turns in any span, 0 for no schedule   ARGV[4] the span in milliseconds
+-- ARGV[5] milliseconds that a turn may be off
+-- ARGV[6] milliseconds that the longest window of KEYS[1] spans, 0 for no windows
+-- ARGV[7] … the windows of KEYS[1]
+-- Returns {now, 'taken', milliseconds until the turn},
+-- {now, 'full', index in ARGV of the window, milliseconds until it clears} or
+-- {now, 'busy', milliseconds until a turn is near enough}
+
+local turn = redis.call('ZSCORE', KEYS[2], ARGV[2])
+if turn then
+  return { now, 'taken', math.max(0, turn - now) }
+end
+if redis.call('ZSCORE', KEYS[1], ARGV[2]) then
+  return { now, 'taken', 0 }
+end
+if late then
+  return { now, 'late' }
+end
+
+local window, clear = full(KEYS[1], 7, #ARGV)
+if window then
+  return { now, 'full', window, clear }
+end
+
+local rate, span, patience = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local wait = 0
+if rate > 0 then
+  -- Never more than rate turns in a span: a whole span after the one that is
+  -- rate turns back, which also keeps them in order.
+  local back = redis.call('ZREVRANGE', KEYS[2], rate - 1, rate - 1, 'WITHSCORES')
+  turn = math.max(now, (back[2] or -span) + span)
+  wait = turn - now
+  if wait > patience then
+    return { now, 'busy', wait - patience }
+  end
+  redis.call('ZADD', KEYS[2], digits(turn), ARGV[2])
+  -- A turn is remembered for longer than anybody repeats the question for it.
+  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', digits(now - 2 * span))
+  redis.call('PEXPIRE', KEYS[2], digits(wait + 2 * span))
+end
+if ARGV[6] ~= '0' then
+  redis.call('ZADD', KEYS[1], digits(now), ARGV[2])
+  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', digits(now - ARGV[6]))
+  redis.call('PEXPIRE', KEYS[1], ARGV[6])
+end
+return { now, 'taken', wait }

@@ -1,0 +1,77 @@
+package redisstore
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
+	"github.com/flowroute/sms-verification/redisstore/redistest"
+)
+
+// TestTwoVersionsAtOnce: during a rolling update the released scripts and the
+// ones of this tree work on the same data. testdata/released holds the scripts
+// of the last release; a change that they cannot work with takes a new schema.
+func TestTwoVersionsAtOnce(t *testing.T) {
+	for name, open := range map[string]func(testing.TB) *redistest.Instance{
+		"miniredis":  redistest.Mini,
+		"standalone": func(t testing.TB) *redistest.Instance { return redistest.Server(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			instance := open(t)
+			pair := func(t testing.TB, l codes.Limits) *versions {
+				client, err := Dial(instance.URL, instance.Mode)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = client.Close() })
+				prefix := "versions-" + codes.NewOp().String() + ":"
+				v := &versions{New(client, prefix, l), New(client, prefix, l)}
+				v.released.scripts = loadScripts(os.DirFS("testdata/released"))
+				return v
+			}
+			codestest.RunStore(t, func(t testing.TB) codestest.Backend {
+				return codestest.Backend{Store: pair(t, codes.Limits{}), Advance: instance.Advance, Parallel: name == "standalone"}
+			})
+			both := pair(t, codes.Limits{})
+			codestest.RunStoreConcurrency(t, both.released, both.ours)
+			codestest.RunLimiter(t, func(t testing.TB, l codes.Limits) codestest.LimiterBackend {
+				return codestest.LimiterBackend{Limiter: pair(t, l), Advance: instance.Advance, Parallel: name == "standalone"}
+			})
+			codestest.RunClaims(t, codestest.ClaimsBackend{Claims: pair(t, codes.Limits{}), Advance: instance.Advance})
+		})
+	}
+}
+
+// versions sends each call to one of two replicas, by chance.
+type versions struct{ released, ours *Store }
+
+func (v *versions) any() *Store {
+	if rand.IntN(2) == 0 {
+		return v.released
+	}
+	return v.ours
+}
+
+func (v *versions) Put(ctx context.Context, e codes.Entry) error { return v.any().Put(ctx, e) }
+func (v *versions) Try(ctx context.Context, t codes.Try) (codes.Outcome, error) {
+	return v.any().Try(ctx, t)
+}
+func (v *versions) Delete(ctx context.Context, d codes.Deletion) error { return v.any().Delete(ctx, d) }
+func (v *versions) Take(ctx context.Context, p codes.Place) (time.Duration, error) {
+	return v.any().Take(ctx, p)
+}
+func (v *versions) Return(ctx context.Context, p codes.Place) error { return v.any().Return(ctx, p) }
+func (v *versions) CountWrong(ctx context.Context, p codes.Place) error {
+	return v.any().CountWrong(ctx, p)
+}
+func (v *versions) Claim(ctx context.Context, c codes.Claim) (string, codes.Op, error) {
+	return v.any().Claim(ctx, c)
+}
+func (v *versions) Settle(ctx context.Context, c codes.Claim, answer string) error {
+	return v.any().Settle(ctx, c, answer)
+}

@@ -1,0 +1,45 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// waitTimeout is how long one WAIT may take; it is repeated while there is time.
+const waitTimeout = 200 * time.Millisecond
+
+// runAndWait is run, but an answer "right" counts only when enough replicas
+// have it. WAIT speaks of what its own connection wrote, so both go over one
+// connection to the master of the key.
+func (s *Store) runAndWait(ctx context.Context, script *redis.Script, keys []string, args ...any) ([]any, error) {
+	return s.repeat(ctx, args, func(ctx context.Context, argv []any) ([]any, error) {
+		master, err := s.masterOf(ctx, keys[0])
+		if err != nil {
+			return nil, err
+		}
+		conn := master.Conn()
+		defer func() { _ = conn.Close() }()
+		reply, err := script.Run(ctx, conn, keys, argv...).Slice()
+		if err != nil || len(reply) < 2 || reply[1] != "right" {
+			return reply, err
+		}
+		copies, err := conn.Wait(ctx, s.copies, waitTimeout).Result()
+		if err == nil && copies < int64(s.copies) {
+			err = fmt.Errorf("%d of %d replicas took note", copies, s.copies)
+		}
+		return reply, err
+	})
+}
+
+func (s *Store) masterOf(ctx context.Context, key string) (*redis.Client, error) {
+	switch client := s.client.(type) {
+	case *redis.ClusterClient:
+		return client.MasterForKey(ctx, key)
+	case *redis.Client:
+		return client, nil
+	}
+	return nil, fmt.Errorf("no master of a %T", s.client)
+}
