@@ -46,6 +46,9 @@ type Config struct {
 	RedisMode      string // standalone, sentinel or cluster
 	RedisKeyPrefix string
 
+	RedisWaitReplicas int
+	MaxInFlight       int
+
 	APIKeys         []APIKey // empty leaves the API open
 	SendLimits      []codes.Window
 	GuessLimits     []codes.Window

@@ -95,6 +95,11 @@ func (c *Config) serviceSettings() []setting {
 		{key: "REDIS_KEY_PREFIX", def: "smsv:", field: textField(&c.RedisKeyPrefix, checkKeyPrefix),
 			doc: "start of every key; 1 to 64 visible ASCII characters, none of `{ } * ? [ ] \\`"},
 
+		{key: "REDIS_WAIT_REPLICAS", def: "0", field: intField(&c.RedisWaitReplicas, 0, 100),
+			doc: "a right code is accepted only when so many replicas of Redis have taken note of it"},
+		{key: "MAX_IN_FLIGHT", def: "1000", field: intField(&c.MaxInFlight, 1, 1_000_000),
+			doc: "requests that one process works on at a time, creates and checks counted apart; more are answered 503 at once"},
+
 		{key: "API_KEYS", field: apiKeysField(&c.APIKeys),
 			doc: "who may use the API, each a name and the SHA-256 of the key in hex; empty leaves the API open to everybody"},
 		{key: "SEND_LIMITS", def: "5/10m,20/24h", field: windowsField(&c.SendLimits),
