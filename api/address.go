@@ -16,21 +16,33 @@ func (s *Server) clientNetwork(r *http.Request) string {
 	if err != nil {
 		return "" // a listener without addresses
 	}
-	address := peer.Addr().Unmap()
+	address := plain(peer.Addr())
 	hops := strings.Split(strings.Join(r.Header[echo.HeaderXForwardedFor], ","), ",")
 	for i := len(hops) - 1; i >= 0 && s.trusted(address); i-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-		if err != nil {
+		hop, ok := parseHop(strings.TrimSpace(hops[i]))
+		if !ok {
 			break // a proxy that is trusted said something else: it is the best that is known
 		}
-		address = hop.Unmap().WithZone("")
+		address = plain(hop)
 	}
 	if address.Is6() {
-		network, _ := address.WithZone("").Prefix(64)
+		network, _ := address.Prefix(64)
 		return network.String()
 	}
 	return address.String()
 }
+
+// parseHop reads an address to which some proxies add the port.
+func parseHop(text string) (netip.Addr, bool) {
+	if address, err := netip.ParseAddr(text); err == nil {
+		return address, true
+	}
+	withPort, err := netip.ParseAddrPort(text)
+	return withPort.Addr(), err == nil
+}
+
+// plain is the one form of an address that can be written in several.
+func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
 func (s *Server) trusted(a netip.Addr) bool {
 	for _, p := range s.TrustedProxies {

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	_ "embed"
 	"errors"
 	"io"
@@ -20,7 +19,7 @@ import (
 const maxBody = 4 << 10
 
 //go:embed openapi.yaml
-var description []byte
+var openAPI []byte
 
 type createdBody struct {
 	Message      string `json:"message"`
@@ -54,11 +53,20 @@ func (s *Server) create(c echo.Context) error {
 	if err != nil {
 		return invalid(0, usage+"; "+err.Error())
 	}
-	created, err := s.Service.Create(c.Request().Context(), id, to)
+	key, err := idempotencyKey(c, usage)
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, createdBody{
+	var created codes.Created
+	if key.Value == "" {
+		created, err = s.Service.Create(c.Request().Context(), id, to)
+	} else {
+		created, err = s.Service.CreateOnce(c.Request().Context(), key, id, to)
+	}
+	if err != nil {
+		return err
+	}
+	return reply(c, http.StatusOK, createdBody{
 		Message:      "Success: Verification code created.",
 		AuthID:       string(id),
 		ExpiresIn:    seconds(created.Expiration),
@@ -93,13 +101,22 @@ func (s *Server) verify(c echo.Context, authID, digits string) error {
 	if err != nil {
 		return invalid(0, verifyUsage+"; "+err.Error())
 	}
-	outcome, err := s.Service.Verify(c.Request().Context(), id, code)
+	key, err := idempotencyKey(c, verifyUsage)
+	if err != nil {
+		return err
+	}
+	var outcome codes.Outcome
+	if key.Value == "" {
+		outcome, err = s.Service.Verify(c.Request().Context(), id, code)
+	} else {
+		outcome, err = s.Service.VerifyOnce(c.Request().Context(), key, id, code)
+	}
 	if err != nil {
 		return err
 	}
 	switch outcome.Status {
 	case codes.Right:
-		return c.JSON(http.StatusOK, verifiedBody{
+		return reply(c, http.StatusOK, verifiedBody{
 			Authenticated: true,
 			AuthID:        string(id),
 			Message:       "Success: Authorization code verified.",
@@ -126,11 +143,11 @@ func (s *Server) cancel(c echo.Context) error {
 	if err := s.Service.Cancel(c.Request().Context(), id); err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, cancelledBody{Message: "Success: Verification code removed.", AuthID: string(id)})
+	return reply(c, http.StatusOK, cancelledBody{Message: "Success: Verification code removed.", AuthID: string(id)})
 }
 
 func (s *Server) describe(c echo.Context) error {
-	return c.Stream(http.StatusOK, "application/yaml; charset=utf-8", bytes.NewReader(description))
+	return c.Blob(http.StatusOK, "application/yaml", openAPI)
 }
 
 // fromBody reads the named arguments from a JSON body.
@@ -163,15 +180,18 @@ func fromBody(c echo.Context, usage string, names ...string) ([]string, error) {
 }
 
 func isJSON(h http.Header) bool {
-	if encoding := h.Get(echo.HeaderContentEncoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return false
+	for _, encoding := range h[echo.HeaderContentEncoding] {
+		if encoding != "" && !strings.EqualFold(encoding, "identity") {
+			return false
+		}
 	}
 	mediaType, parameters, err := mime.ParseMediaType(h.Get(echo.HeaderContentType))
 	if err != nil || len(h[echo.HeaderContentType]) != 1 {
 		return false
 	}
+	_, subtype, _ := strings.Cut(mediaType, "/")
 	charset, given := parameters["charset"]
-	return (mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")) &&
+	return (mediaType == "application/json" || strings.HasSuffix(subtype, "+json")) &&
 		(!given || strings.EqualFold(charset, "utf-8"))
 }
 
@@ -179,7 +199,7 @@ func isJSON(h http.Header) bool {
 func fromQuery(c echo.Context, usage string, names ...string) ([]string, error) {
 	query, err := url.ParseQuery(c.Request().URL.RawQuery)
 	if err != nil {
-		return nil, invalid(0, usage+"; the query must be URL-encoded")
+		return nil, invalid(0, usage+"; the query must be URL-encoded, a semicolon too")
 	}
 	values := make([]string, len(names))
 	for i, name := range names {
@@ -195,4 +215,20 @@ func fromQuery(c echo.Context, usage string, names ...string) ([]string, error) 
 		}
 	}
 	return values, nil
+}
+
+const maxKey = 255 // characters of an idempotency key
+
+// idempotencyKey reads the request's key; its value is empty if there is none.
+func idempotencyKey(c echo.Context, usage string) (codes.Key, error) {
+	values := c.Request().Header["Idempotency-Key"]
+	if len(values) == 0 {
+		return codes.Key{}, nil
+	}
+	value := values[0]
+	visible := strings.IndexFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
+	if len(values) > 1 || value == "" || len(value) > maxKey || !visible {
+		return codes.Key{}, invalid(0, usage+"; Idempotency-Key must be given once and be 1 to 255 visible ASCII characters")
+	}
+	return codes.Key{Caller: noteOf(c).caller, Route: routeOf(c), Value: value}, nil
 }

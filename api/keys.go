@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"errors"
 	"strings"
 	"time"
 
@@ -23,12 +22,10 @@ type Key struct {
 // Failures counts failed authentications, over all replicas.
 type Failures interface {
 	// TakeFailure counts one for the address; a *codes.LimitError says that
-	// there are already as many as the window allows.
+	// there are already as many as the window allows, codes.ErrUnavailable
+	// that it may not have been counted.
 	TakeFailure(ctx context.Context, address codes.Digest, w codes.Window) error
 }
-
-// keyFailures is how many wrong keys one address may try.
-var keyFailures = codes.Window{Max: 30, Span: time.Minute, Text: "30/1m"}
 
 // authenticate lets a request through that has one of the keys, and notes its
 // holder's name. Without keys every request passes.
@@ -46,14 +43,21 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		// The holder of a right key is never counted out by somebody who
 		// shares the address; it is the wrong keys that wait.
 		if sent {
-			address := s.Hasher.Address(s.clientNetwork(c.Request()))
-			var limit *codes.LimitError
-			if err := s.Failures.TakeFailure(c.Request().Context(), address, keyFailures); errors.As(err, &limit) {
+			if err := s.countWrongKey(c); err != nil {
 				return err
 			}
 		}
 		return fail(Unauthorized, "A valid API key is required: Authorization: Bearer <key>")
 	}
+}
+
+// countWrongKey fails if the client's address has tried too many, or if that
+// cannot be counted: no key is tried uncounted. The count outlives the
+// request: who hangs up does not get a free guess.
+func (s *Server) countWrongKey(c echo.Context) error {
+	window := codes.Window{Max: 30, Span: time.Minute, Text: "30/1m"}
+	address := s.Hasher.Address(s.clientNetwork(c.Request()))
+	return s.Failures.TakeFailure(context.WithoutCancel(c.Request().Context()), address, window)
 }
 
 func bearer(headers []string) (key string, sent bool) {

@@ -34,28 +34,27 @@ func noteOf(c echo.Context) *note {
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		begun := time.Now()
-		id := requestID(c.Request().Header)
 		h := c.Response().Header()
-		h.Set(echo.HeaderXRequestID, id)
+		h.Set(echo.HeaderXRequestID, requestID(c.Request().Header))
 		h.Set(echo.HeaderCacheControl, "no-store")
 		if s.State.Draining() {
 			h.Set(echo.HeaderConnection, "close")
 		}
 		failed := s.answer(c, next)
-		s.record(c, id, failed, time.Since(begun))
+		s.record(c, failed, time.Since(begun))
 		return nil
 	}
 }
 
 // record writes a request's line and measurement.
-func (s *Server) record(c echo.Context, id string, failed *failure, took time.Duration) {
+func (s *Server) record(c echo.Context, failed *failure, took time.Duration) {
 	route, status, caller, reason := routeOf(c), c.Response().Status, noteOf(c).caller, ""
 	attrs := make([]slog.Attr, 0, 8)
 	attrs = append(attrs,
 		slog.String("route", route),
 		slog.Int("status", status),
 		slog.Duration("took", took),
-		slog.String("request_id", id))
+		slog.String("request_id", idOf(c)))
 	if caller != "" {
 		attrs = append(attrs, slog.String("caller", caller))
 	}
@@ -85,7 +84,7 @@ func (s *Server) answer(c echo.Context, next echo.HandlerFunc) (failed *failure)
 			panic(value)
 		}
 		failed = &failure{body: errorBody{Reason: InternalError, Message: "Internal error"}, cause: panicError(value)}
-		s.Logger.Error("panic", "stack", string(debug.Stack()))
+		s.Logger.Error("panic", "request_id", idOf(c), "stack", string(debug.Stack()))
 		s.send(c, failed)
 	}()
 	err := next(c)
@@ -102,7 +101,7 @@ func (s *Server) send(c echo.Context, f *failure) {
 		return // the status is on its way; there is nothing left to say
 	}
 	if err := f.write(c); err != nil {
-		s.Logger.Debug("answer not written", "error", err)
+		s.Logger.Debug("answer not written", "request_id", idOf(c), "error", err)
 	}
 }
 
@@ -129,6 +128,9 @@ func requestID(h http.Header) string {
 	}
 	return id
 }
+
+// idOf is the id that the answer has.
+func idOf(c echo.Context) string { return c.Response().Header().Get(echo.HeaderXRequestID) }
 
 // routeOf is the request's route as it was registered, never its path: that
 // may hold anything, and there are too many of them for a metric.

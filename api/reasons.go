@@ -24,6 +24,7 @@ const (
 	RecipientNotAllowed Reason = "RecipientNotAllowed"
 	NotFound            Reason = "NotFound"
 	MethodNotAllowed    Reason = "MethodNotAllowed"
+	IdempotencyConflict Reason = "IdempotencyConflict"
 	RateLimited         Reason = "RateLimited"
 	MessageRejected     Reason = "MessageRejected"
 	MessageUnconfirmed  Reason = "MessageUnconfirmed"
@@ -31,8 +32,9 @@ const (
 	ServiceUnavailable  Reason = "ServiceUnavailable"
 )
 
-// Statuses is the one table from reason to status. A body that is too large
-// or of the wrong type is an InvalidAPIUsage with a status of its own.
+// Statuses is the one table from reason to status. Two reasons have further
+// ones: InvalidAPIUsage where a body is too large or of the wrong type, and
+// IdempotencyConflict where the first request is still running.
 func Statuses() map[Reason]int {
 	return map[Reason]int{
 		InvalidAuthCode:     http.StatusBadRequest,
@@ -43,6 +45,7 @@ func Statuses() map[Reason]int {
 		RecipientNotAllowed: http.StatusForbidden,
 		NotFound:            http.StatusNotFound,
 		MethodNotAllowed:    http.StatusMethodNotAllowed,
+		IdempotencyConflict: http.StatusUnprocessableEntity,
 		RateLimited:         http.StatusTooManyRequests,
 		MessageRejected:     http.StatusInternalServerError,
 		MessageUnconfirmed:  http.StatusInternalServerError,
@@ -89,6 +92,7 @@ func asFailure(err error) *failure {
 		known   *failure
 		limit   *codes.LimitError
 		busy    *codes.UnavailableError
+		running *codes.InProgressError
 		routing *echo.HTTPError
 	)
 	f := fail(InternalError, "Internal error")
@@ -105,6 +109,12 @@ func asFailure(err error) *failure {
 		f = fail(MessageRejected, "The message was refused; check the number, or ask its owner whether it takes messages")
 	case errors.Is(err, codes.ErrUnconfirmed):
 		f = fail(MessageUnconfirmed, "The message may or may not have been sent; the code is valid if it arrives")
+	case errors.Is(err, codes.ErrKeyReused):
+		f = fail(IdempotencyConflict, "This Idempotency-Key came with other arguments; use a new one for a new request")
+	case errors.As(err, &running):
+		f = fail(IdempotencyConflict, "The request with this Idempotency-Key is still running; ask again later")
+		f.status = http.StatusConflict
+		f.body.RetryAfter = seconds(running.RetryAfter)
 	case errors.As(err, &busy):
 		f = fail(ServiceUnavailable, "Too busy; try again later")
 		f.body.RetryAfter = seconds(busy.RetryAfter)
@@ -120,7 +130,10 @@ func asFailure(err error) *failure {
 	return f
 }
 
-func seconds(d time.Duration) int64 { return int64(max(d, time.Second) / time.Second) }
+// seconds rounds up: a caller that comes back early would be refused again.
+func seconds(d time.Duration) int64 {
+	return int64((max(d, time.Second) + time.Second - 1) / time.Second)
+}
 
 // write sends the answer.
 func (f *failure) write(c echo.Context) error {
@@ -135,8 +148,8 @@ func (f *failure) write(c echo.Context) error {
 	if status == http.StatusUnauthorized {
 		h.Set(echo.HeaderWWWAuthenticate, "Bearer")
 	}
-	if c.Request().Method == http.MethodHead {
-		return c.NoContent(status)
-	}
-	return c.JSON(status, f.body)
+	return reply(c, status, f.body)
 }
+
+// reply sends JSON. (c.JSON would look for "pretty" in the query.)
+func reply(c echo.Context, status int, body any) error { return c.JSONPretty(status, body, "") }

@@ -14,10 +14,13 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// Service does the work. *codes.Service is one.
+// Service does the work. *codes.Once is one. What ends in Once is for requests
+// with an idempotency key.
 type Service interface {
 	Create(ctx context.Context, id codes.ID, to codes.Phone) (codes.Created, error)
 	Verify(ctx context.Context, id codes.ID, code codes.Code) (codes.Outcome, error)
+	CreateOnce(ctx context.Context, k codes.Key, id codes.ID, to codes.Phone) (codes.Created, error)
+	VerifyOnce(ctx context.Context, k codes.Key, id codes.ID, code codes.Code) (codes.Outcome, error)
 	Cancel(ctx context.Context, id codes.ID) error
 }
 
@@ -27,7 +30,7 @@ type State interface {
 	Draining() bool // it is about to end: connections should not be kept
 }
 
-// Options are what a [Server] needs; all but Keys and TrustedProxies is required.
+// Options are what a [Server] needs; all but Keys and TrustedProxies are required.
 type Options struct {
 	Service        Service
 	State          State
@@ -37,6 +40,7 @@ type Options struct {
 	TrustedProxies []netip.Prefix
 	Logger         *slog.Logger
 	Registerer     prometheus.Registerer
+	MaxInFlight    int // creates, and checks, that run at a time; 0 is no limit
 }
 
 // Server answers requests.
@@ -44,12 +48,16 @@ type Server struct {
 	Options
 	requests  *prometheus.CounterVec
 	durations *prometheus.HistogramVec
+	creates   *gate
+	checks    *gate
 }
 
 // New returns a Server, and registers its metrics.
 func New(o Options) *Server {
 	s := &Server{
 		Options: o,
+		creates: newGate("create", o.MaxInFlight, o.Registerer),
+		checks:  newGate("check", o.MaxInFlight, o.Registerer),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "smsv_http_requests_total",
 			Help: "Requests answered, by route, status, reason of the error and name of the API key.",
@@ -67,10 +75,10 @@ func New(o Options) *Server {
 // Handler returns the public API.
 func (s *Server) Handler() http.Handler {
 	e := s.echo()
-	e.POST("/", s.create, s.authenticate)
-	e.GET("/", s.verifyQuery, s.authenticate)
-	e.DELETE("/", s.cancel, s.authenticate)
-	e.POST("/verify", s.verifyBody, s.authenticate)
+	e.POST("/", s.create, s.creates.through, s.authenticate)
+	e.GET("/", s.verifyQuery, s.checks.through, s.authenticate)
+	e.DELETE("/", s.cancel, s.checks.through, s.authenticate)
+	e.POST("/verify", s.verifyBody, s.checks.through, s.authenticate)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		e.Add(method, "/openapi.yaml", s.describe)
 	}
@@ -92,14 +100,30 @@ func (s *Server) Admin(extra map[string]http.Handler) http.Handler {
 func (s *Server) echo() *echo.Echo {
 	e := echo.New()
 	e.HTTPErrorHandler = func(error, echo.Context) {} // observe has answered every error
-	e.Use(s.observe)
+	e.Use(s.observe, wholeServer)
 	return e
+}
+
+// wholeServer answers OPTIONS *, which asks about no route in particular.
+func wholeServer(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if r := c.Request(); r.Method != http.MethodOptions || r.URL.Path != "*" {
+			return next(c)
+		}
+		c.SetPath("*")
+		c.Response().Header().Set(echo.HeaderAllow, "OPTIONS, DELETE, GET, HEAD, POST")
+		return c.NoContent(http.StatusNoContent)
+	}
+}
+
+type healthBody struct {
+	Status string `json:"status"`
 }
 
 func (s *Server) health(e *echo.Echo) {
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		e.Add(method, "/healthz", func(c echo.Context) error {
-			return c.JSON(http.StatusOK, map[string]string{"status": "ok"})
+			return reply(c, http.StatusOK, healthBody{"ok"})
 		})
 		e.Add(method, "/readyz", func(c echo.Context) error {
 			if !s.State.Ready() {
@@ -107,7 +131,7 @@ func (s *Server) health(e *echo.Echo) {
 				f.body.RetryAfter = 1
 				return f
 			}
-			return c.JSON(http.StatusOK, map[string]string{"status": "ready"})
+			return reply(c, http.StatusOK, healthBody{"ready"})
 		})
 	}
 }

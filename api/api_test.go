@@ -1,0 +1,394 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
+)
+
+const number = "12065550100"
+
+// fixture is what a test may change before the API starts.
+type fixture struct {
+	Options
+	limits codes.Limits
+}
+
+// testAPI is the API with the real service over the reference model, behind a
+// real HTTP server. Every answer that a test gets is checked by (*testAPI).check.
+type testAPI struct {
+	handler  http.Handler
+	url      string
+	http     *http.Client
+	backend  *backend
+	sender   *codestest.Sender
+	state    *state
+	log      *buffer
+	registry *prometheus.Registry
+	api      description
+}
+
+func newAPI(t testing.TB, change ...func(*fixture)) *testAPI {
+	t.Helper()
+	a := &testAPI{
+		sender:   &codestest.Sender{},
+		state:    &state{ready: true},
+		log:      &buffer{},
+		registry: prometheus.NewRegistry(),
+		api:      readDescription(t),
+	}
+	f := fixture{Options: Options{
+		State:      a.state,
+		Failures:   &failures{},
+		Hasher:     codes.NewHasher([]byte("test")),
+		Logger:     slog.New(slog.NewJSONHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Registerer: a.registry,
+	}}
+	for _, c := range change {
+		c(&f)
+	}
+	a.backend = &backend{Model: codestest.NewModel(f.limits)}
+	if f.Service == nil {
+		f.Service = newService(t, f.Hasher, a.backend, a.sender)
+	}
+	a.handler = New(f.Options).Handler()
+	server := httptest.NewUnstartedServer(a.handler)
+	server.Config.DisableGeneralOptionsHandler = true
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
+	server.Start()
+	t.Cleanup(server.Close)
+	a.url, a.http = server.URL, server.Client()
+	return a
+}
+
+func newService(t testing.TB, h *codes.Hasher, b *backend, s codes.Sender) *codes.Once {
+	t.Helper()
+	message, err := codes.ParseTemplate("{code}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	recipients, err := codes.ParseRecipients(nil, []string{"premium"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	service := codes.NewService(codes.Rules{
+		CodeLength: 4, Expiration: time.Hour, Notice: 10 * time.Minute, Attempts: 3,
+		Message: message, Recipients: recipients,
+	}, h, nil, b, b, s)
+	return codes.NewOnce(service, b, time.Minute)
+}
+
+// backend is the reference model. It counts the calls, and fails on demand.
+type backend struct {
+	*codestest.Model
+	mu    sync.Mutex
+	calls int
+	err   error
+}
+
+func (b *backend) call() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.calls++
+	return b.err
+}
+
+func (b *backend) failWith(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.err = err
+}
+
+func (b *backend) called() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.calls
+}
+
+func (b *backend) Put(ctx context.Context, e codes.Entry) error {
+	if err := b.call(); err != nil {
+		return err
+	}
+	return b.Model.Put(ctx, e)
+}
+
+func (b *backend) Try(ctx context.Context, t codes.Try) (codes.Outcome, error) {
+	if err := b.call(); err != nil {
+		return codes.Outcome{}, err
+	}
+	return b.Model.Try(ctx, t)
+}
+
+func (b *backend) Delete(ctx context.Context, d codes.Deletion) error {
+	if err := b.call(); err != nil {
+		return err
+	}
+	return b.Model.Delete(ctx, d)
+}
+
+func (b *backend) Take(ctx context.Context, p codes.Place) (time.Duration, error) {
+	if err := b.call(); err != nil {
+		return 0, err
+	}
+	return b.Model.Take(ctx, p)
+}
+
+// state is a State that a test sets.
+type state struct{ ready, draining bool }
+
+func (s *state) Ready() bool    { return s.ready }
+func (s *state) Draining() bool { return s.draining }
+
+// buffer is a bytes.Buffer for several goroutines.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	text   string
+	closes bool           // the connection is not kept
+	json   map[string]any // nil if text is not JSON
+}
+
+func (a answer) reason() string {
+	reason, _ := a.json["reason"].(string)
+	return reason
+}
+
+// do sends a request. headers are names and values in turn; a POST is JSON
+// unless they have another Content-Type, and an empty one is not sent.
+func (a *testAPI) do(t testing.TB, method, target, body string, headers ...string) answer {
+	t.Helper()
+	return a.send(t, method, target, strings.NewReader(body), headers...)
+}
+
+func (a *testAPI) send(t testing.TB, method, target string, body io.Reader, headers ...string) answer {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, a.url+target, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	setHeaders(r, headers...)
+	res, err := a.http.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	got := a.read(t, res)
+	a.check(t, method, target, got)
+	return got
+}
+
+func setHeaders(r *http.Request, headers ...string) {
+	if r.Method == http.MethodPost && !slices.Contains(headers, "Content-Type") {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for pair := range slices.Chunk(headers, 2) {
+		if pair[1] != "" {
+			r.Header.Add(pair[0], pair[1])
+		}
+	}
+}
+
+func (a *testAPI) read(t testing.TB, res *http.Response) answer {
+	t.Helper()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := answer{status: res.StatusCode, header: res.Header, text: string(text), closes: res.Close}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	_ = decoder.Decode(&got.json) // nil if it is no object
+	return got
+}
+
+// check holds every answer against what the contract says of all of them.
+func (a *testAPI) check(t testing.TB, method, target string, got answer) {
+	t.Helper()
+	if id := got.header.Values("X-Request-Id"); len(id) != 1 || !regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`).MatchString(id[0]) {
+		t.Errorf("X-Request-Id %q", id)
+	}
+	if got.header.Get("Cache-Control") != "no-store" {
+		t.Errorf("Cache-Control %q", got.header.Get("Cache-Control"))
+	}
+	path, _, _ := strings.Cut(target, "?")
+	empty := method == http.MethodHead || got.status == http.StatusNoContent
+	switch {
+	case empty && got.text != "":
+		t.Errorf("a body where none may be: %q", got.text)
+	case !empty && path != "/openapi.yaml" && (got.json == nil || got.header.Get("Content-Type") != "application/json"):
+		t.Errorf("not JSON: %s %q", got.header.Get("Content-Type"), got.text)
+	}
+	for name, want := range map[string]bool{
+		"Www-Authenticate": got.status == http.StatusUnauthorized,
+		"Retry-After":      slices.Contains([]int{http.StatusConflict, http.StatusTooManyRequests, http.StatusServiceUnavailable}, got.status),
+		"Allow":            got.status == http.StatusMethodNotAllowed || got.status == http.StatusNoContent,
+	} {
+		if got.header.Get(name) != "" != want {
+			t.Errorf("%s %q on a %d", name, got.header.Get(name), got.status)
+		}
+	}
+	if got.status >= 400 && !empty {
+		a.checkError(t, got)
+	}
+	a.api.check(t, method, path, got)
+}
+
+func (a *testAPI) checkError(t testing.TB, got answer) {
+	t.Helper()
+	reason := Reason(got.reason())
+	status, known := Statuses()[reason]
+	if !known || got.status != status && !hasFurther(reason, got.status) {
+		t.Errorf("status %d for reason %q", got.status, reason)
+	}
+	if message, _ := got.json["message"].(string); message == "" {
+		t.Errorf("no message: %s", got.text)
+	}
+	after, _ := got.json["retry_after"].(json.Number)
+	if after.String() != got.header.Get("Retry-After") {
+		t.Errorf("retry_after %q, Retry-After %q", after, got.header.Get("Retry-After"))
+	}
+}
+
+// is compares status and body, the body member by member.
+func (a answer) is(t testing.TB, status int, body string) {
+	t.Helper()
+	var want map[string]any
+	decoder := json.NewDecoder(strings.NewReader(body))
+	decoder.UseNumber()
+	if err := decoder.Decode(&want); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, a.json); a.status != status || diff != "" {
+		t.Errorf("status %d, want %d; body (-want +got):\n%s", a.status, status, diff)
+	}
+}
+
+// isUsage expects a refusal of the arguments whose message has every one of words.
+func (a answer) isUsage(t testing.TB, status int, words ...string) {
+	t.Helper()
+	if a.status != status || a.reason() != string(InvalidAPIUsage) || len(a.json) != 2 {
+		t.Errorf("status %d %s, want %d InvalidAPIUsage", a.status, a.text, status)
+	}
+	message, _ := a.json["message"].(string)
+	for _, word := range append(words, "Required arguments: ") {
+		if !strings.Contains(message, word) {
+			t.Errorf("message %q lacks %q", message, word)
+		}
+	}
+}
+
+func quote(s string) string {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+func createBody(id string) string {
+	return `{"auth_id":` + quote(id) + `,"recipient":"` + number + `"}`
+}
+
+func checkQuery(id, code string) string {
+	return "/?auth_id=" + url.QueryEscape(id) + "&code=" + url.QueryEscape(code)
+}
+
+// create makes a code whose first digit is not 0, so that a test can count on
+// its length.
+func (a *testAPI) create(t testing.TB, id string) string {
+	t.Helper()
+	return a.createUntil(t, id, func(code string) bool { return code[0] != '0' })
+}
+
+func (a *testAPI) createUntil(t testing.TB, id string, fits func(string) bool) string {
+	t.Helper()
+	for range 10_000 {
+		a.do(t, "POST", "/", createBody(id)).is(t, 200,
+			`{"message":"Success: Verification code created.","auth_id":`+quote(id)+`,"expires_in":3600,"attempts_left":3}`)
+		if code := a.lastCode(t); fits(code) {
+			return code
+		}
+	}
+	t.Fatal("no fitting code")
+	return ""
+}
+
+func (a *testAPI) lastCode(t testing.TB) string {
+	t.Helper()
+	sent := a.sender.Messages()
+	if len(sent) == 0 {
+		t.Fatal("nothing was sent")
+	}
+	return string(sent[len(sent)-1].Text)
+}
+
+// wrong is a code of the same length that is not code.
+func wrong(code string) string {
+	last := code[len(code)-1]
+	return code[:len(code)-1] + string('0'+(last-'0'+1)%10)
+}
+
+// spend tries a wrong code, and expects so many attempts to be left.
+func (a *testAPI) spend(t testing.TB, id, code string, left int) {
+	t.Helper()
+	a.do(t, "GET", checkQuery(id, wrong(code)), "").is(t, 400,
+		`{"message":"Invalid code","reason":"InvalidAuthCode","attempts_left":`+strconv.Itoa(left)+`}`)
+}
+
+// untouched runs f, and fails if it reached the store, the limiter, the claims
+// or the sender.
+func (a *testAPI) untouched(t testing.TB, f func()) { t.Helper(); a.untouchedBut(t, 0, f) }
+
+// untouchedBut is the same where so many calls are expected. None sends.
+func (a *testAPI) untouchedBut(t testing.TB, calls int, f func()) {
+	t.Helper()
+	before, sent := a.backend.called(), len(a.sender.Messages())
+	f()
+	if n := a.backend.called() - before; n != calls {
+		t.Errorf("%d calls of store, limiter and claims, want %d", n, calls)
+	}
+	if n := len(a.sender.Messages()) - sent; n != 0 {
+		t.Errorf("%d messages sent", n)
+	}
+}
+
+func key(name, secret string) Key { return Key{Name: name, Hash: sha256.Sum256([]byte(secret))} }

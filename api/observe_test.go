@@ -1,0 +1,283 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+// stub is a Service that does one thing.
+type stub func() error
+
+func (s stub) Create(context.Context, codes.ID, codes.Phone) (codes.Created, error) {
+	return codes.Created{}, s()
+}
+
+func (s stub) Verify(context.Context, codes.ID, codes.Code) (codes.Outcome, error) {
+	return codes.Outcome{}, s()
+}
+
+func (s stub) CreateOnce(context.Context, codes.Key, codes.ID, codes.Phone) (codes.Created, error) {
+	return codes.Created{}, s()
+}
+
+func (s stub) VerifyOnce(context.Context, codes.Key, codes.ID, codes.Code) (codes.Outcome, error) {
+	return codes.Outcome{}, s()
+}
+
+func (s stub) Cancel(context.Context, codes.ID) error { return s() }
+
+func withService(s stub) func(*fixture) { return func(f *fixture) { f.Service = s } }
+
+func TestRequestID(t *testing.T) {
+	a := newAPI(t)
+	for _, id := range []string{"a", "Z", "0", "-", "...", "A-Za-z0-9._-", strings.Repeat("x", 64)} {
+		for _, target := range []string{"/healthz", "/nowhere", "/"} {
+			if got := a.do(t, "GET", target, "", "X-Request-Id", id).header.Get("X-Request-Id"); got != id {
+				t.Errorf("%s: %q became %q", target, id, got)
+			}
+		}
+	}
+	seen := map[string]bool{}
+	for _, id := range []string{"", strings.Repeat("x", 65), "a b", "a,b", "a/b", "a@b", "[a]", "`a`", "{a}", "a:b", "é", "\xff", `a"b`, "<a>", "a\tb"} {
+		got := a.do(t, "GET", "/healthz", "", "X-Request-Id", id).header.Get("X-Request-Id")
+		if got == id || seen[got] {
+			t.Errorf("%q became %q, seen before: %v", id, got, seen[got])
+		}
+		seen[got] = true
+	}
+}
+
+func TestPanic(t *testing.T) {
+	const secret = "canary-of-the-panic"
+	broken := true
+	for name, value := range map[string]any{
+		"a string": secret,
+		"an error": errors.New(secret),
+		"a struct": struct{ s string }{secret},
+		"the runtime's": func() (err error) {
+			defer func() { err, _ = recover().(error) }()
+			_ = any(secret).(fmt.Stringer)
+			return nil
+		}(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newAPI(t, withService(func() error {
+				if broken {
+					panic(value)
+				}
+				return nil
+			}))
+			for _, call := range []func() answer{
+				func() answer { return a.do(t, "POST", "/", createBody("a"), "X-Request-Id", "traced") },
+				func() answer { return a.do(t, "GET", checkQuery("a", "1"), "") },
+				func() answer { return a.do(t, "POST", "/verify", `{"auth_id":"a","code":"1"}`) },
+				func() answer { return a.do(t, "DELETE", "/?auth_id=a", "") },
+			} {
+				broken = true
+				call().is(t, 500, internal)
+				broken = false
+				if got := call(); got.status == 500 {
+					t.Errorf("after the panic: %d %s", got.status, got.text)
+				}
+			}
+			log := a.log.String()
+			if strings.Contains(log, secret) {
+				t.Errorf("the panic's value is in the log: %s", log)
+			}
+			for _, want := range []string{"observe_test.go", `"msg":"panic"`, `"reason":"InternalError"`} {
+				if !strings.Contains(log, want) {
+					t.Errorf("the log lacks %s: %s", want, log)
+				}
+			}
+			first, _, _ := strings.Cut(log, "\n")
+			if !strings.Contains(first, `"request_id":"traced"`) {
+				t.Errorf("the stack is not told apart by its request: %s", first)
+			}
+		})
+	}
+}
+
+// http.ErrAbortHandler is how a handler breaks a connection off.
+func TestAbort(t *testing.T) {
+	a := newAPI(t, withService(func() error { panic(fmt.Errorf("wrapped: %w", http.ErrAbortHandler)) }))
+	r := httptest.NewRequest("GET", "/?auth_id=a&code=1", nil)
+	defer func() {
+		if err, ok := recover().(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
+			t.Errorf("recovered %v", err)
+		}
+	}()
+	a.handler.ServeHTTP(httptest.NewRecorder(), r)
+	t.Error("no panic")
+}
+
+func TestDraining(t *testing.T) {
+	a := newAPI(t)
+	for _, draining := range []bool{false, true} {
+		a.state.draining = draining
+		if got := a.raw(t, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", false); got.status != 200 || got.closes != draining {
+			t.Errorf("draining %v: %d, connection closed %v", draining, got.status, got.closes)
+		}
+	}
+}
+
+// A log line has what it takes to find a request, and nothing else.
+func TestLogLine(t *testing.T) {
+	a := newAPI(t, withKey)
+	bearer := []string{"Authorization", "Bearer secret", "X-Request-Id", "r1"}
+	for _, test := range []struct {
+		method, target, body string
+		want                 string
+	}{
+		{"POST", "/", createBody("a"), `{"level":"INFO","msg":"request","route":"POST /","status":200,"request_id":"r1","caller":"shop"}`},
+		{"GET", "/?auth_id=b&code=1", "", `{"level":"INFO","msg":"request","route":"GET /","status":400,"request_id":"r1","caller":"shop","reason":"UnknownAuthId"}`},
+		{"PUT", "/verify", "", `{"level":"INFO","msg":"request","route":"other /verify","status":405,"request_id":"r1","reason":"MethodNotAllowed"}`},
+		{"OPTIONS", "/", "", `{"level":"INFO","msg":"request","route":"OPTIONS /","status":204,"request_id":"r1"}`},
+		{"GET", "/no/where", "", `{"level":"INFO","msg":"request","route":"unknown","status":404,"request_id":"r1","reason":"NotFound"}`},
+		{"GET", "/healthz", "", `{"level":"DEBUG","msg":"request","route":"GET /healthz","status":200,"request_id":"r1"}`},
+	} {
+		before := len(a.log.String())
+		a.do(t, test.method, test.target, test.body, bearer...)
+		logged(t, a.log.String()[before:], test.want)
+	}
+	a.do(t, "GET", "/healthz", "", "Authorization", "Bearer wrong") // not looked at: it needs none
+
+	before := len(a.log.String())
+	a.do(t, "GET", "/", "", "X-Request-Id", "r1")
+	logged(t, a.log.String()[before:], `{"level":"INFO","msg":"request","route":"GET /","status":401,"request_id":"r1","reason":"Unauthorized"}`)
+
+	a.backend.failWith(fmt.Errorf("store: %w", codes.ErrUnavailable))
+	before = len(a.log.String())
+	a.do(t, "GET", checkQuery("a", "1"), "", bearer...)
+	logged(t, a.log.String()[before:], `{"level":"WARN","msg":"request","route":"GET /","status":503,"request_id":"r1","caller":"shop","reason":"ServiceUnavailable","error":"codes: verify: store: unavailable"}`)
+
+	a.backend.failWith(&codes.LimitError{Limit: "SEND_LIMITS 5/10m"})
+	before = len(a.log.String())
+	a.do(t, "POST", "/", createBody("a"), bearer...)
+	logged(t, a.log.String()[before:], `{"level":"INFO","msg":"request","route":"POST /","status":429,"request_id":"r1","caller":"shop","reason":"RateLimited","limit":"SEND_LIMITS 5/10m"}`)
+}
+
+// logged compares one line of the log, its times aside.
+func logged(t *testing.T, line, want string) {
+	t.Helper()
+	if strings.Count(line, "\n") != 1 {
+		t.Errorf("not one line: %q", line)
+	}
+	line = regexp.MustCompile(`"time":"[^"]+",|"took":\d+,`).ReplaceAllString(line, "")
+	if strings.TrimSpace(line) != want {
+		t.Errorf("logged %s\nwant   %s", line, want)
+	}
+}
+
+// No secret is in a log line, a metric, or an answer other than the echo of
+// the auth_id in a success.
+func TestNoSecrets(t *testing.T) {
+	a := newAPI(t, withKey)
+	const id, unsent = "canary-id", "17185550142"
+	do := func(method, target, body string, headers ...string) {
+		got := a.do(t, method, target, body, append(headers, "Cookie", "canary-cookie", "User-Agent", "canary-agent")...)
+		if got.status >= 400 && strings.Contains(got.text, "canary") {
+			t.Errorf("in the answer: %s", got.text)
+		}
+	}
+	right := []string{"Authorization", "Bearer secret"}
+	do("POST", "/", createBody(id), right...)
+	code := a.lastCode(t)
+	do("GET", checkQuery(id, wrong(code)+"00071"), "", right...)
+	do("GET", checkQuery(id, code), "", right...)
+	do("POST", "/verify", `{"auth_id":"canary-id","code":"canary-code"}`, right...)
+	do("POST", "/verify", `{"auth_id":"canary-id","canary-name":1,"canary-name":1}`, right...)
+	do("POST", "/", `{"auth_id":"canary-id","recipient":"canary-number"}`, right...)
+	do("DELETE", "/?auth_id=canary-id&auth_id=canary-id", "", right...)
+	do("GET", "/canary-path?canary-query=%zz", "")
+	do("CANARY", "/canary-path", "")
+	do("CANARY", "/", "")
+	do("POST", "/", "canary-body", "Content-Type", "canary/type", "Authorization", "Bearer secret")
+	do("GET", "/?auth_id=canary-id", "", "Authorization", "Bearer canary-key")
+	do("GET", "/?auth_id=canary-id", "", "X-Request-Id", "canary id", "X-Forwarded-For", "canary-address")
+	a.sender.FailWith(codes.ErrRejected)
+	do("POST", "/", `{"auth_id":"canary-id","recipient":"`+unsent+`"}`, right...)
+
+	log := a.log.String() + a.metrics(t)
+	for _, secret := range []string{"canary", "CANARY", unsent, unsent[1:], number, number[1:], "00071", `"` + code + `"`, "secret", "127.0.0.1"} {
+		if strings.Contains(log, secret) {
+			t.Errorf("%q is in the log or the metrics:\n%s", secret, log)
+		}
+	}
+}
+
+// metrics is all that is measured, as text.
+func (a *testAPI) metrics(t testing.TB) string {
+	t.Helper()
+	families, err := a.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			labels := map[string]string{}
+			for _, pair := range metric.GetLabel() {
+				labels[pair.GetName()] = pair.GetValue()
+			}
+			line, err := json.Marshal(labels)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = fmt.Fprintf(&text, "%s%s %v %d\n", family.GetName(), line, metric.GetCounter().GetValue()+metric.GetGauge().GetValue(), metric.GetHistogram().GetSampleCount())
+		}
+	}
+	return text.String()
+}
+
+func TestMetrics(t *testing.T) {
+	a := newAPI(t, withKey)
+	a.do(t, "POST", "/", createBody("a"), "Authorization", "Bearer secret")
+	a.do(t, "GET", "/?auth_id=b&code=1", "", "Authorization", "Bearer secret")
+	a.do(t, "GET", "/", "")
+	for _, want := range []string{
+		`smsv_http_requests_total{"caller":"shop","reason":"","route":"POST /","status":"200"} 1 0`,
+		`smsv_http_requests_total{"caller":"shop","reason":"UnknownAuthId","route":"GET /","status":"400"} 1 0`,
+		`smsv_http_requests_total{"caller":"","reason":"Unauthorized","route":"GET /","status":"401"} 1 0`,
+		`smsv_http_request_duration_seconds{"route":"GET /"} 0 2`,
+	} {
+		if got := a.metrics(t); !strings.Contains(got, want) {
+			t.Errorf("no %s in\n%s", want, got)
+		}
+	}
+}
+
+// Whatever is asked for, it does not make new series.
+func TestMetricsAreBounded(t *testing.T) {
+	a := newAPI(t)
+	ask := func(n int) {
+		method, path := fmt.Sprintf("M%d", n), fmt.Sprintf("/%d", n)
+		a.do(t, method, "/", "")
+		a.do(t, method, "/verify", "")
+		a.do(t, method, path, "")
+		a.do(t, "GET", path, "")
+		a.do(t, "OPTIONS", path, "")
+		a.do(t, "GET", fmt.Sprintf("/?auth_id=%d&code=%d&x%d", n, n, n), "")
+		a.do(t, "POST", "/", fmt.Sprintf(`{"x":%d}`, n), "X-Request-Id", strconv.Itoa(n))
+		a.raw(t, fmt.Sprintf("CONNECT a:%d HTTP/1.1\r\nHost: a:%d\r\n\r\n", n, n), false)
+		a.raw(t, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", false)
+	}
+	ask(0)
+	before := strings.Count(a.metrics(t), "\n")
+	for n := 1; n < 10; n++ {
+		ask(n)
+	}
+	if after := strings.Count(a.metrics(t), "\n"); after != before {
+		t.Errorf("%d series became %d:\n%s", before, after, a.metrics(t))
+	}
+}

@@ -1,0 +1,133 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	noRoute  = `{"message":"No such route","reason":"NotFound"}`
+	noMethod = `{"message":"Method not allowed here; see the Allow header","reason":"MethodNotAllowed"}`
+)
+
+// allowed are the methods of every route.
+func allowed() map[string][]string {
+	return map[string][]string{
+		"/":             {"DELETE", "GET", "OPTIONS", "POST"},
+		"/verify":       {"OPTIONS", "POST"},
+		"/healthz":      {"GET", "HEAD", "OPTIONS"},
+		"/readyz":       {"GET", "HEAD", "OPTIONS"},
+		"/openapi.yaml": {"GET", "HEAD", "OPTIONS"},
+	}
+}
+
+func (a answer) allows() []string {
+	methods := strings.Split(a.header.Get("Allow"), ", ")
+	slices.Sort(methods)
+	return methods
+}
+
+// No key is asked for by what has no effect.
+func withKey(f *fixture) { f.Keys = []Key{key("shop", "secret")} }
+
+func TestMethods(t *testing.T) {
+	for _, setup := range []func(*fixture){func(*fixture) {}, withKey} {
+		a := newAPI(t, setup)
+		for route, methods := range allowed() {
+			a.untouched(t, func() {
+				for _, method := range []string{"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "TRACE", "PROPFIND", "REPORT", "QUERY", "get", "echo_route_not_found"} {
+					if slices.Contains(methods, method) {
+						continue
+					}
+					got := a.do(t, method, route+"?auth_id=a&code=1234", "")
+					if method == http.MethodHead {
+						if got.status != 405 {
+							t.Errorf("HEAD %s: %d", route, got.status)
+						}
+					} else {
+						got.is(t, 405, noMethod)
+					}
+					if !slices.Equal(got.allows(), methods) {
+						t.Errorf("%s %s: Allow %q", method, route, got.allows())
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for _, setup := range []func(*fixture){func(*fixture) {}, withKey} {
+		a := newAPI(t, setup)
+		a.untouched(t, func() {
+			for route, methods := range allowed() {
+				got := a.do(t, "OPTIONS", route+"?auth_id=a&code=1234", "")
+				if got.status != 204 || !slices.Equal(got.allows(), methods) {
+					t.Errorf("OPTIONS %s: %d, Allow %q", route, got.status, got.allows())
+				}
+			}
+			a.do(t, "OPTIONS", "/nowhere", "").is(t, 404, noRoute)
+			all := a.raw(t, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", false)
+			a.check(t, "OPTIONS", "*", all)
+			if want := []string{"DELETE", "GET", "HEAD", "OPTIONS", "POST"}; all.status != 204 || !slices.Equal(all.allows(), want) {
+				t.Errorf("OPTIONS *: %d, Allow %q", all.status, all.allows())
+			}
+		})
+	}
+}
+
+func TestNoSuchRoute(t *testing.T) {
+	for _, setup := range []func(*fixture){func(*fixture) {}, withKey} {
+		a := newAPI(t, setup)
+		a.untouched(t, func() {
+			for _, path := range []string{
+				"/nowhere", "/verify/", "/verify/a", "/Verify", "//", "//verify", "/./", "/../", "/v", "/verif", "/verifyy", "/healthz/", "/health",
+				"/%2F", "/%00", "/%ff", "/*", "/*/", "/:id", "/metrics", "/debug/pprof/", "/index.html", "/favicon.ico", "/openapi.yml",
+			} {
+				for _, method := range []string{"GET", "POST", "DELETE", "PUT", "FOO"} {
+					a.do(t, method, path+"?auth_id=a&code=1234", `{`+members+`}`).is(t, 404, noRoute)
+				}
+				if got := a.do(t, "HEAD", path, ""); got.status != 404 {
+					t.Errorf("HEAD %s: %d", path, got.status)
+				}
+			}
+			for _, request := range []string{"GET * HTTP/1.1\r\nHost: a\r\n\r\n", "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n"} {
+				a.raw(t, request, false).is(t, 404, noRoute)
+			}
+		})
+	}
+}
+
+// HEAD says what GET says, and nothing more.
+func TestHead(t *testing.T) {
+	a := newAPI(t)
+	compare := func(path string, status int) {
+		t.Helper()
+		get, head := a.do(t, "GET", path, ""), a.do(t, "HEAD", path, "")
+		if get.status != status || head.status != status {
+			t.Errorf("%s: GET %d, HEAD %d, want %d", path, get.status, head.status, status)
+		}
+		for _, name := range []string{"Content-Type", "Content-Length", "Retry-After", "Cache-Control"} {
+			if g, h := get.header.Get(name), head.header.Get(name); g != h {
+				t.Errorf("%s %s: GET %q, HEAD %q", path, name, g, h)
+			}
+		}
+	}
+	compare("/healthz", 200)
+	compare("/readyz", 200)
+	compare("/openapi.yaml", 200)
+	compare("/nowhere", 404)
+	a.state.ready = false
+	compare("/readyz", 503)
+	compare("/healthz", 200)
+}
+
+func TestOpenAPIServed(t *testing.T) {
+	a := newAPI(t, withKey)
+	got := a.do(t, "GET", "/openapi.yaml", "")
+	if got.status != 200 || got.text != string(openAPI) || got.header.Get("Content-Type") != "application/yaml" {
+		t.Errorf("%d %s, %d bytes", got.status, got.header.Get("Content-Type"), len(got.text))
+	}
+}

@@ -1,0 +1,245 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+const tooBusy = `{"message":"Too busy; try again later","reason":"ServiceUnavailable","retry_after":1}`
+
+// busy is a Service whose creates, or checks, or both hang until they are released.
+type busy struct {
+	stub
+	create, check bool
+	entered       chan struct{}
+	release       chan struct{}
+}
+
+func (b *busy) hang(hangs bool) {
+	if hangs {
+		b.entered <- struct{}{}
+		select {
+		case <-b.release:
+		case <-time.After(5 * time.Second): // a test that fails comes to an end
+		}
+	}
+}
+
+func (b *busy) Create(context.Context, codes.ID, codes.Phone) (codes.Created, error) {
+	b.hang(b.create)
+	return codes.Created{Expiration: time.Hour, Attempts: 3}, nil
+}
+
+func (b *busy) CreateOnce(ctx context.Context, _ codes.Key, id codes.ID, to codes.Phone) (codes.Created, error) {
+	return b.Create(ctx, id, to)
+}
+
+func (b *busy) Verify(context.Context, codes.ID, codes.Code) (codes.Outcome, error) {
+	b.hang(b.check)
+	return codes.Outcome{Status: codes.Right}, nil
+}
+
+func (b *busy) VerifyOnce(ctx context.Context, _ codes.Key, id codes.ID, code codes.Code) (codes.Outcome, error) {
+	return b.Verify(ctx, id, code)
+}
+
+func (b *busy) Cancel(context.Context, codes.ID) error {
+	b.hang(b.check)
+	return nil
+}
+
+// The two kinds of request, and what is a request of each.
+func kinds() map[string][][]string {
+	return map[string][][]string{
+		"create": {{"POST", "/", createBody("a")}, {"POST", "/", createBody("a"), "Idempotency-Key", "k"}},
+		"check": {
+			{"GET", checkQuery("a", "1"), ""}, {"GET", checkQuery("a", "1"), "", "Idempotency-Key", "k"},
+			{"POST", "/verify", `{"auth_id":"a","code":"1"}`}, {"DELETE", "/?auth_id=a", ""},
+		},
+	}
+}
+
+// What hangs of one kind keeps out its like, at once, and not the other kind.
+func TestShed(t *testing.T) {
+	for hanging, calls := range kinds() {
+		t.Run(hanging, func(t *testing.T) {
+			b := &busy{create: hanging == "create", check: hanging == "check", entered: make(chan struct{}, 99), release: make(chan struct{})}
+			a := newAPI(t, func(f *fixture) { f.Service, f.MaxInFlight = b, len(calls) })
+			ask := func(call []string) answer {
+				return a.serve(t, "192.0.2.1:1", call[0], call[1], call[2], call[3:]...)
+			}
+			var taken sync.WaitGroup
+			for _, call := range calls { // as many as there are places
+				taken.Go(func() {
+					if got := ask(call); got.status != 200 {
+						t.Errorf("%s %s: %d %s", call[0], call[1], got.status, got.text)
+					}
+				})
+				<-b.entered
+			}
+			for _, call := range calls { // would hang if it were taken
+				ask([]string{call[0], call[1], "not understood"}).is(t, 503, tooBusy) // is not looked at
+				if ask(call).is(t, 503, tooBusy); t.Failed() {
+					close(b.release)
+					taken.Wait()
+					return
+				}
+			}
+			for kind, calls := range kinds() {
+				for _, call := range calls {
+					if got := ask(call); kind != hanging && got.status != 200 {
+						t.Errorf("%s %s: %d %s", call[0], call[1], got.status, got.text)
+					}
+				}
+			}
+			for _, path := range []string{"/healthz", "/readyz", "/openapi.yaml"} {
+				if got := a.do(t, "GET", path, ""); got.status != 200 {
+					t.Errorf("%s: %d", path, got.status)
+				}
+			}
+			other := map[string]string{"create": "check", "check": "create"}[hanging]
+			a.measured(t, hanging, len(calls), 3*len(calls))
+			a.measured(t, other, 0, 0)
+			if log := a.log.String(); !strings.Contains(log, "too many requests in flight") || !strings.Contains(log, `"reason":"ServiceUnavailable"`) {
+				t.Error("the operator is not told")
+			}
+			close(b.release)
+			taken.Wait()
+			a.measured(t, hanging, 0, 3*len(calls))
+			for _, call := range calls {
+				if got := ask(call); got.status != 200 {
+					t.Errorf("afterwards: %d %s", got.status, got.text)
+				}
+			}
+		})
+	}
+}
+
+// measured compares the gauge and the counter of a gate.
+func (a *testAPI) measured(t testing.TB, kind string, inFlight, shed int) {
+	t.Helper()
+	metrics := a.metrics(t)
+	for _, want := range []string{
+		fmt.Sprintf(`smsv_requests_in_flight{"kind":%q} %d 0`, kind, inFlight),
+		fmt.Sprintf(`smsv_requests_shed_total{"kind":%q} %d 0`, kind, shed),
+	} {
+		if !strings.Contains(metrics, want+"\n") {
+			t.Errorf("no %s in\n%s", want, metrics)
+		}
+	}
+}
+
+// However a request ends, its place is free afterwards.
+func TestPlacesAreGivenBack(t *testing.T) {
+	for name, end := range map[string]func() error{
+		"well":       func() error { return nil },
+		"badly":      func() error { return codes.ErrUnavailable },
+		"in a panic": func() error { panic("broken") },
+		"broken off": func() error { panic(http.ErrAbortHandler) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newAPI(t, withService(end), withKey, func(f *fixture) { f.MaxInFlight = 1 })
+			for kind, calls := range kinds() {
+				for range 2 {
+					for _, call := range calls {
+						for _, headers := range [][]string{{"Authorization", "Bearer secret"}, {"Authorization", "Bearer wrong"}, {}} {
+							serveAny(a.handler, append(call, headers...))
+						}
+					}
+				}
+				a.measured(t, kind, 0, 0)
+			}
+		})
+	}
+}
+
+// serveAny answers a request, or breaks it off.
+func serveAny(h http.Handler, call []string) {
+	defer func() { _ = recover() }()
+	r := httptest.NewRequest(call[0], call[1], strings.NewReader(call[2]))
+	setHeaders(r, call[3:]...)
+	h.ServeHTTP(httptest.NewRecorder(), r)
+}
+
+// A crowd that is refused holds no place, not even for a moment: else it would
+// keep a free one from being taken.
+func TestGateIsExact(t *testing.T) {
+	const capacity, crowd = 3, 8
+	g := newGate("create", capacity, prometheus.NewRegistry())
+	release := make(chan struct{})
+	entered := make(chan struct{}, crowd)
+	handler := g.through(func(echo.Context) error {
+		entered <- struct{}{}
+		<-release
+		return nil
+	})
+	var refused, crowds sync.WaitGroup
+	stop := make(chan struct{})
+	for range capacity {
+		crowds.Go(func() {
+			if err := handler(nil); err != nil {
+				t.Errorf("refused a place that is free: %v", err)
+			}
+		})
+	}
+	for range capacity {
+		<-entered
+	}
+	for range crowd {
+		refused.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if err := handler(nil); !errors.Is(err, codes.ErrUnavailable) {
+					t.Errorf("full, but: %v", err)
+					return
+				}
+			}
+		})
+	}
+	for end := time.Now().Add(100 * time.Millisecond); time.Now().Before(end); {
+		if inside := g.inside.Load(); inside != capacity {
+			t.Errorf("%d inside, all of %d places are taken", inside, capacity)
+			break
+		}
+	}
+	close(stop)
+	refused.Wait()
+	close(release)
+	crowds.Wait()
+	if inside := g.inside.Load(); inside != 0 {
+		t.Errorf("%d inside, and nobody is", inside)
+	}
+}
+
+// Without a limit nothing is shed.
+func TestGateWithoutLimit(t *testing.T) {
+	b := &busy{create: true, entered: make(chan struct{}, 200), release: make(chan struct{})}
+	a := newAPI(t, func(f *fixture) { f.Service = b })
+	var all sync.WaitGroup
+	for range 200 {
+		all.Go(func() { serveAny(a.handler, []string{"POST", "/", createBody("a")}) })
+	}
+	for range 200 {
+		<-b.entered
+	}
+	a.measured(t, "create", 200, 0)
+	close(b.release)
+	all.Wait()
+	a.measured(t, "create", 0, 0)
+}
