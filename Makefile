@@ -31,9 +31,9 @@ cover: ## write cov-report/index.html
 	go tool cover -html=cov-report/cover.out -o cov-report/index.html
 
 fuzz: ## fuzz the decoder, the message template and the settings, 30 s each
-	go test -run '^$$' -fuzz FuzzDecode -fuzztime 30s ./api
-	go test -run '^$$' -fuzz FuzzTemplate -fuzztime 30s ./codes
-	go test -run '^$$' -fuzz FuzzYAML -fuzztime 30s ./config
+	go test -run '^$$' -fuzz FuzzDecodeObject -fuzztime 30s -fuzzminimizetime 10x ./api
+	go test -run '^$$' -fuzz FuzzTemplate -fuzztime 30s -fuzzminimizetime 10x ./codes
+	go test -run '^$$' -fuzz FuzzYAML -fuzztime 30s -fuzzminimizetime 10x ./config
 
 bench: ## measure the store against a real Redis
 	go test -run '^$$' -bench . -benchmem ./redisstore ./codes

@@ -76,8 +76,12 @@ func (a *app) wire(phone io.Writer) (err error) {
 	hasher, previous := hashersOf(cfg)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	service := codes.NewService(rules, hasher, previous, a.store, a.store, a.sender)
+	// The longest create: its turn, its send with what comes before it is
+	// tried again, and Redis before and after.
+	longest := 2*cfg.FlowrouteMaxWait + cfg.FlowrouteTimeout + 3*time.Second
 	server := api.New(api.Options{
-		Service:        codes.NewService(rules, hasher, previous, a.store, a.store, a.sender),
+		Service:        codes.NewOnce(service, a.store, longest),
 		State:          &a.state,
 		Keys:           keysOf(cfg),
 		Failures:       a.store,
@@ -85,6 +89,7 @@ func (a *app) wire(phone io.Writer) (err error) {
 		TrustedProxies: cfg.TrustedProxies,
 		Logger:         a.logger,
 		Registerer:     registry,
+		MaxInFlight:    cfg.MaxInFlight,
 	})
 	if a.public, err = a.listen(cfg.ListenAddr, server.Handler()); err != nil {
 		return fmt.Errorf("LISTEN_ADDR: %w", err)
@@ -103,7 +108,9 @@ func openStore(cfg *config.Config, url, mode string) (*redisstore.Store, error) 
 	if err != nil {
 		return nil, &config.Error{Problems: []string{"REDIS_URL is " + err.Error()}}
 	}
-	return redisstore.New(client, cfg.RedisKeyPrefix, limitsOf(cfg)), nil
+	store := redisstore.New(client, cfg.RedisKeyPrefix, limitsOf(cfg))
+	store.WaitForReplicas(cfg.RedisWaitReplicas)
+	return store, nil
 }
 
 func limitsOf(cfg *config.Config) codes.Limits {

@@ -59,5 +59,14 @@ func settings(cmd *cobra.Command) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return config.Load(config.Source{Flags: cmd.Flags(), Environ: os.Environ(), Dir: dir})
+	cfg, err := config.Load(config.Source{Flags: cmd.Flags(), Environ: os.Environ(), Dir: dir})
+	if err != nil || cfg.DebugMode {
+		return cfg, err
+	}
+	// Only the Redis client knows what it understands of a URL.
+	store, err := openStore(cfg, cfg.RedisURL.Reveal(), cfg.RedisMode)
+	if err != nil {
+		return nil, err
+	}
+	return cfg, store.Close()
 }

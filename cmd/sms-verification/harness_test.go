@@ -85,6 +85,33 @@ func environment(redis *redistest.Instance, sim *flowroutetest.Server, extra ...
 	}, extra...)
 }
 
+// debugEnvironment is that of a service in debug mode. Extra lines win.
+func debugEnvironment(extra ...string) []string {
+	return append([]string{"DEBUG_MODE=true", "LISTEN_ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0"}, extra...)
+}
+
+// dirWith makes a directory with files, given as name, content, name, content.
+func dirWith(t testing.TB, files ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for i := 0; i < len(files); i += 2 {
+		if err := os.WriteFile(filepath.Join(dir, files[i]), []byte(files[i+1]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// contains fails the test for each part that the text lacks.
+func contains(t testing.TB, what, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			t.Errorf("%s lacks %q:\n%s", what, part, text)
+		}
+	}
+}
+
 // process is a running program.
 type process struct {
 	cmd            *exec.Cmd
@@ -96,10 +123,28 @@ type process struct {
 // start runs the program in an empty directory with nothing but env.
 func start(t testing.TB, env []string, args ...string) *process {
 	t.Helper()
+	return startIn(t, t.TempDir(), env, args...)
+}
+
+// startIn runs the program in a directory with nothing but env.
+func startIn(t testing.TB, dir string, env []string, args ...string) *process {
+	t.Helper()
+	p := prepare(dir, env, args...)
+	p.start(t)
+	return p
+}
+
+// prepare returns a program that is yet to be started.
+func prepare(dir string, env []string, args ...string) *process {
 	p := &process{cmd: exec.Command(binary, args...), stdout: &safeBuffer{}, stderr: &safeBuffer{}, exited: make(chan struct{})}
-	p.cmd.Dir = t.TempDir()
-	p.cmd.Env = append([]string{}, env...)
+	p.cmd.Dir = dir
+	p.cmd.Env = append([]string{"GORACE=atexit_sleep_ms=0"}, env...) // by default a program with -race ends a second late
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
+	return p
+}
+
+func (p *process) start(t testing.TB) {
+	t.Helper()
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -110,17 +155,26 @@ func start(t testing.TB, env []string, args ...string) *process {
 	t.Cleanup(func() {
 		_ = p.cmd.Process.Kill()
 		<-p.exited
+		if strings.Contains(p.stderr.String(), "DATA RACE") {
+			t.Errorf("a data race in the program:\n%s", p.stderr)
+		}
 		if t.Failed() {
-			t.Logf("stderr of %v:\n%s", args, p.stderr)
+			t.Logf("stderr of %v:\n%s", p.cmd.Args[1:], p.stderr)
 		}
 	})
-	return p
 }
 
 // serve starts a service and waits until it listens.
 func serve(t testing.TB, env []string, args ...string) *process {
 	t.Helper()
 	p := start(t, env, args...)
+	p.listening(t)
+	return p
+}
+
+// listening waits until the service listens.
+func (p *process) listening(t testing.TB) {
+	t.Helper()
 	eventually(t, 10*time.Second, "the service listens", func() bool {
 		for line := range strings.Lines(p.stderr.String()) {
 			var entry struct{ Msg, Address, Admin string }
@@ -136,7 +190,6 @@ func serve(t testing.TB, env []string, args ...string) *process {
 		}
 		return false
 	})
-	return p
 }
 
 // serveReady starts a service and waits until it is ready.
@@ -219,7 +272,7 @@ func request(method, url, body string, headers ...string) (*answer, error) {
 		return nil, err
 	}
 	a := &answer{status: response.StatusCode, header: response.Header, raw: string(raw)}
-	if strings.HasPrefix(response.Header.Get("Content-Type"), "application/json") {
+	if len(raw) > 0 && strings.HasPrefix(response.Header.Get("Content-Type"), "application/json") {
 		err = json.Unmarshal(raw, &a.body)
 	}
 	return a, err

@@ -13,8 +13,10 @@ import (
 // lines that do not fit the queue are dropped and counted.
 type lineWriter struct {
 	lines   chan []byte
+	closing chan struct{}
 	done    chan struct{}
 	dropped atomic.Int64
+	told    int64 // of dropped
 }
 
 const (
@@ -23,20 +25,31 @@ const (
 )
 
 func newLineWriter(out io.Writer) *lineWriter {
-	w := &lineWriter{lines: make(chan []byte, lineQueue), done: make(chan struct{})}
-	go w.pass(out)
+	w := &lineWriter{lines: make(chan []byte, lineQueue), closing: make(chan struct{}), done: make(chan struct{})}
+	go w.run(out)
 	return w
 }
 
-func (w *lineWriter) pass(out io.Writer) {
+func (w *lineWriter) run(out io.Writer) {
 	defer close(w.done)
-	told := int64(0)
-	for line := range w.lines {
-		_, _ = out.Write(line)
-		if dropped := w.dropped.Load(); dropped > told && len(w.lines) == 0 {
-			_, _ = fmt.Fprintf(out, `{"level":"WARN","msg":"log lines dropped","lines":%d}`+"\n", dropped-told)
-			told = dropped
+	for {
+		select {
+		case line := <-w.lines:
+			w.pass(out, line)
+		case <-w.closing:
+			for len(w.lines) > 0 {
+				w.pass(out, <-w.lines)
+			}
+			return
 		}
+	}
+}
+
+func (w *lineWriter) pass(out io.Writer, line []byte) {
+	_, _ = out.Write(line)
+	if dropped := w.dropped.Load(); dropped > w.told && len(w.lines) == 0 {
+		_, _ = fmt.Fprintf(out, `{"level":"WARN","msg":"log lines dropped","lines":%d}`+"\n", dropped-w.told)
+		w.told = dropped
 	}
 }
 
@@ -50,10 +63,10 @@ func (w *lineWriter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Close passes on what is queued, as far as that is quick. Nothing may be
-// written after it.
+// Close passes on what is queued, as far as that is quick. A request that was
+// given up may still write after it, in vain.
 func (w *lineWriter) Close() {
-	close(w.lines)
+	close(w.closing)
 	select {
 	case <-w.done:
 	case <-time.After(lineFlush):

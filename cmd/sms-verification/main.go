@@ -14,9 +14,22 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(run(untilSignal(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// untilSignal returns a context that the first signal ends. The second one
+// ends the process at once, however soon it comes.
+func untilSignal() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel()
+		<-signals
+		os.Exit(exitFailed)
+	}()
+	return ctx
 }
 
 // Exit statuses.
@@ -44,12 +57,20 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	var settings *config.Error
 	switch {
 	case errors.As(err, &settings):
-		_, _ = fmt.Fprintln(stderr, settings)
+		complain(stderr, settings)
 		return exitUsage
 	case errors.As(err, &usage):
-		_, _ = fmt.Fprintf(stderr, "%v\nsms-verification --help lists the commands and their flags.\n", err)
+		complain(stderr, err, "\nsms-verification --help lists the commands and their flags.")
 		return exitUsage
 	}
-	_, _ = fmt.Fprintln(stderr, "sms-verification:", err)
+	complain(stderr, "sms-verification: ", err)
 	return exitFailed
+}
+
+// complain prints a line, unless stderr is a pipe that nobody reads: that must
+// not keep the process from ending.
+func complain(stderr io.Writer, text ...any) {
+	w := newLineWriter(stderr)
+	_, _ = io.WriteString(w, fmt.Sprint(text...)+"\n")
+	w.Close()
 }

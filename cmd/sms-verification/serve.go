@@ -1,6 +1,9 @@
 package main
 
 import (
+	"os/signal"
+	"syscall"
+
 	"github.com/spf13/cobra"
 )
 
@@ -9,6 +12,7 @@ func serveCommand(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
+	signal.Ignore(syscall.SIGPIPE) // the service outlives whoever reads its log
 	logs := newLineWriter(cmd.ErrOrStderr())
 	defer logs.Close()
 	phone := newLineWriter(cmd.OutOrStdout())

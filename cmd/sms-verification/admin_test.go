@@ -1,0 +1,65 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// TestAdmin: what only the operator may see is on the admin address alone.
+func TestAdmin(t *testing.T) {
+	t.Parallel()
+	p := serveReady(t, debugEnvironment())
+	create(t, p.URL, "a", "12065550142")
+	for path, want := range map[string]string{
+		"/metrics":                           `smsv_http_requests_total{caller="",reason="",route="POST /",status="200"} 1`,
+		"/debug/pprof/":                      "/debug/pprof/",
+		"/debug/pprof/heap?debug=1":          "heap profile",
+		"/debug/pprof/goroutine?debug=1":     "goroutine profile",
+		"/debug/pprof/cmdline":               "sms-verification",
+		"/debug/pprof/symbol":                "num_symbols",
+		"/debug/pprof/profile?seconds=1":     "",
+		"/debug/pprof/trace?seconds=0.1":     "",
+		"/debug/pprof/no-such-profile":       "",
+		"/debug/pprof/allocs?debug=1&gc=yes": "heap profile",
+	} {
+		a := get(t, p.Admin+path)
+		wantStatus := 200
+		if strings.Contains(path, "no-such") {
+			wantStatus = 404
+		}
+		if a.status != wantStatus {
+			t.Errorf("admin %s: status %d", path, a.status)
+		}
+		contains(t, "admin "+path, a.raw, want)
+		if a := get(t, p.URL+path); a.status != 404 || a.body.Reason != "NotFound" {
+			t.Errorf("public %s: %d %s", path, a.status, a.raw)
+		}
+	}
+	contains(t, "metrics", get(t, p.Admin+"/metrics").raw, "go_goroutines", "process_open_fds", "smsv_http_request_duration_seconds_bucket")
+	for _, url := range []string{p.URL, p.Admin} {
+		for _, path := range []string{"/healthz", "/readyz"} {
+			for _, method := range []string{http.MethodGet, http.MethodHead} {
+				if a := do(t, method, url+path, ""); a.status != 200 || (a.raw == "") != (method == http.MethodHead) {
+					t.Errorf("%s %s: %d %q", method, path, a.status, a.raw)
+				}
+			}
+		}
+	}
+	if a := create(t, p.Admin, "a", "12065550142"); a.status != 404 {
+		t.Errorf("the API on the admin address: %d %s", a.status, a.raw)
+	}
+}
+
+func TestAdminOff(t *testing.T) {
+	t.Parallel()
+	p := serveReady(t, debugEnvironment("ADMIN_ADDR=off"))
+	if p.Admin != "http://off" {
+		t.Errorf("admin at %s", p.Admin)
+	}
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/metrics": 404, "/debug/pprof/": 404} {
+		if a := get(t, p.URL+path); a.status != want {
+			t.Errorf("%s: %d %s", path, a.status, a.raw)
+		}
+	}
+}

@@ -1,0 +1,289 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
+	"github.com/flowroute/sms-verification/redisstore/redistest"
+)
+
+// hostile is an environment that would keep a service from starting.
+func hostile() []string {
+	return []string{
+		"DEBUG_MODE=false", "REDIS_URL=redis://127.0.0.1:1/0", "CODE_LENGTH=none", "LOG_LEVEL=loud", "LISTEN_ADDR=nowhere",
+		"API_KEYS=nobody", "FLOWROUTE_SECRET_KEY_FILE=/nonexistent", "FLOWROUTE_BASE_URL=http://192.0.2.1",
+		"HTTP_PROXY=http://127.0.0.1:1", "http_proxy=http://127.0.0.1:1", "HTTPS_PROXY=http://127.0.0.1:1", "ALL_PROXY=http://127.0.0.1:1",
+	}
+}
+
+func hostileDir(t *testing.T) string {
+	return dirWith(t, "config.yaml", "code_length: [broken\n\t:", "credentials.yaml", "no mapping")
+}
+
+func TestDemo(t *testing.T) {
+	t.Parallel()
+	p := startIn(t, hostileDir(t), hostile(), "demo")
+	if status := p.exit(t, 10*time.Second); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	if p.stderr.String() != "" {
+		t.Errorf("stderr: %s", p.stderr)
+	}
+	out := p.stdout.String()
+	sms := regexp.MustCompile(`│ ([0-9]{4}) +│`).FindStringSubmatch(out)
+	if sms == nil {
+		t.Fatalf("no code on the phone:\n%s", out)
+	}
+	rest := out
+	for _, step := range []string{
+		"# The application asks for a code",
+		"$ curl http://127.0.0.1:", `-d '{"auth_id": "signup-1", "recipient": "12065550142"}'`,
+		"SMS to +12065550142", "Example Shop",
+		`200 {"message":"Success: Verification code created."`,
+		"# The person mistypes it", "/verify", fmt.Sprintf(`"code": "%s"`, otherCode(sms[1])),
+		`400 {"message":"Invalid code","reason":"InvalidAuthCode","attempts_left":2}`,
+		"# And then types it right", "/verify", fmt.Sprintf(`"code": "%s"`, sms[1]),
+		`200 {"authenticated":true`,
+		"# A code works once", "/verify", fmt.Sprintf(`"code": "%s"`, sms[1]),
+		`400 {"message":"Unknown auth id","reason":"UnknownAuthId","attempts_left":0}`,
+	} {
+		_, after, found := strings.Cut(rest, step)
+		if !found {
+			t.Fatalf("no step %q in its place:\n%s", step, out)
+		}
+		rest = after
+	}
+}
+
+func TestDemoKeep(t *testing.T) {
+	t.Parallel()
+	p := startIn(t, hostileDir(t), hostile(), "demo", "--keep")
+	url := ""
+	eventually(t, 10*time.Second, "the demo says where it goes on", func() bool {
+		if found := regexp.MustCompile(`goes on at (http://127\.0\.0\.1:\d+) `).FindStringSubmatch(p.stdout.String()); found != nil {
+			url = found[1]
+		}
+		return url != ""
+	})
+	if a := create(t, url, "kept", "12065550199"); a.status != 200 {
+		t.Errorf("a request to the demo: %d %s", a.status, a.raw)
+	}
+	eventually(t, time.Second, "its SMS", func() bool { return strings.Contains(p.stdout.String(), "SMS to +12065550199") })
+	p.signal(syscall.SIGTERM)
+	if status := p.exit(t, 5*time.Second); status != 0 {
+		t.Errorf("exit status %d after SIGTERM", status)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	status, out, errOut := command(t, hostile(), "version")
+	if status != 0 || errOut != "" || !regexp.MustCompile(`^sms-verification \S+ \(commit \S+, go1\.\S+\)\n$`).MatchString(out) {
+		t.Errorf("status %d, stdout %q, stderr %q", status, out, errOut)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"bogus":                      `unknown command "bogus"`,
+		"serve surplus":              `unknown command "surplus"`,
+		"check surplus":              `unknown command "surplus"`,
+		"demo surplus":               `unknown command "surplus"`,
+		"version surplus":            `unknown command "surplus"`,
+		"flowroute-sim surplus":      `unknown command "surplus"`,
+		"--bogus":                    "unknown flag: --bogus",
+		"serve --bogus":              "unknown flag: --bogus",
+		"serve --redis-url=redis://": "unknown flag: --redis-url", // secrets have no flag
+		"demo --org-name x":          "unknown flag: --org-name",
+		"serve --code-length":        "flag needs an argument",
+		"flowroute-sim --rate many":  "invalid argument",
+		"send only-id":               "accepts 2 arg(s), received 1",
+		"verify a 1 surplus":         "accepts 2 arg(s), received 3",
+		"send a 1 --endpoint ftp://": "endpoint",
+		"keys":                       "keys new NAME",
+		"keys bogus":                 `unknown command "bogus"`,
+		"keys new":                   "accepts 1 arg(s), received 0",
+		"keys new a b":               "accepts 1 arg(s), received 2",
+	} {
+		status, out, errOut := command(t, nil, strings.Fields(args)...)
+		if status != 2 || out != "" {
+			t.Errorf("%s: status %d, stdout %q", args, status, out)
+		}
+		contains(t, args, errOut, want, "sms-verification --help")
+	}
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	status, out, errOut := command(t, nil, "--help")
+	if status != 0 || errOut != "" {
+		t.Errorf("status %d, stderr %q", status, errOut)
+	}
+	contains(t, "help", out, "serve", "demo", "check", "send", "verify", "flowroute-sim", "keys", "version", "--code-length")
+}
+
+// newKey runs keys new.
+func newKey(t *testing.T, name string) (key, line string) {
+	t.Helper()
+	status, out, errOut := command(t, nil, "keys", "new", name)
+	found := regexp.MustCompile(`\n(smsv_[a-z0-9]{52})\n\n.*\n(` + name + `:[0-9a-f]{64})\n$`).FindStringSubmatch(out)
+	if status != 0 || errOut != "" || found == nil {
+		t.Fatalf("keys new: status %d, stdout %q, stderr %q", status, out, errOut)
+	}
+	return found[1], found[2]
+}
+
+func TestKeysNew(t *testing.T) {
+	t.Parallel()
+	key, line := newKey(t, "shop.web-1")
+	if want := fmt.Sprintf("shop.web-1:%x", sha256.Sum256([]byte(key))); line != want {
+		t.Errorf("line %s, want %s", line, want)
+	}
+	other, otherLine := newKey(t, "b")
+	if other == key {
+		t.Error("the same key twice")
+	}
+	p := serve(t, debugEnvironment("API_KEYS="+line+","+otherLine))
+	for sent, want := range map[string]int{"": 401, "Bearer " + key: 200, "Bearer " + other: 200, "Bearer " + key + "x": 401, "Basic " + key: 401} {
+		if a := create(t, p.URL, "k", "12065550142", "Authorization: "+sent); a.status != want {
+			t.Errorf("status %d, want %d: %s", a.status, want, a.raw)
+		}
+	}
+	eventually(t, time.Second, "the callers in the log", func() bool {
+		return strings.Contains(p.stderr.String(), `"caller":"shop.web-1"`) && strings.Contains(p.stderr.String(), `"caller":"b"`)
+	})
+
+	for _, name := range []string{"", "a b", "a,b", "a:b", "ü", "a\nb", strings.Repeat("n", 65)} {
+		status, out, errOut := command(t, nil, "keys", "new", name)
+		if status != 2 || out != "" {
+			t.Errorf("keys new %q: status %d, stdout %q", name, status, out)
+		}
+		contains(t, "keys new "+name, errOut, "name of 1 to 64")
+	}
+}
+
+// codeShown waits for the nth SMS on a process's stdout and returns its code.
+func codeShown(t *testing.T, p *process, nth int) (code string) {
+	t.Helper()
+	eventually(t, time.Second, "the SMS is shown", func() bool {
+		views := strings.Split(p.stdout.String(), "SMS to +")
+		if len(views) > nth {
+			code = firstDigits("SMS to +" + views[nth])
+		}
+		return code != ""
+	})
+	return code
+}
+
+// TestSendAndVerify calls a service from the shell.
+func TestSendAndVerify(t *testing.T) {
+	t.Parallel()
+	key, line := newKey(t, "shell")
+	p := serve(t, debugEnvironment("API_KEYS="+line))
+	withKey := append(hostile(), "SMS_VERIFICATION_API_KEY="+key)
+	run := func(want int, env []string, args ...string) (out, errOut string) {
+		t.Helper()
+		status, out, errOut := command(t, env, append(args, "--endpoint", p.URL)...)
+		if status != want {
+			t.Errorf("%v: status %d, want %d; stderr %s", args, status, want, errOut)
+		}
+		return out, errOut
+	}
+
+	out, errOut := run(0, withKey, "send", "signup-1", "12065550142")
+	contains(t, "send", out, "valid for 1h0m0s", "3 wrong tries", "verify signup-1 CODE")
+	code := codeShown(t, p, 1)
+	_, errOut = run(1, withKey, "verify", "signup-1", otherCode(code))
+	contains(t, "a wrong code", errOut, "wrong code", "2 attempts left")
+	out, _ = run(1, withKey, "verify", "signup-1", otherCode(code), "--json")
+	var body struct {
+		Reason       string
+		Status       int
+		AttemptsLeft int `json:"attempts_left"`
+	}
+	if err := json.Unmarshal([]byte(out), &body); err != nil || body.Reason != "InvalidAuthCode" || body.Status != 400 || body.AttemptsLeft != 1 {
+		t.Errorf("a wrong code as JSON: %s", out)
+	}
+	out, _ = run(0, withKey, "verify", "signup-1", code)
+	contains(t, "the right code", out, "Right")
+	_, errOut = run(1, withKey, "verify", "signup-1", code)
+	contains(t, "an unknown id", errOut, "unknown auth_id")
+	_, errOut = run(1, withKey, "send", "signup-2", "2065550142")
+	contains(t, "a bad recipient", errOut, "recipient must be 1 and ten digits")
+	_, errOut = run(1, withKey, "verify", "signup-2", "12a4")
+	contains(t, "a bad code", errOut, "code must be digits")
+
+	out, _ = run(0, withKey, "send", "a<b", "+12065550142", "--json")
+	if want := `{"attempts_left":3,"auth_id":"a<b","expires_in":3600}` + "\n"; out != want {
+		t.Errorf("send as JSON: %s", out)
+	}
+	out, _ = run(0, withKey, "verify", "a<b", codeShown(t, p, 2), "--json")
+	if want := `{"auth_id":"a<b","authenticated":true}` + "\n"; out != want {
+		t.Errorf("verify as JSON: %s", out)
+	}
+
+	_, errOut = run(1, nil, "send", "signup-3", "12065550142")
+	contains(t, "no key", errOut, "no or wrong API key")
+	_, errOut = run(2, []string{"SMS_VERIFICATION_API_KEY=" + key + "\n"}, "send", "signup-3", "12065550142")
+	contains(t, "a key with a line break", errOut, "API key", "line break")
+	if strings.Contains(errOut, key) {
+		t.Error("the key is shown")
+	}
+	p.signal(syscall.SIGTERM)
+	p.exit(t, 5*time.Second)
+	for _, args := range [][]string{{"send", "signup-4", "12065550142"}, {"verify", "signup-4", "1234"}} {
+		_, errOut = run(1, withKey, args...)
+		contains(t, "no service", errOut, "connection refused", strings.TrimPrefix(p.URL, "http://"))
+	}
+}
+
+func TestFlowrouteSim(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Server(t)
+	keys := []string{"FLOWROUTE_ACCESS_KEY=" + testAccessKey, "FLOWROUTE_SECRET_KEY=" + testSecretKey}
+	sim := start(t, keys, "flowroute-sim", "--listen", "127.0.0.1:0", "--show", "--rate", "0")
+	url := ""
+	eventually(t, 10*time.Second, "the simulator listens", func() bool {
+		_, after, found := strings.Cut(sim.stderr.String(), "Flowroute simulator on ")
+		url = strings.TrimSpace(after)
+		return found && url != ""
+	})
+	p := serveReady(t, environment(redis, &flowroutetest.Server{URL: url}))
+	if a := create(t, p.URL, "staged", "12065550142"); a.status != 200 {
+		t.Fatalf("create: %d %s", a.status, a.raw)
+	}
+	var kept struct {
+		Accepted int
+		Messages []struct{ To, From, Body string }
+	}
+	if err := json.Unmarshal([]byte(get(t, url+"/_sim/messages?to=12065550142").raw), &kept); err != nil || len(kept.Messages) != 1 || kept.Accepted != 1 {
+		t.Fatalf("messages: %+v, %v", kept, err)
+	}
+	m := kept.Messages[0]
+	code, _, _ := strings.Cut(m.Body, "\n")
+	if a := verify(t, p.URL, "staged", code); a.status != 200 || m.To != "12065550142" || m.From != testSender {
+		t.Errorf("from %s to %s, its code: %d %s", m.From, m.To, a.status, a.raw)
+	}
+	if shown := codeShown(t, sim, 1); shown != code {
+		t.Errorf("the message is shown with code %s, sent with %s", shown, code)
+	}
+	sim.signal(syscall.SIGTERM)
+	if status := sim.exit(t, 5*time.Second); status != 0 {
+		t.Errorf("exit status %d after SIGTERM", status)
+	}
+	for _, env := range [][]string{nil, keys[:1], keys[1:]} {
+		status, out, errOut := command(t, env, "flowroute-sim", "--listen", "127.0.0.1:0")
+		if status != 2 || out != "" {
+			t.Errorf("without keys: status %d, stdout %q", status, out)
+		}
+		contains(t, "without keys", errOut, "FLOWROUTE_ACCESS_KEY", "FLOWROUTE_SECRET_KEY")
+	}
+}

@@ -1,0 +1,324 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
+	"github.com/flowroute/sms-verification/redisstore/redistest"
+)
+
+// How long the service waits for Flowroute in these rows, and what it may
+// take besides.
+const (
+	flowrouteTimeout = time.Second
+	flowrouteMaxWait = 500 * time.Millisecond
+	flowrouteBound   = flowrouteTimeout + flowrouteMaxWait + 500*time.Millisecond
+)
+
+// flowrouteFaults are the rows in which Flowroute breaks.
+func flowrouteFaults() []fault {
+	const unconfirmed, rejected, unconfirmedText = "MessageUnconfirmed", "MessageRejected", "500 `MessageUnconfirmed` within <bound>"
+	row := func(what string, f flowroutetest.Fault, want, reason string, sent int) fault {
+		kept := fmt.Sprintf("%d SMS a create, ", sent)
+		if reason == unconfirmed || reason == "" {
+			kept += "the entry stays; "
+		} else {
+			kept += "the entry is gone; "
+		}
+		return fault{
+			name: "Flowroute " + what, what: "Flowroute: " + what, want: want, kept: kept + "codes are checked within 250 ms meanwhile", bound: flowrouteBound,
+			run: func(t *testing.T, bound time.Duration) string { return faultFlowrouteBreaks(t, bound, f, reason, sent) },
+		}
+	}
+	refuse := func(status int) flowroutetest.Fault {
+		return flowroutetest.Fault{Kind: flowroutetest.Refuse, Status: status}
+	}
+	return []fault{
+		row("429", refuse(429), "503 within <bound>", gotUnavailable, 0),
+		row("422", refuse(422), "500 `MessageRejected` within <bound>", rejected, 0),
+		row("500", refuse(500), unconfirmedText, unconfirmed, 0),
+		row("503", refuse(503), unconfirmedText, unconfirmed, 0),
+		row("502 without JSON", flowroutetest.Fault{Kind: flowroutetest.BadGateway}, unconfirmedText, unconfirmed, 0),
+		row("accepts, then resets the connection", flowroutetest.Fault{Kind: flowroutetest.AcceptReset}, unconfirmedText, unconfirmed, 1),
+		row("accepts, answer cut off", flowroutetest.Fault{Kind: flowroutetest.AcceptTruncate}, unconfirmedText, unconfirmed, 1),
+		row("accepts, never answers", flowroutetest.Fault{Kind: flowroutetest.AcceptHang}, unconfirmedText, unconfirmed, 1),
+		row("hangs", flowroutetest.Fault{Kind: flowroutetest.Hang}, unconfirmedText, unconfirmed, 0),
+		row("slow (700 ms)", flowroutetest.Fault{Kind: flowroutetest.Slow, Delay: 700 * time.Millisecond}, "200 within <bound>", "", 1),
+		{name: "slow callers", what: "2,000 connections that send a header byte by byte",
+			want: "others are served within <bound>, the slow ones cut off after 5 s", bound: time.Second, alone: true, run: faultSlowCallers},
+		{name: "few file descriptors", bound: 2 * time.Second, run: faultFewDescriptors,
+			what: "64 file descriptors (`ulimit -n`), 100 idle connections",
+			want: "served again within <bound> after they are gone"},
+		{name: "output blocked", bound: time.Second, run: faultOutputBlocked,
+			what: "stdout and stderr are pipes that nobody reads, log level debug",
+			want: "requests go on within <bound>, SIGTERM ends it with status 0"},
+	}
+}
+
+// faultFlowrouteBreaks makes 50 creates run into a fault at the same time, and
+// checks other codes meanwhile.
+func faultFlowrouteBreaks(t *testing.T, bound time.Duration, f flowroutetest.Fault, reason string, sent int) string {
+	const creates = 50
+	s := setUp(t, redistest.Server(t), "FLOWROUTE_TIMEOUT="+flowrouteTimeout.String(), "FLOWROUTE_MAX_WAIT="+flowrouteMaxWait.String())
+	p := s.serve()
+	others := s.made(p.URL, 30)
+	before := p.footprint(t)
+	if err := s.sim.Fail("", f); err != nil {
+		t.Fatal(err)
+	}
+	ids := make([]string, creates)
+	var slowest, slowestCheck time.Duration
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		slowest = timed(creates, func(i int) {
+			ids[i] = s.recipient()
+			a := create(s, p.URL, ids[i], ids[i])
+			status := map[string]int{"": 200, gotUnavailable: 503}[reason]
+			if status == 0 {
+				status = 500
+			}
+			if a.status != status || a.body.Reason != reason || status == 503 && a.header.Get("Retry-After") == "" {
+				t.Errorf("create: %d %s", a.status, a.raw)
+			}
+		})
+	})
+	time.Sleep(50 * time.Millisecond) // the creates are on their way
+	for _, e := range others {
+		slowestCheck = max(slowestCheck, timed(1, func(int) {
+			if a := verify(s, p.URL, e.id, e.code); !a.body.Authenticated {
+				t.Errorf("check: %s", a.raw)
+			}
+		}))
+	}
+	wg.Wait()
+	if slowest > bound || slowestCheck > 250*time.Millisecond {
+		t.Errorf("a create took %v, want %v; a check %v, want 250ms", slowest, bound, slowestCheck)
+	}
+	if err := s.sim.Fail("", flowroutetest.Fault{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range ids {
+		if n := len(s.codes(id)); n != sent {
+			t.Errorf("%d messages, want %d", n, sent)
+		}
+		want, code := gotWrong, "12345" // which is no code: they have four digits
+		if reason == gotUnavailable || reason == "MessageRejected" {
+			want = gotUnknown
+		}
+		if a := verify(s, p.URL, id, code); a.body.Reason != want {
+			t.Errorf("the entry afterwards: %s, want %s", a.raw, want)
+		}
+	}
+	s.servedAgain(p.URL, time.Now(), time.Second)
+	return fmt.Sprintf("create %s, check %s at most; %s", millis(slowest), millis(slowestCheck), p.settles(t, before))
+}
+
+// faultSlowCallers holds connections that never finish their headers.
+func faultSlowCallers(t *testing.T, bound time.Duration) string {
+	const wanted, spare = 2000, 500 // connections, other files of the test
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	limit.Cur = limit.Max
+	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit) // the runtime did it already
+	n := min(wanted, int(limit.Cur)-spare)
+
+	s := setUp(t, redistest.Server(t))
+	p := s.serve()
+	l := s.loads(4)
+	header := "POST /verify HTTP/1.1\r\nHost: x\r\nX-Slow: " + strings.Repeat("x", 100)
+	var open atomic.Int64
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	began := time.Now()
+	for range n {
+		wg.Go(func() {
+			conn, err := net.Dial("tcp", strings.TrimPrefix(p.URL, "http://"))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer func() { _ = conn.Close() }()
+			open.Add(1)
+			defer open.Add(-1)
+			for i := range header {
+				if _, err := conn.Write([]byte(header[i : i+1])); err != nil {
+					return // cut off
+				}
+				time.Sleep(500 * time.Millisecond)
+			}
+			t.Error("a slow connection is never cut off")
+		})
+	}
+	eventually(t, 5*time.Second, "all are connected", func() bool { return open.Load() == int64(n) })
+	peak := p.footprint(t)
+	time.Sleep(phase())
+	if still := open.Load(); still < int64(n) && time.Since(began) < 5*time.Second {
+		t.Errorf("%d of %d connections still open", still, n)
+	}
+	eventually(t, 10*time.Second, "slow connections are cut off", func() bool { return open.Load() == 0 })
+	over := time.Since(began)
+	result := l.finish()
+	l.only(gotCreated, gotRight, gotWrong, gotUnknown)
+	l.within(bound)
+	return fmt.Sprintf("%d connections, at most %d MB and %d goroutines, all cut off after %s; %s", n, peak.megabytes, peak.goroutines, millis(over), result)
+}
+
+// freeAddr is an address that nothing listens on.
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().String()
+}
+
+// launch starts the program by another command, which the test waits for by
+// asking: its output cannot be read.
+func (s *scene) launch(cmd *exec.Cmd, extra ...string) *process {
+	s.Helper()
+	addrs := [2]string{freeAddr(s), freeAddr(s)}
+	p := &process{cmd: cmd, stdout: &safeBuffer{}, stderr: &safeBuffer{}, exited: make(chan struct{}), URL: "http://" + addrs[0], Admin: "http://" + addrs[1]}
+	cmd.Dir = s.TempDir()
+	cmd.Env = append(append(s.env, "LISTEN_ADDR="+addrs[0], "ADMIN_ADDR="+addrs[1]), extra...)
+	if err := cmd.Start(); err != nil {
+		s.Fatal(err)
+	}
+	go func() { _ = cmd.Wait(); close(p.exited) }()
+	s.Cleanup(func() { _ = cmd.Process.Kill(); <-p.exited })
+	eventually(s, 10*time.Second, "ready", func() bool {
+		a, err := request(http.MethodGet, p.URL+"/readyz", "")
+		return err == nil && a.status == http.StatusOK
+	})
+	s.fleet = append(s.fleet, p)
+	return p
+}
+
+func faultFewDescriptors(t *testing.T, bound time.Duration) string {
+	s := setUp(t, redistest.Server(t))
+	p := s.launch(exec.Command("sh", "-c", `ulimit -n 64; exec "$0"`, binary))
+	entries := s.made(p.URL, 10)
+	before := p.footprint(t)
+	var idle []net.Conn
+	for range 100 {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(p.URL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		idle = append(idle, conn)
+	}
+	testClient.CloseIdleConnections()
+	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	if response, err := client.Get(p.URL + "/healthz"); err == nil {
+		_ = response.Body.Close()
+		t.Error("a request was served: there were descriptors enough")
+	}
+	for _, conn := range idle {
+		_ = conn.Close()
+	}
+	back := s.servedAgain(p.URL, time.Now(), bound)
+	s.spared(p.URL, entries)
+	return fmt.Sprintf("served again after %s, %s", millis(back), p.settles(t, before))
+}
+
+func faultOutputBlocked(t *testing.T, bound time.Duration) string {
+	s := setUp(t, redistest.Server(t))
+	cmd := exec.Command(binary)
+	readOut, writeOut, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	readErr, writeErr, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdout, cmd.Stderr = writeOut, writeErr
+	p := s.launch(cmd, "LOG_LEVEL=debug")
+	defer func() { _, _, _, _ = readOut.Close(), readErr.Close(), writeOut.Close(), writeErr.Close() }()
+	l := s.loads(4)
+	const enough = 2000 // log lines, several times what a pipe holds
+	eventually(t, time.Minute, "the pipe is full", func() bool { return l.total() > enough })
+	time.Sleep(phase())
+	result := l.finish()
+	l.only(gotCreated, gotRight, gotWrong, gotUnknown)
+	l.within(bound)
+	p.signal(syscall.SIGTERM)
+	began := time.Now()
+	if status := p.exit(t, 10*time.Second); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	return fmt.Sprintf("%s; ended after %s", result, millis(time.Since(began)))
+}
+
+// timed makes n calls in parallel and returns the longest time one took.
+func timed(n int, call func(i int)) time.Duration {
+	took := make([]time.Duration, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			began := time.Now()
+			call(i)
+			took[i] = time.Since(began)
+		})
+	}
+	wg.Wait()
+	return slices.Max(append(took, 0))
+}
+
+// footprint is what a process holds.
+type footprint struct{ goroutines, megabytes int }
+
+func (p *process) footprint(t testing.TB) (u footprint) {
+	t.Helper()
+	first, _, _ := strings.Cut(get(t, p.Admin+"/debug/pprof/goroutine?debug=1").raw, "\n")
+	u.goroutines, _ = strconv.Atoi(strings.TrimPrefix(first, "goroutine profile: total "))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		t.Skip("no /proc: ", err)
+	}
+	_, rest, _ := strings.Cut(string(status), "VmRSS:")
+	kilobytes, _ := strconv.Atoi(strings.Fields(rest + " 0")[0])
+	u.megabytes = kilobytes >> 10
+	if u.goroutines == 0 || u.megabytes == 0 {
+		t.Fatalf("usage cannot be read: %+v", u)
+	}
+	return u
+}
+
+// settles waits until the process holds about as much as before.
+func (p *process) settles(t testing.TB, before footprint) string {
+	t.Helper()
+	const goroutines = 130 // 50 connections to Flowroute are kept for a while, two each
+	megabytes := 96
+	if raceEnabled {
+		megabytes *= 6 // the detector gives nothing back
+	}
+	var now footprint
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		testClient.CloseIdleConnections() // each is a goroutine of the service
+		now = p.footprint(t)
+		if now.goroutines <= before.goroutines+goroutines && now.megabytes <= before.megabytes+megabytes {
+			break
+		}
+		if time.Now().After(end) {
+			t.Errorf("%+v before, %+v after", before, now)
+			break
+		}
+	}
+	return fmt.Sprintf("%d→%d MB, %d→%d goroutines", before.megabytes, now.megabytes, before.goroutines, now.goroutines)
+}

@@ -1,0 +1,392 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/flowroute/sms-verification/redisstore/redistest"
+)
+
+// redisFaults are the rows in which one Redis breaks.
+func redisFaults() []fault {
+	const served, refused = "served again within <bound> after it is back", "503 within <bound>"
+	return []fault{
+		{name: "absent at start", bound: unavailableWithin, run: faultAbsentAtStart,
+			what: "Redis absent when the service starts",
+			want: "starts, not ready, " + refused + "; served when it comes", kept: "no SMS"},
+		{name: "killed", bound: 2 * time.Second, run: faultKilled,
+			what: "Redis killed under load for 1 s, `appendfsync always`",
+			want: served, kept: "no used code valid again"},
+		{name: "stopped", bound: unavailableWithin, run: faultStopped,
+			what: "Redis stopped (SIGSTOP) for 5 s, then let go on",
+			want: refused, kept: "nothing answered 503 is charged, accepted or sent later"},
+		{name: "slow 50 ms", bound: 500 * time.Millisecond, run: faultSlow(50 * time.Millisecond),
+			what: "Redis 50 ms away",
+			want: "works: no 503, answers within <bound>"},
+		{name: "slow 200 ms", bound: 2 * time.Second, run: faultSlow(200 * time.Millisecond),
+			what: "Redis 200 ms away",
+			want: "works: no 503, answers within <bound>"},
+		{name: "reply lost", bound: unavailableWithin, run: faultReplyLost,
+			what: "the reply of Redis is lost after it ran a create, a wrong and a right code, once and twice in a row",
+			want: "the true answers, within <bound>", kept: "one SMS a create, one attempt a wrong code"},
+		{name: "cut", bound: 2 * time.Second, run: faultCut,
+			what: "connections to Redis cut at random under load, every 30 ms on average",
+			want: "only true answers and 503; served within <bound> after it"},
+		{name: "garbage", bound: unavailableWithin, run: faultGarbage,
+			what: "something else answers in place of Redis: noise, HTTP, other replies",
+			want: refused, kept: "entries as they were, no SMS"},
+		{name: "maxclients", bound: unavailableWithin, run: faultMaxClients,
+			what: "Redis takes no more clients, under load",
+			want: refused + "; served within 2 s after", kept: "entries as they were, no SMS"},
+		{name: "out of memory", bound: unavailableWithin, run: faultOutOfMemory,
+			what: "Redis out of memory (`noeviction`)",
+			want: refused, kept: "no free guess: a right code is not accepted, a wrong one not charged"},
+		{name: "script flush", bound: unavailableWithin, run: faultScriptFlush,
+			what: "`SCRIPT FLUSH` every 10 ms under load",
+			want: "no failure, answers within <bound>"},
+		{name: "permissions", bound: unavailableWithin, run: faultPermittedOnOne,
+			what: "a Redis user with exactly the documented commands, under load",
+			want: "no failure, answers within <bound>"},
+	}
+}
+
+// unavailableWithin bounds a 503 for a Redis that does not answer.
+const unavailableWithin = 900 * time.Millisecond
+
+// isUnavailable checks that an answer is the 503 of an outage.
+func isUnavailable(t testing.TB, what string, a *answer) {
+	t.Helper()
+	if a.status != http.StatusServiceUnavailable || a.body.Reason != "ServiceUnavailable" || a.header.Get("Retry-After") == "" {
+		t.Errorf("%s: answer %d %s", what, a.status, a.raw)
+	}
+}
+
+// refusesAll asks for everything while nothing can be had: half of the entries
+// for their code, half for a wrong one. It returns the longest time.
+func (s *scene) refusesAll(url string, entries []entry, bound time.Duration) (slowest time.Duration) {
+	s.Helper()
+	slowest = timed(len(entries)+5, func(i int) {
+		switch {
+		case i >= len(entries):
+			to := s.recipient()
+			isUnavailable(s, "create", create(s, url, to, to))
+			if n := len(s.codes(to)); n != 0 {
+				s.Errorf("a create that was answered 503 sent %d messages", n)
+			}
+		case i%2 == 0:
+			isUnavailable(s, "wrong code", verify(s, url, entries[i].id, otherCode(entries[i].code)))
+		default:
+			isUnavailable(s, "right code", verify(s, url, entries[i].id, entries[i].code))
+		}
+	})
+	if slowest > bound {
+		s.Errorf("answered after %v, want %v", slowest, bound)
+	}
+	return slowest
+}
+
+// spared checks that the entries still are as they were made.
+func (s *scene) spared(url string, entries []entry) {
+	s.Helper()
+	for _, e := range entries {
+		if a := verify(s, url, e.id, otherCode(e.code)); a.body.AttemptsLeft == nil || *a.body.AttemptsLeft != 2 {
+			s.Errorf("first wrong code: %s", a.raw)
+		}
+		if a := verify(s, url, e.id, e.code); !a.body.Authenticated {
+			s.Errorf("right code: %s", a.raw)
+		}
+		if a := verify(s, url, e.id, e.code); a.body.Reason != "UnknownAuthId" {
+			s.Errorf("used code: %s", a.raw)
+		}
+	}
+}
+
+// servedAgain waits until the service is of use again and returns how long
+// that took from the given time.
+func (s *scene) servedAgain(url string, since time.Time, bound time.Duration) time.Duration {
+	s.Helper()
+	for {
+		to := s.recipient()
+		if a := create(s, url, to, to); a.status == http.StatusOK {
+			if a := verify(s, url, to, s.codes(to)[0]); a.status == http.StatusOK {
+				break
+			}
+		}
+		if time.Since(since) > bound+10*time.Second {
+			s.Fatal("not served again")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	took := time.Since(since)
+	if took > bound {
+		s.Errorf("served again after %v, want %v", took, bound)
+	}
+	return took
+}
+
+func faultAbsentAtStart(t *testing.T, bound time.Duration) string {
+	s := setUp(t, redistest.Server(t))
+	s.redis.Signal(syscall.SIGKILL)
+	p := serve(t, s.env)
+	isUnavailable(t, "readiness", get(t, p.URL+"/readyz"))
+	if a := get(t, p.URL+"/healthz"); a.status != http.StatusOK {
+		t.Errorf("health: %d", a.status)
+	}
+	slowest := s.refusesAll(p.URL, nil, bound)
+	s.redis.Restart()
+	back := time.Now()
+	eventually(t, 2*time.Second, "ready", func() bool { return get(t, p.URL+"/readyz").status == http.StatusOK })
+	return fmt.Sprintf("503 after %s at most, ready %s after Redis was", millis(slowest), millis(time.Since(back)))
+}
+
+func faultKilled(t *testing.T, bound time.Duration) string {
+	s := setUp(t, redistest.Server(t, "appendonly yes", "appendfsync always"))
+	s.serve()
+	l := s.loads(4)
+	time.Sleep(phase())
+	s.redis.Signal(syscall.SIGKILL)
+	time.Sleep(time.Second)
+	s.redis.Restart()
+	return l.recovers(time.Now(), bound)
+}
+
+// recovers ends a load some time after all is well again, and checks that
+// then no request failed for longer than bound.
+func (l *load) recovers(since time.Time, bound time.Duration) string {
+	l.Helper()
+	time.Sleep(time.Until(since.Add(bound + phase()/2)))
+	failed := l.failedFor(since)
+	if failed > bound {
+		l.Errorf("requests failed until %v after all was well, want %v", failed, bound)
+	}
+	result := l.finish()
+	l.only(gotCreated, gotRight, gotWrong, gotUnknown, gotUnavailable)
+	return fmt.Sprintf("served after %s; %s", millis(failed), result)
+}
+
+func faultStopped(t *testing.T, bound time.Duration) string {
+	s := setUp(t, redistest.Server(t))
+	p := s.serve()
+	entries := s.made(p.URL, 20)
+	s.redis.Signal(syscall.SIGSTOP)
+	since := time.Now()
+	time.Sleep(20 * time.Millisecond)
+	slowest := s.refusesAll(p.URL, entries, bound)
+	for range 3 {
+		slowest = max(slowest, s.refusesAll(p.URL, entries, bound))
+	}
+	time.Sleep(time.Until(since.Add(5 * time.Second)))
+	s.redis.Signal(syscall.SIGCONT)
+	back := s.servedAgain(p.URL, time.Now(), 2*time.Second)
+	s.spared(p.URL, entries)
+	return fmt.Sprintf("503 after %s at most, served again after %s", millis(slowest), millis(back))
+}
+
+// behindProxy sets up a service that reaches Redis through a proxy.
+func behindProxy(t *testing.T) (*scene, *redistest.Proxy) {
+	redis := redistest.Server(t)
+	proxy := redistest.NewProxy(t, redis.Addr)
+	s := setUp(t, redis, "REDIS_URL=redis://"+proxy.Addr()+"/0")
+	s.serve()
+	return s, proxy
+}
+
+func faultSlow(delay time.Duration) func(*testing.T, time.Duration) string {
+	return func(t *testing.T, bound time.Duration) string {
+		s, proxy := behindProxy(t)
+		l := s.loads(4)
+		proxy.Delay(delay)
+		time.Sleep(2 * phase())
+		l.end()
+		proxy.Delay(0)
+		result := l.finish()
+		l.only(gotCreated, gotRight, gotWrong, gotUnknown)
+		l.within(bound)
+		return result
+	}
+}
+
+func faultReplyLost(t *testing.T, bound time.Duration) string {
+	s, proxy := behindProxy(t)
+	url := s.fleet[0].URL
+	var slowest time.Duration
+	for _, n := range []int{1, 2} {
+		lose := func(ask func() *answer, status int, left *int64) {
+			t.Helper()
+			proxy.DropReplies(n, "evalsha")
+			began, dropped := time.Now(), proxy.Dropped()
+			a := ask()
+			slowest = max(slowest, time.Since(began))
+			if dropped = proxy.Dropped() - dropped; dropped != n {
+				t.Errorf("%d replies lost, want %d", dropped, n)
+			}
+			if a.status != status || left != nil && (a.body.AttemptsLeft == nil || *a.body.AttemptsLeft != *left) {
+				t.Errorf("with %d replies lost: %d %s", n, a.status, a.raw)
+			}
+		}
+		to := s.recipient()
+		lose(func() *answer { return create(t, url, to, to) }, 200, ptr(3))
+		if sent := len(s.codes(to)); sent != 1 {
+			t.Fatalf("%d messages", sent)
+		}
+		code := s.codes(to)[0]
+		lose(func() *answer { return verify(t, url, to, otherCode(code)) }, 400, ptr(2))
+		lose(func() *answer { return verify(t, url, to, otherCode(code)) }, 400, ptr(1))
+		lose(func() *answer { return verify(t, url, to, code) }, 200, nil)
+		lose(func() *answer { return verify(t, url, to, code) }, 400, ptr(0))
+	}
+	if slowest > bound {
+		t.Errorf("answered after %v, want %v", slowest, bound)
+	}
+	return "slowest " + millis(slowest)
+}
+
+// meanwhile calls do every now and then until the time is over.
+func meanwhile(during time.Duration, every func() time.Duration, do func()) {
+	for end := time.Now().Add(during); time.Now().Before(end); time.Sleep(every()) {
+		do()
+	}
+}
+
+func faultCut(t *testing.T, bound time.Duration) string {
+	s, proxy := behindProxy(t)
+	l := s.loads(4)
+	meanwhile(2*phase(), func() time.Duration { return time.Duration(rand.IntN(60)) * time.Millisecond }, proxy.CutAll)
+	return l.recovers(time.Now(), bound)
+}
+
+func faultGarbage(t *testing.T, bound time.Duration) string {
+	s, proxy := behindProxy(t)
+	p := s.fleet[0]
+	noise := make([]byte, 4096)
+	for i := range noise {
+		noise[i] = byte(rand.IntN(256))
+	}
+	var slowest, back time.Duration
+	for _, reply := range []string{
+		string(noise), "\r\n", "+OK\r\n", ":1\r\n", "$-1\r\n", "*-1\r\n", "*3\r\n:1\r\n$4\r\ndone\r\n$-1\r\n", "*2\r\n$1\r\nx\r\n",
+		"-ERR no\r\n", "%1\r\n+a\r\n+b\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "*1\r\n*1\r\n*1\r\n*1\r\n", "$10\r\nshort",
+	} {
+		entries := s.made(p.URL, 2)
+		proxy.Refuse(true)
+		proxy.CutAll()
+		end := answerAlways(t, proxy.Addr(), reply)
+		slowest = max(slowest, s.refusesAll(p.URL, entries, bound))
+		end()
+		proxy.Refuse(false)
+		back = max(back, s.servedAgain(p.URL, time.Now(), 2*time.Second))
+		s.spared(p.URL, entries)
+	}
+	return fmt.Sprintf("503 after %s at most, served again after %s", millis(slowest), millis(back))
+}
+
+// answerAlways listens at an address and answers whatever arrives with reply.
+func answerAlways(t *testing.T, addr, reply string) (end func()) {
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return // closed
+			}
+			context.AfterFunc(ctx, func() { _ = conn.Close() })
+			go func() {
+				buffer := make([]byte, 64<<10)
+				for {
+					if _, err := conn.Read(buffer); err != nil {
+						return
+					}
+					if _, err := io.WriteString(conn, reply); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	return func() { _ = listener.Close(); cancel() }
+}
+
+func faultMaxClients(t *testing.T, bound time.Duration) string {
+	s := setUp(t, redistest.Server(t))
+	p := s.serve()
+	entries := s.made(p.URL, 10)
+	l := s.loads(4)
+	inside := s.redis.Client().(*redis.Client).Conn() // the one client that stays
+	defer func() { _ = inside.Close() }()
+	do := func(args ...any) {
+		t.Helper()
+		if err := inside.Do(t.Context(), args...).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do("config", "set", "maxclients", 1)
+	do("client", "kill", "type", "normal", "skipme", "yes")
+	slowest := s.refusesAll(p.URL, entries, bound)
+	do("config", "set", "maxclients", 1000)
+	result := l.recovers(time.Now(), 2*time.Second)
+	s.spared(p.URL, entries)
+	return fmt.Sprintf("503 after %s at most, %s", millis(slowest), result)
+}
+
+func faultOutOfMemory(t *testing.T, bound time.Duration) string {
+	s := setUp(t, redistest.Server(t, "maxmemory-policy noeviction"))
+	p := s.serve()
+	entries := s.made(p.URL, 20)
+	client := s.redis.Client()
+	info, err := client.Info(t.Context(), "memory").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(info, "used_memory:")
+	used, err := strconv.Atoi(strings.Fields(rest)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	const megabyte = 1 << 20
+	if err := client.ConfigSet(t.Context(), "maxmemory", strconv.Itoa(used+megabyte)).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.SetRange(t.Context(), "filler", 8*megabyte, "x").Err(); err != nil {
+		t.Fatal(err)
+	}
+	slowest := s.refusesAll(p.URL, entries, bound)
+	slowest = max(slowest, s.refusesAll(p.URL, entries, bound))
+	if err := client.Del(t.Context(), "filler").Err(); err != nil {
+		t.Fatal(err)
+	}
+	back := s.servedAgain(p.URL, time.Now(), 2*time.Second)
+	s.spared(p.URL, entries)
+	return fmt.Sprintf("503 after %s at most, served again after %s", millis(slowest), millis(back))
+}
+
+func faultScriptFlush(t *testing.T, bound time.Duration) string {
+	s := setUp(t, redistest.Server(t))
+	s.serve()
+	l := s.loads(4)
+	flushes := 0
+	meanwhile(2*phase(), func() time.Duration { return 10 * time.Millisecond }, func() {
+		flushes++
+		if err := s.redis.Client().ScriptFlush(t.Context()).Err(); err != nil {
+			t.Error(err)
+		}
+	})
+	result := l.finish()
+	l.only(gotCreated, gotRight, gotWrong, gotUnknown)
+	l.within(bound)
+	return fmt.Sprintf("%d flushes, %s", flushes, result)
+}

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// attemptsAllowed is RETRIES_ALLOWED of the services that are checked.
+const attemptsAllowed = 3
+
+// live is the state of one id: its code and how many wrong ones it still
+// compares. The zero value is no entry.
+type live struct {
+	code string
+	left int
+}
+
+// call is one operation on an id. Its kinds are create, verify, delete, and
+// undo: a create that takes back what it made itself.
+type call struct {
+	id         int
+	kind, code string
+}
+
+// result is what an operation answered: done, right, unknown, wrong with the
+// attempts left, or maybe, if it does not say whether it had its effect.
+type result struct {
+	what string
+	left int
+}
+
+var (
+	done    = result{what: "done"}
+	right   = result{what: "right"}
+	unknown = result{what: "unknown"}
+	maybe   = result{what: "maybe"}
+)
+
+func wrong(left int) result { return result{"wrong", left} }
+
+// after is what a call does, and says, when nothing happens beside it.
+func (s live) after(c call) (live, result) {
+	switch {
+	case c.kind == "create":
+		return live{c.code, attemptsAllowed}, done
+	case c.kind == "undo" && s.code != c.code:
+		return s, done
+	case c.kind == "undo" || c.kind == "delete":
+		return live{}, done
+	case s == live{}:
+		return s, unknown
+	case s.code == c.code:
+		return live{}, right
+	case s.left == 1:
+		return live{}, wrong(0)
+	}
+	return live{s.code, s.left - 1}, wrong(s.left - 1)
+}
+
+// entryModel is the service as one that does one call after the other.
+var entryModel = (&porcupine.NondeterministicModel{
+	Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
+		parts := map[int][]porcupine.Operation{}
+		for _, o := range history {
+			id := o.Input.(call).id
+			parts[id] = append(parts[id], o)
+		}
+		var all [][]porcupine.Operation
+		for _, part := range parts {
+			all = append(all, part)
+		}
+		return all
+	},
+	Init: func() []any { return []any{live{}} },
+	Step: func(state, input, output any) []any {
+		next, says := state.(live).after(input.(call))
+		switch output.(result) {
+		case maybe:
+			return []any{state, next}
+		case says:
+			return []any{next}
+		}
+		return nil
+	},
+}).ToModel()
+
+// linearizable checks a history. An operation that was answered had its
+// effect, if it had one, before its answer.
+func linearizable(history []porcupine.Operation, within time.Duration) porcupine.CheckResult {
+	return porcupine.CheckOperationsTimeout(entryModel, history, within)
+}
+
+// forever is the return of an operation that was never answered.
+const forever = math.MaxInt64
+
+// open leaves every maybe open: it may have its effect at any later time.
+func open(history []porcupine.Operation) []porcupine.Operation {
+	return until(history, forever)
+}
+
+// until is what of a history was known at a time, with every maybe open.
+func until(history []porcupine.Operation, end int64) []porcupine.Operation {
+	var known []porcupine.Operation
+	for _, o := range history {
+		if o.Call > end {
+			continue
+		}
+		if o.Return > end {
+			o.Output = maybe
+		}
+		if o.Output == maybe {
+			o.Return = forever
+		}
+		known = append(known, o)
+	}
+	return known
+}
+
+// smallest describes the end of the shortest illegal beginning of an illegal
+// history of one id.
+func smallest(history []porcupine.Operation, leaveOpen bool) string {
+	cut := func(part []porcupine.Operation, end int64) []porcupine.Operation {
+		known := until(part, end)
+		for i, o := range part[:len(known)] {
+			if !leaveOpen && o.Return <= end {
+				known[i].Return = o.Return
+			}
+		}
+		return known
+	}
+	illegal := func(part []porcupine.Operation) bool { return linearizable(part, time.Second) == porcupine.Illegal }
+	var best []porcupine.Operation
+	for _, part := range entryModel.Partition(history) {
+		slices.SortFunc(part, func(a, b porcupine.Operation) int { return cmp.Compare(a.Call, b.Call) })
+		ends := []int64{}
+		for _, o := range part {
+			ends = append(ends, o.Return)
+		}
+		slices.Sort(ends)
+		n := sort.Search(len(ends), func(i int) bool { return illegal(cut(part, ends[i])) })
+		if n < len(ends) && (best == nil || n < len(best)) {
+			best = cut(part, ends[n])
+		}
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "the last of %d operations:\n", len(best))
+	for _, o := range best[max(0, len(best)-30):] {
+		to := "open"
+		if o.Return != forever {
+			to = time.Duration(o.Return).String()
+		}
+		fmt.Fprintf(&b, "%12v to %12s client %2d: %+v says %+v\n", time.Duration(o.Call), to, o.ClientId, o.Input, o.Output)
+	}
+	return b.String()
+}
+
+// TestEntryModel: the model tells what may happen from what may not.
+func TestEntryModel(t *testing.T) {
+	at := func(from, to int64, kind, code string, r result) porcupine.Operation {
+		return porcupine.Operation{Input: call{kind: kind, code: code}, Output: r, Call: from, Return: to}
+	}
+	created := at(0, 1, "create", "A", done)
+	other := func(o porcupine.Operation) porcupine.Operation {
+		c := o.Input.(call)
+		c.id++
+		o.Input = c
+		return o
+	}
+	maybeB := at(2, 3, "create", "B", maybe)
+	undoB := at(2, 3, "undo", "B", maybe)
+	const legal, illegal, late = "legal", "illegal", "legal if left open"
+	for _, test := range []struct {
+		name, want string
+		history    []porcupine.Operation
+	}{
+		{"nothing there", legal, []porcupine.Operation{at(0, 1, "verify", "A", unknown)}},
+		{"right once", legal, []porcupine.Operation{created, at(2, 3, "verify", "A", right), at(4, 5, "verify", "A", unknown)}},
+		{"right before it was made", illegal, []porcupine.Operation{at(0, 1, "verify", "A", right), at(2, 3, "create", "A", done)}},
+		{"right while it is made", legal, []porcupine.Operation{at(0, 9, "create", "A", done), at(2, 3, "verify", "A", right)}},
+		{"two rights in turn", illegal, []porcupine.Operation{created, at(2, 3, "verify", "A", right), at(4, 5, "verify", "A", right)}},
+		{"two rights at once", illegal, []porcupine.Operation{created, at(2, 5, "verify", "A", right), at(3, 4, "verify", "A", right)}},
+		{"right under two ids", legal, []porcupine.Operation{created, other(created), at(2, 3, "verify", "A", right), other(at(2, 3, "verify", "A", right))}},
+		{"right under another id", illegal, []porcupine.Operation{created, other(at(2, 3, "verify", "A", right))}},
+		{"right and yet unknown", illegal, []porcupine.Operation{created, at(2, 3, "verify", "A", unknown)}},
+		{"right although deleted", illegal, []porcupine.Operation{created, at(2, 3, "delete", "", done), at(4, 5, "verify", "A", right)}},
+		{"a stale code", illegal, []porcupine.Operation{created, at(2, 3, "create", "B", done), at(4, 5, "verify", "A", right)}},
+		{"three wrong", legal, []porcupine.Operation{created, at(2, 9, "verify", "X", wrong(0)), at(2, 9, "verify", "X", wrong(2)),
+			at(2, 9, "verify", "X", wrong(1)), at(10, 11, "verify", "A", unknown)}},
+		{"four wrong", illegal, []porcupine.Operation{created, at(2, 9, "verify", "X", wrong(2)), at(2, 9, "verify", "X", wrong(1)),
+			at(2, 9, "verify", "X", wrong(0)), at(2, 9, "verify", "X", wrong(0))}},
+		{"right after three wrong", illegal, []porcupine.Operation{created, at(2, 3, "verify", "X", wrong(2)), at(4, 5, "verify", "X", wrong(1)),
+			at(6, 7, "verify", "X", wrong(0)), at(8, 9, "verify", "A", right)}},
+		{"two wrong for one attempt", illegal, []porcupine.Operation{created, at(2, 5, "verify", "X", wrong(2)), at(2, 5, "verify", "X", wrong(2))}},
+		{"one wrong for two attempts", illegal, []porcupine.Operation{created, at(2, 3, "verify", "X", wrong(1))}},
+		{"a new code has all attempts", legal, []porcupine.Operation{created, at(2, 3, "verify", "X", wrong(2)),
+			at(4, 5, "create", "B", done), at(6, 7, "verify", "X", wrong(2))}},
+		{"maybe right: it was", legal, []porcupine.Operation{created, at(2, 3, "verify", "A", maybe), at(4, 5, "verify", "A", unknown)}},
+		{"maybe right: it was not", legal, []porcupine.Operation{created, at(2, 3, "verify", "A", maybe), at(4, 5, "verify", "A", right)}},
+		{"maybe right: first not, then it was", late, []porcupine.Operation{created, at(2, 3, "verify", "A", maybe),
+			at(4, 5, "verify", "X", wrong(2)), at(6, 7, "verify", "A", unknown)}},
+		{"maybe wrong: charged", legal, []porcupine.Operation{created, at(2, 3, "verify", "X", maybe), at(4, 5, "verify", "X", wrong(1))}},
+		{"maybe wrong: not charged", legal, []porcupine.Operation{created, at(2, 3, "verify", "X", maybe), at(4, 5, "verify", "X", wrong(2))}},
+		{"maybe wrong: charged twice", illegal, []porcupine.Operation{created, at(2, 3, "verify", "X", maybe), at(4, 5, "verify", "X", wrong(0))}},
+		{"maybe wrong: charged late", late, []porcupine.Operation{created, at(2, 3, "verify", "X", maybe),
+			at(4, 5, "verify", "X", wrong(2)), at(6, 7, "verify", "X", wrong(0))}},
+		{"maybe deleted: it was", legal, []porcupine.Operation{created, at(2, 3, "delete", "", maybe), at(4, 5, "verify", "A", unknown)}},
+		{"maybe deleted: it was not", legal, []porcupine.Operation{created, at(2, 3, "delete", "", maybe), at(4, 5, "verify", "A", right)}},
+		{"maybe created: it was not", legal, []porcupine.Operation{created, maybeB, undoB, at(4, 5, "verify", "A", right)}},
+		{"maybe created: it stays", legal, []porcupine.Operation{created, maybeB, undoB, at(4, 5, "verify", "A", wrong(2))}},
+		{"maybe created: it was undone", legal, []porcupine.Operation{created, maybeB, undoB, at(4, 5, "verify", "A", unknown)}},
+		{"maybe created: undone without being made", illegal, []porcupine.Operation{created, undoB, at(4, 5, "verify", "A", unknown)}},
+		{"maybe created: undone late", late, []porcupine.Operation{created, maybeB, undoB, at(4, 5, "verify", "A", wrong(2)), at(6, 7, "verify", "A", unknown)}},
+	} {
+		got := illegal
+		switch {
+		case linearizable(test.history, time.Minute) == porcupine.Ok:
+			got = legal
+		case linearizable(open(test.history), time.Minute) == porcupine.Ok:
+			got = late
+		}
+		if got != test.want {
+			t.Errorf("%s: %s, want %s", test.name, got, test.want)
+		}
+	}
+}
