@@ -51,13 +51,13 @@ func TestLinearizable(t *testing.T) {
 		}
 	}
 
-	history := w.run(n, 6*time.Second)
+	history := w.run(n, 8*time.Second)
 	n.log(t)
 	counts := countOf(history)
 	t.Logf("%d operations: %v", len(history), counts)
 	for what, least := range map[string]int{
-		"create done": 100, "create maybe": 3, "undo maybe": 10, "delete done": 50,
-		"verify right": 30, "verify wrong": 100, "verify unknown": 100, "verify maybe": 10,
+		"create done": 50, "undo maybe": 3, "delete done": 20,
+		"verify right": 10, "verify wrong": 50, "verify unknown": 50, "verify maybe": 5,
 	} {
 		if counts[what] < least {
 			t.Errorf("%d times %s, want at least %d", counts[what], what, least)
@@ -208,11 +208,11 @@ func (n *nemesis) sting(proxies []*redistest.Proxy, during time.Duration) {
 // begin begins an outage, longer than a replica waits, and returns what ends it.
 func (n *nemesis) begin(victim *redistest.Proxy) (over func()) {
 	n.outages++
-	switch n.outages % 5 {
+	switch n.outages % 6 {
 	case 0: // everything runs, and nobody hears of it
 		victim.DropReplies(1<<30, "eval")
 		return func() { victim.DropReplies(0, "") }
-	case 1: // everything runs after the replica has answered
+	case 1, 4: // everything runs after the replica has answered
 		victim.Delay(550 * time.Millisecond)
 		return func() { victim.Delay(0) }
 	case 2: // everything runs after the replica has sent it again
@@ -264,8 +264,11 @@ func (w *workload) run(n *nemesis, during time.Duration) []porcupine.Operation {
 	for client := range clients {
 		wg.Go(func() {
 			for time.Now().Before(end) {
-				w.one(client)
-				time.Sleep(time.Duration(rand.IntN(6)) * time.Millisecond)
+				pause := time.Duration(rand.IntN(6)) * time.Millisecond
+				if w.one(client) == maybe {
+					pause = 150 * time.Millisecond // long enough to see that nothing happens later
+				}
+				time.Sleep(pause)
 			}
 		})
 	}
@@ -274,9 +277,10 @@ func (w *workload) run(n *nemesis, during time.Duration) []porcupine.Operation {
 	return w.history
 }
 
-// one makes one request.
-func (w *workload) one(client int) {
-	url := w.urls[rand.IntN(len(w.urls))]
+// one makes one request, of the client's own replica, so that not all of them
+// wait for one that is slow.
+func (w *workload) one(client int) result {
+	url := w.urls[client%len(w.urls)]
 	id := rand.IntN(len(w.known))
 	name := fmt.Sprintf("id-%d", id)
 	from := w.now()
@@ -287,21 +291,21 @@ func (w *workload) one(client int) {
 			w.spoil(number)
 		}
 		a, err := request(http.MethodPost, url+"/", fmt.Sprintf(`{"auth_id":%q,"recipient":%q}`, name, number))
-		w.created(client, id, number, from, a, err)
+		return w.created(client, id, number, from, a, err)
 	case dice < 28:
 		a, err := request(http.MethodDelete, url+"/?auth_id="+name, "")
-		w.note(client, call{id, "delete", ""}, from, w.meaning(a, err, done), err)
+		return w.note(client, call{id, "delete", ""}, from, w.meaning(a, err, done), err)
 	default:
 		code := w.guess(id)
 		a, err := request(http.MethodPost, url+"/verify", fmt.Sprintf(`{"auth_id":%q,"code":%q}`, name, code))
-		w.note(client, call{id, "verify", code}, from, w.meaning(a, err, right), err)
+		return w.note(client, call{id, "verify", code}, from, w.meaning(a, err, right), err)
 	}
 }
 
 // created notes a create. One that failed may have stored its entry, and may
 // have taken it back. A code that nobody got to know is called as the number,
 // which nobody tries as a code.
-func (w *workload) created(client, id int, number string, from int64, a *answer, err error) {
+func (w *workload) created(client, id int, number string, from int64, a *answer, err error) result {
 	code := number
 	if sent, ok := w.sent.Load(number); ok {
 		code = sent.(string)
@@ -314,10 +318,10 @@ func (w *workload) created(client, id int, number string, from int64, a *answer,
 	if err == nil && (a.body.Reason == "MessageUnconfirmed" || a.body.Reason == "MessageRejected") {
 		stored, undone = done, a.body.Reason == "MessageRejected"
 	}
-	w.note(client, call{id, "create", code}, from, stored, err)
 	if undone {
 		w.note(client, call{id, "undo", code}, from, maybe, err)
 	}
+	return w.note(client, call{id, "create", code}, from, stored, err)
 }
 
 // guess is the newest code of an id, an old one, or a wrong one.
@@ -353,7 +357,7 @@ func (w *workload) meaning(a *answer, err error, ok result) result {
 func (w *workload) now() int64 { return time.Since(w.start).Nanoseconds() }
 
 // note notes an operation that has just been answered, or, with an error, never.
-func (w *workload) note(client int, c call, from int64, r result, err error) {
+func (w *workload) note(client int, c call, from int64, r result, err error) result {
 	to := w.now()
 	if err != nil {
 		to = forever
@@ -361,6 +365,7 @@ func (w *workload) note(client int, c call, from int64, r result, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.history = append(w.history, porcupine.Operation{ClientId: client, Input: c, Output: r, Call: from, Return: to})
+	return r
 }
 
 // countOf counts a history's operations by kind and answer.
