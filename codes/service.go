@@ -9,7 +9,7 @@ import (
 
 // undoTimeout bounds what is left to do in the store after a send or a put
 // has failed: the caller waits for it.
-const undoTimeout = 400 * time.Millisecond
+const undoTimeout = 300 * time.Millisecond
 
 // Rules are what the operator chose.
 type Rules struct {

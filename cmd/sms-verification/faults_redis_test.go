@@ -165,7 +165,7 @@ func faultKilled(t *testing.T, bound time.Duration) string {
 // then no request failed for longer than bound.
 func (l *load) recovers(since time.Time, bound time.Duration) string {
 	l.Helper()
-	time.Sleep(time.Until(since.Add(bound + phase()/2)))
+	time.Sleep(time.Until(since.Add(bound + 1500*time.Millisecond))) // so that one begins in time to be seen fail
 	failed := l.failedFor(since)
 	if failed > bound {
 		l.Errorf("requests failed until %v after all was well, want %v", failed, bound)

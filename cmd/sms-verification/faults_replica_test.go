@@ -208,7 +208,7 @@ func faultPermitted(t *testing.T, redisServers *redistest.Instance, bound time.D
 		}
 	}
 	url := strings.Replace(redisServers.URL, "://", "://smsv:password@", 1)
-	s := setUp(t, redisServers, "REDIS_URL="+url, "REDIS_KEY_PREFIX=smsv:", "SEND_LIMITS_TOTAL=1000000/1h", "API_KEYS=")
+	s := setUp(t, redisServers, "REDIS_URL="+url, "REDIS_KEY_PREFIX=smsv:", "SEND_LIMITS_TOTAL=1000000/1h")
 	s.serve()
 	l := s.loads(4)
 	time.Sleep(phase())
