@@ -198,10 +198,10 @@ func TestSendAndVerify(t *testing.T) {
 		return out, errOut
 	}
 
-	out, errOut := run(0, withKey, "send", "signup-1", "12065550142")
+	out, _ := run(0, withKey, "send", "signup-1", "12065550142")
 	contains(t, "send", out, "valid for 1h0m0s", "3 wrong tries", "verify signup-1 CODE")
 	code := codeShown(t, p, 1)
-	_, errOut = run(1, withKey, "verify", "signup-1", otherCode(code))
+	_, errOut := run(1, withKey, "verify", "signup-1", otherCode(code))
 	contains(t, "a wrong code", errOut, "wrong code", "2 attempts left")
 	out, _ = run(1, withKey, "verify", "signup-1", otherCode(code), "--json")
 	var body struct {

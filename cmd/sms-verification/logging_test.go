@@ -40,6 +40,8 @@ func TestLineWriterDrops(t *testing.T) {
 	for i := range lines {
 		_, _ = fmt.Fprintf(w, "line %d\n", i)
 	}
+	patience := time.AfterFunc(5*time.Second, func() { _ = reader.Close() })
+	defer patience.Stop()
 	received, dropped := 0, 0
 	in := bufio.NewScanner(reader)
 	for in.Scan() && dropped == 0 {

@@ -67,7 +67,7 @@ func TestWrongSettings(t *testing.T) {
 		want  []string
 	}{
 		"nothing set":       {want: []string{"FLOWROUTE_ACCESS_KEY: is required", "FLOWROUTE_SECRET_KEY: is required", "FLOWROUTE_NUMBER: is required", "DEBUG_MODE=true"}},
-		"unknown key":       {env: complete(), files: []string{"config.yaml", "code_lenght: 6\n"}, want: []string{"config.yaml line 1: unknown key code_lenght"}},
+		"unknown key":       {env: complete(), files: []string{"config.yaml", "code_size: 6\n"}, want: []string{"config.yaml line 1: unknown key code_size"}},
 		"debug and Redis":   {env: debugEnvironment("REDIS_URL=redis://127.0.0.1:6379/0"), want: []string{"REDIS_URL", "DEBUG_MODE"}},
 		"no such file":      {env: complete(), args: []string{"--config", "absent.yaml"}, want: []string{"absent.yaml", "no such file"}},
 		"no such secret":    {env: complete("CODE_SECRET_FILE=absent"), want: []string{"CODE_SECRET", "CODE_SECRET_FILE", "no such file"}},
