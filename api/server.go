@@ -48,16 +48,17 @@ type Server struct {
 	Options
 	requests  *prometheus.CounterVec
 	durations *prometheus.HistogramVec
-	creates   *gate
-	checks    *gate
 }
 
 // New returns a Server, and registers its metrics.
 func New(o Options) *Server {
-	s := &Server{
-		Options: o,
+	o.Service = gated{
+		Service: o.Service,
 		creates: newGate("create", o.MaxInFlight, o.Registerer),
 		checks:  newGate("check", o.MaxInFlight, o.Registerer),
+	}
+	s := &Server{
+		Options: o,
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "smsv_http_requests_total",
 			Help: "Requests answered, by route, status, reason of the error and name of the API key.",
@@ -75,10 +76,10 @@ func New(o Options) *Server {
 // Handler returns the public API.
 func (s *Server) Handler() http.Handler {
 	e := s.echo()
-	e.POST("/", s.create, s.creates.through, s.authenticate)
-	e.GET("/", s.verifyQuery, s.checks.through, s.authenticate)
-	e.DELETE("/", s.cancel, s.checks.through, s.authenticate)
-	e.POST("/verify", s.verifyBody, s.checks.through, s.authenticate)
+	e.POST("/", s.create, s.authenticate)
+	e.GET("/", s.verifyQuery, s.authenticate)
+	e.DELETE("/", s.cancel, s.authenticate)
+	e.POST("/verify", s.verifyBody, s.authenticate)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		e.Add(method, "/openapi.yaml", s.describe)
 	}

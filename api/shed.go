@@ -1,10 +1,10 @@
 package api
 
 import (
+	"context"
 	"sync/atomic"
 	"time"
 
-	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flowroute/sms-verification/codes"
@@ -33,16 +33,14 @@ func newGate(kind string, capacity int, r prometheus.Registerer) *gate {
 	return g
 }
 
-// through refuses without a look at the request.
-func (g *gate) through(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if !g.enter() {
-			g.shed.Inc()
-			return &codes.UnavailableError{RetryAfter: time.Second, Cause: "too many requests in flight"}
-		}
-		defer g.inside.Add(-1)
-		return next(c)
+// run does the work, or refuses at once.
+func (g *gate) run(work func() error) error {
+	if !g.enter() {
+		g.shed.Inc()
+		return &codes.UnavailableError{RetryAfter: time.Second, Cause: "too many requests in flight"}
 	}
+	defer g.inside.Add(-1)
+	return work()
 }
 
 // enter takes a place if there is one. Who is refused never holds one, so
@@ -57,4 +55,47 @@ func (g *gate) enter() bool {
 			return true
 		}
 	}
+}
+
+// gated is a Service behind gates. They stand around the work alone, so that
+// whoever sends a request slowly, or without a key, takes nobody's place.
+type gated struct {
+	Service
+	creates, checks *gate
+}
+
+func (g gated) Create(ctx context.Context, id codes.ID, to codes.Phone) (created codes.Created, err error) {
+	err = g.creates.run(func() error {
+		created, err = g.Service.Create(ctx, id, to)
+		return err
+	})
+	return created, err
+}
+
+func (g gated) CreateOnce(ctx context.Context, k codes.Key, id codes.ID, to codes.Phone) (created codes.Created, err error) {
+	err = g.creates.run(func() error {
+		created, err = g.Service.CreateOnce(ctx, k, id, to)
+		return err
+	})
+	return created, err
+}
+
+func (g gated) Verify(ctx context.Context, id codes.ID, code codes.Code) (outcome codes.Outcome, err error) {
+	err = g.checks.run(func() error {
+		outcome, err = g.Service.Verify(ctx, id, code)
+		return err
+	})
+	return outcome, err
+}
+
+func (g gated) VerifyOnce(ctx context.Context, k codes.Key, id codes.ID, code codes.Code) (outcome codes.Outcome, err error) {
+	err = g.checks.run(func() error {
+		outcome, err = g.Service.VerifyOnce(ctx, k, id, code)
+		return err
+	})
+	return outcome, err
+}
+
+func (g gated) Cancel(ctx context.Context, id codes.ID) error {
+	return g.checks.run(func() error { return g.Service.Cancel(ctx, id) })
 }
