@@ -34,52 +34,50 @@ func documentedKeys(t *testing.T) map[*regexp.Regexp]string {
 	return table
 }
 
-// TestKeys: whatever the service does, it leaves keys of the documented names,
+// runKeys: whatever the service does, it leaves keys of the documented names,
 // and nothing in them that a person or a number could be known by.
-func TestKeys(t *testing.T) {
-	everyBackend(t, func(t *testing.T, _ string, instance *redistest.Instance) {
-		prefix := freshPrefix()
-		store := openURL(t, instance.URL, instance.Mode, prefix, codes.Limits{
-			Sends: codestest.Windows(t, "9/1h"), Guesses: codestest.Windows(t, "9/1h"), Total: codestest.Windows(t, "99/1h"), Rate: 9,
-		})
-		if err := store.Prepare(t.Context()); err != nil {
+func runKeys(t *testing.T, _ string, instance *redistest.Instance) {
+	prefix := freshPrefix()
+	store := openURL(t, instance.URL, instance.Mode, prefix, codes.Limits{
+		Sends: codestest.Windows(t, "9/1h"), Guesses: codestest.Windows(t, "9/1h"), Total: codestest.Windows(t, "99/1h"), Rate: 9,
+	})
+	if err := store.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	secrets := useService(t, store)
+
+	dump := instance.Dump(t, prefix)
+	for _, s := range secrets {
+		if strings.Contains(dump, s) {
+			t.Errorf("%q is stored in the clear", s)
+		}
+	}
+	instance.NoKeyWithoutTTL(t, prefix)
+	table := documentedKeys(t)
+	seen := map[*regexp.Regexp]bool{}
+	for _, key := range instance.Keys(t, prefix) {
+		if strings.HasPrefix(key, prefix+"probe-") {
+			continue
+		}
+		kind, err := instance.Client().Type(t.Context(), key).Result()
+		if err != nil {
 			t.Fatal(err)
 		}
-		secrets := useService(t, store)
-
-		dump := instance.Dump(t, prefix)
-		for _, s := range secrets {
-			if strings.Contains(dump, s) {
-				t.Errorf("%q is stored in the clear", s)
+		known := false
+		for pattern, want := range table {
+			if pattern.MatchString(strings.TrimPrefix(key, prefix)) && (kind == want || kind == "none") {
+				seen[pattern], known = true, true
 			}
 		}
-		instance.NoKeyWithoutTTL(t, prefix)
-		table := documentedKeys(t)
-		seen := map[*regexp.Regexp]bool{}
-		for _, key := range instance.Keys(t, prefix) {
-			if strings.HasPrefix(key, prefix+"probe-") {
-				continue
-			}
-			kind, err := instance.Client().Type(t.Context(), key).Result()
-			if err != nil {
-				t.Fatal(err)
-			}
-			known := false
-			for pattern, want := range table {
-				if pattern.MatchString(strings.TrimPrefix(key, prefix)) && (kind == want || kind == "none") {
-					seen[pattern], known = true, true
-				}
-			}
-			if !known {
-				t.Errorf("%s (%s) is not in the documentation", key, kind)
-			}
+		if !known {
+			t.Errorf("%s (%s) is not in the documentation", key, kind)
 		}
-		for pattern := range table {
-			if !seen[pattern] {
-				t.Errorf("no key is like %s in the documentation", pattern)
-			}
+	}
+	for pattern := range table {
+		if !seen[pattern] {
+			t.Errorf("no key is like %s in the documentation", pattern)
 		}
-	})
+	}
 }
 
 // useService does everything once, and returns what must not be seen.
@@ -123,44 +121,42 @@ func useService(t *testing.T, store *redisstore.Store) (secrets []string) {
 	return []string{id, "alice", phone, phone[1:], address, key, "caller-name", sent, strings.TrimLeft(sent, "0")}
 }
 
-// TestEntry: a live entry is one hash that lives exactly as long as it is said to.
-func TestEntry(t *testing.T) {
-	everyBackend(t, func(t *testing.T, name string, instance *redistest.Instance) {
-		prefix := freshPrefix()
-		store := openURL(t, instance.URL, instance.Mode, prefix, codes.Limits{})
-		e := newEntry(3)
-		e.Expiration, e.Notice = time.Hour, 0
-		key := prefix + "1:{" + e.ID.String() + "}"
-		var made time.Time // or a little before
-		alive := func() {
-			t.Helper()
-			left, err := instance.Client().PTTL(t.Context(), key).Result()
-			if least := e.Expiration - time.Since(made) - 10*time.Millisecond; err != nil || left > e.Expiration || left < least {
-				t.Errorf("PTTL = %v, %v; want %v to %v", left, err, least, e.Expiration)
-			}
+// runEntry: a live entry is one hash that lives exactly as long as it is said to.
+func runEntry(t *testing.T, name string, instance *redistest.Instance) {
+	prefix := freshPrefix()
+	store := openURL(t, instance.URL, instance.Mode, prefix, codes.Limits{})
+	e := newEntry(3)
+	e.Expiration, e.Notice = time.Hour, 0
+	key := prefix + "1:{" + e.ID.String() + "}"
+	var made time.Time // or a little before
+	alive := func() {
+		t.Helper()
+		left, err := instance.Client().PTTL(t.Context(), key).Result()
+		if least := e.Expiration - time.Since(made) - 10*time.Millisecond; err != nil || left > e.Expiration || left < least {
+			t.Errorf("PTTL = %v, %v; want %v to %v", left, err, least, e.Expiration)
 		}
-		put := func() {
-			t.Helper()
-			e.Op, made = codes.NewOp(), time.Now()
-			if err := store.Put(t.Context(), e); err != nil {
-				t.Fatal(err)
-			}
-		}
-		put()
-		alive()
-		if _, err := store.Try(t.Context(), codes.Try{ID: e.ID, Code: codestest.Fresh(), Op: codes.NewOp()}); err != nil {
+	}
+	put := func() {
+		t.Helper()
+		e.Op, made = codes.NewOp(), time.Now()
+		if err := store.Put(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
-		alive() // spending an attempt does not prolong it
-		e.Expiration = 10 * time.Minute
-		put()
-		alive()
-		instance.Advance(2100 * time.Millisecond) // the notes of the operations go
-		if keys := instance.Keys(t, prefix); len(keys) != 1 || keys[0] != key {
-			t.Errorf("keys %q, want the entry alone", keys)
-		}
-		if name == "standalone" {
-			t.Logf("an entry takes %d bytes", instance.Client().MemoryUsage(t.Context(), key).Val())
-		}
-	})
+	}
+	put()
+	alive()
+	if _, err := store.Try(t.Context(), codes.Try{ID: e.ID, Code: codestest.Fresh(), Op: codes.NewOp()}); err != nil {
+		t.Fatal(err)
+	}
+	alive() // spending an attempt does not prolong it
+	e.Expiration = 10 * time.Minute
+	put()
+	alive()
+	instance.Advance(2100 * time.Millisecond) // the notes of the operations go
+	if keys := instance.Keys(t, prefix); len(keys) != 1 || keys[0] != key {
+		t.Errorf("keys %q, want the entry alone", keys)
+	}
+	if name == "standalone" {
+		t.Logf("an entry takes %d bytes", instance.Client().MemoryUsage(t.Context(), key).Val())
+	}
 }

@@ -24,8 +24,12 @@ func (s *Store) Take(ctx context.Context, p codes.Place) (time.Duration, error) 
 	if err == nil {
 		return wait, nil
 	}
-	// A refused request takes no place. If one cannot be given back it stays
-	// taken, which is the safe side.
+	// A refused request takes no place. If one cannot be given back, or the
+	// caller has waited long enough for Redis, it stays taken, which is the
+	// safe side.
+	if bounded.Err() != nil {
+		return 0, fmt.Errorf("redisstore: take: %w", err)
+	}
 	if undo := s.Return(ctx, p); undo != nil {
 		return 0, fmt.Errorf("redisstore: take: %w (place not given back: %w)", err, undo)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -25,8 +26,16 @@ const backAfter = 2 * time.Second
 // answered has no effect.
 func TestStalledRedis(t *testing.T) {
 	instance := redistest.Server(t)
-	store := openURL(t, instance.URL, instance.Mode, freshPrefix(), codes.Limits{Sends: codestest.Windows(t, "1/1h"), Total: codestest.Windows(t, "1/1h")})
-	const tries, each = 12, 4 // wrong codes; puts, deletions, places
+	prefix := freshPrefix()
+	store := openURL(t, instance.URL, instance.Mode, prefix,
+		codes.Limits{Sends: codestest.Windows(t, "1/1h"), Guesses: codestest.Windows(t, "1/1h")})
+	service := openURL(t, instance.URL, instance.Mode, prefix, codes.Limits{Total: codestest.Windows(t, "1/1h"), Rate: 1})
+	for _, s := range []*redisstore.Store{store, service} { // a script that Redis does not know would not run late
+		if err := s.Prepare(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const tries, each = 12, 4 // wrong codes; of each other operation
 	tried, used, kept := newEntry(tries+2), newEntry(3), newEntry(3)
 	for _, e := range []codes.Entry{tried, used, kept} {
 		if err := store.Put(t.Context(), e); err != nil {
@@ -37,6 +46,11 @@ func TestStalledRedis(t *testing.T) {
 		_, err := store.Try(t.Context(), codes.Try{ID: e.ID, Code: codestest.Fresh(), Op: codes.NewOp()})
 		return err
 	}
+	take := func(s *redisstore.Store) error {
+		_, err := s.Take(t.Context(), codes.Place{Recipient: tried.Recipient, Op: codes.NewOp()})
+		return err
+	}
+	claim := codes.Claim{Key: codestest.Fresh(), Lease: time.Hour}
 	var put []codes.Entry
 	var calls []func() error
 	for range tries {
@@ -48,8 +62,13 @@ func TestStalledRedis(t *testing.T) {
 		calls = append(calls,
 			func() error { return store.Put(t.Context(), e) },
 			func() error { return store.Delete(t.Context(), codes.Deletion{ID: kept.ID, Op: codes.NewOp()}) },
+			func() error { return take(store) },
+			func() error { return take(service) },
 			func() error {
-				_, err := store.Take(t.Context(), codes.Place{Recipient: tried.Recipient, Op: codes.NewOp()})
+				return store.CountWrong(t.Context(), codes.Place{Recipient: tried.Recipient, Op: codes.NewOp()})
+			},
+			func() error {
+				_, _, err := store.Claim(t.Context(), codes.Claim{Key: claim.Key, Op: codes.NewOp(), Lease: claim.Lease})
 				return err
 			},
 			func() error {
@@ -57,7 +76,14 @@ func TestStalledRedis(t *testing.T) {
 				return err
 			})
 	}
-	connect(t, instance, len(calls), func() error { return wrong(newEntry(1)) })
+	unknown := func(s *redisstore.Store) func() error {
+		return func() error {
+			_, err := s.Try(t.Context(), codes.Try{ID: codestest.Fresh(), Op: codes.NewOp()})
+			return err
+		}
+	}
+	connect(t, instance, append(slices.Repeat([]func() error{unknown(store)}, len(calls)-each),
+		slices.Repeat([]func() error{unknown(service)}, each)...))
 
 	before := scriptCalls(t, instance)
 	instance.Signal(syscall.SIGSTOP)
@@ -92,10 +118,16 @@ func TestStalledRedis(t *testing.T) {
 	expect(used, used.Code, right)
 	expect(kept, kept.Code, right)
 	for _, e := range put {
-		expect(e, e.Code, unknown)
+		expect(e, e.Code, codes.Outcome{Status: codes.Unknown})
 	}
-	if _, err := store.Take(t.Context(), codes.Place{Recipient: tried.Recipient, Op: codes.NewOp()}); err != nil {
-		t.Errorf("Take = %v: a place was taken late", err)
+	for _, s := range []*redisstore.Store{store, service} {
+		if err := take(s); err != nil {
+			t.Errorf("Take = %v: a place was taken late", err)
+		}
+	}
+	claim.Op = codes.NewOp()
+	if _, op, err := store.Claim(t.Context(), claim); err != nil || op != claim.Op {
+		t.Errorf("Claim = %v: claimed late", err)
 	}
 }
 
@@ -108,34 +140,26 @@ func together(calls []func() error, run func(func() error)) {
 	wg.Wait()
 }
 
-// connect makes n calls that are in flight at the same time, so that
-// afterwards the store has as many connections: one that it must open first
-// would not get as far as to send a script to a stalled Redis.
-func connect(t *testing.T, i *redistest.Instance, n int, call func() error) {
+// connect makes calls that are in flight at the same time, so that afterwards
+// there are as many connections: one that must be opened first would not get
+// as far as to send a script to a stalled Redis.
+func connect(t *testing.T, i *redistest.Instance, calls []func() error) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; {
-		calls := make([]func() error, n)
-		for j := range calls {
-			calls[j] = call
-		}
 		i.Signal(syscall.SIGSTOP)
 		var made sync.WaitGroup
 		made.Go(func() { together(calls, func(call func() error) { _ = call() }) })
 		time.Sleep(100 * time.Millisecond)
 		i.Signal(syscall.SIGCONT)
 		made.Wait()
-		if clients(t, i) > n { // and the one that asks
+		clients := info(t, i, "clients", `connected_clients:(\d+)`)
+		if clients > len(calls) { // and the one that asks
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%d connections, want %d", clients(t, i), n)
+			t.Fatalf("%d connections, want more than %d", clients, len(calls))
 		}
 	}
-}
-
-func clients(t *testing.T, i *redistest.Instance) int {
-	t.Helper()
-	return info(t, i, "clients", `connected_clients:(\d+)`)
 }
 
 func scriptCalls(t *testing.T, i *redistest.Instance) int {
@@ -166,7 +190,7 @@ func TestKilledRedis(t *testing.T) {
 	instance := redistest.Server(t)
 	store := openURL(t, instance.URL, instance.Mode, freshPrefix(), codes.Limits{})
 	put := func() error { return store.Put(t.Context(), newEntry(3)) }
-	connect(t, instance, 20, put)
+	connect(t, instance, slices.Repeat([]func() error{put}, 20))
 	instance.Signal(syscall.SIGKILL)
 	// So many that the library's pool stops dialling but for once a second.
 	together([]func() error{put, put, put, put, put}, func(put func() error) {

@@ -18,14 +18,6 @@ var backends = map[string]func(testing.TB) *redistest.Instance{
 	"cluster":    redistest.Cluster,
 }
 
-// everyBackend runs a test on each of them. The one that lives in this process
-// goes first and alone: it takes the processor, and the others tell the time.
-func everyBackend(t *testing.T, run func(*testing.T, string, *redistest.Instance)) {
-	t.Helper()
-	t.Run("miniredis", func(t *testing.T) { run(t, "miniredis", redistest.Mini(t)) })
-	everyServer(t, run)
-}
-
 // everyServer runs a test on each of them that is a redis-server.
 func everyServer(t *testing.T, run func(*testing.T, string, *redistest.Instance)) {
 	t.Helper()
@@ -54,43 +46,66 @@ func openURL(t testing.TB, url, mode, prefix string, l codes.Limits) *redisstore
 
 func freshPrefix() string { return "test-" + rand.Text() + ":" }
 
+// TestEveryBackend runs every promise on every backend. The one that lives in
+// this process goes first and alone: it takes the processor, and the others
+// tell the time.
 func TestEveryBackend(t *testing.T) {
-	everyBackend(t, func(t *testing.T, name string, instance *redistest.Instance) {
-		waits := name != "miniredis" // its clock runs by itself
-		open := func(t testing.TB, prefix string, l codes.Limits) *redisstore.Store {
-			t.Cleanup(func() { instance.NoKeyWithoutTTL(t, prefix) })
-			return openURL(t, instance.URL, instance.Mode, prefix, l)
-		}
-		suite := func(name string, run func(*testing.T)) {
-			t.Run(name, func(t *testing.T) {
-				if waits {
-					t.Parallel()
-				}
-				run(t)
-			})
-		}
-		suite("store", func(t *testing.T) {
+	t.Run("miniredis", func(t *testing.T) { runSuites(t, "miniredis", redistest.Mini(t)) })
+	everyServer(t, runSuites)
+}
+
+func runSuites(t *testing.T, backend string, instance *redistest.Instance) {
+	for name, run := range map[string]func(*testing.T, string, *redistest.Instance){
+		"contracts": runContracts,
+		"keys":      runKeys, "entry": runEntry,
+		"lost reply": runLostReply, "every reply lost": runEveryReplyLost, "fresh op": runFreshOp,
+	} {
+		t.Run(name, func(t *testing.T) {
+			if backend != "miniredis" { // whose clock all tests move
+				t.Parallel()
+			}
+			run(t, backend, instance)
+		})
+	}
+}
+
+// runContracts runs what the interfaces of package codes demand.
+func runContracts(t *testing.T, backend string, instance *redistest.Instance) {
+	waits := backend != "miniredis" // its clock runs by itself
+	open := func(t testing.TB, prefix string, l codes.Limits) *redisstore.Store {
+		t.Cleanup(func() { instance.NoKeyWithoutTTL(t, prefix) })
+		return openURL(t, instance.URL, instance.Mode, prefix, l)
+	}
+	for name, run := range map[string]func(*testing.T){
+		"store": func(t *testing.T) {
 			codestest.RunStore(t, func(t testing.TB) codestest.Backend {
 				return codestest.Backend{Store: open(t, freshPrefix(), codes.Limits{}), Advance: instance.Advance, Parallel: waits}
 			})
-		})
-		suite("concurrency", func(t *testing.T) {
+		},
+		"concurrency": func(t *testing.T) {
 			prefix := freshPrefix()
 			codestest.RunStoreConcurrency(t,
 				open(t, prefix, codes.Limits{}), open(t, prefix, codes.Limits{}), open(t, prefix, codes.Limits{}))
-		})
-		suite("limiter", func(t *testing.T) {
+		},
+		"limiter": func(t *testing.T) {
 			codestest.RunLimiter(t, func(t testing.TB, l codes.Limits) codestest.LimiterBackend {
 				return codestest.LimiterBackend{Limiter: open(t, freshPrefix(), l), Advance: instance.Advance, Parallel: waits}
 			})
-		})
-		suite("claims", func(t *testing.T) {
+		},
+		"claims": func(t *testing.T) {
 			codestest.RunClaims(t, codestest.ClaimsBackend{Claims: open(t, freshPrefix(), codes.Limits{}), Advance: instance.Advance})
-		})
-		suite("prepare", func(t *testing.T) {
+		},
+		"prepare": func(t *testing.T) {
 			if err := open(t, freshPrefix(), codes.Limits{}).Prepare(t.Context()); err != nil {
 				t.Error(err)
 			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if waits {
+				t.Parallel()
+			}
+			run(t)
 		})
-	})
+	}
 }

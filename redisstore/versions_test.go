@@ -16,35 +16,33 @@ import (
 // ones of this tree work on the same data. testdata/released holds the scripts
 // of the last release; a change that they cannot work with takes a new schema.
 func TestTwoVersionsAtOnce(t *testing.T) {
-	for name, open := range map[string]func(testing.TB) *redistest.Instance{
-		"miniredis":  redistest.Mini,
-		"standalone": func(t testing.TB) *redistest.Instance { return redistest.Server(t) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			instance := open(t)
-			pair := func(t testing.TB, l codes.Limits) *versions {
-				client, err := Dial(instance.URL, instance.Mode)
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { _ = client.Close() })
-				prefix := "versions-" + codes.NewOp().String() + ":"
-				v := &versions{New(client, prefix, l), New(client, prefix, l)}
-				v.released.scripts = loadScripts(os.DirFS("testdata/released"))
-				return v
-			}
-			codestest.RunStore(t, func(t testing.TB) codestest.Backend {
-				return codestest.Backend{Store: pair(t, codes.Limits{}), Advance: instance.Advance, Parallel: name == "standalone"}
-			})
-			both := pair(t, codes.Limits{})
-			codestest.RunStoreConcurrency(t, both.released, both.ours)
-			codestest.RunLimiter(t, func(t testing.TB, l codes.Limits) codestest.LimiterBackend {
-				return codestest.LimiterBackend{Limiter: pair(t, l), Advance: instance.Advance, Parallel: name == "standalone"}
-			})
-			codestest.RunClaims(t, codestest.ClaimsBackend{Claims: pair(t, codes.Limits{}), Advance: instance.Advance})
-		})
+	// The one in this process goes first and alone, as in the other tests.
+	t.Run("miniredis", func(t *testing.T) { runVersions(t, redistest.Mini(t), false) })
+	t.Parallel()
+	t.Run("standalone", func(t *testing.T) { runVersions(t, redistest.Server(t), true) })
+}
+
+func runVersions(t *testing.T, instance *redistest.Instance, waits bool) {
+	pair := func(t testing.TB, l codes.Limits) *versions {
+		client, err := Dial(instance.URL, instance.Mode)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = client.Close() })
+		prefix := "versions-" + codes.NewOp().String() + ":"
+		v := &versions{New(client, prefix, l), New(client, prefix, l)}
+		v.released.scripts = loadScripts(os.DirFS("testdata/released"))
+		return v
 	}
+	codestest.RunStore(t, func(t testing.TB) codestest.Backend {
+		return codestest.Backend{Store: pair(t, codes.Limits{}), Advance: instance.Advance, Parallel: waits}
+	})
+	both := pair(t, codes.Limits{})
+	codestest.RunStoreConcurrency(t, both.released, both.ours)
+	codestest.RunLimiter(t, func(t testing.TB, l codes.Limits) codestest.LimiterBackend {
+		return codestest.LimiterBackend{Limiter: pair(t, l), Advance: instance.Advance, Parallel: waits}
+	})
+	codestest.RunClaims(t, codestest.ClaimsBackend{Claims: pair(t, codes.Limits{}), Advance: instance.Advance})
 }
 
 // versions sends each call to one of two replicas, by chance.
