@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -103,6 +104,35 @@ func TestFileSizes(t *testing.T) {
 				t.Errorf("%s has %d lines", path, lines)
 			}
 		})
+	}
+}
+
+// TestPromisesNameTests: a test that a document names as proof is there.
+func TestPromisesNameTests(t *testing.T) {
+	var sources strings.Builder
+	walk(t, ".go", func(path string) {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sources.WriteString(filepath.ToSlash(path) + "\n")
+		sources.Write(content)
+	})
+	for _, document := range []string{"README.md", "SECURITY.md", "CONTRIBUTING.md"} {
+		content, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range regexp.MustCompile("`((?:Test|Fuzz|Run)[A-Z]\\w+)`").FindAllStringSubmatch(string(content), -1) {
+			if !strings.Contains(sources.String(), "func "+name[1]+"(") {
+				t.Errorf("%s names %s, which is not there", document, name[1])
+			}
+		}
+		for _, name := range regexp.MustCompile("`([a-z/-]+_test\\.go)`").FindAllStringSubmatch(string(content), -1) {
+			if !strings.Contains(sources.String(), name[1]+"\n") {
+				t.Errorf("%s names %s, which is not there", document, name[1])
+			}
+		}
 	}
 }
 

@@ -53,7 +53,7 @@ func (s *Server) record(c echo.Context, failed *failure, took time.Duration) {
 	attrs = append(attrs,
 		slog.String("route", route),
 		slog.Int("status", status),
-		slog.Duration("took", took),
+		slog.Float64("took_ms", float64(took.Microseconds())/1000),
 		slog.String("request_id", idOf(c)))
 	if caller != "" {
 		attrs = append(attrs, slog.String("caller", caller))

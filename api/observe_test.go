@@ -173,7 +173,7 @@ func logged(t *testing.T, line, want string) {
 	if strings.Count(line, "\n") != 1 {
 		t.Errorf("not one line: %q", line)
 	}
-	line = regexp.MustCompile(`"time":"[^"]+",|"took":\d+,`).ReplaceAllString(line, "")
+	line = regexp.MustCompile(`"time":"[^"]+",|"took_ms":[\d.e-]+,`).ReplaceAllString(line, "")
 	if strings.TrimSpace(line) != want {
 		t.Errorf("logged %s\nwant   %s", line, want)
 	}
