@@ -50,7 +50,9 @@
 // and on a cluster +cluster|slots +command besides; a database other than 0
 // takes +select, and REDIS_WAIT_REPLICAS +wait.
 //
-// Redis 6.2 or later, or Valkey. Use append-only persistence or none at all,
-// and the noeviction policy: a snapshot that is loaded after a crash makes used
-// codes valid again, and an eviction drops limits.
+// Redis 6.2 or later, or Valkey. Use append-only persistence, best with
+// appendfsync always, or none at all, and the noeviction policy: what a crash
+// takes back of the last writes (all since the last snapshot, or a second or
+// two with appendfsync everysec) makes used codes valid again, and an eviction
+// drops limits.
 package redisstore

@@ -27,7 +27,8 @@ func TestUsedCodesAfterACrash(t *testing.T) {
 		none   bool // promised: no used code is valid again
 	}{
 		{"snapshots only", server(`save ""`), restart, 0, false}, // a snapshot is made below
-		{"append-only file, fsync every second", server("appendonly yes", "appendfsync everysec"), restart, 0, true},
+		// Redis holds writes back for up to two seconds while the disk is busy with an earlier fsync.
+		{"append-only file, fsync every second", server("appendonly yes", "appendfsync everysec"), restart, 0, false},
 		{"append-only file, fsync always", server("appendonly yes", "appendfsync always"), restart, 0, true},
 		{"no persistence", server(`save ""`, "appendonly no"), restart, 0, true},
 		{"sentinel", redistest.Sentinel, kill, 0, false},
