@@ -32,6 +32,7 @@ func TestUsedCodesAfterACrash(t *testing.T) {
 		{"append-only file, fsync always", server("appendonly yes", "appendfsync always"), restart, 0, true},
 		{"no persistence", server(`save ""`, "appendonly no"), restart, 0, true},
 		{"sentinel", redistest.Sentinel, kill, 0, false},
+		{"sentinel, min-replicas-to-write 1", cautious, kill, 0, false},
 		{"sentinel, REDIS_WAIT_REPLICAS=1", redistest.Sentinel, kill, 1, true},
 	} {
 		t.Run(setUp.name, func(t *testing.T) {
@@ -70,6 +71,18 @@ func server(config ...string) func(testing.TB) *redistest.Instance {
 	return func(t testing.TB) *redistest.Instance { return redistest.Server(t, config...) }
 }
 
+// cautious is a master that takes no writes when its replica lags by more than a second.
+func cautious(t testing.TB) *redistest.Instance {
+	t.Helper()
+	instance := redistest.Sentinel(t)
+	for name, value := range map[string]string{"min-replicas-to-write": "1", "min-replicas-max-lag": "1"} {
+		if err := instance.Client().ConfigSet(context.Background(), name, value).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return instance
+}
+
 func putMany(t *testing.T, store *redisstore.Store, n int) []codes.Entry {
 	t.Helper()
 	entries := make([]codes.Entry, n)
@@ -77,7 +90,11 @@ func putMany(t *testing.T, store *redisstore.Store, n int) []codes.Entry {
 		entries[i] = codes.Entry{
 			ID: codestest.Fresh(), Code: codestest.Fresh(), Attempts: 3, Expiration: 10 * time.Minute, Op: codes.NewOp(),
 		}
-		if err := store.Put(t.Context(), entries[i]); err != nil {
+		err := store.Put(t.Context(), entries[i])
+		for end := time.Now().Add(10 * time.Second); err != nil && time.Now().Before(end); { // its replica is not there yet
+			err = store.Put(t.Context(), entries[i])
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
