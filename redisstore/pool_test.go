@@ -1,0 +1,64 @@
+package redisstore_test
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
+	"github.com/flowroute/sms-verification/redisstore/redistest"
+)
+
+// TestPoolExhausted: where there are more calls than connections can carry,
+// each has its true answer or is unavailable in time, and costs one attempt at
+// most; afterwards all is as before.
+func TestPoolExhausted(t *testing.T) {
+	t.Parallel()
+	instance := redistest.Server(t)
+	proxy := redistest.NewProxy(t, instance.Addr)
+	store := openURL(t, strings.Replace(instance.URL, instance.Addr, proxy.Addr(), 1)+"?pool_size=2", instance.Mode, freshPrefix(), codes.Limits{})
+	const calls = 60
+	entries := make([]codes.Entry, calls)
+	for i := range entries {
+		entries[i] = newEntry(3)
+		if err := store.Put(t.Context(), entries[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(e codes.Entry) (codes.Outcome, error) {
+		return store.Try(t.Context(), codes.Try{ID: e.ID, Code: codestest.Fresh(), Op: codes.NewOp()})
+	}
+	proxy.Delay(50 * time.Millisecond) // two connections carry 20 calls in the time of one operation
+	var refused atomic.Int64
+	var wg sync.WaitGroup
+	for _, e := range entries {
+		wg.Go(func() {
+			begun := time.Now()
+			outcome, err := check(e)
+			switch {
+			case errors.Is(err, codes.ErrUnavailable):
+				refused.Add(1)
+			case err != nil || outcome.Status != codes.Wrong || outcome.Left != 2:
+				t.Errorf("Try = %+v, %v", outcome, err)
+			}
+			if took := time.Since(begun); took > 2*time.Second {
+				t.Errorf("answered after %v", took)
+			}
+		})
+	}
+	wg.Wait()
+	if n := refused.Load(); n == 0 || n == calls {
+		t.Errorf("%d of %d calls refused: the pool was not exhausted, or carried nothing", n, calls)
+	}
+	proxy.Delay(0)
+	for _, e := range entries {
+		outcome, err := check(e)
+		if err != nil || outcome.Status != codes.Wrong || outcome.Left < 1 {
+			t.Fatalf("afterwards Try = %+v, %v", outcome, err)
+		}
+	}
+}
