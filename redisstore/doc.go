@@ -45,7 +45,7 @@
 //
 //	ACL SETUSER smsv on >password resetchannels ~smsv:* -@all +hello
 //	  +eval +evalsha +time +get +set +exists +del +expire +pexpire +hset +hget
-//	  +hmget +zadd +zrem +zscore +zrevrange +zremrangebyscore +zremrangebyrank
+//	  +hmget +zadd +zcard +zrem +zscore +zrevrange +zremrangebyscore +zremrangebyrank
 //
 // and on a cluster +cluster|slots +command besides; a database other than 0
 // takes +select, and REDIS_WAIT_REPLICAS +wait.

@@ -52,9 +52,10 @@ func loadScripts(files fs.FS) scripts {
 	}
 	prelude := read("prelude")
 	load := func(name string) *redis.Script { return redis.NewScript(prelude + read(name)) }
+	loadWithWindows := func(name string) *redis.Script { return redis.NewScript(prelude + read("windows") + read(name)) }
 	return scripts{
 		put: load("put"), try: load("try"), delete: load("delete"),
-		take: load("take"), count: load("count"), giveBack: load("return"), turn: load("turn"),
+		take: loadWithWindows("take"), count: load("count"), giveBack: load("return"), turn: loadWithWindows("turn"),
 		claim: load("claim"), settle: load("settle"),
 	}
 }
@@ -64,7 +65,7 @@ func loadScripts(files fs.FS) scripts {
 // answer first. Its error is codes.ErrUnavailable.
 func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args ...any) ([]any, error) {
 	return s.repeat(ctx, args, func(ctx context.Context, argv []any) ([]any, error) {
-		return script.Run(ctx, s.client, keys, argv...).Slice()
+		return script.Run(ctx, s.convoy, keys, argv...).Slice()
 	})
 }
 

@@ -15,6 +15,7 @@ import (
 // concurrent use, and any number of stores on one Redis act as one.
 type Store struct {
 	client  redis.UniversalClient
+	convoy  *convoy // of the client
 	keys    keys
 	limits  codes.Limits
 	scripts scripts
@@ -24,7 +25,7 @@ type Store struct {
 
 // New returns a Store on an open client.
 func New(client redis.UniversalClient, prefix string, limits codes.Limits) *Store {
-	return &Store{client: client, keys: keys{prefix}, limits: limits, scripts: loadScripts(ourScripts()), clock: newClock()}
+	return &Store{client: client, convoy: newConvoy(client), keys: keys{prefix}, limits: limits, scripts: loadScripts(ourScripts()), clock: newClock()}
 }
 
 // WaitForReplicas makes Try answer Right only when at least n replicas of

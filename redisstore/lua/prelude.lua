@@ -8,21 +8,6 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local late = now >= tonumber(ARGV[1])
 
--- full tells whether a log of events lets no further one in. The windows are
--- ARGV[first], ARGV[first + 1] (how many in how many milliseconds) and so on
--- up to ARGV[last]. Returns the index in ARGV of the window that clears last
--- and the milliseconds until then, or nil.
-local function full(log, first, last)
-  local window, wait = nil, 0
-  for i = first, last, 2 do
-    local nth = redis.call('ZREVRANGE', log, ARGV[i] - 1, ARGV[i] - 1, 'WITHSCORES')
-    if nth[2] and nth[2] + ARGV[i + 1] - now > wait then
-      window, wait = i, nth[2] + ARGV[i + 1] - now
-    end
-  end
-  return window, wait
-end
-
 -- Lua prints large numbers in its own way; Redis wants plain digits.
 local function digits(n)
   return string.format('%.0f', n)

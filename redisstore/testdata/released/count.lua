@@ -10,7 +10,6 @@ if late then
   return { now, 'late' }
 end
 redis.call('ZADD', KEYS[1], 'NX', digits(now), ARGV[2])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', digits(now - ARGV[3]))
 -- No window looks further back than that many events.
 redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -1 - ARGV[4])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])

@@ -7,15 +7,14 @@
 -- ARGV[8] milliseconds to remember the operation
 -- Returns {now, 'done'}
 
-if redis.call('EXISTS', KEYS[3]) == 1 then
-  return { now, 'done' }
-end
 if late then
-  return { now, 'late' }
+  return { now, redis.call('EXISTS', KEYS[3]) == 1 and 'done' or 'late' }
 end
 -- The first write is one that a server out of memory refuses, so that the
 -- script runs as a whole or not at all.
-redis.call('SET', KEYS[3], 'done', 'PX', ARGV[8])
+if not redis.call('SET', KEYS[3], 'done', 'PX', ARGV[8], 'NX') then
+  return { now, 'done' }
+end
 redis.call('HSET', KEYS[1], 'o', ARGV[2], 'c', ARGV[3], 'r', ARGV[4], 'l', ARGV[5])
 redis.call('EXPIRE', KEYS[1], ARGV[6])
 if ARGV[7] == '0' then

@@ -10,23 +10,27 @@
 -- {now, 'full', index in ARGV of the window, milliseconds until it clears} or
 -- {now, 'busy', milliseconds until a turn is near enough}
 
-local turn = redis.call('ZSCORE', KEYS[2], ARGV[2])
+local rate, span, patience = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local counted = ARGV[6] ~= '0'
+
+local turn = rate > 0 and redis.call('ZSCORE', KEYS[2], ARGV[2])
 if turn then
   return { now, 'taken', math.max(0, turn - now) }
 end
-if redis.call('ZSCORE', KEYS[1], ARGV[2]) then
+if counted and redis.call('ZSCORE', KEYS[1], ARGV[2]) then
   return { now, 'taken', 0 }
 end
 if late then
   return { now, 'late' }
 end
 
-local window, clear = full(KEYS[1], 7, #ARGV)
-if window then
-  return { now, 'full', window, clear }
+if counted then
+  local window, clear = full(KEYS[1], redis.call('ZCARD', KEYS[1]), 7, #ARGV)
+  if window then
+    return { now, 'full', window, clear }
+  end
 end
 
-local rate, span, patience = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local wait = 0
 if rate > 0 then
   -- Never more than rate turns in a span: a whole span after the one that is
@@ -42,7 +46,7 @@ if rate > 0 then
   redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', digits(now - 2 * span))
   redis.call('PEXPIRE', KEYS[2], digits(wait + 2 * span))
 end
-if ARGV[6] ~= '0' then
+if counted then
   redis.call('ZADD', KEYS[1], digits(now), ARGV[2])
   redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', digits(now - ARGV[6]))
   redis.call('PEXPIRE', KEYS[1], ARGV[6])

@@ -1,0 +1,232 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/flowroute/sms-verification/redisstore/redistest"
+)
+
+// TestCallsShareRoundTrips: calls that come while all lanes are taken go
+// together, and each gets its own reply.
+func TestCallsShareRoundTrips(t *testing.T) {
+	const calls = 50
+	c, trips := openConvoy(t)
+	trips.hold()
+	var wg sync.WaitGroup
+	for i := range calls {
+		wg.Go(func() { mustEcho(t, c, fmt.Sprint(i)) })
+	}
+	await(t, func() bool { return c.queue() == calls-lanes })
+	trips.release()
+	wg.Wait()
+	if alone, shared := trips.alone.Load(), trips.shared.Load(); alone != lanes || shared != 1 {
+		t.Errorf("%d calls went alone and %d together, want %d and 1", alone, shared, lanes)
+	}
+	c.mustBeIdle(t)
+}
+
+// TestShareIsBounded: a crowd goes in several round trips.
+func TestShareIsBounded(t *testing.T) {
+	const calls = lanes + 2*maxShare + 1
+	c, trips := openConvoy(t)
+	trips.hold()
+	var wg sync.WaitGroup
+	for i := range calls {
+		wg.Go(func() { mustEcho(t, c, fmt.Sprint(i)) })
+	}
+	await(t, func() bool { return c.queue() == calls-lanes })
+	trips.release()
+	wg.Wait()
+	if largest := trips.largest.Load(); largest > maxShare {
+		t.Errorf("%d calls in one round trip, want at most %d", largest, maxShare)
+	}
+	c.mustBeIdle(t)
+}
+
+// TestWaitingCallEnds: a call whose time is over while it waits for a lane
+// ends in time, and takes nobody with it.
+func TestWaitingCallEnds(t *testing.T) {
+	c, trips := openConvoy(t)
+	trips.hold()
+	var wg sync.WaitGroup
+	for range lanes {
+		wg.Go(func() { mustEcho(t, c, "first") })
+	}
+	await(t, func() bool { return trips.alone.Load() == lanes })
+	ctx, cancel := context.WithCancel(t.Context())
+	wg.Go(func() {
+		if _, err := echo(ctx, c, "gone"); !errors.Is(err, context.Canceled) {
+			t.Errorf("a call whose time is over: %v", err)
+		}
+	})
+	await(t, func() bool { return c.queue() == 1 })
+	wg.Go(func() { mustEcho(t, c, "patient") })
+	await(t, func() bool { return c.queue() == 2 })
+	cancel()
+	await(t, func() bool { return c.queue() == 1 })
+	trips.release()
+	wg.Wait()
+	c.mustBeIdle(t)
+}
+
+// TestCallsThatLeave: callers that give up at any moment, also just when they
+// are to lead, neither mix up replies, nor keep a lane, nor take others along.
+func TestCallsThatLeave(t *testing.T) {
+	c, _ := openConvoy(t)
+	var wg sync.WaitGroup
+	for worker := range 64 {
+		wg.Go(func() {
+			for i := range 200 {
+				patience := 10 * time.Second
+				if worker%2 == 0 {
+					patience = rand.N(2 * time.Millisecond)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				word := fmt.Sprint(worker, " ", i)
+				got, err := echo(ctx, c, word)
+				for err != nil && ctx.Err() == nil {
+					got, err = echo(ctx, c, word) // a round trip lasts as long as who leads it
+				}
+				cancel()
+				if err == nil && got != word || err != nil && worker%2 == 1 {
+					t.Errorf("reply %q, %v to %q", got, err, word)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	c.mustBeIdle(t)
+}
+
+// TestLostTrip: the calls of a round trip that fails all fail, and the next goes on.
+func TestLostTrip(t *testing.T) {
+	c, trips := openConvoy(t)
+	trips.hold()
+	trips.fail.Store(true)
+	var wg sync.WaitGroup
+	for range 3 * lanes {
+		wg.Go(func() {
+			if _, err := echo(t.Context(), c, "lost"); !errors.Is(err, errTrip) {
+				t.Errorf("a call of a failed trip: %v", err)
+			}
+		})
+	}
+	await(t, func() bool { return c.queue() == 2*lanes })
+	trips.release()
+	wg.Wait()
+	trips.fail.Store(false)
+	mustEcho(t, c, "after")
+	c.mustBeIdle(t)
+}
+
+var echoScript = redis.NewScript("return ARGV[1]")
+
+func echo(ctx context.Context, c *convoy, word string) (string, error) {
+	return echoScript.Run(ctx, c, []string{"echo"}, word).Text()
+}
+
+func mustEcho(t *testing.T, c *convoy, word string) {
+	t.Helper()
+	if got, err := echo(t.Context(), c, word); err != nil || got != word {
+		t.Errorf("reply %q, %v to %q", got, err, word)
+	}
+}
+
+// queue is how many calls wait for a lane.
+func (c *convoy) queue() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for _, one := range c.waiting {
+		if !one.left {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *convoy) mustBeIdle(t *testing.T) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.taken != 0 || len(c.waiting) != 0 {
+		t.Errorf("%d lanes taken and %d calls waiting at rest", c.taken, len(c.waiting))
+	}
+}
+
+func await(t *testing.T, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !condition(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("waited in vain")
+		}
+	}
+}
+
+func openConvoy(t *testing.T) (*convoy, *trips) {
+	client, err := Dial(redistest.Server(t).URL, Standalone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	if err := echoScript.Load(t.Context(), client).Err(); err != nil {
+		t.Fatal(err)
+	}
+	hook := &trips{}
+	client.AddHook(hook)
+	return newConvoy(client), hook
+}
+
+// trips counts round trips, and holds them up or lets them fail.
+type trips struct {
+	redis.Hook
+	gate                   sync.RWMutex
+	fail                   atomic.Bool
+	alone, shared, largest atomic.Int64
+}
+
+var errTrip = errors.New("trip lost")
+
+func (h *trips) hold()    { h.gate.Lock() }
+func (h *trips) release() { h.gate.Unlock() }
+
+func (h *trips) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (h *trips) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if cmd.Name() == "evalsha" { // and not the greeting of a new connection
+			h.alone.Add(1)
+		}
+		return h.pass(func() error { return next(ctx, cmd) }, cmd)
+	}
+}
+
+func (h *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		h.shared.Add(1)
+		h.largest.Store(max(h.largest.Load(), int64(len(cmds))))
+		return h.pass(func() error { return next(ctx, cmds) }, cmds...)
+	}
+}
+
+func (h *trips) pass(on func() error, cmds ...redis.Cmder) error {
+	h.gate.RLock()
+	defer h.gate.RUnlock()
+	if !h.fail.Load() {
+		return on()
+	}
+	for _, cmd := range cmds {
+		cmd.SetErr(errTrip)
+	}
+	return errTrip
+}
