@@ -1,6 +1,10 @@
 package redisstore
 
-import "github.com/flowroute/sms-verification/codes"
+import (
+	"encoding/base64"
+
+	"github.com/flowroute/sms-verification/codes"
+)
 
 // schema is the version of the keys and values. A change that an older
 // replica would misread takes a new one.
@@ -11,20 +15,35 @@ const schema = "1:"
 type keys struct{ prefix string }
 
 func (k keys) tagged(d codes.Digest, rest string) string {
-	return k.prefix + schema + "{" + d.String() + "}" + rest
+	var space [128]byte // on the stack, long enough for the longest prefix
+	return string(append(k.appendTag(space[:0], d), rest...))
 }
 
-func (k keys) entry(id codes.Digest) string           { return k.tagged(id, "") }
-func (k keys) notice(id codes.Digest) string          { return k.tagged(id, "x") }
-func (k keys) op(id codes.Digest, op codes.Op) string { return k.tagged(id, op.String()) }
-func (k keys) sends(recipient codes.Digest) string    { return k.tagged(recipient, "s") }
-func (k keys) guesses(recipient codes.Digest) string  { return k.tagged(recipient, "g") }
-func (k keys) failures(address codes.Digest) string   { return k.tagged(address, "f") }
-func (k keys) request(key codes.Digest) string        { return k.tagged(key, "i") }
-func (k keys) total() string                          { return k.prefix + schema + "{all}t" }
-func (k keys) turns() string                          { return k.prefix + schema + "{all}p" }
+// appendTag appends the beginning of all keys of a digest.
+func (k keys) appendTag(to []byte, d codes.Digest) []byte {
+	to = append(to, k.prefix...)
+	to = append(to, schema+"{"...)
+	to = base64.RawURLEncoding.AppendEncode(to, d[:])
+	return append(to, '}')
+}
 
-// forEntry are the keys of the scripts put, try and delete.
+func (k keys) sends(recipient codes.Digest) string   { return k.tagged(recipient, "s") }
+func (k keys) guesses(recipient codes.Digest) string { return k.tagged(recipient, "g") }
+func (k keys) failures(address codes.Digest) string  { return k.tagged(address, "f") }
+func (k keys) request(key codes.Digest) string       { return k.tagged(key, "i") }
+func (k keys) total() string                         { return k.prefix + schema + "{all}t" }
+func (k keys) turns() string                         { return k.prefix + schema + "{all}p" }
+
+// forEntry are the keys of the scripts put, try and delete: the entry, the
+// notice of its expiry and the operation. Every request makes them, so they
+// are cut from one string.
 func (k keys) forEntry(id codes.Digest, op codes.Op) []string {
-	return []string{k.entry(id), k.notice(id), k.op(id, op)}
+	var space [256]byte
+	all := k.appendTag(space[:0], id)
+	tag := len(all)
+	all = base64.RawURLEncoding.AppendEncode(all, op[:])
+	operation := len(all)
+	all = append(k.appendTag(all, id), 'x')
+	keys := string(all)
+	return []string{keys[:tag], keys[operation:], keys[:operation]}
 }
