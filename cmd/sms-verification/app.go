@@ -89,6 +89,7 @@ func (a *app) wire(phone io.Writer) (err error) {
 		TrustedProxies: cfg.TrustedProxies,
 		Logger:         a.logger,
 		Registerer:     registry,
+		Lifetime:       cfg.CodeExpiration,
 		MaxInFlight:    cfg.MaxInFlight,
 	})
 	if a.public, err = a.listen(cfg.ListenAddr, server.Handler()); err != nil {
