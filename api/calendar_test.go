@@ -26,6 +26,9 @@ func TestCalendar(t *testing.T) {
 			}
 			c.add(time.Now().Add(span / 2))
 			expect(0)
+			if span > 24*time.Hour {
+				return // further than this clock goes
+			}
 			time.Sleep(span/2 + c.slot)
 			expect(1)
 			time.Sleep(span / 2)
@@ -34,9 +37,6 @@ func TestCalendar(t *testing.T) {
 			expect(4)
 			time.Sleep(c.slot)
 			expect(5)
-			if span > 24*time.Hour {
-				return // the clock ends here
-			}
 			c.add(time.Now().Add(1000 * span)) // too far off
 			time.Sleep(1000 * span)
 			expect(6)
