@@ -27,6 +27,8 @@ var allowed = map[string][]string{
 	"api":                     {"codes"},
 	"api/client":              {},
 	"config":                  {"codes"},
+
+	"cmd/sms-verification/internal/telemetry": {"codes", "redisstore"},
 }
 
 // only says which packages alone may import a dependency.
@@ -35,7 +37,8 @@ var only = map[string][]string{
 	"github.com/redis/go-redis":          {"redisstore", "redisstore/redistest"},
 	"github.com/alicebob/miniredis":      {"redisstore/embedded"},
 	"github.com/labstack/echo":           {"api"},
-	"github.com/prometheus/client_golan": {"api", "cmd/sms-verification"},
+	"go.opentelemetry.io/":              {"cmd/sms-verification/internal/telemetry"},
+	"github.com/prometheus/client_golan": {"api", "cmd/sms-verification", "cmd/sms-verification/internal/telemetry"},
 }
 
 // standardOnly may import nothing outside the standard library and the module.

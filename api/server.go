@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,7 +22,7 @@ type Service interface {
 	Verify(ctx context.Context, id codes.ID, code codes.Code) (codes.Outcome, error)
 	CreateOnce(ctx context.Context, k codes.Key, id codes.ID, to codes.Phone) (codes.Created, error)
 	VerifyOnce(ctx context.Context, k codes.Key, id codes.ID, code codes.Code) (codes.Outcome, error)
-	Cancel(ctx context.Context, id codes.ID) error
+	Cancel(ctx context.Context, id codes.ID) (rest time.Duration, err error)
 }
 
 // State tells how far the process is in its life.
@@ -40,14 +41,19 @@ type Options struct {
 	TrustedProxies []netip.Prefix
 	Logger         *slog.Logger
 	Registerer     prometheus.Registerer
-	MaxInFlight    int // creates, and checks, that run at a time; 0 is no limit
+	Lifetime       time.Duration // of the entries that Service makes
+	MaxInFlight    int           // creates, and checks, that run at a time; 0 is no limit
+	// Trace begins the span of a request, under the context it returns, and
+	// tells the id of its trace; end is called with the answer. Nil traces nothing.
+	Trace   func(r *http.Request, route string) (ctx context.Context, id string, end func(status int, reason, caller string))
+	LogRate int // lines of ordinary requests that are logged in a second; 0 is no limit
 }
 
 // Server answers requests.
 type Server struct {
 	Options
-	requests  *prometheus.CounterVec
-	durations *prometheus.HistogramVec
+	funnel   *funnel
+	recorder *recorder
 }
 
 // New returns a Server, and registers its metrics.
@@ -57,25 +63,24 @@ func New(o Options) *Server {
 		creates: newGate("create", o.MaxInFlight, o.Registerer),
 		checks:  newGate("check", o.MaxInFlight, o.Registerer),
 	}
-	s := &Server{
-		Options: o,
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "smsv_http_requests_total",
-			Help: "Requests answered, by route, status, reason of the error and name of the API key.",
-		}, []string{"route", "status", "reason", "caller"}),
-		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "smsv_http_request_duration_seconds",
-			Help:    "Time from a request to its answer, by route.",
-			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
-		}, []string{"route"}),
+	return &Server{Options: o, funnel: newFunnel(callersOf(o.Keys), o.Lifetime, o.Registerer), recorder: newRecorder(o)}
+}
+
+// callersOf are the names that requests are counted under.
+func callersOf(keys []Key) []string {
+	if len(keys) == 0 {
+		return []string{""}
 	}
-	o.Registerer.MustRegister(s.requests, s.durations)
-	return s
+	names := make([]string, len(keys))
+	for i, k := range keys {
+		names[i] = k.Name
+	}
+	return names
 }
 
 // Handler returns the public API.
 func (s *Server) Handler() http.Handler {
-	e := s.echo()
+	e := s.echo(s.Trace != nil)
 	e.POST("/", s.create, s.authenticate)
 	e.GET("/", s.verifyQuery, s.authenticate)
 	e.DELETE("/", s.cancel, s.authenticate)
@@ -90,7 +95,7 @@ func (s *Server) Handler() http.Handler {
 // Admin returns what only the operator may see: health, and the handlers in
 // extra by their paths.
 func (s *Server) Admin(extra map[string]http.Handler) http.Handler {
-	e := s.echo()
+	e := s.echo(false)
 	for path, h := range extra {
 		e.Any(path, echo.WrapHandler(h))
 	}
@@ -98,9 +103,12 @@ func (s *Server) Admin(extra map[string]http.Handler) http.Handler {
 	return e
 }
 
-func (s *Server) echo() *echo.Echo {
+func (s *Server) echo(traced bool) *echo.Echo {
 	e := echo.New()
 	e.HTTPErrorHandler = func(error, echo.Context) {} // observe has answered every error
+	if traced {
+		e.Use(s.trace)
+	}
 	e.Use(s.observe, wholeServer)
 	return e
 }

@@ -39,7 +39,7 @@ func ourScripts() fs.FS {
 
 // scripts are the operations, one each.
 type scripts struct {
-	put, try, delete, take, count, giveBack, turn, claim, settle *redis.Script
+	put, try, delete, take, count, giveBack, turn, used, claim, settle *redis.Script
 }
 
 func loadScripts(files fs.FS) scripts {
@@ -55,7 +55,7 @@ func loadScripts(files fs.FS) scripts {
 	loadWithWindows := func(name string) *redis.Script { return redis.NewScript(prelude + read("windows") + read(name)) }
 	return scripts{
 		put: load("put"), try: load("try"), delete: load("delete"),
-		take: loadWithWindows("take"), count: load("count"), giveBack: load("return"), turn: loadWithWindows("turn"),
+		take: loadWithWindows("take"), count: load("count"), giveBack: load("return"), turn: loadWithWindows("turn"), used: load("used"),
 		claim: load("claim"), settle: load("settle"),
 	}
 }

@@ -22,9 +22,14 @@ func checkCommand(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	logs := newLineWriter(cmd.ErrOrStderr())
+	logs := newLogs(cmd.ErrOrStderr(), cfg.LogLevel, false)
 	defer logs.Close()
-	redisstore.LogTo(newLogger(logs, cfg.LogLevel))
+	redisstore.LogTo(logs.Logger)
+	traces, err := newTraces(cmd.Context(), logs)
+	if err != nil {
+		return err
+	}
+	traces.Close()
 
 	out := cmd.OutOrStdout()
 	_, _ = fmt.Fprintln(out, "Settings: fine")

@@ -5,21 +5,24 @@
 -- ARGV[4] digest of the number  ARGV[5] attempts
 -- ARGV[6] seconds to live       ARGV[7] seconds that the notice lives, 0 for none
 -- ARGV[8] milliseconds to remember the operation
--- Returns {now, 'done'}
+-- ARGV[9] area of the number
+-- Returns {now, 'done', milliseconds that an entry which it replaced had left, 0 for none}
 
 if late then
-  return { now, redis.call('EXISTS', KEYS[3]) == 1 and 'done' or 'late' }
+  local told = redis.call('GET', KEYS[3])
+  return { now, told and 'done' or 'late', tonumber(told or 0) }
 end
+local left = rest(KEYS[1])
 -- The first write is one that a server out of memory refuses, so that the
 -- script runs as a whole or not at all.
-if not redis.call('SET', KEYS[3], 'done', 'PX', ARGV[8], 'NX') then
-  return { now, 'done' }
+if not redis.call('SET', KEYS[3], digits(left), 'PX', ARGV[8], 'NX') then
+  return { now, 'done', tonumber(redis.call('GET', KEYS[3])) }
 end
-redis.call('HSET', KEYS[1], 'o', ARGV[2], 'c', ARGV[3], 'r', ARGV[4], 'l', ARGV[5])
+redis.call('HSET', KEYS[1], 'o', ARGV[2], 'c', ARGV[3], 'r', ARGV[4], 'l', ARGV[5], 'a', ARGV[9])
 redis.call('EXPIRE', KEYS[1], ARGV[6])
 if ARGV[7] == '0' then
   redis.call('DEL', KEYS[2])
 else
   redis.call('SET', KEYS[2], 1, 'EX', ARGV[7])
 end
-return { now, 'done' }
+return { now, 'done', left }

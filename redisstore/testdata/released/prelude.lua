@@ -8,6 +8,12 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local late = now >= tonumber(ARGV[1])
 
+-- rest is the milliseconds that a key has left, at least 1; 0 if there is none.
+local function rest(key)
+  local left = redis.call('PTTL', key)
+  return left == -2 and 0 or math.max(1, left)
+end
+
 -- Lua prints large numbers in its own way; Redis wants plain digits.
 local function digits(n)
   return string.format('%.0f', n)
