@@ -15,6 +15,9 @@ type Sender struct {
 	err      error
 }
 
+// MessageID is the id of every message that a Sender takes.
+const MessageID = "mdr2-00000000000000000000000000000000"
+
 // Send keeps m, or fails with what FailWith set. With codes.ErrUnconfirmed it
 // does both: the message may arrive.
 func (s *Sender) Send(_ context.Context, m codes.Message) (string, error) {
@@ -26,7 +29,7 @@ func (s *Sender) Send(_ context.Context, m codes.Message) (string, error) {
 	if s.err != nil {
 		return "", s.err
 	}
-	return "mdr2-00000000000000000000000000000000", nil
+	return MessageID, nil
 }
 
 // FailWith makes every later Send fail, until it is called with nil.
