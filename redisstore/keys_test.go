@@ -104,7 +104,7 @@ func useService(t *testing.T, store *redisstore.Store) (secrets []string) {
 	}
 	for range 2 {
 		received, err := service.Receive(t.Context(), codes.Receipt{
-			MessageID: codestest.MessageID, Content: "2:message buffered:1003", Stage: codes.Delivered,
+			MessageID: codestest.MessageID(1), Content: "2:message buffered:1003", Stage: codes.Delivered,
 		})
 		if err != nil || !received.Known {
 			t.Fatalf("Receive = %+v, %v", received, err)
@@ -129,7 +129,7 @@ func useService(t *testing.T, store *redisstore.Store) (secrets []string) {
 	if err := store.TakeFailure(t.Context(), hasher.Address(address), window); !errors.As(err, &full) {
 		t.Fatalf("TakeFailure = %v", err)
 	}
-	return []string{id, "alice", phone, phone[1:], address, key, "caller-name", codestest.MessageID, sent, strings.TrimLeft(sent, "0")}
+	return []string{id, "alice", phone, phone[1:], address, key, "caller-name", codestest.MessageID(1), sent, strings.TrimLeft(sent, "0")}
 }
 
 // runEntry: a live entry is one hash that lives exactly as long as it is said to.
