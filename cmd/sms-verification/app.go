@@ -135,6 +135,7 @@ func limitsOf(cfg *config.Config) codes.Limits {
 		Total:   cfg.SendLimitsTotal,
 		Rate:    cfg.FlowrouteRate,
 		MaxWait: cfg.FlowrouteMaxWait,
+		Returns: cfg.CallbackURL() != "",
 	}
 }
 
