@@ -123,6 +123,9 @@ func TestReceiptBeforeTheAnswer(t *testing.T) {
 
 // TestReceiptToken: what does not know the token cannot tell that there is a route.
 func TestReceiptToken(t *testing.T) {
+	if (Webhook{}).accepts("") {
+		t.Error("no token is taken for one")
+	}
 	for name, setup := range map[string]func(*fixture){"on": withReceipts, "off": func(*fixture) {}} {
 		a := newAPI(t, setup)
 		wrong := []string{webhookToken[1:], webhookToken + "x", strings.ToUpper(webhookToken), "", "x", webhookToken + "/", webhookToken + "/x", "%31" + webhookToken[1:], ":token", "*", "..%2f" + webhookToken}
