@@ -67,8 +67,12 @@ func newAPI(t testing.TB, change ...func(*fixture)) *testAPI {
 		c(&f)
 	}
 	a.backend = &backend{Model: codestest.NewModel(f.limits)}
+	service := newService(t, f.Hasher, a.backend, a.sender)
 	if f.Service == nil {
-		f.Service = newService(t, f.Hasher, a.backend, a.sender)
+		f.Service = service
+	}
+	if f.Tracker == nil {
+		f.Tracker = service
 	}
 	a.handler = New(f.Options).Handler()
 	server := httptest.NewUnstartedServer(a.handler)
@@ -93,7 +97,7 @@ func newService(t testing.TB, h *codes.Hasher, b *backend, s codes.Sender) *code
 	service := codes.NewService(codes.Rules{
 		CodeLength: 4, Expiration: time.Hour, Notice: 10 * time.Minute, Attempts: 3,
 		Message: message, Recipients: recipients,
-	}, h, nil, b, b, s)
+	}, h, nil, b, b, s).WithReceipts(b)
 	return codes.NewOnce(service, b, time.Minute)
 }
 

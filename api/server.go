@@ -31,9 +31,12 @@ type State interface {
 	Draining() bool // it is about to end: connections should not be kept
 }
 
-// Options are what a [Server] needs; all but Keys and TrustedProxies are required.
+// Options are what a [Server] needs; all but Keys, Webhook and
+// TrustedProxies are required.
 type Options struct {
 	Service        Service
+	Tracker        Tracker
+	Webhook        Webhook
 	State          State
 	Keys           []Key
 	Failures       Failures
@@ -52,18 +55,30 @@ type Options struct {
 // Server answers requests.
 type Server struct {
 	Options
-	funnel   *funnel
-	recorder *recorder
+	funnel    *funnel
+	recorder  *recorder
+	news      receiptMetrics
+	checks    *gate // around looks too
+	receiving *gate
 }
 
 // New returns a Server, and registers its metrics.
 func New(o Options) *Server {
+	checks := newGate("check", o.MaxInFlight, o.Registerer)
 	o.Service = gated{
 		Service: o.Service,
 		creates: newGate("create", o.MaxInFlight, o.Registerer),
-		checks:  newGate("check", o.MaxInFlight, o.Registerer),
+		checks:  checks,
 	}
-	return &Server{Options: o, funnel: newFunnel(callersOf(o.Keys), o.Lifetime, o.Registerer), recorder: newRecorder(o)}
+	callers := callersOf(o.Keys)
+	return &Server{
+		Options:   o,
+		funnel:    newFunnel(callers, o.Lifetime, o.Registerer),
+		recorder:  newRecorder(o),
+		news:      newReceiptMetrics(callers, o.Registerer),
+		checks:    checks,
+		receiving: newGate("receipt", maxReceipts, o.Registerer),
+	}
 }
 
 // callersOf are the names that requests are counted under.
@@ -85,6 +100,8 @@ func (s *Server) Handler() http.Handler {
 	e.GET("/", s.verifyQuery, s.authenticate)
 	e.DELETE("/", s.cancel, s.authenticate)
 	e.POST("/verify", s.verifyBody, s.authenticate)
+	e.GET("/status", s.status, s.authenticate)
+	e.POST("/webhooks/flowroute/:token", s.receive)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		e.Add(method, "/openapi.yaml", s.describe)
 	}

@@ -31,6 +31,7 @@ type Service struct {
 	store    Store
 	limiter  Limiter
 	sender   Sender
+	receipts Receipts // nil: none are kept
 }
 
 // NewService returns a Service. Entries that were made under previous, which
@@ -53,6 +54,8 @@ type Created struct {
 	Replaced  time.Duration // life that the entry before it had left; 0 if none was live
 	Withdrawn bool          // the entry was stored and then removed, as the message was not sent
 	Repeated  bool          // this is the answer of an earlier request
+	News      News          // of receipts that were faster than the carrier's answer
+	NoteErr   error         // why receipts of the message will not find it; the SMS went out all the same
 }
 
 // Create makes a code for id, stores it in place of an earlier one and sends
@@ -103,6 +106,7 @@ func (s *Service) create(ctx context.Context, id ID, to Phone) (Created, error) 
 	}
 	created.Expiration, created.Attempts = entry.Expiration, entry.Attempts
 	created.Segments, _ = Segments(text)
+	created.News, created.NoteErr = s.noteSent(ctx, entry, created.MessageID)
 	return created, nil
 }
 
@@ -174,10 +178,7 @@ func (s *Service) verify(ctx context.Context, id ID, code Code, op Op, keep time
 // had left, or 0. Its only error is ErrUnavailable.
 func (s *Service) Cancel(ctx context.Context, id ID) (rest time.Duration, err error) {
 	ctx = context.WithoutCancel(ctx)
-	for _, h := range []*Hasher{s.hasher, s.previous} {
-		if h == nil {
-			continue
-		}
+	for _, h := range s.hashers() {
 		removed, err := s.store.Delete(ctx, Deletion{ID: h.ID(id), Op: NewOp()})
 		rest = max(rest, removed)
 		if err != nil {

@@ -17,7 +17,7 @@ func TestCreate(t *testing.T) {
 	f := newFixture(t).open()
 	got, err := f.Create(context.Background(), "id", seattle)
 	want := codes.Created{
-		Expiration: time.Hour, Attempts: 3, MessageID: "mdr2-00000000000000000000000000000000",
+		Expiration: time.Hour, Attempts: 3, MessageID: codestest.MessageID(1),
 		Recipient: f.secret.Phone(seattle), Area: codes.AreaUS, Segments: 1, Stored: true,
 	}
 	if err != nil || got != want {

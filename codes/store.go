@@ -79,4 +79,7 @@ type Store interface {
 	// is Unknown. It returns the life that the entry had left, at least 1ms, or
 	// 0 if it removed none.
 	Delete(ctx context.Context, d Deletion) (rest time.Duration, err error)
+
+	// Look returns what is to be seen of the entry. It MUST change nothing.
+	Look(ctx context.Context, id Digest) (Sight, error)
 }

@@ -27,10 +27,14 @@ func (k keys) appendTag(to []byte, d codes.Digest) []byte {
 	return append(to, '}')
 }
 
+func (k keys) entry(id codes.Digest) string          { return k.tagged(id, "") }
+func (k keys) notice(id codes.Digest) string         { return k.tagged(id, "x") }
 func (k keys) sends(recipient codes.Digest) string   { return k.tagged(recipient, "s") }
 func (k keys) guesses(recipient codes.Digest) string { return k.tagged(recipient, "g") }
+func (k keys) returns(recipient codes.Digest) string { return k.tagged(recipient, "b") }
 func (k keys) failures(address codes.Digest) string  { return k.tagged(address, "f") }
 func (k keys) request(key codes.Digest) string       { return k.tagged(key, "i") }
+func (k keys) message(id codes.Digest) string        { return k.tagged(id, "m") }
 func (k keys) total() string                         { return k.prefix + schema + "{all}t" }
 func (k keys) turns() string                         { return k.prefix + schema + "{all}p" }
 

@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -97,10 +98,24 @@ func useService(t *testing.T, store *redisstore.Store) (secrets []string) {
 	hasher, sender := codes.NewHasher([]byte("secret")), &codestest.Sender{}
 	service := codes.NewOnce(codes.NewService(codes.Rules{
 		CodeLength: code, Expiration: time.Minute, Notice: time.Minute, Attempts: 5, Message: message,
-	}, hasher, nil, store, store, sender), store, time.Minute)
+	}, hasher, nil, store, store, sender).WithReceipts(store), store, time.Minute)
 	request := codes.Key{Caller: "caller-name", Route: "POST /", Value: key}
 	if _, err := service.CreateOnce(t.Context(), request, id, phone); err != nil {
 		t.Fatal(err)
+	}
+	for _, stage := range []codes.Stage{codes.Delivered, codes.Failed} {
+		received, err := service.Receive(t.Context(), codes.Receipt{
+			MessageID: codestest.MessageID(1), Content: fmt.Sprint("2:", stage), Stage: stage, Failure: codes.ByPhone,
+		})
+		if err != nil || !received.Known {
+			t.Fatalf("Receive = %+v, %v", received, err)
+		}
+	}
+	if _, err := service.Create(t.Context(), "other", phone); err != nil { // the place of the first is given back
+		t.Fatal(err)
+	}
+	if got, err := service.Progress(t.Context(), id); err != nil || got.Stage != codes.Failed {
+		t.Fatalf("Progress = %+v, %v", got, err)
 	}
 	sent := string(sender.Messages()[0].Text)
 	request.Route = "POST /verify"
@@ -118,7 +133,7 @@ func useService(t *testing.T, store *redisstore.Store) (secrets []string) {
 	if err := store.TakeFailure(t.Context(), hasher.Address(address), window); !errors.As(err, &full) {
 		t.Fatalf("TakeFailure = %v", err)
 	}
-	return []string{id, "alice", phone, phone[1:], address, key, "caller-name", sent, strings.TrimLeft(sent, "0")}
+	return []string{id, "alice", phone, phone[1:], address, key, "caller-name", codestest.MessageID(1), sent, strings.TrimLeft(sent, "0")}
 }
 
 // runEntry: a live entry is one hash that lives exactly as long as it is said to.

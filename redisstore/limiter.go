@@ -93,6 +93,9 @@ func (s *Store) takeTurn(ctx context.Context, p codes.Place) (time.Duration, err
 
 // Return gives a place back; see codes.Limiter.
 func (s *Store) Return(ctx context.Context, p codes.Place) error {
+	if p.Paid {
+		return s.returnPaid(ctx, p)
+	}
 	if err := s.giveBack(ctx, s.keys.sends(p.Recipient), p.Op, s.limits.Sends); err != nil {
 		return fmt.Errorf("redisstore: return: %w", err)
 	}

@@ -40,6 +40,7 @@ func ourScripts() fs.FS {
 // scripts are the operations, one each.
 type scripts struct {
 	put, try, delete, take, count, giveBack, turn, used, claim, settle *redis.Script
+	sent, receipt, link, look, delivery                                *redis.Script
 }
 
 func loadScripts(files fs.FS) scripts {
@@ -57,6 +58,7 @@ func loadScripts(files fs.FS) scripts {
 		put: load("put"), try: load("try"), delete: load("delete"),
 		take: loadWithWindows("take"), count: load("count"), giveBack: load("return"), turn: loadWithWindows("turn"), used: load("used"),
 		claim: load("claim"), settle: load("settle"),
+		sent: load("sent"), receipt: load("receipt"), link: load("link"), look: load("look"), delivery: load("delivery"),
 	}
 }
 

@@ -65,6 +65,7 @@ func (s *Store) Prepare(ctx context.Context) error {
 		func() error { _, _, err := probe.Claim(ctx, claim); return err },
 		func() error { _, err := probe.Settle(ctx, claim, ""); return err },
 		func() error { _, err := probe.Used(ctx); return err },
+		func() error { return probe.prepareReceipts(ctx) },
 	} {
 		if err := step(); err != nil {
 			return err

@@ -29,7 +29,7 @@ const (
 	canceled = `{"message":"Success"}`
 )
 
-// calls are the three calls of a client, by the name their errors begin with.
+// calls are the calls of a client, by the name their errors begin with.
 var calls = map[string]func(context.Context, *client.Client) error{
 	"create": func(ctx context.Context, c *client.Client) error {
 		_, err := c.CreateAuth(ctx, testID, testNumber)
@@ -39,6 +39,10 @@ var calls = map[string]func(context.Context, *client.Client) error{
 		return c.AuthenticateCode(ctx, testID, testCode)
 	},
 	"cancel": func(ctx context.Context, c *client.Client) error { return c.CancelAuth(ctx, testID) },
+	"status": func(ctx context.Context, c *client.Client) error {
+		_, err := c.Status(ctx, testID)
+		return err
+	},
 }
 
 func serve(t *testing.T, h http.HandlerFunc) string {

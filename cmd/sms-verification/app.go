@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -64,6 +65,7 @@ func (a *app) wire(phone io.Writer) (err error) {
 		redisURL, account, mode = a.debug.redis.URL(), a.debug.account, redisstore.Standalone
 	}
 	account.Timeout, account.MaxWait = cfg.FlowrouteTimeout, cfg.FlowrouteMaxWait
+	account.Callback = cfg.CallbackURL()
 
 	redisstore.LogTo(a.log.Logger)
 	if a.store, err = openStore(cfg, redisURL, mode); err != nil {
@@ -77,12 +79,19 @@ func (a *app) wire(phone io.Writer) (err error) {
 	hasher, previous := hashersOf(cfg)
 	registry := a.registry(rules)
 	store, sender := telemetry.NewStore(a.store, registry, a.traces), telemetry.NewSender(a.sender, registry, a.traces)
+	webhook := webhookOf(cfg)
 	service := codes.NewService(rules, hasher, previous, store, store, sender)
+	if webhook.Token != "" {
+		service.WithReceipts(store)
+	}
 	// The longest create: its turn, its send with what comes before it is
 	// tried again, and Redis before and after.
 	longest := 2*cfg.FlowrouteMaxWait + cfg.FlowrouteTimeout + 3*time.Second
+	once := codes.NewOnce(service, store, longest)
 	options := api.Options{
-		Service:        codes.NewOnce(service, store, longest),
+		Service:        once,
+		Tracker:        once,
+		Webhook:        webhook,
 		State:          &a.state,
 		Keys:           keysOf(cfg),
 		Failures:       store,
@@ -97,14 +106,21 @@ func (a *app) wire(phone io.Writer) (err error) {
 	if a.traces != nil {
 		options.Trace = a.traces.Request
 	}
-	server := api.New(options)
-	if a.public, err = a.listen(cfg.ListenAddr, server.Handler()); err != nil {
+	return a.open(api.New(options), registry, webhook)
+}
+
+// open opens the listeners.
+func (a *app) open(server *api.Server, registry *prometheus.Registry, webhook api.Webhook) (err error) {
+	if a.public, err = a.listen(a.cfg.ListenAddr, server.Handler()); err != nil {
 		return fmt.Errorf("LISTEN_ADDR: %w", err)
 	}
-	if cfg.AdminAddr == "" {
+	if a.debug != nil {
+		a.debug.callBack(a.public.Addr(), webhook.Token)
+	}
+	if a.cfg.AdminAddr == "" {
 		return nil
 	}
-	if a.admin, err = a.listen(cfg.AdminAddr, server.Admin(a.adminHandlers(registry))); err != nil {
+	if a.admin, err = a.listen(a.cfg.AdminAddr, server.Admin(a.adminHandlers(registry))); err != nil {
 		return fmt.Errorf("ADMIN_ADDR: %w", err)
 	}
 	return nil
@@ -119,6 +135,16 @@ func (a *app) registry(rules codes.Rules) *prometheus.Registry {
 	telemetry.RegisterBudget(r, limits.Total, a.store.Used)
 	telemetry.RegisterLog(r, a.log.lines.lost)
 	return r
+}
+
+// webhookOf takes receipts where the settings ask for them, and in debug mode
+// in any case: there the simulator is told of the token.
+func webhookOf(cfg *config.Config) api.Webhook {
+	token := cfg.WebhookToken.Reveal()
+	if token == "" && cfg.DebugMode {
+		token = rand.Text()
+	}
+	return api.Webhook{Token: token, Parse: flowroute.ParseReceipts}
 }
 
 func openStore(cfg *config.Config, url, mode string) (*redisstore.Store, error) {
@@ -138,6 +164,7 @@ func limitsOf(cfg *config.Config) codes.Limits {
 		Total:   cfg.SendLimitsTotal,
 		Rate:    cfg.FlowrouteRate,
 		MaxWait: cfg.FlowrouteMaxWait,
+		Returns: cfg.CallbackURL() != "",
 	}
 }
 

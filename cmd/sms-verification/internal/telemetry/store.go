@@ -14,11 +14,12 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// Backend is what keeps entries, limits and claims. *redisstore.Store is one.
+// Backend is what keeps entries, limits, claims and receipts. *redisstore.Store is one.
 type Backend interface {
 	codes.Store
 	codes.Limiter
 	codes.Claims
+	codes.Receipts
 	TakeFailure(ctx context.Context, address codes.Digest, w codes.Window) error
 }
 
@@ -27,7 +28,8 @@ type Store struct {
 	next Backend
 	wait prometheus.Observer
 
-	put, try, delete, take, giveBack, countWrong, claim, settle, takeFailure *operation
+	put, try, delete, look, take, giveBack, countWrong, claim, settle, takeFailure *operation
+	sent, receive, delivery                                                        *operation
 }
 
 // NewStore registers the metrics of next's operations and returns it measured,
@@ -52,9 +54,10 @@ func NewStore(next Backend, r prometheus.Registerer, t *Traces) *Store {
 	}
 	return &Store{
 		next: next, wait: wait,
-		put: op("put"), try: op("try"), delete: op("delete"),
+		put: op("put"), try: op("try"), delete: op("delete"), look: op("look"),
 		take: op("take"), giveBack: op("return"), countWrong: op("count_wrong"),
 		claim: op("claim"), settle: op("settle"), takeFailure: op("take_failure"),
+		sent: op("sent"), receive: op("receive"), delivery: op("delivery"),
 	}
 }
 
@@ -174,4 +177,36 @@ func (s *Store) TakeFailure(ctx context.Context, address codes.Digest, w codes.W
 	err := s.next.TakeFailure(ctx, address, w)
 	call.done(err)
 	return err
+}
+
+// Look looks at an entry; see codes.Store.
+func (s *Store) Look(ctx context.Context, id codes.Digest) (codes.Sight, error) {
+	ctx, call := s.look.start(ctx)
+	sight, err := s.next.Look(ctx, id)
+	call.done(err)
+	return sight, err
+}
+
+// Sent notes a message; see codes.Receipts.
+func (s *Store) Sent(ctx context.Context, m codes.SentMessage) (codes.News, error) {
+	ctx, call := s.sent.start(ctx)
+	news, err := s.next.Sent(ctx, m)
+	call.done(err)
+	return news, err
+}
+
+// Receive notes a receipt; see codes.Receipts.
+func (s *Store) Receive(ctx context.Context, n codes.Note) (codes.Received, error) {
+	ctx, call := s.receive.start(ctx)
+	received, err := s.next.Receive(ctx, n)
+	call.done(err)
+	return received, err
+}
+
+// Delivery looks at a message; see codes.Receipts.
+func (s *Store) Delivery(ctx context.Context, message codes.Digest) (codes.Stage, codes.Failure, error) {
+	ctx, call := s.delivery.start(ctx)
+	stage, failure, err := s.next.Delivery(ctx, message)
+	call.done(err)
+	return stage, failure, err
 }

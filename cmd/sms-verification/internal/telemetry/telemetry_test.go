@@ -45,6 +45,9 @@ func TestNothingChanges(t *testing.T) {
 		return codestest.LimiterBackend{Limiter: NewStore(backend{Model: model}, prometheus.NewRegistry(), nil), Advance: model.Advance}
 	})
 	codestest.RunClaims(t, codestest.ClaimsBackend{Claims: store, Advance: model.Advance})
+	codestest.RunReceipts(t, func(testing.TB) codestest.ReceiptsBackend {
+		return codestest.ReceiptsBackend{Receipts: store, Store: store, Advance: model.Advance}
+	})
 }
 
 // TestFailures: refusals are answers.
