@@ -66,9 +66,13 @@ func environment(t *testing.T, r release, spec core.PodSpec, existing map[string
 	for _, env := range spec.Containers[0].Env {
 		if value := files[env.Value]; value != "" {
 			environ = append(environ, env.Name+"="+value)
+			delete(files, env.Value)
 		} else if strings.HasSuffix(env.Name, "_FILE") {
 			t.Errorf("%s names %s, which is not mounted", env.Name, env.Value)
 		}
+	}
+	for mounted := range files {
+		t.Errorf("%s is mounted, and nothing names it", mounted)
 	}
 	return environ
 }

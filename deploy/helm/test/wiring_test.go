@@ -129,8 +129,9 @@ func TestReferences(t *testing.T) {
 			if !selects(t, &monitor.Spec.Selector, metrics.Labels) || selects(t, &monitor.Spec.Selector, public.Labels) {
 				t.Error("the ServiceMonitor must select the Service of the metrics, and it alone")
 			}
-			if monitor.Spec.Endpoints[0].Port != metrics.Spec.Ports[0].Name {
-				t.Errorf("it scrapes %s", monitor.Spec.Endpoints[0].Port)
+			endpoint := monitor.Spec.Endpoints[0]
+			if job := endpoint.RelabelConfigs[0]; endpoint.Port != metrics.Spec.Ports[0].Name || job.TargetLabel != "job" || *job.Replacement != "sms-verification/try" {
+				t.Errorf("it scrapes %s as %v", endpoint.Port, job)
 			}
 		}
 	})

@@ -112,6 +112,9 @@ env:
   # Go reads the system's certificates besides.
   - {name: SSL_CERT_DIR, value: /run/ca}
   {{- end }}
+  {{- with .Values.extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 volumeMounts:
   {{- if include "sms-verification.secretKeys" . }}
   - {name: secrets, mountPath: /run/secrets/sms-verification, readOnly: true}
