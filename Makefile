@@ -5,7 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
-.PHONY: help build check lint test faults cover fuzz bench demo fmt
+.PHONY: help build check lint test chart faults cover fuzz bench demo fmt
 
 help: ## print the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -24,6 +24,10 @@ lint: ## run the linters
 
 test: ## run the tests; with redis-server installed they use it too
 	go test ./...
+
+# A module of its own: Helm and Kubernetes are no dependencies of the service.
+chart: ## lint the Helm chart, and test what it renders
+	cd deploy/helm/test && go vet ./... && go mod verify && go mod tidy -diff && go test ./...
 
 faults: ## break everything that can break, and write deploy/faults.md
 	REQUIRE_REDIS=1 FAULTS_TABLE=$(CURDIR)/deploy/faults.md go test -count=1 -run '^TestFaults$$' -timeout 15m ./cmd/sms-verification

@@ -41,6 +41,21 @@ func Flags(fs *pflag.FlagSet) {
 	}
 }
 
+// Setting describes one setting to whoever documents or deploys the service.
+type Setting struct {
+	Name string // as the environment has it
+	Kind string // how it is written: text, secret, number, seconds, duration, boolean, level or list
+}
+
+// Settings returns every setting, in the order of the documentation.
+func Settings() []Setting {
+	var all []Setting
+	for _, s := range new(Config).settings() {
+		all = append(all, Setting{s.key, s.kind.String()})
+	}
+	return all
+}
+
 // meaning is the documentation of a setting in one line of Markdown.
 func (s setting) meaning() string {
 	m := s.doc

@@ -104,6 +104,19 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+func TestSettings(t *testing.T) {
+	all := new(Config).settings()
+	got := Settings()
+	if len(got) != len(all) {
+		t.Fatalf("%d settings, want %d", len(got), len(all))
+	}
+	for i, s := range all {
+		if got[i].Name != s.key || (got[i].Kind == "secret") != s.isSecret() {
+			t.Errorf("setting %d is %v, want %s", i, got[i], s.key)
+		}
+	}
+}
+
 func TestMarkdownHasOneRowPerSetting(t *testing.T) {
 	rows := strings.Split(strings.TrimSuffix(Markdown(), "\n"), "\n")[2:]
 	all := new(Config).settings()

@@ -1,0 +1,142 @@
+{{- define "sms-verification.name" -}}
+{{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- /* Room is left for the longest ending, -dashboard. */}}
+{{- define "sms-verification.fullname" -}}
+{{- $name := include "sms-verification.name" . }}
+{{- $full := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) }}
+{{- .Values.fullnameOverride | default $full | trunc 53 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "sms-verification.releaseLabels" -}}
+app.kubernetes.io/name: {{ include "sms-verification.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- /* The component tells the service's pods from the one of helm test. */}}
+{{- define "sms-verification.selectorLabels" -}}
+{{ include "sms-verification.releaseLabels" . }}
+app.kubernetes.io/component: server
+{{- end }}
+
+{{- define "sms-verification.labels" -}}
+{{ include "sms-verification.releaseLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 }}
+{{- end }}
+
+{{- define "sms-verification.image" -}}
+{{- $image := .Values.image }}
+{{- if eq $image.tag "latest" }}
+{{- fail "image.tag: latest is not a version, and pods of one release could differ; write a tag that never moves" }}
+{{- end }}
+{{- required "image.repository is required: set it to where you pushed the image, such as registry.example.com/sms-verification" $image.repository }}
+{{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default .Chart.AppVersion }}{{ end }}
+{{- end }}
+
+{{- /* Not empty in debug mode, where Redis and Flowroute are inside the process. */}}
+{{- define "sms-verification.debug" -}}
+{{- if .Values.config.DEBUG_MODE }}
+{{- if or .Values.autoscaling.enabled (ne (int .Values.replicaCount) 1) }}
+{{- fail "config.DEBUG_MODE: each pod would have a Redis of its own and not know the codes of the others; set replicaCount to 1 and autoscaling.enabled to false" }}
+{{- end }}true
+{{- end }}
+{{- end }}
+
+{{- /* Names of the secrets that the service gets, one a line. */}}
+{{- define "sms-verification.secretKeys" -}}
+{{- $secrets := .Values.secrets }}
+{{- if include "sms-verification.debug" . }}
+{{- else if and $secrets.existing $secrets.values }}
+{{- fail "secrets.existing and secrets.values are both set; keep one of the two" }}
+{{- else if $secrets.existing }}
+{{- join "\n" $secrets.existingKeys }}
+{{- else }}
+{{- $hint := "or name a Secret that has it in secrets.existing" }}
+{{- $_ := required (printf "secrets.values.FLOWROUTE_ACCESS_KEY is required: set it to the access key of your Flowroute account, %s; config.DEBUG_MODE=true tries the service without an account" $hint) $secrets.values.FLOWROUTE_ACCESS_KEY }}
+{{- $_ := required (printf "secrets.values.FLOWROUTE_SECRET_KEY is required: set it to the secret key of your Flowroute account, %s" $hint) $secrets.values.FLOWROUTE_SECRET_KEY }}
+{{- $_ := required (printf "secrets.values.REDIS_URL is required: set it to the address of Redis, such as redis://:password@redis:6379/0, %s" $hint) $secrets.values.REDIS_URL }}
+{{- keys $secrets.values | sortAlpha | join "\n" }}
+{{- end }}
+{{- end }}
+
+{{- define "sms-verification.secretName" -}}
+{{- .Values.secrets.existing | default (include "sms-verification.fullname" .) }}
+{{- end }}
+
+{{- /* A setting as the environment has it. YAML's numbers arrive as floats, which print as 9e+09. */}}
+{{- define "sms-verification.setting" -}}
+{{- if kindIs "slice" . }}{{ join "," . }}
+{{- else if kindIs "float64" . }}{{ printf "%.0f" . }}
+{{- else }}{{ toString . }}
+{{- end }}
+{{- end }}
+
+{{- /* Seconds in a duration such as 1m30s, rounded up. */}}
+{{- define "sms-verification.seconds" -}}
+{{- $units := dict "h" 3600.0 "m" 60.0 "s" 1.0 "ms" 1e-3 "us" 1e-6 "µs" 1e-6 "ns" 1e-9 }}
+{{- $sum := 0.0 }}
+{{- range regexFindAll "[0-9.]+[a-zµ]+" . -1 }}
+{{- $unit := regexFind "[a-zµ]+" . }}
+{{- $sum = addf $sum (mulf (trimSuffix $unit . | float64) (get $units $unit)) }}
+{{- end }}
+{{- ceil $sum | int }}
+{{- end }}
+
+{{- /* What the pods of the service and the one of helm test have in common. */}}
+{{- define "sms-verification.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "sms-verification.container" -}}
+image: {{ include "sms-verification.image" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+resources: {{- toYaml .Values.resources | nindent 2 }}
+envFrom:
+  - configMapRef: {name: {{ include "sms-verification.fullname" . }}}
+env:
+  {{- range include "sms-verification.secretKeys" . | splitList "\n" | compact }}
+  - {name: {{ . }}_FILE, value: /run/secrets/sms-verification/{{ . }}}
+  {{- end }}
+  {{- if .Values.caConfigMap }}
+  # Go reads the system's certificates besides.
+  - {name: SSL_CERT_DIR, value: /run/ca}
+  {{- end }}
+  {{- with .Values.extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+volumeMounts:
+  {{- if include "sms-verification.secretKeys" . }}
+  - {name: secrets, mountPath: /run/secrets/sms-verification, readOnly: true}
+  {{- end }}
+  {{- if .Values.caConfigMap }}
+  - {name: ca, mountPath: /run/ca, readOnly: true}
+  {{- end }}
+{{- end }}
+
+{{- define "sms-verification.volumes" -}}
+{{- with include "sms-verification.secretKeys" . }}
+- name: secrets
+  secret:
+    secretName: {{ include "sms-verification.secretName" $ }}
+    defaultMode: 0440
+    items:
+      {{- range splitList "\n" . }}
+      - {key: {{ . }}, path: {{ . }}}
+      {{- end }}
+{{- end }}
+{{- with .Values.caConfigMap }}
+- name: ca
+  configMap: {name: {{ . }}}
+{{- end }}
+{{- end }}

@@ -1,0 +1,217 @@
+package test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
+
+	"github.com/flowroute/sms-verification/config"
+)
+
+var update = flag.Bool("update", false, "rewrite the settings in values.schema.json and the table of values in README.md")
+
+const (
+	schemaFile = chartDir + "/values.schema.json"
+	readmeFile = chartDir + "/README.md"
+	begin      = "<!-- values:begin -->\n"
+	end        = "<!-- values:end -->"
+)
+
+// upToDate compares a file with what it must be, or writes it.
+func upToDate(t *testing.T, file string, want []byte) {
+	t.Helper()
+	got := readFile(t, file)
+	if *update {
+		if err := os.WriteFile(file, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if !bytes.Equal(got, want) {
+		t.Errorf("%s is out of date; run go test -update in deploy/helm/test", file)
+	}
+}
+
+func readFile(t *testing.T, file string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+type schema = map[string]any
+
+func readSchema(t *testing.T) schema {
+	t.Helper()
+	var s schema
+	if err := json.Unmarshal(readFile(t, schemaFile), &s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// kinds says which YAML the settings of each kind take.
+var kinds = map[string]schema{
+	"text":     {"type": "string"},
+	"number":   {"type": "integer"},
+	"seconds":  {"type": []string{"integer", "string"}},
+	"duration": {"type": "string", "pattern": `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`},
+	"boolean":  {"type": "boolean"},
+	"level":    {"type": []string{"integer", "string"}},
+	"list":     {"type": []string{"string", "array"}, "items": schema{"type": "string"}},
+}
+
+// chartOwned are the settings that the chart sets by itself.
+var chartOwned = map[string]bool{"LISTEN_ADDR": true, "ADMIN_ADDR": true}
+
+// TestSchemaIsUpToDate: the settings in the schema are those of the service.
+func TestSchemaIsUpToDate(t *testing.T) {
+	settings, secrets, names := schema{}, schema{}, []string{}
+	for _, s := range config.Settings() {
+		switch {
+		case s.Kind == "secret":
+			secrets[s.Name] = schema{"type": "string", "minLength": 1}
+			names = append(names, s.Name)
+		case kinds[s.Kind] == nil:
+			t.Fatalf("%s: no schema for the kind %s", s.Name, s.Kind)
+		case !chartOwned[s.Name]:
+			settings[s.Name] = kinds[s.Kind]
+		}
+	}
+	s := readSchema(t)
+	s["definitions"] = schema{
+		"config": schema{
+			"type": "object", "additionalProperties": false, "properties": settings,
+			"required": []string{"SHUTDOWN_DELAY", "SHUTDOWN_TIMEOUT"}, // the grace period is made of them
+		},
+		"secrets":    schema{"type": "object", "additionalProperties": false, "properties": secrets},
+		"secretName": schema{"enum": names},
+	}
+	var want bytes.Buffer
+	encoder := json.NewEncoder(&want)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(s); err != nil {
+		t.Fatal(err)
+	}
+	upToDate(t, schemaFile, want.Bytes())
+}
+
+// TestSchemaIsStrict: every value of the chart is in the schema, what is in
+// the schema has a default, and neither takes a key that is not known.
+func TestSchemaIsStrict(t *testing.T) {
+	chart, err := loader.Load(chartDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var compare func(path string, s schema, values map[string]any)
+	compare = func(path string, s schema, values map[string]any) {
+		properties, _ := s["properties"].(schema)
+		if s["additionalProperties"] != false {
+			t.Errorf("%s takes unknown keys", path)
+		}
+		for name, p := range properties {
+			p := p.(schema)
+			value, there := values[name]
+			if !there && name != "global" { // which Helm puts there in charts of charts
+				t.Errorf("%s/%s is in the schema only", path, name)
+			}
+			if p["properties"] != nil {
+				compare(path+"/"+name, p, value.(map[string]any))
+			}
+		}
+		for name := range values {
+			if properties[name] == nil {
+				t.Errorf("%s/%s has no schema", path, name)
+			}
+		}
+	}
+	compare("", readSchema(t), chart.Values)
+}
+
+// TestReadmeIsUpToDate: the table is made of the comments in values.yaml.
+func TestReadmeIsUpToDate(t *testing.T) {
+	var root yaml.Node
+	if err := yaml.Unmarshal(readFile(t, chartDir+"/values.yaml"), &root); err != nil {
+		t.Fatal(err)
+	}
+	table := "| value | default | meaning |\n| --- | --- | --- |\n" + rows(t, "", root.Content[0])
+	head, rest, foundBegin := strings.Cut(string(readFile(t, readmeFile)), begin)
+	_, tail, foundEnd := strings.Cut(rest, end)
+	if !foundBegin || !foundEnd {
+		t.Fatalf("%s has no %q and %q", readmeFile, begin, end)
+	}
+	upToDate(t, readmeFile, []byte(head+begin+table+end+tail))
+}
+
+// rows returns a line for every value that has a comment. One without is part
+// of the value above it.
+func rows(t *testing.T, path string, mapping *yaml.Node) string {
+	t.Helper()
+	var b strings.Builder
+	for i := 0; i < len(mapping.Content); i += 2 {
+		key, value := mapping.Content[i], mapping.Content[i+1]
+		inner := ""
+		if value.Kind == yaml.MappingNode {
+			inner = rows(t, path+key.Value+".", value)
+		}
+		comment := strings.ReplaceAll(strings.TrimPrefix(key.HeadComment, "# "), "\n# ", " ")
+		_, comment, _ = cutLast(comment, "\n\n")
+		switch {
+		case comment == "" && inner == "" && path == "":
+			t.Errorf("%s has no comment", key.Value)
+		case comment != "":
+			b.WriteString("| `" + path + key.Value + "` | " + defaultOf(t, value, inner) + " | " + strings.ReplaceAll(comment, "|", `\|`) + " |\n")
+		}
+		b.WriteString(inner)
+	}
+	return b.String()
+}
+
+// cutLast drops comments that stand apart from the key.
+func cutLast(s, separator string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, separator); i >= 0 {
+		return s[:i], strings.TrimPrefix(s[i+len(separator):], "# "), true
+	}
+	return "", s, false
+}
+
+// defaultOf returns a default as one line of YAML, unless it has rows of its own.
+func defaultOf(t *testing.T, value *yaml.Node, inner string) string {
+	t.Helper()
+	if inner != "" {
+		return ""
+	}
+	var v any
+	if err := value.Decode(&v); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "`" + string(text) + "`"
+}
+
+// TestVersion: the chart is that of the newest release in the changelog, or of
+// the first one to come.
+func TestVersion(t *testing.T) {
+	want := "0.1.0"
+	if newest := regexp.MustCompile(`(?m)^## \[?v?(\d+\.\d+\.\d+)`).FindSubmatch(readFile(t, "../../../CHANGELOG.md")); newest != nil {
+		want = string(newest[1])
+	}
+	chart, err := loader.Load(chartDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if chart.Metadata.AppVersion != want || chart.Metadata.Version != want {
+		t.Errorf("version %s and appVersion %s, want %s", chart.Metadata.Version, chart.Metadata.AppVersion, want)
+	}
+}
