@@ -5,10 +5,10 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
-.PHONY: help build check lint test faults cover fuzz bench demo fmt
+.PHONY: help build check lint test faults cover fuzz bench bench-against bench-go demo fmt
 
 help: ## print the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 build: ## build the static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' ./cmd/sms-verification
@@ -38,7 +38,14 @@ fuzz: ## fuzz the decoder, the message template and the settings, 30 s each
 	go test -run '^$$' -fuzz FuzzTemplate -fuzztime 30s -fuzzminimizetime 10x ./codes
 	go test -run '^$$' -fuzz FuzzYAML -fuzztime 30s -fuzzminimizetime 10x ./config
 
-bench: ## measure the store against a real Redis
+bench: ## measure the built service against the least that could do the same; ARGS='-rounds 3'
+	go run ./cmd/bench speed $(ARGS)
+
+bench-against: ## measure two commits against each other: make bench-against BASE=main
+	dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && git archive $(BASE) | tar -x -C "$$dir" && \
+	go run ./cmd/bench speed -service base="$$dir",here=. $(ARGS)
+
+bench-go: ## measure the hot path within one process, with its allocations
 	go test -run '^$$' -bench . -benchmem ./redisstore ./codes
 
 demo: ## show one verification from end to end

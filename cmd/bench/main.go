@@ -1,0 +1,47 @@
+// Command bench measures the service on this machine: the built program, a
+// real redis-server and the Flowroute simulator, all on loopback and ended
+// with it.
+//
+//	go run ./cmd/bench speed    requests against the floor, or two builds against each other
+//
+// Each command lists its flags with -help. CONTRIBUTING.md says how to read
+// what they print.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// command is one thing to measure. It writes its table to out and tells on
+// progress what it is doing.
+type command func(ctx context.Context, args []string, out, progress io.Writer) error
+
+func run(ctx context.Context, args []string, out, progress io.Writer) error {
+	commands := map[string]command{
+		"speed":      speed,
+		floorCommand: floor, // started by speed
+	}
+	if len(args) > 0 && commands[args[0]] != nil {
+		return commands[args[0]](ctx, args[1:], out, progress)
+	}
+	return errors.New("usage: bench speed [flags]")
+}
