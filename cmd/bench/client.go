@@ -18,6 +18,7 @@ type client struct {
 	net            net.Conn
 	in             *bufio.Reader
 	create, verify request
+	status         int    // of the last answer
 	body           []byte // of the last answer
 }
 
@@ -65,9 +66,9 @@ func digits(field []byte, n uint64) {
 }
 
 // doCreate requests a code for an entry and expects to get one.
-func (c *client) doCreate(n uint64) error {
+func (c *client) doCreate(n, recipient uint64) error {
 	digits(c.create.id, n)
-	copy(c.create.value, recipientOf(n))
+	copy(c.create.value, recipientOf(recipient))
 	return c.do(c.create, http.StatusOK, "Success")
 }
 
@@ -83,46 +84,51 @@ func (c *client) doVerify(n, code uint64, status int, want string) error {
 var errRefused = errors.New("answered 503")
 
 func (c *client) do(r request, status int, want string) error {
+	c.status = 0
 	if _, err := c.net.Write(r.text); err != nil {
 		return err
 	}
-	got, err := c.read()
-	if err != nil {
+	if err := c.read(); err != nil {
 		return fmt.Errorf("read an answer: %w", err)
 	}
-	if got == http.StatusServiceUnavailable {
+	switch {
+	case c.status == http.StatusServiceUnavailable:
 		return errRefused
-	}
-	if got != status || !bytes.Contains(c.body, []byte(want)) {
-		return fmt.Errorf("wrong answer: %d %s, want %d with %s", got, c.body, status, want)
+	case !c.answered(status, want):
+		return fmt.Errorf("wrong answer: %d %s, want %d with %s", c.status, c.body, status, want)
 	}
 	return nil
 }
 
+// answered tells whether the last answer has the status and holds want.
+func (c *client) answered(status int, want string) bool {
+	return c.status == status && bytes.Contains(c.body, []byte(want))
+}
+
 // read reads an answer whose length is told.
-func (c *client) read() (status int, err error) {
+func (c *client) read() error {
 	length := -1
 	for first := true; ; first = false {
 		line, err := c.in.ReadSlice('\n')
 		if err != nil {
-			return 0, err
+			return err
 		}
 		line = bytes.TrimRight(line, "\r\n")
 		name, value, _ := bytes.Cut(line, []byte(":"))
 		switch {
 		case first && len(line) >= len("HTTP/1.1 200"):
-			status, err = strconv.Atoi(string(line[9:12]))
+			c.status, err = strconv.Atoi(string(line[9:12]))
 		case len(line) == 0 && length < 0:
-			return 0, errors.New("no Content-Length")
+			return errors.New("no Content-Length")
 		case len(line) == 0:
 			c.body = append(c.body[:0], make([]byte, length)...)
 			_, err = io.ReadFull(c.in, c.body)
-			return status, err
+			return err
 		case bytes.EqualFold(name, []byte("Content-Length")):
 			length, err = strconv.Atoi(string(bytes.TrimSpace(value)))
 		}
 		if err != nil {
-			return 0, fmt.Errorf("malformed line %q", line)
+			return fmt.Errorf("malformed line %q", line)
 		}
 	}
 }

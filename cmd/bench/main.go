@@ -3,6 +3,9 @@
 // with it.
 //
 //	go run ./cmd/bench speed    requests against the floor, or two builds against each other
+//	go run ./cmd/bench memory   what a pending entry takes of Redis
+//	go run ./cmd/bench growth   the same load with more entries, and with more replicas
+//	go run ./cmd/bench start    start, memory and size of a replica, against their targets
 //
 // Each command lists its flags with -help. CONTRIBUTING.md says how to read
 // what they print.
@@ -38,10 +41,13 @@ type command func(ctx context.Context, args []string, out, progress io.Writer) e
 func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	commands := map[string]command{
 		"speed":      speed,
+		"memory":     memory,
+		"growth":     growth,
+		"start":      footprint,
 		floorCommand: floor, // started by speed
 	}
 	if len(args) > 0 && commands[args[0]] != nil {
 		return commands[args[0]](ctx, args[1:], out, progress)
 	}
-	return errors.New("usage: bench speed [flags]")
+	return errors.New("usage: bench speed|memory|growth|start [flags]")
 }

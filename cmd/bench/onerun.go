@@ -6,13 +6,14 @@ import (
 	"time"
 )
 
-// oneRun is one workload against one system for some time, on an empty Redis.
+// oneRun is one workload against one system for some time.
 type oneRun struct {
 	lab         *lab
 	system      *system
 	workload    workload
 	connections int
 	length      time.Duration
+	keep        bool // what is in Redis already
 }
 
 // firstRate is how many operations per second are reckoned with before any
@@ -20,8 +21,10 @@ type oneRun struct {
 const firstRate = 10_000
 
 func (o oneRun) run(ctx context.Context, rates map[string]float64) (sample, error) {
-	if err := o.lab.redis.empty(ctx); err != nil {
-		return sample{}, err
+	if !o.keep {
+		if err := o.lab.redis.empty(ctx); err != nil {
+			return sample{}, err
+		}
 	}
 	first, limit := uint64(0), uint64(math.MaxUint64)
 	known := o.system.name + " " + o.workload.name
@@ -64,7 +67,9 @@ func (o oneRun) run(ctx context.Context, rates map[string]float64) (sample, erro
 		return sample{}, err
 	}
 	ops := float64(got.Ops)
-	rates[known] = max(rates[known], ops/got.Elapsed.Seconds())
+	if o.workload.entries != nil {
+		rates[known] = max(rates[known], ops/got.Elapsed.Seconds())
+	}
 	return sample{
 		Workload: o.workload.name, Connections: o.connections, System: o.system.name,
 		CPUPerOp: float64((spent - before.cpu).Microseconds()) / ops,

@@ -17,6 +17,7 @@ type workload struct {
 const (
 	right      = `"authenticated":true`
 	wrong      = `"InvalidAuthCode"`
+	unknown    = `"UnknownAuthId"`
 	targets    = 10_000 // entries at which wrong codes go, one after the other
 	manyTrials = 1 << 40
 )
@@ -25,7 +26,8 @@ const (
 func workloads() []workload {
 	return []workload{
 		{name: "create", step: func(c *client, l *lab, _, _ uint64) error {
-			return c.doCreate(l.reserve(1))
+			n := l.reserve(1)
+			return c.doCreate(n, n)
 		}},
 		{name: "verify-right", attempts: 3, entries: func(ops uint64) uint64 { return ops },
 			step: func(c *client, _ *lab, first, op uint64) error {
@@ -43,7 +45,7 @@ func workloads() []workload {
 // cycle requests a code, enters a wrong one and then the right one.
 func cycle(c *client, l *lab, _, _ uint64) error {
 	n := l.reserve(1)
-	if err := c.doCreate(n); err != nil {
+	if err := c.doCreate(n, n); err != nil {
 		return err
 	}
 	code, received := l.carrier.codeOf(n)

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+const mega = 1 << 20
+
+// What a replica may take.
+const (
+	targetStart  = 150.0 // milliseconds until it is ready, Redis being there
+	targetIdle   = 25.0  // MiB resident
+	targetLoad   = 60.0  // MiB resident at most, under load
+	targetBinary = 25.0  // million bytes
+)
+
+// footprint measures what a replica takes, and fails if that is too much.
+func footprint(ctx context.Context, args []string, out, progress io.Writer) error {
+	flags := flag.NewFlagSet("start", flag.ContinueOnError)
+	starts := flags.Int("starts", 11, "how often to start")
+	length := flags.Duration("length", 5*time.Second, "length of the load")
+	connections := flags.Int("connections", 64, "connections of the load")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	l, err := openLab(ctx)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	_, _ = fmt.Fprintln(progress, "building")
+	binary, err := l.build(ctx, "start", ".")
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(binary)
+	if err != nil {
+		return err
+	}
+	took, idle, loaded := make([]float64, max(*starts, 1)), 0.0, 0.0
+	for i := range took {
+		begun := time.Now()
+		s, err := l.startService(ctx, "service", binary)
+		if err != nil {
+			return err
+		}
+		took[i] = time.Since(begun).Seconds() * 1e3
+		if i == len(took)-1 {
+			idle, loaded, err = l.resident(ctx, s, *connections, *length)
+		}
+		s.close()
+		if err != nil {
+			return err
+		}
+	}
+	lines := []struct {
+		what, unit    string
+		value, target float64
+	}{
+		{"start until ready, median", "ms", median(took), targetStart},
+		{"resident when idle", "MiB", idle, targetIdle},
+		{fmt.Sprintf("resident with %d connections, most", *connections), "MiB", loaded, targetLoad},
+		{"binary", "MB", float64(info.Size()) / 1e6, targetBinary},
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	missed := false
+	for _, line := range lines {
+		missed = missed || line.value > line.target
+		_, _ = fmt.Fprintf(w, "%s\t%.1f %s\t%s\n", line.what, line.value, line.unit, verdict(line.value, line.target))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if missed {
+		return errors.New("a target is missed")
+	}
+	return nil
+}
+
+// resident returns the resident memory of a service in MiB, idle and the most
+// under load.
+func (l *lab) resident(ctx context.Context, s *system, connections int, length time.Duration) (idle, most float64, err error) {
+	if idle, err = statusOf(s.pid(), "VmRSS"); err != nil {
+		return 0, 0, err
+	}
+	load := load{
+		addrs: []string{s.addr}, connections: connections, length: length, limit: math.MaxUint64,
+		step: func(c *client, op uint64) error { return cycle(c, l, 0, op) },
+	}
+	if _, err := load.run(ctx); err != nil {
+		return 0, 0, err
+	}
+	most, err = statusOf(s.pid(), "VmHWM")
+	return idle, most, err
+}
+
+// statusOf reads a size from /proc/PID/status, in MiB.
+func statusOf(pid int, name string) (float64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(status), "\n"+name+":")
+	text, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	kilobytes, err := strconv.ParseFloat(text, 64)
+	return kilobytes * 1024 / mega, err
+}
