@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -20,9 +21,13 @@ func growth(ctx context.Context, args []string, out, progress io.Writer) error {
 	length := flags.Duration("length", 2*time.Second, "length of each run")
 	connections := flags.Int("connections", 16, "number of connections")
 	sizes := flags.String("entries", "1000,100000,3000000", "numbers of live entries; 0 leaves that part out")
+	dir := flags.String("dir", ".", "folder of the source of the service")
 	work := flags.Uint64("work", 20_000, "entries that the replicas check, each twice; 0 leaves that part out")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *rounds < 1 || *length <= 0 || *connections < 1 {
+		return errors.New("-rounds, -length and -connections must be above 0")
 	}
 	var counts []uint64
 	for _, text := range strings.Split(*sizes, ",") {
@@ -40,7 +45,7 @@ func growth(ctx context.Context, args []string, out, progress io.Writer) error {
 		return err
 	}
 	defer first.close()
-	if g.binary, err = first.build(ctx, "growth", "."); err != nil {
+	if g.binary, err = first.build(ctx, "growth", *dir); err != nil {
 		return err
 	}
 	if err := g.entries(ctx, counts); err != nil || *work == 0 {

@@ -27,11 +27,15 @@ const (
 // footprint measures what a replica takes, and fails if that is too much.
 func footprint(ctx context.Context, args []string, out, progress io.Writer) error {
 	flags := flag.NewFlagSet("start", flag.ContinueOnError)
+	dir := flags.String("dir", ".", "folder of the source of the service")
 	starts := flags.Int("starts", 11, "how often to start")
 	length := flags.Duration("length", 5*time.Second, "length of the load")
 	connections := flags.Int("connections", 64, "connections of the load")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *starts < 1 || *length <= 0 || *connections < 1 {
+		return errors.New("-starts, -length and -connections must be above 0")
 	}
 	l, err := openLab(ctx)
 	if err != nil {
@@ -39,7 +43,7 @@ func footprint(ctx context.Context, args []string, out, progress io.Writer) erro
 	}
 	defer l.close()
 	_, _ = fmt.Fprintln(progress, "building")
-	binary, err := l.build(ctx, "start", ".")
+	binary, err := l.build(ctx, "start", *dir)
 	if err != nil {
 		return err
 	}
@@ -47,7 +51,7 @@ func footprint(ctx context.Context, args []string, out, progress io.Writer) erro
 	if err != nil {
 		return err
 	}
-	took, idle, loaded := make([]float64, max(*starts, 1)), 0.0, 0.0
+	took, idle, loaded := make([]float64, *starts), 0.0, 0.0
 	for i := range took {
 		begun := time.Now()
 		s, err := l.startService(ctx, "service", binary)
