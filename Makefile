@@ -43,7 +43,7 @@ bench: ## measure the built service against the least that could do the same; AR
 	go run ./cmd/bench speed $(ARGS)
 
 bench-against: ## measure two commits against each other: make bench-against BASE=main
-	dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && git archive $(BASE) | tar -x -C "$$dir" && \
+	dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT INT TERM && git archive $(BASE) | tar -x -C "$$dir" && \
 	go run ./cmd/bench speed -service base="$$dir",here=. $(ARGS)
 
 bench-memory: ## measure what a pending entry takes of Redis
