@@ -103,6 +103,7 @@ func (g *grower) entries(ctx context.Context, counts []uint64) error {
 		}
 		labs, systems, names = append(labs, l), append(systems, s), append(names, s.name)
 	}
+	known := rates{}
 	var samples []sample
 	for round := range g.rounds + 1 { // the first is not counted
 		for part := range 2 {
@@ -110,11 +111,11 @@ func (g *grower) entries(ctx context.Context, counts []uint64) error {
 				i = (i + round) % len(systems)
 				one := oneRun{
 					lab: labs[i], system: systems[i], workload: among(counts[i])[part],
-					connections: g.connections, length: g.length, keep: true,
+					connections: g.connections, length: g.length,
 				}
-				got, err := one.run(ctx, nil)
+				got, err := one.run(ctx, known)
 				if err != nil {
-					return fmt.Errorf("%s entries: %w", systems[i].name, err)
+					return err
 				}
 				if got.Round = round; round > 0 {
 					samples = append(samples, got)
@@ -146,14 +147,14 @@ func (g *grower) replicas(ctx context.Context, l *lab, entries uint64) error {
 			first = s
 		}
 	}
-	rates := map[int][]float64{}
+	perSecond := map[int][]float64{} // checks, by replicas
 	for round := range g.rounds {
 		for _, n := range []int{1, 2, 4} {
 			rate, err := g.twice(ctx, l, first, addrs[:n], entries)
 			if err != nil {
 				return fmt.Errorf("%d replicas: %w", n, err)
 			}
-			rates[n] = append(rates[n], rate)
+			perSecond[n] = append(perSecond[n], rate)
 		}
 		_, _ = fmt.Fprintf(g.progress, "replicas: round %d of %d done\n", round+1, g.rounds)
 	}
@@ -162,9 +163,9 @@ func (g *grower) replicas(ctx context.Context, l *lab, entries uint64) error {
 	for _, n := range []int{1, 2, 4} {
 		against := make([]float64, g.rounds)
 		for i := range against {
-			against[i] = rates[n][i] / rates[1][i]
+			against[i] = perSecond[n][i] / perSecond[1][i]
 		}
-		_, _ = fmt.Fprintf(w, "%d\t%.0f\t%s\n", n, median(rates[n]), spread(against))
+		_, _ = fmt.Fprintf(w, "%d\t%.0f\t%s\n", n, median(perSecond[n]), spread(against))
 	}
 	return w.Flush()
 }

@@ -14,23 +14,21 @@ import (
 
 const mallocsMetric = "go_memstats_mallocs_total"
 
-// usage is what a process has used since it began.
+// usage is what a system and the Redis below it have used since they began.
 type usage struct {
-	cpu     time.Duration // user and system
-	mallocs float64
+	cpu, redis time.Duration // user and system
+	mallocs    float64       // of the system
 }
 
-// usageOf reads a system's usage, and what reading it costs the system.
-func usageOf(ctx context.Context, s *system) (now usage, reading float64, err error) {
-	before, err := s.mallocs(ctx)
-	if err != nil {
-		return usage{}, 0, err
+func (l *lab) usageOf(ctx context.Context, s *system) (u usage, err error) {
+	if u.mallocs, err = s.mallocs(ctx); err != nil {
+		return usage{}, err
 	}
-	if now.mallocs, err = s.mallocs(ctx); err != nil {
-		return usage{}, 0, err
+	if u.cpu, err = cpuOf(s.pid()); err != nil {
+		return usage{}, err
 	}
-	now.cpu, err = cpuOf(s.pid())
-	return now, now.mallocs - before, err
+	u.redis, err = cpuOf(l.redis.pid())
+	return u, err
 }
 
 // mallocs is the number of allocations so far.

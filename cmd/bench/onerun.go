@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"time"
 )
@@ -13,40 +14,49 @@ type oneRun struct {
 	workload    workload
 	connections int
 	length      time.Duration
-	keep        bool // what is in Redis already
+}
+
+// rates are the most operations per second that were seen so far, of a run's
+// name.
+type rates map[string]float64
+
+func (o oneRun) name() string {
+	return fmt.Sprintf("%s with %d connections against %s", o.workload.name, o.connections, o.system.name)
 }
 
 // firstRate is how many operations per second are reckoned with before any
-// were measured. Where it is too low the run ends early.
+// were measured. Where that is too few the run ends early.
 const firstRate = 10_000
 
-func (o oneRun) run(ctx context.Context, rates map[string]float64) (sample, error) {
-	if !o.keep {
-		if err := o.lab.redis.empty(ctx); err != nil {
-			return sample{}, err
-		}
+// prepare stores what the run needs, and returns the first entry and how many
+// operations there is something to do for.
+func (o oneRun) prepare(ctx context.Context, known rates) (first, limit uint64, err error) {
+	if o.workload.entries == nil {
+		return 0, math.MaxUint64, nil
 	}
-	first, limit := uint64(0), uint64(math.MaxUint64)
-	known := o.system.name + " " + o.workload.name
-	if o.workload.entries != nil {
-		rate := float64(firstRate)
-		if rates[known] > 0 {
-			rate = 1.5 * rates[known]
-		}
-		expected := uint64(rate * o.length.Seconds())
-		count := o.workload.entries(expected)
-		first = o.lab.reserve(count)
-		if count == expected {
-			limit = count
-		}
-		err := seedAll(ctx, first, count, func(ctx context.Context, n uint64) error {
-			return o.system.seed(ctx, n, o.workload.attempts)
-		})
-		if err != nil {
-			return sample{}, err
-		}
+	rate := float64(firstRate)
+	if known[o.name()] > 0 {
+		rate = 1.5 * known[o.name()]
 	}
-	before, reading, err := usageOf(ctx, o.system)
+	limit = uint64(math.Ceil(rate * o.length.Seconds()))
+	count := o.workload.entries(limit)
+	first = o.lab.reserve(count)
+	err = seedAll(ctx, first, count, func(ctx context.Context, n uint64) error {
+		return o.system.seed(ctx, n, o.workload.attempts)
+	})
+	return first, limit, err
+}
+
+func (o oneRun) run(ctx context.Context, known rates) (sample, error) {
+	first, limit, err := o.prepare(ctx, known)
+	if err != nil {
+		return sample{}, err
+	}
+	idle, err := o.lab.usageOf(ctx, o.system)
+	if err != nil {
+		return sample{}, err
+	}
+	before, err := o.lab.usageOf(ctx, o.system)
 	if err != nil {
 		return sample{}, err
 	}
@@ -56,24 +66,19 @@ func (o oneRun) run(ctx context.Context, rates map[string]float64) (sample, erro
 	}
 	got, err := load.run(ctx)
 	if err != nil {
-		return sample{}, err
+		return sample{}, fmt.Errorf("%s: %w", o.name(), err)
 	}
-	spent, err := cpuOf(o.system.pid())
-	if err != nil {
-		return sample{}, err
-	}
-	allocated, err := o.system.mallocs(ctx)
+	after, err := o.lab.usageOf(ctx, o.system)
 	if err != nil {
 		return sample{}, err
 	}
 	ops := float64(got.Ops)
-	if o.workload.entries != nil {
-		rates[known] = max(rates[known], ops/got.Elapsed.Seconds())
-	}
+	known[o.name()] = max(known[o.name()], ops/got.Elapsed.Seconds())
 	return sample{
 		Workload: o.workload.name, Connections: o.connections, System: o.system.name,
-		CPUPerOp: float64((spent - before.cpu).Microseconds()) / ops,
-		Allocs:   (allocated - before.mallocs - reading) / ops,
-		result:   got,
+		CPUPerOp:   float64((after.cpu - before.cpu).Microseconds()) / ops,
+		RedisPerOp: float64((after.redis - before.redis).Microseconds()) / ops,
+		Allocs:     (after.mallocs - before.mallocs - (before.mallocs - idle.mallocs)) / ops, // without those of asking
+		result:     got,
 	}, nil
 }

@@ -20,6 +20,7 @@ type sample struct {
 	Connections int     `json:"connections"`
 	System      string  `json:"system"`
 	CPUPerOp    float64 `json:"cpu_us_per_op"`
+	RedisPerOp  float64 `json:"redis_cpu_us_per_op"`
 	Allocs      float64 `json:"allocs_per_op"`
 	result
 }
@@ -141,17 +142,20 @@ func (p *plan) run(ctx context.Context, progress io.Writer) ([]sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	rates := map[string]float64{} // operations per second of the last run, by system and workload
+	known := rates{}
 	var samples []sample
 	for round := range p.rounds + 1 { // the first is not counted: pools and heaps find their size
 		for _, w := range p.workloads {
 			for _, connections := range p.connections {
 				for i := range systems {
 					s := systems[(i+round)%len(systems)] // none is always the first
+					if err := l.redis.empty(ctx); err != nil {
+						return nil, err
+					}
 					one := oneRun{lab: l, system: s, workload: w, connections: connections, length: p.length(round)}
-					got, err := one.run(ctx, rates)
+					got, err := one.run(ctx, known)
 					if err != nil {
-						return nil, fmt.Errorf("%s with %d connections against %s: %w", w.name, connections, s.name, err)
+						return nil, err
 					}
 					if got.Round = round; round > 0 {
 						samples = append(samples, got)

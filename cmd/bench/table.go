@@ -29,7 +29,7 @@ func writeTable(out io.Writer, samples []sample, systems, bases []string) error 
 		runs[r] = append(runs[r], s)
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprint(w, "workload\tconns\tsystem\tops/s\tp50 ms\tp99 ms\tCPU µs/op\tallocs/op\t503")
+	_, _ = fmt.Fprint(w, "workload\tconns\tsystem\tops/s\tp50 ms\tp99 ms\tCPU µs/op\tRedis µs/op\tallocs/op\t503")
 	for _, base := range bases {
 		_, _ = fmt.Fprintf(w, "\tops/s to %s\tCPU to %[1]s", base)
 	}
@@ -38,9 +38,9 @@ func writeTable(out io.Writer, samples []sample, systems, bases []string) error 
 		for _, system := range systems {
 			r := row{group.workload, group.connections, system}
 			own := runs[r]
-			_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%.0f\t%.2f\t%.2f\t%.0f\t%.0f\t%.2f%%", r.workload, r.connections, r.system,
-				median(each(own, rate)), median(each(own, p50)), median(each(own, p99)), median(each(own, cpu)), median(each(own, allocs)),
-				median(each(own, refused)))
+			_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%.0f\t%.2f\t%.2f\t%.0f\t%.0f\t%.0f\t%.2f%%", r.workload, r.connections, r.system,
+				median(each(own, rate)), median(each(own, p50)), median(each(own, p99)), median(each(own, cpu)),
+				median(each(own, redisCPU)), median(each(own, allocs)), median(each(own, refused)))
 			for _, base := range bases {
 				other := runs[row{r.workload, r.connections, base}]
 				_, _ = fmt.Fprintf(w, "\t%s\t%s", spread(ratios(own, other, rate)), spread(ratios(own, other, cpu)))
@@ -51,11 +51,12 @@ func writeTable(out io.Writer, samples []sample, systems, bases []string) error 
 	return w.Flush()
 }
 
-func rate(s sample) float64   { return float64(s.Ops) / s.Elapsed.Seconds() }
-func p50(s sample) float64    { return s.P50.Seconds() * 1e3 }
-func p99(s sample) float64    { return s.P99.Seconds() * 1e3 }
-func cpu(s sample) float64    { return s.CPUPerOp }
-func allocs(s sample) float64 { return s.Allocs }
+func rate(s sample) float64     { return float64(s.Ops) / s.Elapsed.Seconds() }
+func p50(s sample) float64      { return s.P50.Seconds() * 1e3 }
+func p99(s sample) float64      { return s.P99.Seconds() * 1e3 }
+func cpu(s sample) float64      { return s.CPUPerOp }
+func redisCPU(s sample) float64 { return s.RedisPerOp }
+func allocs(s sample) float64   { return s.Allocs }
 
 func refused(s sample) float64 {
 	return 100 * float64(s.Refused) / float64(s.Ops+s.Refused)

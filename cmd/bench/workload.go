@@ -9,7 +9,7 @@ import (
 // workload is one kind of operation.
 type workload struct {
 	name     string
-	entries  func(ops uint64) uint64 // how many must be stored before so many operations; nil is none
+	entries  func(ops uint64) uint64 // how many are stored for so many operations; nil is none
 	attempts int64                   // that each has
 	step     func(c *client, l *lab, first, op uint64) error
 }
