@@ -6,7 +6,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
-.PHONY: help build check lint test faults cover fuzz bench bench-against bench-memory bench-growth bench-start bench-go bench-stat demo fmt
+.PHONY: help build check lint test faults cover fuzz bench bench-against bench-memory bench-growth bench-start bench-go bench-stat capacity demo fmt
 
 help: ## print the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -55,8 +55,11 @@ bench-growth: ## measure with 1,000 to 3,000,000 live entries, and with 1, 2 and
 bench-start: ## measure start, memory and size of a replica against their targets
 	go run ./cmd/bench start $(ARGS)
 
+capacity: ## measure all of that, and write deploy/capacity.md
+	go run ./cmd/bench capacity $(ARGS)
+
 bench-go: ## run the Go benchmarks of the hot path, with their allocations
-	go test -run '^$$' -bench . -benchmem ./api ./codes ./redisstore ./cmd/sms-verification
+	go test -run '^$$' -bench . -benchmem $(ARGS) ./api ./codes ./redisstore ./cmd/sms-verification
 
 bench-stat: ## compare two outputs of bench-go: make bench-stat OLD=old.txt NEW=new.txt
 	$(BENCHSTAT) $(OLD) $(NEW)

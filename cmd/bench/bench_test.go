@@ -228,3 +228,39 @@ func TestBadFlags(t *testing.T) {
 		}
 	}
 }
+
+// TestCapacity works a fleet out by hand.
+func TestCapacity(t *testing.T) {
+	var samples []sample
+	for _, w := range workloads() {
+		for _, system := range []string{"service", floorCommand} {
+			s := sample{Workload: w.name, Connections: planned, System: system, CPUPerOp: 1000, RedisPerOp: 250}
+			if system == floorCommand {
+				s.CPUPerOp = 1
+			}
+			samples = append(samples, s)
+		}
+	}
+	r := report{Speed: "the speed\n"}
+	r.plan(samples, []kept{{each: 200}, {each: 300}, {each: 420}, {each: 600}})
+	// 100 million a day are 5,787 a second at the peak: 5.8 processors of
+	// replicas, 1.4 of Redis. 20.8 million entries wait, of 300 bytes; and
+	// 100 million numbers have 120 and 180 bytes: 36.25 GB.
+	f := r.Fleets[3]
+	if math.Round(f.PerSecond) != 5787 || math.Round(f.Pending) != 20_833_333 || math.Round(100*f.Gigabytes) != 3625 ||
+		f.Replicas != 6 || f.Masters != 5 || math.Round(10*f.Redis1) != 14 {
+		t.Errorf("%+v", f)
+	}
+	var document bytes.Buffer
+	if err := r.write(&document); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"| 100,000,000 | 5,787 | 20,833,333 | 36 GB | 5.8, 1.4 | 6 | 5 |\n", "```\nthe speed\n```\n",
+		"| checks a second, for each Redis master | 4,000 |",
+	} {
+		if !strings.Contains(document.String(), want) {
+			t.Errorf("lacks %q:\n%s", want, &document)
+		}
+	}
+}

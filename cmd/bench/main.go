@@ -2,10 +2,11 @@
 // real redis-server and the Flowroute simulator, all on loopback and ended
 // with it.
 //
-//	go run ./cmd/bench speed    requests against the floor, or two builds against each other
-//	go run ./cmd/bench memory   what a pending entry takes of Redis
-//	go run ./cmd/bench growth   the same load with more entries, and with more replicas
-//	go run ./cmd/bench start    start, memory and size of a replica, against their targets
+//	go run ./cmd/bench speed     requests against the floor, or two builds against each other
+//	go run ./cmd/bench memory    what a pending entry takes of Redis
+//	go run ./cmd/bench growth    the same load with more entries, and with more replicas
+//	go run ./cmd/bench start     start, memory and size of a replica, against their targets
+//	go run ./cmd/bench capacity  all of it, written as a document
 //
 // Each command lists its flags with -help. CONTRIBUTING.md says how to read
 // what they print.
@@ -44,10 +45,11 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 		"memory":     memory,
 		"growth":     growth,
 		"start":      footprint,
+		"capacity":   capacity,
 		floorCommand: floor, // started by speed
 	}
 	if len(args) > 0 && commands[args[0]] != nil {
 		return commands[args[0]](ctx, args[1:], out, progress)
 	}
-	return errors.New("usage: bench speed|memory|growth|start [flags]")
+	return errors.New("usage: bench speed|memory|growth|start|capacity [flags]")
 }

@@ -45,44 +45,69 @@ func stages() []stage {
 	}
 }
 
+// kept is what Redis holds after a stage.
+type kept struct {
+	stage
+	each float64 // bytes for one entry with everything beside it
+	keys string  // how many of each kind, and what one takes
+}
+
 func memory(ctx context.Context, args []string, out, progress io.Writer) error {
 	flags := flag.NewFlagSet("memory", flag.ContinueOnError)
 	entries := flags.Uint64("entries", 1_000_000, "pending entries, of as many recipients")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if *entries < 1 || *entries > codes.MaxWindowCount {
-		return fmt.Errorf("-entries: 1 to %d", codes.MaxWindowCount)
-	}
-	l, err := openLab(ctx)
+	all, err := measureMemory(ctx, *entries, progress)
 	if err != nil {
 		return err
 	}
+	return writeMemory(out, *entries, all)
+}
+
+func measureMemory(ctx context.Context, entries uint64, progress io.Writer) ([]kept, error) {
+	if entries < 1 || entries > codes.MaxWindowCount {
+		return nil, fmt.Errorf("-entries: 1 to %d", codes.MaxWindowCount)
+	}
+	l, err := openLab(ctx)
+	if err != nil {
+		return nil, err
+	}
 	defer l.close()
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintf(w, "%d pending entries\tB/entry\ttarget\t10 million\t100 million\tkeys, and bytes of each\n", *entries)
+	var all []kept
 	for _, s := range stages() {
-		_, _ = fmt.Fprintf(progress, "storing: %s\n", s.name)
+		_, _ = fmt.Fprintf(progress, "storing %d entries: %s\n", entries, s.name)
+		k := kept{stage: s}
 		if err := l.redis.empty(ctx); err != nil {
-			return err
+			return nil, err
 		}
 		before, err := l.usedMemory(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if err := l.fill(ctx, s, *entries); err != nil {
-			return err
+		if err := l.fill(ctx, s, entries); err != nil {
+			return nil, err
 		}
-		kinds, err := l.sweep(ctx)
-		if err != nil {
-			return err
+		if k.keys, err = l.sweep(ctx); err != nil {
+			return nil, err
 		}
 		after, err := l.usedMemory(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		each := (after - before) / float64(*entries)
-		_, _ = fmt.Fprintf(w, "%s\t%.0f\t%s\t%.1f GB\t%.0f GB\t%s\n", s.name, each, verdict(each, s.target), each/100, each/10, kinds)
+		k.each = (after - before) / float64(entries)
+		all = append(all, k)
+	}
+	return all, nil
+}
+
+// writeMemory writes what was measured, and what more entries need: each takes
+// the same, but for the tables of Redis, which double at a time.
+func writeMemory(out io.Writer, entries uint64, all []kept) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintf(w, "%d pending entries\tB/entry\ttarget\t10 million\t100 million\tkeys, and bytes of each\n", entries)
+	for _, k := range all {
+		_, _ = fmt.Fprintf(w, "%s\t%.0f\t%s\t%.1f GB\t%.0f GB\t%s\n", k.name, k.each, verdict(k.each, k.target), k.each/100, k.each/10, k.keys)
 	}
 	return w.Flush()
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -24,6 +25,12 @@ const (
 	targetBinary = 25.0  // million bytes
 )
 
+// figure is one thing that a replica takes.
+type figure struct {
+	what, unit    string
+	value, target float64
+}
+
 // footprint measures what a replica takes, and fails if that is too much.
 func footprint(ctx context.Context, args []string, out, progress io.Writer) error {
 	flags := flag.NewFlagSet("start", flag.ContinueOnError)
@@ -37,58 +44,64 @@ func footprint(ctx context.Context, args []string, out, progress io.Writer) erro
 	if *starts < 1 || *length <= 0 || *connections < 1 {
 		return errors.New("-starts, -length and -connections must be above 0")
 	}
-	l, err := openLab(ctx)
+	_, _ = fmt.Fprintln(progress, "building, starting")
+	figures, err := measureFootprint(ctx, *dir, *starts, *connections, *length)
 	if err != nil {
 		return err
 	}
-	defer l.close()
-	_, _ = fmt.Fprintln(progress, "building")
-	binary, err := l.build(ctx, "start", *dir)
-	if err != nil {
+	if err := writeFootprint(out, figures); err != nil {
 		return err
+	}
+	if slices.ContainsFunc(figures, func(f figure) bool { return f.value > f.target }) {
+		return errors.New("a target is missed")
+	}
+	return nil
+}
+
+func writeFootprint(out io.Writer, figures []figure) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, f := range figures {
+		_, _ = fmt.Fprintf(w, "%s\t%.1f %s\t%s\n", f.what, f.value, f.unit, verdict(f.value, f.target))
+	}
+	return w.Flush()
+}
+
+func measureFootprint(ctx context.Context, dir string, starts, connections int, length time.Duration) ([]figure, error) {
+	l, err := openLab(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer l.close()
+	binary, err := l.build(ctx, "start", dir)
+	if err != nil {
+		return nil, err
 	}
 	info, err := os.Stat(binary)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	took, idle, loaded := make([]float64, *starts), 0.0, 0.0
+	took, idle, loaded := make([]float64, starts), 0.0, 0.0
 	for i := range took {
 		begun := time.Now()
 		s, err := l.startService(ctx, "service", binary)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		took[i] = time.Since(begun).Seconds() * 1e3
 		if i == len(took)-1 {
-			idle, loaded, err = l.resident(ctx, s, *connections, *length)
+			idle, loaded, err = l.resident(ctx, s, connections, length)
 		}
 		s.close()
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	lines := []struct {
-		what, unit    string
-		value, target float64
-	}{
+	return []figure{
 		{"start until ready, median", "ms", median(took), targetStart},
 		{"resident when idle", "MiB", idle, targetIdle},
-		{fmt.Sprintf("resident with %d connections, most", *connections), "MiB", loaded, targetLoad},
+		{fmt.Sprintf("resident with %d connections, most", connections), "MiB", loaded, targetLoad},
 		{"binary", "MB", float64(info.Size()) / 1e6, targetBinary},
-	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	missed := false
-	for _, line := range lines {
-		missed = missed || line.value > line.target
-		_, _ = fmt.Fprintf(w, "%s\t%.1f %s\t%s\n", line.what, line.value, line.unit, verdict(line.value, line.target))
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	if missed {
-		return errors.New("a target is missed")
-	}
-	return nil
+	}, nil
 }
 
 // resident returns the resident memory of a service in MiB, idle and the most
