@@ -79,7 +79,7 @@ func capacity(ctx context.Context, args []string, out, progress io.Writer) error
 		return err
 	}
 	_, _ = fmt.Fprintln(out, "writing", *file)
-	return os.WriteFile(*file, document.Bytes(), 0o644) //nolint:gosec // a document
+	return os.WriteFile(*file, document.Bytes(), 0o644)
 }
 
 // effort is how much to measure.

@@ -18,12 +18,16 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/flowroute/sms-verification/redisstore"
 )
 
 func main() {
+	redisstore.LogTo(slog.New(slog.DiscardHandler)) // what fails says so itself
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

@@ -180,7 +180,7 @@ func seedAll(ctx context.Context, first, count uint64, seed func(ctx context.Con
 	errs := make(chan error, writers)
 	for range writers {
 		wg.Go(func() {
-			for n := next.Add(1) - 1; n < count; n = next.Add(1) - 1 {
+			for n := next.Add(1) - 1; n < count && ctx.Err() == nil; n = next.Add(1) - 1 {
 				if err := patiently(ctx, func() error { return seed(ctx, first+n) }); err != nil {
 					errs <- fmt.Errorf("store entries: %w", err)
 					return
@@ -190,7 +190,10 @@ func seedAll(ctx context.Context, first, count uint64, seed func(ctx context.Con
 	}
 	wg.Wait()
 	close(errs)
-	return <-errs
+	if err := <-errs; err != nil {
+		return err
+	}
+	return ctx.Err()
 }
 
 // patiently does again what a busy machine did not get done in time.
