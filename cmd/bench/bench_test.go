@@ -49,6 +49,7 @@ func bench(t *testing.T, args ...string) string {
 
 // TestSpeed runs every workload for a moment. Every answer is checked on the way.
 func TestSpeed(t *testing.T) {
+	t.Parallel()
 	needRedis(t)
 	file := filepath.Join(t.TempDir(), "samples.json")
 	out := bench(t, "speed", "-rounds", "1", "-seconds", "0.3", "-connections", "4", "-service", "service=../..", "-json", file)
@@ -76,6 +77,7 @@ func TestSpeed(t *testing.T) {
 }
 
 func TestMemory(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	needRedis(t)
 	out := bench(t, "memory", "-entries", "2000")
 	for _, want := range []string{"entry 2000 ×", "x 2000 ×", "s 2000 ×", "g 2000 ×", "t 1 ×"} {
@@ -89,6 +91,7 @@ func TestMemory(t *testing.T) {
 }
 
 func TestGrowth(t *testing.T) {
+	t.Parallel()
 	needRedis(t)
 	out := bench(t, "growth", "-dir", "../..", "-rounds", "1", "-length", "200ms", "-entries", "100,1000", "-work", "500")
 	for _, want := range []string{"verify-wrong", "create", "exactly 500 times right", "\n4 "} {
@@ -222,6 +225,7 @@ func TestBadFlags(t *testing.T) {
 	for _, args := range [][]string{
 		{}, {"fast"}, {"speed", "-rounds", "0"}, {"speed", "-connections", "x"}, {"speed", "-workloads", "all"},
 		{"speed", "-service", "./binary"}, {"memory", "-entries", "0"}, {"growth", "-entries", "many"}, {"start", "-starts", "0"},
+		{"capacity", "-connections", "1"},
 	} {
 		if err := run(t.Context(), args, &bytes.Buffer{}, &bytes.Buffer{}); err == nil {
 			t.Errorf("%v is accepted", args)

@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template"
@@ -96,6 +97,9 @@ func (r *report) measure(ctx context.Context, e effort, progress io.Writer) erro
 	p, err := parsePlan([]string{"-rounds", rounds, "-seconds", seconds, "-connections", e.connections})
 	if err != nil {
 		return err
+	}
+	if !slices.Contains(p.connections, planned) {
+		return fmt.Errorf("-connections: %d must be among them", planned)
 	}
 	var speed, memory, grown, start strings.Builder
 	samples, err := p.run(ctx, progress)
