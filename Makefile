@@ -1,14 +1,15 @@
 # Versions of the tools, in this place only.
-GOLANGCI := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOLANGCI  := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+BENCHSTAT := go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
-.PHONY: help build check lint test chart faults cover fuzz bench demo fmt
+.PHONY: help build check lint test chart faults cover fuzz bench bench-against bench-memory bench-growth bench-start bench-go bench-stat capacity demo fmt
 
 help: ## print the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 build: ## build the static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' ./cmd/sms-verification
@@ -42,8 +43,30 @@ fuzz: ## fuzz the decoder, the message template and the settings, 30 s each
 	go test -run '^$$' -fuzz FuzzTemplate -fuzztime 30s -fuzzminimizetime 10x ./codes
 	go test -run '^$$' -fuzz FuzzYAML -fuzztime 30s -fuzzminimizetime 10x ./config
 
-bench: ## measure the store against a real Redis
-	go test -run '^$$' -bench . -benchmem ./redisstore ./codes
+bench: ## measure the built service against the least that could do the same; ARGS='-rounds 3'
+	go run ./cmd/bench speed $(ARGS)
+
+bench-against: ## measure two commits against each other: make bench-against BASE=main
+	dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT INT TERM && git archive $(BASE) | tar -x -C "$$dir" && \
+	go run ./cmd/bench speed -service base="$$dir",here=. $(ARGS)
+
+bench-memory: ## measure what a pending entry takes of Redis
+	go run ./cmd/bench memory $(ARGS)
+
+bench-growth: ## measure with 1,000 to 3,000,000 live entries, and with 1, 2 and 4 replicas
+	go run ./cmd/bench growth $(ARGS)
+
+bench-start: ## measure start, memory and size of a replica against their targets
+	go run ./cmd/bench start $(ARGS)
+
+capacity: ## measure all of that, and write deploy/capacity.md
+	go run ./cmd/bench capacity $(ARGS)
+
+bench-go: ## run the Go benchmarks of the hot path, with their allocations
+	go test -run '^$$' -bench . -benchmem $(ARGS) ./api ./codes ./redisstore ./cmd/sms-verification
+
+bench-stat: ## compare two outputs of bench-go: make bench-stat OLD=old.txt NEW=new.txt
+	$(BENCHSTAT) $(OLD) $(NEW)
 
 demo: ## show one verification from end to end
 	go run ./cmd/sms-verification demo

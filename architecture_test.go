@@ -34,9 +34,9 @@ var allowed = map[string][]string{
 // only says which packages alone may import a dependency.
 var only = map[string][]string{
 	"github.com/spf13/viper":             {"config"},
-	"github.com/redis/go-redis":          {"redisstore", "redisstore/redistest"},
+	"github.com/redis/go-redis":          {"redisstore", "redisstore/redistest", "cmd/bench"},
 	"github.com/alicebob/miniredis":      {"redisstore/embedded"},
-	"github.com/labstack/echo":           {"api"},
+	"github.com/labstack/echo":           {"api", "cmd/bench"},
 	"go.opentelemetry.io/":               {"cmd/sms-verification/internal/telemetry"},
 	"github.com/prometheus/client_golan": {"api", "cmd/sms-verification", "cmd/sms-verification/internal/telemetry"},
 }

@@ -1,0 +1,88 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+// instant is a Service that answers at once: what is measured is HTTP.
+type instant struct {
+	Service
+	outcome codes.Outcome
+}
+
+func (instant) Create(context.Context, codes.ID, codes.Phone) (codes.Created, error) {
+	return codes.Created{Expiration: time.Hour, Attempts: 3}, nil
+}
+
+func (i instant) Verify(context.Context, codes.ID, codes.Code) (codes.Outcome, error) {
+	return i.outcome, nil
+}
+
+// BenchmarkHandler is one request after another through everything between
+// net/http and package codes: a log line, metrics, the API key and the limit
+// on requests in flight included.
+func BenchmarkHandler(b *testing.B) {
+	verify := `{"auth_id":"bench-1","code":"4903"}`
+	for _, c := range []struct {
+		name, path, body string
+		outcome          codes.Outcome
+		status           int
+	}{
+		{"create", "/", createBody("bench-1"), codes.Outcome{}, http.StatusOK},
+		{"right", "/verify", verify, codes.Outcome{Status: codes.Right}, http.StatusOK},
+		{"wrong", "/verify", verify, codes.Outcome{Status: codes.Wrong, Left: 2}, http.StatusBadRequest},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			handler := New(Options{
+				Service:     instant{outcome: c.outcome},
+				State:       &state{ready: true},
+				Keys:        []Key{key("bench", "secret")},
+				Failures:    &failures{},
+				Hasher:      codes.NewHasher([]byte("test")),
+				Logger:      slog.New(slog.NewJSONHandler(io.Discard, nil)),
+				Registerer:  prometheus.NewRegistry(),
+				MaxInFlight: 1000,
+			}).Handler()
+			body := bytes.NewReader(nil)
+			r, err := http.NewRequest(http.MethodPost, c.path, io.NopCloser(body))
+			if err != nil {
+				b.Fatal(err)
+			}
+			r.RemoteAddr = "127.0.0.1:1234"
+			r.Header = http.Header{
+				"Content-Type": {"application/json"}, "Authorization": {"Bearer secret"}, "Content-Length": {strconv.Itoa(len(c.body))},
+			}
+			w := &discard{header: http.Header{}}
+			b.ReportAllocs()
+			for b.Loop() {
+				clear(w.header)
+				body.Reset([]byte(c.body))
+				handler.ServeHTTP(w, r)
+				if w.status != c.status {
+					b.Fatalf("status %d", w.status)
+				}
+			}
+		})
+	}
+}
+
+// discard is a ResponseWriter that allocates nothing.
+type discard struct {
+	header http.Header
+	status int
+}
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) WriteHeader(status int)      { d.status = status }
+func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
