@@ -59,6 +59,13 @@
 // the carrier accepts in a second. A request that a limit refuses takes no
 // place in any.
 //
+// # Test recipients
+//
+// A number in [Rules].TestRecipients gets a fixed code and no message, until
+// TestsUntil. All else is as for other numbers, the limits on sends and wrong
+// codes of its number too; Total, Rate and Recipients, which are about
+// messages, do not concern it.
+//
 // # At rest
 //
 // Auth_ids, codes and numbers are kept as HMACs under the service's secret

@@ -57,7 +57,8 @@ type Limits struct {
 // Place is one request's place in the limits.
 type Place struct {
 	Recipient Digest
-	Op        Op // tells this request's place from others
+	Op        Op   // tells this request's place from others
+	Unsent    bool // no SMS will go out: Total and Rate are left alone
 }
 
 // Limiter keeps [Limits], for any number of replicas at once. What it counts

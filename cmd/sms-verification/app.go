@@ -136,6 +136,9 @@ func rulesOf(cfg *config.Config) (codes.Rules, error) {
 		Message:    cfg.AuthMessage,
 		OrgName:    cfg.OrgName,
 		Recipients: recipients,
+
+		TestRecipients: cfg.TestRecipients,
+		TestsUntil:     cfg.TestRecipientsUntil,
 	}, nil
 }
 
