@@ -76,12 +76,8 @@ func (a *app) wire(phone io.Writer) (err error) {
 	hasher, previous := hashersOf(cfg)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	service := codes.NewService(rules, hasher, previous, a.store, a.store, a.sender)
-	// The longest create: its turn, its send with what comes before it is
-	// tried again, and Redis before and after.
-	longest := 2*cfg.FlowrouteMaxWait + cfg.FlowrouteTimeout + 3*time.Second
 	server := api.New(api.Options{
-		Service:        codes.NewOnce(service, a.store, longest),
+		Service:        a.service(rules, hasher, previous),
 		State:          &a.state,
 		Keys:           keysOf(cfg),
 		Failures:       a.store,
@@ -91,7 +87,13 @@ func (a *app) wire(phone io.Writer) (err error) {
 		Registerer:     registry,
 		MaxInFlight:    cfg.MaxInFlight,
 	})
-	if a.public, err = a.listen(cfg.ListenAddr, server.Handler()); err != nil {
+	public := server.Handler()
+	if a.debug != nil {
+		if public, err = a.debug.tryIt(public, cfg); err != nil {
+			return err
+		}
+	}
+	if a.public, err = a.listen(cfg.ListenAddr, public); err != nil {
 		return fmt.Errorf("LISTEN_ADDR: %w", err)
 	}
 	if cfg.AdminAddr == "" {
@@ -101,6 +103,22 @@ func (a *app) wire(phone io.Writer) (err error) {
 		return fmt.Errorf("ADMIN_ADDR: %w", err)
 	}
 	return nil
+}
+
+// service is what answers the requests.
+func (a *app) service(rules codes.Rules, hasher, previous *codes.Hasher) api.Service {
+	// The longest create: its turn, its send with what comes before it is
+	// tried again, and Redis before and after.
+	longest := 2*a.cfg.FlowrouteMaxWait + a.cfg.FlowrouteTimeout + 3*time.Second
+	under := func(r codes.Rules) api.Service {
+		return codes.NewOnce(codes.NewService(r, hasher, previous, a.store, a.store, a.sender), a.store, longest)
+	}
+	if a.debug == nil {
+		return under(rules)
+	}
+	brief := rules
+	brief.Expiration = time.Second
+	return acting{Service: under(rules), brief: under(brief)}
 }
 
 func openStore(cfg *config.Config, url, mode string) (*redisstore.Store, error) {
