@@ -132,6 +132,7 @@ function step(name, title, lead) {
   $("number-form").hidden = name !== "number";
   $("code-form").hidden = name !== "code";
   $("done").hidden = name !== "done";
+  $("tick").toggleAttribute("hidden", name !== "done"); // an SVG has no property hidden
   $("title").textContent = title;
   $("lead").textContent = lead;
 }

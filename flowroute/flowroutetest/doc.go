@@ -29,6 +29,10 @@
 //	15005550004  accepted, connection reset
 //	15005550005  accepted, answer cut off
 //
+// In debug mode, and not here, the service itself acts out two more:
+// 15005550090 has reached a limit, and the code of 15005550091 has expired
+// when the answer comes, a second later.
+//
 // # Control over HTTP
 //
 // For tests of another process the simulator answers under a prefix that
