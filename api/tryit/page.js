@@ -311,10 +311,18 @@ for (const button of document.querySelectorAll("[data-number]")) {
 const seen = new Set();
 let owner = "";
 
+const codeIn = (text) => text.match(new RegExp(`(?<!\\d)\\d{${digits}}(?!\\d)`));
+
+function fillIn(code) {
+  if ($("code-form").hidden) return;
+  $("code").value = code;
+  $("code").focus();
+}
+
 // bubble shows a message. The code in it can be tapped.
 function bubble(text) {
   const b = element("p", "bubble new");
-  const found = text.match(new RegExp(`(?<!\\d)\\d{${digits}}(?!\\d)`));
+  const found = codeIn(text);
   if (!found) {
     b.textContent = text;
     return b;
@@ -322,13 +330,25 @@ function bubble(text) {
   const tap = element("button", "", found[0]);
   tap.type = "button";
   tap.setAttribute("aria-label", `Fill in the code ${found[0]}`);
-  tap.addEventListener("click", () => {
-    if ($("code-form").hidden) return;
-    $("code").value = found[0];
-    $("code").focus();
-  });
+  tap.addEventListener("click", () => fillIn(found[0]));
   b.append(text.slice(0, found.index), tap, text.slice(found.index + found[0].length));
   return b;
+}
+
+// headsUp shows a message on top of the page if the phone is out of sight.
+function headsUp(text) {
+  const phone = document.querySelector(".phone").getBoundingClientRect();
+  const found = codeIn(text);
+  if (!found || phone.top < innerHeight - 240 && phone.bottom > 240) return;
+  $("banner-text").textContent = text;
+  $("banner").setAttribute("aria-label", `New message. Fill in the code ${found[0]}`);
+  $("banner").hidden = false;
+  $("banner").onclick = () => {
+    $("banner").hidden = true;
+    fillIn(found[0]);
+  };
+  clearTimeout(headsUp.timer);
+  headsUp.timer = setTimeout(() => { $("banner").hidden = true; }, 8000);
 }
 
 function receive(messages) {
@@ -341,6 +361,7 @@ function receive(messages) {
     $("messages").append(item);
     $("from").textContent = pretty(m.from);
     $("thread").scrollTop = $("thread").scrollHeight;
+    if (Date.now() - new Date(m.at) < 5000) headsUp(m.text);
   }
   $("empty").hidden = seen.size > 0;
 }

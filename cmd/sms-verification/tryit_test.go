@@ -58,7 +58,17 @@ func TestTryIt(t *testing.T) {
 			if len(first) != 6 || !strings.Contains(p.stdout.String(), first) {
 				t.Fatalf("the phone shows the code %q", first)
 			}
+			if l.width < 400 { // the phone is out of sight
+				b.shows("#banner-text", first)
+			}
 			b.state("2-code-sent-" + l.name)
+			if l.width < 400 {
+				b.click("#banner")
+				b.wantFocus("code")
+				if got := js[string](b, `document.querySelector("#code").value`); got != first {
+					t.Errorf("the banner filled in %q, not %q", got, first)
+				}
+			}
 
 			b.tryCode(otherCode(first))
 			b.shows("#notice", "That is not the code. 1 attempt left.")
