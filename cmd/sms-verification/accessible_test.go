@@ -8,11 +8,14 @@ import (
 )
 
 // accessible checks what everybody needs: names for all that can be used,
-// labels of fields, contrast, and nothing that is wider than the window.
+// labels of fields, contrast, nothing that moves or is wider than the window.
 func (b *tab) accessible(state string) {
 	b.Helper()
 	if wide := js[int](b, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {
 		b.Errorf("%s: the page is %d pixels wider than the window", state, wide)
+	}
+	if moving := js[int](b, `document.getAnimations().length`); moving > 0 { // the tests ask for reduced motion
+		b.Errorf("%s: %d things move", state, moving)
 	}
 	for _, pale := range js[[]string](b, "%s", contrastScript) {
 		b.Errorf("%s: too little contrast: %s", state, pale)
