@@ -70,7 +70,7 @@ func (l *loader) checkCodeSecret(c *Config) {
 // checkTestRecipients sees to it that a way around the message does not stay
 // open because somebody forgot it.
 func (l *loader) checkTestRecipients(c *Config) {
-	if c.TestRecipients.Len() == 0 {
+	if !l.isSet(keyTestRecipients) {
 		return
 	}
 	if !c.DebugMode && !l.anyWrong(keyTestsUntil, keyDebugMode) && !c.TestRecipientsUntil.After(time.Now()) {
