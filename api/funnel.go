@@ -67,11 +67,11 @@ func (f *funnel) created(caller string, begun time.Time, c codes.Created, err er
 	if c.Repeated {
 		return
 	}
-	counters := f.callers[caller]
-	if err == nil || errors.Is(err, codes.ErrUnconfirmed) {
+	counters, sent := f.callers[caller], c.MessageID != "" // else a test recipient
+	if sent || errors.Is(err, codes.ErrUnconfirmed) {
 		counters.created[c.Area].Inc()
 	}
-	if err == nil {
+	if sent {
 		counters.sent[c.Area].Inc()
 		counters.segments[c.Area].Add(float64(c.Segments))
 	}

@@ -71,6 +71,13 @@
 // but no more of them for a number than Sends allow, and none under Total.
 // Whether a code is right never depends on a receipt.
 //
+// # Test recipients
+//
+// A number in [Rules].TestRecipients gets a fixed code and no message, until
+// TestsUntil. All else is as for other numbers, the limits on sends and wrong
+// codes of its number too; Total, Rate and Recipients, which are about
+// messages, do not concern it.
+//
 // # At rest
 //
 // Auth_ids, codes, numbers and the carrier's ids of messages are kept as HMACs under the service's secret

@@ -60,6 +60,7 @@ type Place struct {
 	Recipient Digest
 	Op        Op   // tells this request's place from others
 	Paid      bool // the carrier took the message: when given back, its place under Total stays
+	Unsent    bool // no SMS will go out: Total and Rate are left alone
 }
 
 // Limiter keeps [Limits], for any number of replicas at once. What it counts

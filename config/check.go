@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // check looks at what several settings say together. A setting that is wrong
@@ -23,6 +24,7 @@ func (l *loader) check(c *Config) {
 	}
 	l.checkReceipts(c)
 	l.checkCodeSecret(c)
+	l.checkTestRecipients(c)
 }
 
 // checkReceipts: one of the two alone is more likely a mistake than a wish.
@@ -75,4 +77,18 @@ func (l *loader) checkCodeSecret(c *Config) {
 		l.bad(keyCodeSecret, "", errors.New("cannot be derived from FLOWROUTE_SECRET_KEY; set it"))
 	}
 	c.codeSecret = derived
+}
+
+// checkTestRecipients sees to it that a way around the message does not stay
+// open because somebody forgot it.
+func (l *loader) checkTestRecipients(c *Config) {
+	if !l.isSet(keyTestRecipients) {
+		return
+	}
+	if !c.DebugMode && !l.anyWrong(keyTestsUntil, keyDebugMode) && !c.TestRecipientsUntil.After(time.Now()) {
+		l.bad(keyTestsUntil, l.origins[keyTestsUntil], errors.New("must name a day or time in the future, such as 2030-01-31, when TEST_RECIPIENTS is set; write one, or remove TEST_RECIPIENTS"))
+	}
+	if need := c.TestRecipients.Digits(); !l.anyWrong("CODE_LENGTH") && need > c.CodeLength {
+		l.bad(keyTestRecipients, l.origins[keyTestRecipients], fmt.Errorf("has a code of %d digits, leading zeros aside, where CODE_LENGTH is %d; shorten the code", need, c.CodeLength))
+	}
 }

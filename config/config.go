@@ -37,6 +37,9 @@ type Config struct {
 	OrgName        string
 	AuthMessage    codes.Template
 
+	TestRecipients      codes.TestRecipients
+	TestRecipientsUntil time.Time // zero only in debug mode, or without TestRecipients
+
 	DebugMode  bool
 	LogLevel   slog.Level
 	LogRate    int // lines a second; 0 is no limit
@@ -130,6 +133,10 @@ func (c *Config) Warnings() []string {
 	}
 	if len(c.APIKeys) == 0 && !c.DebugMode {
 		w = append(w, "API_KEYS is empty: whoever reaches LISTEN_ADDR can send messages at your cost; add a key")
+	}
+	if n := c.TestRecipients.Len(); n > 0 && !c.DebugMode {
+		w = append(w, fmt.Sprintf("TEST_RECIPIENTS opens a way in until %s: whoever knows one of its %d codes passes without a message; remove it when the tests are over",
+			c.TestRecipientsUntil.Format(time.RFC3339), n))
 	}
 	return w
 }

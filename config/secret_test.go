@@ -22,14 +22,15 @@ func TestSecretsPrintMasked(t *testing.T) {
 	if s.Reveal() != hidden {
 		t.Error("Reveal does not return the secret")
 	}
-	c := mustLoad(t, Source{Environ: environ("CODE_SECRET="+hidden, "CODE_SECRET_PREVIOUS=x"+hidden, "REDIS_URL=redis://u:"+hidden+"@h")})
+	c := mustLoad(t, Source{Environ: environ("CODE_SECRET="+hidden, "CODE_SECRET_PREVIOUS=x"+hidden, "REDIS_URL=redis://u:"+hidden+"@h",
+		"TEST_RECIPIENTS=15005557391=73914682", "CODE_LENGTH=8", "TEST_RECIPIENTS_UNTIL=2999-01-31")})
 	var out bytes.Buffer
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%o", "%t"} { // not %p, which fmt answers by itself and go vet refuses
-		for _, v := range []any{s, &s, []Secret{s}, map[string]Secret{"a": s}, struct{ S Secret }{s}, fmt.Errorf("%w: %v", errors.ErrUnsupported, s), *c, c} {
+		for _, v := range []any{s, &s, []Secret{s}, map[string]Secret{"a": s}, struct{ S Secret }{s}, fmt.Errorf("%w: %v", errors.ErrUnsupported, s), *c, c, c.TestRecipients} {
 			_, _ = fmt.Fprintf(&out, verb+"\n", v)
 		}
 	}
-	for _, v := range []any{s, c, *c, map[string]any{"a": s}} {
+	for _, v := range []any{s, c, *c, map[string]any{"a": s}, c.TestRecipients} {
 		asJSON, errJSON := json.Marshal(v)
 		asYAML, errYAML := yaml.Marshal(v)
 		if err := errors.Join(errJSON, errYAML); err != nil {
@@ -41,7 +42,7 @@ func TestSecretsPrintMasked(t *testing.T) {
 		slog.New(slog.NewTextHandler(&out, nil)).Info("x", "v", v)
 		_, _ = fmt.Fprintf(&out, strings.Clone("no verb"), v)
 	}
-	for _, bad := range []string{hidden, fmt.Sprintf("%x", hidden), fmt.Sprintf("%X", hidden), fmt.Sprintf("%v", []byte(hidden)), accessKey, secretKey} {
+	for _, bad := range []string{hidden, fmt.Sprintf("%x", hidden), fmt.Sprintf("%X", hidden), fmt.Sprintf("%v", []byte(hidden)), accessKey, secretKey, "5557391", "73914682"} {
 		if strings.Contains(out.String(), bad) {
 			t.Errorf("the output holds %q", bad)
 		}
@@ -81,6 +82,9 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 				check(s.key+line, Source{Dir: dirWith(t, name, key+line+"\n")})
 			}
 		}
+	}
+	for _, text := range []string{hidden, "15005550001=" + hidden, hidden + "=1234", "15005550001=1," + hidden} {
+		check("TEST_RECIPIENTS", Source{Environ: environ("TEST_RECIPIENTS=" + text)})
 	}
 	for _, text := range []string{"redis://u:" + hidden + "@h:port", "redis://:" + hidden + "%@h", "http://u:" + hidden + "@h", "redis:" + hidden, hidden, hidden + "\x7f"} {
 		check("REDIS_URL", Source{Environ: environ("REDIS_URL=" + text)})

@@ -31,6 +31,8 @@ const (
 	keyPublicURL        = "PUBLIC_URL"
 	keyWebhookToken     = "WEBHOOK_TOKEN"
 	keyPreviousSecret   = "CODE_SECRET_PREVIOUS"
+	keyTestRecipients   = "TEST_RECIPIENTS"
+	keyTestsUntil       = "TEST_RECIPIENTS_UNTIL"
 	defaultMessage      = "{code}\nWelcome to {org}! Use this one-time code to complete your signup."
 	defaultOrganization = "Your Organization Name"
 )
@@ -75,6 +77,10 @@ func (c *Config) messageSettings() []setting {
 			doc: "key under which codes, ids and numbers are stored, the same on all replicas, 16 random bytes or more; default: derived from `FLOWROUTE_SECRET_KEY`, in debug mode random if that is not set"},
 		{key: keyPreviousSecret, field: secretField(&c.previousSecret, nil),
 			doc: "the `CODE_SECRET` of before, still accepted for checking codes"},
+		{key: keyTestRecipients, field: testRecipientsField(&c.TestRecipients),
+			doc: "numbers for your own tests, such as `15005550001=000000`, comma-separated: their codes are fixed, and nothing is sent to them"},
+		{key: keyTestsUntil, field: untilField(&c.TestRecipientsUntil),
+			doc: "when `TEST_RECIPIENTS` become numbers like any other; required with them unless `DEBUG_MODE`"},
 	}
 }
 

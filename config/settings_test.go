@@ -27,6 +27,15 @@ func windows(t *testing.T, list ...string) []codes.Window {
 	return w
 }
 
+func testRecipients(t *testing.T, list ...string) codes.TestRecipients {
+	t.Helper()
+	r, err := codes.ParseTestRecipients(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 type goodValue struct {
 	text string
 	want any
@@ -59,6 +68,10 @@ func goodValues(t *testing.T) map[string][]goodValue {
 		"CODE_SECRET":         {{"0123", Secret("0123")}},
 		"CODE_SECRET_PREVIOUS": {
 			{"0123", Secret("0123")}},
+		"TEST_RECIPIENTS": {{"15005550001=000000", testRecipients(t, "15005550001=000000")},
+			{"+15005550001 = 0042 , 15005550002=7", testRecipients(t, "15005550001=0042", "15005550002=7")}},
+		"TEST_RECIPIENTS_UNTIL": {{"2030-01-31", time.Date(2030, 2, 1, 0, 0, 0, 0, time.UTC)},
+			{"2030-01-31T12:00:00Z ", time.Date(2030, 1, 31, 12, 0, 0, 0, time.UTC)}, {"2001-01-01", time.Date(2001, 1, 2, 0, 0, 0, 0, time.UTC)}},
 		"DEBUG_MODE": bools,
 		"LOG_LEVEL": {{"debug", slog.LevelDebug}, {"Info", slog.LevelInfo}, {"WARNING", slog.LevelWarn}, {"warn", slog.LevelWarn}, {"error", slog.LevelError},
 			{"CRITICAL", slog.LevelError}, {"10", slog.LevelDebug}, {"20", slog.LevelInfo}, {"30", slog.LevelWarn}, {"40", slog.LevelError}, {"50", slog.LevelError}},
@@ -93,6 +106,7 @@ func loaded(c *Config) map[string]any {
 		"CODE_EXPIRATION": c.CodeExpiration, "RETRIES_ALLOWED": c.RetriesAllowed, "ORG_NAME": c.OrgName,
 		"AUTH_MESSAGE": string(c.AuthMessage.Render("123", "O", time.Hour)),
 		"CODE_SECRET":  Secret(c.CodeSecret()), "CODE_SECRET_PREVIOUS": Secret(c.PreviousCodeSecret()),
+		"TEST_RECIPIENTS": c.TestRecipients, "TEST_RECIPIENTS_UNTIL": c.TestRecipientsUntil,
 		"DEBUG_MODE": c.DebugMode, "LOG_LEVEL": c.LogLevel, "LISTEN_ADDR": c.ListenAddr, "ADMIN_ADDR": c.AdminAddr,
 		"REDIS_URL": c.RedisURL, "REDIS_MODE": c.RedisMode, "REDIS_KEY_PREFIX": c.RedisKeyPrefix, "API_KEYS": c.APIKeys,
 		"SEND_LIMITS": c.SendLimits, "GUESS_LIMITS": c.GuessLimits, "SEND_LIMITS_TOTAL": c.SendLimitsTotal,
@@ -109,7 +123,7 @@ func TestGoodValues(t *testing.T) {
 			t.Errorf("%s has no test", s.key)
 		}
 		for _, v := range good[s.key] {
-			env := append([]string{s.key + "=" + v.text}, environ()...)
+			env := append([]string{s.key + "=" + v.text}, environ("TEST_RECIPIENTS_UNTIL=9999-12-31")...)
 			switch s.key { // neither goes without the other
 			case keyPublicURL:
 				env = append(env, keyWebhookToken+"="+testToken)
@@ -155,20 +169,23 @@ func TestBadValues(t *testing.T) {
 		"AUTH_MESSAGE":         {"no code", "{ code }", "{org}", "{code}\xff"},
 		"CODE_SECRET":          {"a\xff"},
 		"CODE_SECRET_PREVIOUS": {"a\xff"},
-		"DEBUG_MODE":           bools,
-		"LOG_LEVEL":            {"trace", "0", "15", "warn!", long},
-		"LISTEN_ADDR":          {"8000", "host", ":", ":http", ":65536", ":-1", "off", "http://0.0.0.0:8000", "::1:80", "a b:80", "a/b:80", "[x]:y"},
-		"ADMIN_ADDR":           {"none", "9464", "tcp://10.0.0.1:9464"},
-		"REDIS_URL":            {"localhost:6379", "http://h", "redis:h", "redis://u:p%@h", "redis://h:port", "h", "tcp://10.0.0.1:6379"},
-		"REDIS_MODE":           {"Cluster", "replica", "standalone,cluster"},
-		"REDIS_KEY_PREFIX":     {"a b", "a\t", "{a}", "}", "a*", "a?", "[", "]", `\`, "é", "a\x7f", long, " a"},
-		"API_KEYS":             {"a", "a:", ":" + hashOf("1"), "a:" + hashOf("1")[1:], "a:" + hashOf("1") + "0", "a b:" + hashOf("1"), long + ":" + hashOf("1"), hashOf("1"), "a:" + strings.Repeat("g", 64), "a:" + hashOf("1") + ",b:" + strings.ToUpper(hashOf("1")), "a:" + hashOf("1") + ","},
-		"SEND_LIMITS":          limits,
-		"GUESS_LIMITS":         limits,
-		"SEND_LIMITS_TOTAL":    limits,
-		"ALLOWED_PREFIXES":     prefixes,
-		"BLOCKED_PREFIXES":     prefixes,
-		"TRUSTED_PROXIES":      {"10.0.0.0/33", "10.0.0", "host", "10.0.0.0/8,", "fe80::1%eth0", "::ffff:10.0.0.0/104", "10.0.0.0/08", "*"},
+		"TEST_RECIPIENTS": {"15005550001", "15005550001=", "=1234", "5005550001=1234", "15005550001=12x4", "15005550001:1234", "15005550001=1234,",
+			"15005550001=1234,+15005550001=4321", "off"},
+		"TEST_RECIPIENTS_UNTIL": {"tomorrow", "2030-02-30", "2030-1-31", "31.01.2030", "2030-01-31 12:00", "2030-01-31T12:00:00", "1893456000"},
+		"DEBUG_MODE":            bools,
+		"LOG_LEVEL":             {"trace", "0", "15", "warn!", long},
+		"LISTEN_ADDR":           {"8000", "host", ":", ":http", ":65536", ":-1", "off", "http://0.0.0.0:8000", "::1:80", "a b:80", "a/b:80", "[x]:y"},
+		"ADMIN_ADDR":            {"none", "9464", "tcp://10.0.0.1:9464"},
+		"REDIS_URL":             {"localhost:6379", "http://h", "redis:h", "redis://u:p%@h", "redis://h:port", "h", "tcp://10.0.0.1:6379"},
+		"REDIS_MODE":            {"Cluster", "replica", "standalone,cluster"},
+		"REDIS_KEY_PREFIX":      {"a b", "a\t", "{a}", "}", "a*", "a?", "[", "]", `\`, "é", "a\x7f", long, " a"},
+		"API_KEYS":              {"a", "a:", ":" + hashOf("1"), "a:" + hashOf("1")[1:], "a:" + hashOf("1") + "0", "a b:" + hashOf("1"), long + ":" + hashOf("1"), hashOf("1"), "a:" + strings.Repeat("g", 64), "a:" + hashOf("1") + ",b:" + strings.ToUpper(hashOf("1")), "a:" + hashOf("1") + ","},
+		"SEND_LIMITS":           limits,
+		"GUESS_LIMITS":          limits,
+		"SEND_LIMITS_TOTAL":     limits,
+		"ALLOWED_PREFIXES":      prefixes,
+		"BLOCKED_PREFIXES":      prefixes,
+		"TRUSTED_PROXIES":       {"10.0.0.0/33", "10.0.0", "host", "10.0.0.0/8,", "fe80::1%eth0", "::ffff:10.0.0.0/104", "10.0.0.0/08", "*"},
 		"PUBLIC_URL": {"sms.example.com", "//h", "ftp://h", "https://", "https://h/?a=1", "https://h/?", "https://h/#f", "https://u@h", "https://u:p@h",
 			"http://sms.example.com", "http://10.0.0.1", "http://localhost.evil.com", "\x01"},
 		"WEBHOOK_TOKEN":    {"0123456789abcde", "0123456789abcdef/", " 0123456789abcdef", "0123456789abcdef%20", "0123456789abcdeé", strings.Repeat("x", 129), " "},
@@ -181,7 +198,7 @@ func TestBadValues(t *testing.T) {
 			t.Errorf("%s has no test", s.key)
 		}
 		for _, text := range bad[s.key] {
-			_, err := Load(Source{Environ: append([]string{s.key + "=" + text}, environ()...)})
+			_, err := Load(Source{Environ: append([]string{s.key + "=" + text}, environ("TEST_RECIPIENTS_UNTIL=9999-12-31")...)})
 			if err == nil {
 				t.Errorf("%s=%q was accepted", s.key, text)
 				continue
@@ -230,6 +247,44 @@ func TestCallbackURL(t *testing.T) {
 	}
 }
 
+// TestTestRecipients: a fixed code needs an end, and all that is wrong is said
+// without saying a code.
+func TestTestRecipients(t *testing.T) {
+	const list = "TEST_RECIPIENTS=15005550001=0000"
+	for name, o := range map[string][]string{
+		"no end":         environ(list),
+		"a past day":     environ(list, "TEST_RECIPIENTS_UNTIL=2001-01-31"),
+		"a past moment":  environ(list, "TEST_RECIPIENTS_UNTIL="+time.Now().Add(-time.Second).Format(time.RFC3339)),
+		"debug mode off": environ(list, "DEBUG_MODE=false"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantOne(t, problems(t, Source{Environ: o}), "TEST_RECIPIENTS_UNTIL", "in the future", "remove TEST_RECIPIENTS")
+		})
+	}
+	today := time.Now().UTC().Format(time.DateOnly)
+	if c := mustLoad(t, Source{Environ: environ(list, "TEST_RECIPIENTS_UNTIL="+today)}); !c.TestRecipientsUntil.After(time.Now()) {
+		t.Errorf("%s is over at %s", today, c.TestRecipientsUntil)
+	}
+	if c := mustLoad(t, Source{Environ: []string{"DEBUG_MODE=true", list}}); c.TestRecipients.Len() != 1 || !c.TestRecipientsUntil.IsZero() {
+		t.Error("debug mode needs no end")
+	}
+	file := dirWith(t, "list", "15005550001=0000,15005550002=1111\n") + "/list"
+	if c := mustLoad(t, Source{Environ: environ("TEST_RECIPIENTS_FILE="+file, "TEST_RECIPIENTS_UNTIL=2999-01-31")}); c.TestRecipients.Len() != 2 {
+		t.Errorf("%d from a file", c.TestRecipients.Len())
+	}
+	got := problems(t, Source{Environ: environ("TEST_RECIPIENTS=15005550007=98765,5005550007=98765,15005550007=98764,15005550008=9876x")})
+	if len(got) != 2 || !strings.HasPrefix(got[1], "TEST_RECIPIENTS_UNTIL: must name") {
+		t.Errorf("%q, want both settings", got)
+	}
+	wantOne(t, got[:1], "element 2 is not number=code", "element 3 has the number of an earlier one", "element 4 is not number=code")
+	long := problems(t, Source{Environ: environ("TEST_RECIPIENTS=15005550007=0098765", "TEST_RECIPIENTS_UNTIL=2999-01-31")})
+	wantOne(t, long, "TEST_RECIPIENTS (environment)", "5 digits", "CODE_LENGTH is 4")
+	got = append(got, long...)
+	if all := strings.Join(got, "\n"); strings.Contains(all, "9876") || strings.Contains(all, "5550007") {
+		t.Errorf("a code or number is shown: %s", all)
+	}
+}
+
 func TestInsecureAllowsPlainHTTP(t *testing.T) {
 	c := mustLoad(t, Source{Environ: environ("FLOWROUTE_BASE_URL=http://example.com/", "FLOWROUTE_INSECURE=true")})
 	if c.FlowrouteBaseURL != "http://example.com" {
@@ -266,6 +321,8 @@ func TestWarnings(t *testing.T) {
 		{environ(key, "CODE_SECRET=0123456789abcde"), []string{"CODE_SECRET"}},
 		{environ(key, "CODE_SECRET=0123456789abcdef"), nil},
 		{environ("CODE_SECRET=a"), []string{"CODE_SECRET", "API_KEYS"}},
+		{environ(key, "TEST_RECIPIENTS=15005550001=0000", "TEST_RECIPIENTS_UNTIL=2999-01-31"), []string{"TEST_RECIPIENTS opens a way in until 2999-02-01T00:00:00Z"}},
+		{[]string{"DEBUG_MODE=1", "TEST_RECIPIENTS=15005550001=0000"}, nil},
 		{[]string{"DEBUG_MODE=1"}, nil},
 	} {
 		got := mustLoad(t, Source{Environ: tt.environ}).Warnings()

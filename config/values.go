@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/flowroute/sms-verification/codes"
 )
@@ -172,6 +173,31 @@ func apiKeysField(p *[]APIKey) field {
 		}
 		return nil
 	}}
+}
+
+// testRecipientsField takes a list in one text: a secret is one, and its
+// codes must not be seen. Nor does it show an element.
+func testRecipientsField(p *codes.TestRecipients) field {
+	return parsed(secret, "", p, func(s string) (codes.TestRecipients, error) {
+		return codes.ParseTestRecipients(strings.Split(s, ","))
+	})
+}
+
+// untilField takes a moment, or a day to its end in UTC; empty is none.
+func untilField(p *time.Time) field {
+	return parsed(word, "`YYYY-MM-DD`, to the end of that day in UTC, or RFC 3339", p, func(s string) (time.Time, error) {
+		if s == "" {
+			return time.Time{}, nil
+		}
+		if day, err := time.Parse(time.DateOnly, s); err == nil {
+			return day.AddDate(0, 0, 1), nil
+		}
+		moment, err := time.Parse(time.RFC3339, s)
+		if err != nil {
+			return time.Time{}, fmt.Errorf("%s is not a day or time; write one such as 2030-01-31 or 2030-01-31T12:00:00Z", shown(s))
+		}
+		return moment, nil
+	})
 }
 
 func windowsField(p *[]codes.Window) field {

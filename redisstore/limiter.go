@@ -20,6 +20,9 @@ func (s *Store) Take(ctx context.Context, p codes.Place) (time.Duration, error) 
 	if err := s.takeRecipient(bounded, p); err != nil {
 		return 0, fmt.Errorf("redisstore: take: %w", err)
 	}
+	if p.Unsent {
+		return 0, nil
+	}
 	wait, err := s.takeTurn(bounded, p)
 	if err == nil {
 		return wait, nil

@@ -87,7 +87,8 @@ func (l *lab) startService(ctx context.Context, name, binary string, env ...stri
 	}
 	hasher := codes.NewHasher([]byte(codeSecret))
 	s.seed = func(ctx context.Context, n uint64, attempts int64) error {
-		return store.Put(ctx, entryFor(hasher, n, attempts))
+		_, err := store.Put(ctx, entryFor(hasher, n, attempts))
+		return err
 	}
 	s.close = func() {
 		s.end()

@@ -80,14 +80,17 @@ func (a *app) wire(phone io.Writer) (err error) {
 	registry := a.registry(rules)
 	store, sender := telemetry.NewStore(a.store, registry, a.traces), telemetry.NewSender(a.sender, registry, a.traces)
 	webhook := webhookOf(cfg)
-	service := codes.NewService(rules, hasher, previous, store, store, sender)
-	if webhook.Token != "" {
-		service.WithReceipts(store)
-	}
 	// The longest create: its turn, its send with what comes before it is
 	// tried again, and Redis before and after.
 	longest := 2*cfg.FlowrouteMaxWait + cfg.FlowrouteTimeout + 3*time.Second
-	once := codes.NewOnce(service, store, longest)
+	under := func(r codes.Rules) *codes.Once {
+		service := codes.NewService(r, hasher, previous, store, store, sender)
+		if webhook.Token != "" {
+			service.WithReceipts(store)
+		}
+		return codes.NewOnce(service, store, longest)
+	}
+	once := under(rules)
 	options := api.Options{
 		Service:        once,
 		Tracker:        once,
@@ -106,12 +109,21 @@ func (a *app) wire(phone io.Writer) (err error) {
 	if a.traces != nil {
 		options.Trace = a.traces.Request
 	}
+	if a.debug != nil {
+		options.Service = newActing(once, under, rules)
+	}
 	return a.open(api.New(options), registry, webhook)
 }
 
 // open opens the listeners.
 func (a *app) open(server *api.Server, registry *prometheus.Registry, webhook api.Webhook) (err error) {
-	if a.public, err = a.listen(a.cfg.ListenAddr, server.Handler()); err != nil {
+	public := server.Handler()
+	if a.debug != nil {
+		if public, err = a.debug.tryIt(public, a.cfg); err != nil {
+			return err
+		}
+	}
+	if a.public, err = a.listen(a.cfg.ListenAddr, public); err != nil {
 		return fmt.Errorf("LISTEN_ADDR: %w", err)
 	}
 	if a.debug != nil {
@@ -181,6 +193,9 @@ func rulesOf(cfg *config.Config) (codes.Rules, error) {
 		Message:    cfg.AuthMessage,
 		OrgName:    cfg.OrgName,
 		Recipients: recipients,
+
+		TestRecipients: cfg.TestRecipients,
+		TestsUntil:     cfg.TestRecipientsUntil,
 	}, nil
 }
 

@@ -35,7 +35,9 @@ func BenchmarkService(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	a, err := newApp(cfg, newLogger(io.Discard, cfg.LogLevel), io.Discard)
+	logs := newLogs(io.Discard, cfg.LogLevel, false)
+	b.Cleanup(logs.Close)
+	a, err := newApp(cfg, logs, nil, io.Discard)
 	if err != nil {
 		b.Fatal(err)
 	}

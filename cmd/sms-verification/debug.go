@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/flowroute/sms-verification/api/tryit"
 	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/config"
 	"github.com/flowroute/sms-verification/flowroute"
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
 	"github.com/flowroute/sms-verification/redisstore/embedded"
@@ -50,6 +53,27 @@ func startDebugBackends(phone io.Writer) (*debugBackends, error) {
 func (d *debugBackends) callBack(public net.Addr, token string) {
 	_, port, _ := net.SplitHostPort(public.String())
 	d.simulator.SetCallback(flowroutetest.SMSReceipts, "http://"+net.JoinHostPort("127.0.0.1", port)+"/webhooks/flowroute/"+token)
+}
+
+// tryIt puts the page on which the service can be tried in front of the API.
+func (d *debugBackends) tryIt(api http.Handler, cfg *config.Config) (http.Handler, error) {
+	return tryit.Handler(api, tryit.Options{
+		Messages:   d.messages,
+		Numbers:    numbersToTry(),
+		CodeLength: cfg.CodeLength,
+		NeedsKey:   len(cfg.APIKeys) > 0,
+	})
+}
+
+// messages are those that the simulator took for a number.
+func (d *debugBackends) messages(to string) []tryit.Message {
+	var taken []tryit.Message
+	for _, m := range d.simulator.Messages() {
+		if m.To == to {
+			taken = append(taken, tryit.Message{ID: m.ID, From: m.From, Text: m.Body, At: m.At})
+		}
+	}
+	return taken
 }
 
 func (d *debugBackends) close() {

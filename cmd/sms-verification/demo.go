@@ -55,7 +55,7 @@ func demo(ctx context.Context, keep bool, out, errOut io.Writer) error {
 
 	err = demoSteps(ctx, a, phone, out)
 	if err == nil && keep {
-		_, _ = fmt.Fprintf(out, "\nThe service goes on at %s until Ctrl-C.\n", a.url())
+		_, _ = fmt.Fprintf(out, "\nThe service goes on at %s until Ctrl-C; open it in a browser.\n", a.url())
 		<-ctx.Done()
 	}
 	stop()

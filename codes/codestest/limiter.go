@@ -90,6 +90,7 @@ func RunLimiter(t *testing.T, open func(testing.TB, codes.Limits) LimiterBackend
 		{"guesses alone", codes.Limits{Guesses: Windows(t, "1/1h")}, guessesAlone},
 		{"total", codes.Limits{Sends: Windows(t, "1/1h"), Total: Windows(t, "2/3s")}, totalLimit},
 		{"turns", codes.Limits{Sends: Windows(t, "9/1h"), Rate: 2, MaxWait: 2 * time.Second}, turns},
+		{"unsent", codes.Limits{Sends: Windows(t, "2/1h"), Guesses: Windows(t, "1/1h"), Total: Windows(t, "1/1h"), Rate: 1}, unsentPlaces},
 		{"parallel", codes.Limits{Sends: Windows(t, "5/1h"), Total: Windows(t, "1000/1h")}, parallelTakes},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -225,6 +226,26 @@ func turns(l limiterTest) {
 	}
 	l.Advance(busy.RetryAfter)
 	l.take(place(one))
+}
+
+// unsentPlaces: what sends nothing is counted for its recipient alone.
+func unsentPlaces(l limiterTest) {
+	one, other := Fresh(), Fresh()
+	unsent := func(recipient codes.Digest) codes.Place {
+		return codes.Place{Recipient: recipient, Op: codes.NewOp(), Unsent: true}
+	}
+	first := unsent(one)
+	for _, p := range []codes.Place{first, first, unsent(one), place(Fresh()), unsent(other)} {
+		if wait := l.take(p); wait != 0 {
+			l.Errorf("wait %v", wait)
+		}
+	}
+	l.refused(one, "SEND_LIMITS 2/1h")
+	l.giveBack(first)
+	l.take(unsent(one))
+	l.refused(Fresh(), "SEND_LIMITS_TOTAL 1/1h")
+	l.wrong(unsent(other))
+	l.refused(other, "GUESS_LIMITS 1/1h")
 }
 
 func parallelTakes(l limiterTest) {

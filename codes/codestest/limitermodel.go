@@ -109,7 +109,9 @@ func takeDifference(wait, wantWait time.Duration, err, want error) string {
 }
 
 func (l *limiterPair) anyPlace(t *rapid.T) codes.Place {
-	return place(l.recipients[rapid.IntRange(0, len(l.recipients)-1).Draw(t, "recipient")])
+	p := place(l.recipients[rapid.IntRange(0, len(l.recipients)-1).Draw(t, "recipient")])
+	p.Unsent = rapid.IntRange(0, 3).Draw(t, "unsent") == 0
+	return p
 }
 
 func (l *limiterPair) take(t *rapid.T) {

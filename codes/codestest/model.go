@@ -149,6 +149,11 @@ func (m *Model) Take(_ context.Context, p codes.Place) (time.Duration, error) {
 	); err != nil {
 		return 0, err
 	}
+	if p.Unsent {
+		m.taken[p.Op] = m.now
+		m.sends[p.Recipient] = append(m.sends[p.Recipient], modelEvent{p.Op, m.now})
+		return 0, nil
+	}
 	if err := m.full(modelRule{"SEND_LIMITS_TOTAL", m.limits.Total, m.total}); err != nil {
 		return 0, err
 	}

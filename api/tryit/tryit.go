@@ -1,0 +1,162 @@
+// Package tryit is the page of debug mode at /debug/ on which a person can try
+// the service: a sign-up form on the left, and on the right the phone on which
+// its messages arrive. Everything on it goes through the API of the same
+// process; the page adds but one route, which shows what the phone received.
+//
+// What the phone shows are codes, so the page answers only to a Host that no
+// foreign name can be pointed at, and its messages only to itself.
+package tryit
+
+import (
+	"bytes"
+	"crypto/rand"
+	"embed"
+	"encoding/json"
+	"html/template"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Message is an SMS that a phone received.
+type Message struct {
+	ID   string    `json:"id"`
+	From string    `json:"from"` // 11 digits
+	Text string    `json:"text"`
+	At   time.Time `json:"at"`
+}
+
+// Number is one that acts something out.
+type Number struct {
+	Phone  string // 11 digits
+	Does   string
+	Answer string // the status and reason with which a create for it is answered
+}
+
+// Options are what the page needs to know; all are required but NeedsKey.
+type Options struct {
+	Messages   func(to string) []Message // to one number, oldest first
+	Numbers    []Number
+	CodeLength int  // digits
+	NeedsKey   bool // the API asks for a key
+}
+
+//go:embed page.html page.css page.js icon.svg
+var files embed.FS
+
+// asset is a file of the page.
+type asset struct {
+	mediaType string
+	content   []byte
+}
+
+type page struct {
+	api      http.Handler
+	messages func(to string) []Message
+	assets   map[string]asset // by path
+}
+
+const home = "/debug/"
+
+// Handler puts the page in front of the API. Browsers that open the API's
+// address are led to it; all other requests are the API's own.
+func Handler(api http.Handler, o Options) (http.Handler, error) {
+	p := &page{api: api, messages: o.Messages, assets: map[string]asset{}}
+	for name, mediaType := range map[string]string{
+		"page.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml",
+	} {
+		content, err := files.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		p.assets[home+name] = asset{mediaType, content}
+	}
+	html, err := template.ParseFS(files, "page.html")
+	if err != nil {
+		return nil, err
+	}
+	var content bytes.Buffer
+	if err := html.Execute(&content, o); err != nil {
+		return nil, err
+	}
+	p.assets[home] = asset{"text/html; charset=utf-8", content.Bytes()}
+	return p, nil
+}
+
+const messagesPath = home + "messages"
+
+func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	file, found := p.assets[r.URL.Path]
+	switch {
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		p.api.ServeHTTP(w, r)
+	case r.URL.Path == strings.TrimSuffix(home, "/") || isBrowser(r):
+		secure(w.Header())
+		w.Header().Set("Vary", "Accept")
+		http.Redirect(w, r, home, http.StatusSeeOther)
+	case !found && r.URL.Path != messagesPath:
+		p.api.ServeHTTP(w, r)
+	case !isLocal(r):
+		secure(w.Header())
+		http.Error(w, "Open this page by its address, such as http://127.0.0.1:8000/debug/, and not by a name.", http.StatusForbidden)
+	case !found:
+		p.inbox(w, r)
+	default:
+		secure(w.Header())
+		w.Header().Set("Content-Type", file.mediaType)
+		_, _ = w.Write(file.content)
+	}
+}
+
+// shown is how many messages the phone shows.
+const shown = 20
+
+func (p *page) inbox(w http.ResponseWriter, r *http.Request) {
+	secure(w.Header())
+	// Every browser of today says where a request comes from. An old one, or a
+	// program, is no page of somebody else that reads the answer: nothing
+	// allows that across origins.
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+		http.Error(w, "The messages are for this page alone.", http.StatusForbidden)
+		return
+	}
+	messages := p.messages(r.URL.Query().Get("to"))
+	messages = messages[max(0, len(messages)-shown):]
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string][]Message{"messages": append([]Message{}, messages...)})
+}
+
+// secure lets the page load its own files and talk to its own service, and
+// nothing else.
+func secure(h http.Header) {
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "+
+		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Request-Id", rand.Text())
+}
+
+// isLocal reports whether the request's Host is one that cannot be made to
+// lead here by whoever owns a domain: localhost, a loopback address, or, where
+// the service was told to listen elsewhere, any other address.
+func isLocal(r *http.Request) bool {
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = strings.Trim(r.Host, "[]")
+	}
+	if name := strings.ToLower(host); name == "localhost" || strings.HasSuffix(name, ".localhost") {
+		return true
+	}
+	address, err := netip.ParseAddr(host)
+	return err == nil && (address.Unmap().IsLoopback() || !listensOnLoopback(r))
+}
+
+func listensOnLoopback(r *http.Request) bool {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	return !ok || local.IP.IsLoopback()
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/flowroute/sms-verification/api"
+	"github.com/flowroute/sms-verification/api/tryit"
+	"github.com/flowroute/sms-verification/codes"
+)
+
+// Numbers that act out, in debug mode, what takes patience to see otherwise.
+// What Flowroute can do, the simulator acts out.
+const (
+	limitedNumber codes.Phone = "15005550090" // a limit is reached
+	expiredNumber codes.Phone = "15005550091" // the code has expired when the answer comes
+)
+
+// acting is the service of debug mode, with those numbers.
+type acting struct {
+	api.Service
+	brief api.Service // over the same store; its codes live for a second
+}
+
+// newActing returns that service; under makes one with other rules.
+func newActing(s *codes.Once, under func(codes.Rules) *codes.Once, r codes.Rules) acting {
+	r.Expiration = time.Second
+	return acting{Service: s, brief: under(r)}
+}
+
+func (a acting) Create(ctx context.Context, id codes.ID, to codes.Phone) (codes.Created, error) {
+	return a.act(to, func(s api.Service) (codes.Created, error) { return s.Create(ctx, id, to) })
+}
+
+func (a acting) CreateOnce(ctx context.Context, k codes.Key, id codes.ID, to codes.Phone) (codes.Created, error) {
+	return a.act(to, func(s api.Service) (codes.Created, error) { return s.CreateOnce(ctx, k, id, to) })
+}
+
+func (a acting) act(to codes.Phone, create func(api.Service) (codes.Created, error)) (codes.Created, error) {
+	switch to {
+	case limitedNumber:
+		return codes.Created{}, &codes.LimitError{Limit: "SEND_LIMITS 1/1m", RetryAfter: time.Minute}
+	case expiredNumber:
+		created, err := create(a.brief)
+		if err == nil {
+			time.Sleep(created.Expiration)
+		}
+		return created, err
+	}
+	return create(a.Service)
+}
+
+// numbersToTry are all of them, with those of the simulator.
+func numbersToTry() []tryit.Number {
+	return []tryit.Number{
+		{Phone: "12065550142", Does: "Takes every message", Answer: "200"},
+		{Phone: string(limitedNumber), Does: "Had too many messages", Answer: "429 RateLimited"},
+		{Phone: string(expiredNumber), Does: "Its code has expired", Answer: "200"},
+		{Phone: "15005550001", Does: "Slow: answered after 3 s", Answer: "200"},
+		{Phone: "15005550400", Does: "Refused: opted out", Answer: "500 MessageRejected"},
+		{Phone: "15005550401", Does: "Refused: credentials", Answer: "500 MessageRejected"},
+		{Phone: "15005550403", Does: "Refused: sender", Answer: "500 MessageRejected"},
+		{Phone: "15005550422", Does: "Refused: unreachable", Answer: "500 MessageRejected"},
+		{Phone: "15005550429", Does: "Flowroute is too busy", Answer: "503 ServiceUnavailable"},
+		{Phone: "15005550500", Does: "Flowroute fails with 500", Answer: "500 MessageUnconfirmed"},
+		{Phone: "15005550502", Does: "Its gateway fails with 502", Answer: "500 MessageUnconfirmed"},
+		{Phone: "15005550503", Does: "It is unavailable, 503", Answer: "500 MessageUnconfirmed"},
+		{Phone: "15005550302", Does: "Redirected with 302", Answer: "500 MessageUnconfirmed"},
+		{Phone: "15005550307", Does: "Redirected with 307", Answer: "500 MessageUnconfirmed"},
+		{Phone: "15005550200", Does: "Taken, 200 without an id", Answer: "500 MessageUnconfirmed"},
+		{Phone: "15005550202", Does: "Taken, 202 without an id", Answer: "500 MessageUnconfirmed"},
+		{Phone: "15005550002", Does: "Never answered, not taken", Answer: "500 MessageUnconfirmed"},
+		{Phone: "15005550003", Does: "Taken, never answered", Answer: "500 MessageUnconfirmed"},
+		{Phone: "15005550004", Does: "Taken, connection reset", Answer: "500 MessageUnconfirmed"},
+		{Phone: "15005550005", Does: "Taken, answer cut off", Answer: "500 MessageUnconfirmed"},
+	}
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
+	"github.com/flowroute/sms-verification/redisstore/redistest"
+)
+
+// TestTestRecipients: nothing is sent to them and their code is fixed, until
+// their time is over while the service runs.
+func TestTestRecipients(t *testing.T) {
+	t.Parallel()
+	const number, code = "12065550177", "0077315024"
+	redis, sim := redistest.Server(t), startSimulator(t, flowroutetest.Options{})
+	until := time.Now().Add(10 * time.Second).Truncate(time.Second)
+	env := environment(redis, sim, "TEST_RECIPIENTS="+number+"="+code, "TEST_RECIPIENTS_UNTIL="+until.Format(time.RFC3339),
+		"CODE_LENGTH=10", "ALLOWED_PREFIXES=1206555", "SEND_LIMITS_TOTAL=2/1h", "FLOWROUTE_RATE=1", "FLOWROUTE_MAX_WAIT=0s", "LOG_LEVEL=debug")
+	p := serveReady(t, env)
+	contains(t, "the log", p.stderr.String(), "TEST_RECIPIENTS opens a way in until "+until.Format(time.RFC3339), "1 codes")
+
+	created := func(id string) {
+		t.Helper()
+		if a := create(t, p.URL, id, "+"+number); a.status != 200 || a.body.ExpiresIn != 3600 || *a.body.AttemptsLeft != 3 {
+			t.Fatalf("create: %d %s", a.status, a.raw)
+		}
+	}
+	for range 5 { // neither the turns nor the total allow as many
+		created("a")
+	}
+	if a := verify(t, p.URL, "a", "1"); a.body.Reason != "InvalidAuthCode" || *a.body.AttemptsLeft != 2 {
+		t.Errorf("a wrong code: %d %s", a.status, a.raw)
+	}
+	if a := verify(t, p.URL, "a", strings.TrimLeft(code, "0")); a.status != 200 {
+		t.Errorf("the fixed code: %d %s", a.status, a.raw)
+	}
+	if a := verify(t, p.URL, "a", code); a.body.Reason != "UnknownAuthId" {
+		t.Errorf("the fixed code again: %d %s", a.status, a.raw)
+	}
+	if n := sim.Requests().Requests; n != 0 {
+		t.Fatalf("%d requests to Flowroute", n)
+	}
+
+	time.Sleep(time.Until(until))
+	created("b")
+	if m := sim.Messages(); len(m) != 1 || m[0].To != number {
+		t.Fatalf("%d messages after the end, want one", len(m))
+	}
+	if a := verify(t, p.URL, "b", code); a.body.Reason != "InvalidAuthCode" {
+		t.Errorf("the fixed code after the end: %d %s", a.status, a.raw)
+	}
+	for _, secret := range []string{number, "77315024"} {
+		if strings.Contains(p.stderr.String()+p.stdout.String()+get(t, p.Admin+"/metrics").raw, secret) {
+			t.Errorf("%s is shown", secret)
+		}
+	}
+	if status, _, stderr := command(t, env, "check"); status != 2 || !strings.Contains(stderr, "TEST_RECIPIENTS_UNTIL") || strings.Contains(stderr, "77315024") {
+		t.Errorf("check after the end: status %d: %s", status, stderr)
+	}
+	status, stdout, _ := command(t, append(env, "TEST_RECIPIENTS_UNTIL=2999-01-31"), "check")
+	if status != 0 || strings.Contains(stdout, "77315024") {
+		t.Errorf("check: status %d", status)
+	}
+	contains(t, "check", stdout, "Warning: TEST_RECIPIENTS opens a way in until 2999-02-01")
+}

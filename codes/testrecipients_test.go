@@ -1,0 +1,107 @@
+package codes_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
+)
+
+const tester codes.Phone = "15005550001"
+
+// testing makes tester a test recipient whose code is 042.
+func (f *fixture) testing(until time.Time) *fixture {
+	f.t.Helper()
+	tests, err := codes.ParseTestRecipients([]string{string(tester) + "=042"})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.rules.TestRecipients, f.rules.TestsUntil = tests, until
+	return f.open()
+}
+
+// TestTestRecipient: nothing is sent, and the entry is one like any other.
+func TestTestRecipient(t *testing.T) {
+	for name, until := range map[string]time.Time{"for ever": {}, "until later": time.Now().Add(time.Hour)} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t).testing(until)
+			want := codes.Created{Expiration: time.Hour, Attempts: 3, Recipient: f.secret.Phone(tester), Stored: true}
+			for range 2 {
+				if got, err := f.Create(context.Background(), "id", tester); err != nil || got != want {
+					t.Fatalf("Create = %+v, %v; want %+v", got, err, want)
+				}
+				f.verify("id", "43", f.wrong(2, tester))
+				f.verify("id", "00042", right)
+				f.verify("id", "42", unknown)
+			}
+			for left := range int64(3) {
+				_, _ = f.Create(context.Background(), "id", tester)
+				f.verify("id", "43", f.wrong(2, tester))
+				if left == 0 {
+					f.model.Advance(time.Hour)
+					f.verify("id", "42", codes.Outcome{Status: codes.Expired})
+				}
+			}
+			f.verify("id", "43", f.wrong(1, tester))
+			f.verify("id", "43", f.wrong(0, tester))
+			f.verify("id", "42", unknown)
+			if n := len(f.sender.Messages()); n != 0 {
+				t.Errorf("%d messages were sent", n)
+			}
+			code := f.create("id", seattle)
+			if len(code) != 6 {
+				t.Errorf("another number got a code of %d digits", len(code))
+			}
+		})
+	}
+}
+
+// TestTestRecipientLimits: those of its number hold, those on messages do not
+// count it.
+func TestTestRecipientLimits(t *testing.T) {
+	f := newFixture(t)
+	f.limits = codes.Limits{Sends: codestest.Windows(t, "2/1h"), Guesses: codestest.Windows(t, "1/2h"), Total: codestest.Windows(t, "1/1h"), Rate: 1}
+	f.testing(time.Time{})
+	for range 2 {
+		if _, err := f.Create(context.Background(), "id", tester); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.limited("id", tester, "SEND_LIMITS 2/1h")
+	f.verify("id", "1", f.wrong(2, tester))
+	f.model.Advance(time.Hour)
+	f.limited("id", tester, "GUESS_LIMITS 1/2h")
+	f.create("other", seattle)
+	f.limited("other", toronto, "SEND_LIMITS_TOTAL 1/1h")
+}
+
+// TestTestRecipientRules: the rules for recipients are about messages.
+func TestTestRecipientRules(t *testing.T) {
+	only, err := codes.ParseRecipients([]string{"1206"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFixture(t)
+	f.rules.Recipients = only
+	f.testing(time.Time{})
+	if _, err := f.Create(context.Background(), "id", tester); err != nil {
+		t.Errorf("Create = %v", err)
+	}
+	f.rules.TestsUntil = time.Now().Add(-time.Second)
+	if _, err := f.open().Create(context.Background(), "id", tester); !errors.Is(err, codes.ErrRecipientNotAllowed) {
+		t.Errorf("Create = %v after the end", err)
+	}
+}
+
+// TestTestRecipientAfterTheEnd: a number like any other.
+func TestTestRecipientAfterTheEnd(t *testing.T) {
+	f := newFixture(t)
+	f.rules.CodeLength = 30 // never 42 by chance
+	f.testing(time.Now().Add(-time.Second))
+	code := f.create("id", tester)
+	f.verify("id", "42", f.wrong(2, tester))
+	f.verify("id", code, right)
+}
