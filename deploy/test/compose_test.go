@@ -168,21 +168,33 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// TestRedisRestart: without Redis there are documented answers only, and
-// requests pass again soon after.
+// TestRedisRestart: without Redis there are documented answers only, requests
+// pass again soon after, and Redis knows what it knew.
 func TestRedisRestart(t *testing.T) {
 	d := openDeployment(t)
+	live := newEntry()
+	if a := d.create(live); a.status != 200 {
+		t.Fatal(a)
+	}
+	code, err := d.codeOf(live)
+	if err != nil {
+		t.Fatal(err)
+	}
 	l := startLoad(t, d)
 	redis := d.containers(t, "redis")[0]
 	run(t, "docker", "stop", "-t", "25", redis)
 	time.Sleep(2 * time.Second) // a while without it
 	run(t, "docker", "start", redis)
-	eventually(t, 30*time.Second, "Redis answers", func() bool {
-		return exec.Command("docker", "exec", redis, "redis-cli", "--user", "health", "--pass", "any", "ping").Run() == nil
+	eventually(t, time.Minute, "Redis has loaded its file", func() bool {
+		pong, err := exec.Command("docker", "exec", redis, "redis-cli", "--user", "health", "--pass", "any", "ping").Output()
+		return err == nil && string(pong) == "PONG\n"
 	})
 	back := time.Now()
 	eventually(t, 30*time.Second, "the load goes on", passes(l, 20*workers))
 	failures := l.finish(t)
+	if a := d.check(live, code); a.status != 200 {
+		t.Errorf("a code from before: %v", a)
+	}
 	if len(failures) == 0 {
 		t.Error("nothing failed: Redis was there all the time")
 	}
