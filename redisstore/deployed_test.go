@@ -136,6 +136,9 @@ func tryDeployed(t *testing.T, instance *redistest.Instance, password string, re
 	}
 	instance.Restart()
 	until(t, "the server takes writes again", prepared)
+	if replicas > 0 {
+		replicasHeard(t, instance.Nodes)
+	}
 	if got, err := store.Try(t.Context(), codes.Try{ID: e.ID, Code: e.Code, Op: codes.NewOp()}); err != nil || got.Status != codes.Right {
 		t.Errorf("a code from before the restart: %v, %v", got, err)
 	}
