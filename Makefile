@@ -5,7 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
-.PHONY: help build check lint test faults cover fuzz bench demo fmt
+.PHONY: help build check lint test faults cover fuzz bench demo image deployed fmt
 
 help: ## print the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -43,6 +43,13 @@ bench: ## measure the store against a real Redis
 
 demo: ## show one verification from end to end
 	go run ./cmd/sms-verification demo
+
+image: ## build the image of the service and that of its tests
+	docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t sms-verification .
+	docker build --target test -t sms-verification-test .
+
+deployed: ## try the images and the compose file
+	bash deploy/test/compose.sh
 
 fmt: ## format
 	gofmt -w .

@@ -12,7 +12,7 @@ hash=$(printf %s "$password" | sha256sum | cut -d' ' -f1)
 umask 022 # the containers are neither of this user nor of its group; the directory keeps everybody else out
 mkdir -m 700 production
 sed "s/^user smsv on #[0-9a-f]*/user smsv on #$hash/" trial/users.acl >production/users.acl
-cat >production/secrets.yaml <<EOT
+cat >production/credentials.yaml <<EOT
 flowroute_access_key: "" # FILL IN
 flowroute_secret_key: "" # FILL IN
 code_secret: $(random)

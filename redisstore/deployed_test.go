@@ -51,7 +51,7 @@ func configOf(t *testing.T, conf, acl string) []string {
 // trialPassword is the password of the trial's user, from its URL.
 func trialPassword(t *testing.T) string {
 	t.Helper()
-	for _, line := range deployed(t, "trial/secrets.yaml") {
+	for _, line := range deployed(t, "trial/credentials.yaml") {
 		if address, ok := strings.CutPrefix(line, "redis_url: "); ok {
 			u, err := url.Parse(address)
 			if err != nil {
@@ -61,7 +61,7 @@ func trialPassword(t *testing.T) string {
 			return password
 		}
 	}
-	t.Fatal("trial/secrets.yaml has no redis_url")
+	t.Fatal("trial/credentials.yaml has no redis_url")
 	return ""
 }
 

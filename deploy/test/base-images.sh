@@ -22,10 +22,10 @@ debootstrap --variant=minbase --include=ca-certificates,haproxy,redis-server "$(
 rm -rf "$work"/debian/usr/share/{doc,man,locale} "$work"/debian/var/{cache/apt,lib/apt/lists}/*
 tar -C "$work/debian" -c . | docker import - sms-verification-debian >/dev/null
 
-# make NAME: builds it in an empty directory of its own, by the Dockerfile on stdin.
+# make NAME DIRECTORY: builds an image by the Dockerfile on stdin.
 make() {
   cat >"$work/$2/Dockerfile"
-  tar -C "$work/$2" -c . | docker build -q -t "$1" - >/dev/null
+  tar -C "$work/$2" -c . | docker build -t "$1" - >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
   echo "$1"
 }
 

@@ -35,7 +35,9 @@ trap cleanup EXIT
 
 timed() { printf '%s ' "$1:"; shift; local begun=$SECONDS; "$@"; echo "$((SECONDS - begun)) s"; }
 base() { mapfile -t made < <(bash deploy/test/base-images.sh); echo -n "${made[*]:-all there}, "; }
-build() { docker build -q --build-arg VERSION=tried --build-arg COMMIT=none "$@" . >/dev/null; }
+build() {
+  docker build --build-arg VERSION=tried --build-arg COMMIT=none "$@" . >"$SETTINGS/log" 2>&1 || { cat "$SETTINGS/log"; false; }
+}
 
 timed "base images" base
 timed "image" build -t "$IMAGE"
