@@ -19,9 +19,9 @@ test)
   exec go test "$@"
   ;;
 coverage)
-  [ $# -gt 0 ] || set -- ./...
+  [ $# -gt 0 ] || set -- -coverpkg=./... ./...
   mkdir -p cov-report
-  go test -coverpkg=./... -coverprofile=cov-report/cover.out "$@"
+  go test -coverprofile=cov-report/cover.out "$@"
   exec go tool cover -html=cov-report/cover.out -o cov-report/index.html
   ;;
 *)

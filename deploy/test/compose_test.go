@@ -1,8 +1,10 @@
 package deploytest
 
 import (
+	"net/http"
 	"os/exec"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -111,20 +113,6 @@ func TestRoll(t *testing.T) {
 	}
 }
 
-// TestRestart: so does a restart of one after another.
-func TestRestart(t *testing.T) {
-	d := openDeployment(t)
-	l := startLoad(t, d)
-	for _, c := range d.containers(t, "sms-verification") {
-		run(t, "docker", "stop", "-t", "25", c)
-		run(t, "docker", "start", c)
-		d.healthy(t, c)
-	}
-	for _, a := range l.finish(t) {
-		t.Errorf("failed: %v", a)
-	}
-}
-
 // TestScale: more replicas and less of them under load, and no request fails.
 func TestScale(t *testing.T) {
 	d := openDeployment(t)
@@ -148,12 +136,13 @@ func TestScale(t *testing.T) {
 // TestKill: when a replica is killed, only requests fail that it had.
 func TestKill(t *testing.T) {
 	d := openDeployment(t)
+	d.slowMessages(t)
 	l := startLoad(t, d)
 	victim := d.containers(t, "sms-verification")[0]
 	begun := time.Now()
 	run(t, "docker", "kill", victim)
 	ended := time.Now()
-	eventually(t, 30*time.Second, "the load goes on without it", passes(l, 100*workers))
+	eventually(t, 30*time.Second, "the load goes on without it", passes(l, 10*workers))
 	run(t, "docker", "start", victim)
 	d.healthy(t, victim)
 	failures := l.finish(t)
@@ -166,6 +155,26 @@ func TestKill(t *testing.T) {
 			t.Errorf("failed, though it was not in flight: %v", a)
 		}
 	}
+}
+
+// slowMessages makes Flowroute slow, so that requests are always in flight.
+func (d *deployment) slowMessages(t *testing.T) {
+	t.Helper()
+	fault := func(method, body string) {
+		request, err := http.NewRequest(method, d.simulator+"/_sim/faults/default", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := httpClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _ = response.Body.Close(); response.StatusCode != http.StatusNoContent {
+			t.Fatal(response.Status)
+		}
+	}
+	fault(http.MethodPut, `{"kind":"slow","delay":"300ms"}`)
+	t.Cleanup(func() { fault(http.MethodDelete, "") })
 }
 
 // TestRedisRestart: without Redis there are documented answers only, requests
