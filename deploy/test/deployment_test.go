@@ -101,6 +101,11 @@ func (a *answer) String() string {
 // failed tells answers that a client of a service that is well does not get.
 func (a *answer) failed() bool { return a.status == 0 || a.status >= 500 }
 
+// refused tells the documented answer by which nothing was done.
+func (a *answer) refused() bool {
+	return a.status == 503 && a.body.Reason == "ServiceUnavailable" && a.retryAfter != ""
+}
+
 var httpClient = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 200}}
 
 func (d *deployment) send(method, path, body string) *answer {
@@ -148,12 +153,12 @@ type entry struct{ id, number string }
 
 var (
 	entries atomic.Int64
-	first   = time.Now().UnixMilli() % 5_000_000
+	first   = time.Now().UnixMilli()
 )
 
 func newEntry() entry {
 	n := first + entries.Add(1)
-	return entry{id: fmt.Sprint("deploy-", time.Now().UnixNano(), "-", n), number: fmt.Sprintf("1206%07d", n%10_000_000)}
+	return entry{id: fmt.Sprint("deploy-", time.Now().UnixNano(), "-", n), number: fmt.Sprint("1206", 2_000_000+n%8_000_000)} // whose exchange begins with 2 at least
 }
 
 // codeOf reads the code that was sent to an entry's number.
