@@ -6,7 +6,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
-.PHONY: help build check lint test chart faults cover fuzz bench bench-against bench-memory bench-growth bench-start bench-go bench-stat capacity demo fmt
+.PHONY: help build check lint test chart faults cover fuzz bench bench-against bench-memory bench-growth bench-start bench-go bench-stat capacity demo image deployed fmt
 
 help: ## print the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -70,6 +70,13 @@ bench-stat: ## compare two outputs of bench-go: make bench-stat OLD=old.txt NEW=
 
 demo: ## show one verification from end to end
 	go run ./cmd/sms-verification demo
+
+image: ## build the image of the service and that of its tests
+	docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t sms-verification .
+	docker build --target test -t sms-verification-test .
+
+deployed: ## try the images and the compose file
+	bash deploy/test/compose.sh
 
 fmt: ## format
 	gofmt -w .

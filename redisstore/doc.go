@@ -60,6 +60,15 @@
 // and on a cluster +cluster|slots +command besides; a database other than 0
 // takes +select, and REDIS_WAIT_REPLICAS +wait.
 //
+// The default user may be off, but keeps its permissions:
+//
+//	ACL SETUSER default off resetpass ~* &* +@all
+//
+// A server replays its append-only file as this user, and until the end of
+// 2025 (Valkey: the middle of 2026) it dropped the effects of scripts that the
+// user may not have itself: after a restart limits and live codes were gone,
+// and used ones could be valid again.
+//
 // Redis 6.2 or later, or Valkey. Use append-only persistence, best with
 // appendfsync always, or none at all, and the noeviction policy: what a crash
 // takes back of the last writes (all since the last snapshot, or a second or

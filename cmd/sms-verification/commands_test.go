@@ -96,6 +96,7 @@ func TestUsage(t *testing.T) {
 		"bogus":                      `unknown command "bogus"`,
 		"serve surplus":              `unknown command "surplus"`,
 		"check surplus":              `unknown command "surplus"`,
+		"healthcheck surplus":        `unknown command "surplus"`,
 		"demo surplus":               `unknown command "surplus"`,
 		"version surplus":            `unknown command "surplus"`,
 		"flowroute-sim surplus":      `unknown command "surplus"`,

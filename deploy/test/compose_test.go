@@ -1,0 +1,233 @@
+package deploytest
+
+import (
+	"net/http"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestCycle: one verification from end to end, through the balancer.
+func TestCycle(t *testing.T) {
+	d := openDeployment(t)
+	e := newEntry()
+	if a := d.create(e); a.status != 200 || a.body.AttemptsLeft != 3 {
+		t.Fatal(a)
+	}
+	code, err := d.codeOf(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := d.check(e, wrong(code)); a.status != 400 || a.body.AttemptsLeft != 2 {
+		t.Error(a)
+	}
+	if a := d.check(e, code); a.status != 200 {
+		t.Error(a)
+	}
+	if a := d.checkByGet(e, code); a.status != 400 || a.body.Reason != "UnknownAuthId" {
+		t.Error(a)
+	}
+}
+
+// atOnce sends n checks of a code at the same time, on both routes, and
+// returns how many there were of each answer.
+func (d *deployment) atOnce(t *testing.T, n int, e entry, code string) (right int, left []int) {
+	t.Helper()
+	var mu sync.Mutex
+	var done sync.WaitGroup
+	begin := make(chan struct{})
+	for i := range n {
+		done.Go(func() {
+			<-begin
+			check := d.check
+			if i%2 == 0 {
+				check = d.checkByGet
+			}
+			a := check(e, code)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case a.status == 200:
+				right++
+			case a.status == 400 && a.body.Reason == "InvalidAuthCode":
+				left = append(left, a.body.AttemptsLeft)
+			case a.status == 400 && a.body.Reason == "UnknownAuthId":
+			default:
+				t.Error(a)
+			}
+		})
+	}
+	close(begin)
+	done.Wait()
+	slices.Sort(left)
+	return right, left
+}
+
+// TestRace: of 100 wrong codes at once exactly RETRIES_ALLOWED are compared,
+// and of 50 right ones exactly one is right.
+func TestRace(t *testing.T) {
+	d := openDeployment(t)
+	for range 5 {
+		e, f := newEntry(), newEntry()
+		for _, e := range []entry{e, f} {
+			if a := d.create(e); a.status != 200 {
+				t.Fatal(a)
+			}
+		}
+		code, err := d.codeOf(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if right, left := d.atOnce(t, 100, e, wrong(code)); right != 0 || !slices.Equal(left, []int{0, 1, 2}) {
+			t.Errorf("wrong codes: %d right, left %v", right, left)
+		}
+		if code, err = d.codeOf(f); err != nil {
+			t.Fatal(err)
+		}
+		if right, left := d.atOnce(t, 50, f, code); right != 1 || left != nil {
+			t.Errorf("right codes: %d right, left %v", right, left)
+		}
+	}
+}
+
+// TestRoll: all replicas are replaced under load, and no request fails.
+func TestRoll(t *testing.T) {
+	d := openDeployment(t)
+	before := d.containers(t, "sms-verification")
+	l := startLoad(t, d)
+	run(t, "./roll.sh")
+	for _, a := range l.finish(t) {
+		t.Errorf("failed: %v", a)
+	}
+	after := d.containers(t, "sms-verification")
+	if len(after) != len(before) {
+		t.Errorf("%d replicas have become %d", len(before), len(after))
+	}
+	for _, c := range after {
+		if slices.Contains(before, c) {
+			t.Errorf("%s was not replaced", c)
+		}
+	}
+}
+
+// TestScale: more replicas and less of them under load, and no request fails.
+func TestScale(t *testing.T) {
+	d := openDeployment(t)
+	before := len(d.containers(t, "sms-verification"))
+	l := startLoad(t, d)
+	for _, n := range []int{before + 2, before} {
+		d.scale(t, n)
+		containers := d.containers(t, "sms-verification")
+		if len(containers) != n {
+			t.Errorf("%d replicas, not %d", len(containers), n)
+		}
+		for _, c := range containers {
+			d.healthy(t, c)
+		}
+	}
+	for _, a := range l.finish(t) {
+		t.Errorf("failed: %v", a)
+	}
+}
+
+// TestKill: when a replica is killed, only requests are lost that it had, and
+// their clients are told: without an answer they might send them again.
+func TestKill(t *testing.T) {
+	d := openDeployment(t)
+	d.slowMessages(t)
+	l := startLoad(t, d)
+	victim := d.containers(t, "sms-verification")[0]
+	begun := time.Now()
+	run(t, "docker", "kill", victim)
+	ended := time.Now()
+	eventually(t, 30*time.Second, "the load goes on without it", passes(l, 10*workers))
+	run(t, "docker", "start", victim)
+	d.healthy(t, victim)
+	lost := slices.DeleteFunc(l.finish(t), (*answer).refused)
+	if len(lost) > workers {
+		t.Errorf("%d requests were lost, more than there were at a time", len(lost))
+	}
+	for _, a := range lost {
+		t.Logf("lost: %v", a)
+		if a.status != http.StatusBadGateway || a.body.Reason != "InternalError" {
+			t.Errorf("lost, and not told so: %v", a)
+		}
+		if a.begun.After(ended) || a.ended.Before(begun) {
+			t.Errorf("lost, though it was not in flight: %v", a)
+		}
+	}
+}
+
+// slowMessages makes Flowroute slow, so that requests are always in flight.
+func (d *deployment) slowMessages(t *testing.T) {
+	t.Helper()
+	fault := func(method, body string) {
+		request, err := http.NewRequest(method, d.simulator+"/_sim/faults/default", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := httpClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _ = response.Body.Close(); response.StatusCode != http.StatusNoContent {
+			t.Fatal(response.Status)
+		}
+	}
+	fault(http.MethodPut, `{"kind":"slow","delay":"300ms"}`)
+	t.Cleanup(func() { fault(http.MethodDelete, "") })
+}
+
+// TestRedisRestart: without Redis there are documented answers only, requests
+// pass again soon after, and Redis knows what it knew.
+func TestRedisRestart(t *testing.T) {
+	d := openDeployment(t)
+	live := newEntry()
+	if a := d.create(live); a.status != 200 {
+		t.Fatal(a)
+	}
+	code, err := d.codeOf(live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := startLoad(t, d)
+	redis := d.containers(t, "redis")[0]
+	run(t, "docker", "stop", "-t", "25", redis)
+	time.Sleep(2 * time.Second) // a while without it
+	run(t, "docker", "start", redis)
+	eventually(t, time.Minute, "Redis has loaded its file", func() bool {
+		pong, err := exec.Command("docker", "exec", redis, "redis-cli", "--user", "health", "--pass", "any", "ping").Output()
+		return err == nil && string(pong) == "PONG\n"
+	})
+	back := time.Now()
+	eventually(t, 30*time.Second, "the load goes on", passes(l, 20*workers))
+	failures := l.finish(t)
+	if a := d.check(live, code); a.status != 200 {
+		t.Errorf("a code from before: %v", a)
+	}
+	if len(failures) == 0 {
+		t.Error("nothing failed: Redis was there all the time")
+	}
+	for _, a := range failures {
+		if !a.refused() {
+			t.Errorf("not a documented answer: %v", a)
+		}
+		if a.begun.After(back.Add(2 * time.Second)) {
+			t.Errorf("%v after Redis was back: %v", a.begun.Sub(back), a)
+		}
+	}
+}
+
+// passes returns what tells whether so many more codes were used than now.
+func passes(l *load, more int) func() bool {
+	count := func() int {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return len(l.used)
+	}
+	before := count()
+	return func() bool { return count() >= before+more }
+}

@@ -1,0 +1,165 @@
+package redisstore_test
+
+import (
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
+	"github.com/flowroute/sms-verification/redisstore"
+	"github.com/flowroute/sms-verification/redisstore/redistest"
+)
+
+// deployed returns the lines of a file in deploy/, without what is empty or a comment.
+func deployed(t *testing.T, name string) []string {
+	t.Helper()
+	content, err := os.ReadFile("../deploy/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for line := range strings.Lines(string(content)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// configOf puts a redis.conf and the users of an ACL file together. What
+// differs from the files is what the test itself needs: a directory of its
+// own, and to see inside as the default user.
+func configOf(t *testing.T, conf, acl string) []string {
+	t.Helper()
+	lines := slices.DeleteFunc(deployed(t, conf), func(line string) bool {
+		return strings.HasPrefix(line, "dir ") || strings.HasPrefix(line, "aclfile ")
+	})
+	for _, user := range deployed(t, acl) {
+		if rest, ok := strings.CutPrefix(user, "user default off"); ok {
+			user = "user default on" + rest + " nopass +ping +info"
+		}
+		lines = append(lines, user)
+	}
+	return lines
+}
+
+// trialPassword is the password of the trial's user, from its URL.
+func trialPassword(t *testing.T) string {
+	t.Helper()
+	for _, line := range deployed(t, "trial/credentials.yaml") {
+		if address, ok := strings.CutPrefix(line, "redis_url: "); ok {
+			u, err := url.Parse(address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			password, _ := u.User.Password()
+			return password
+		}
+	}
+	t.Fatal("trial/credentials.yaml has no redis_url")
+	return ""
+}
+
+// TestDeployedUsers: the users in deploy/ may do what the documentation lists,
+// and nothing else.
+func TestDeployedUsers(t *testing.T) {
+	user, cluster, settings := documentedRules(t)
+	permissions := func(rules []string) []string {
+		rules = slices.DeleteFunc(slices.Clone(rules), func(r string) bool { return r == "on" || strings.ContainsAny(r[:1], ">#") })
+		slices.Sort(rules)
+		return rules
+	}
+	for acl, want := range map[string][]string{
+		"trial/users.acl": user,
+		"redis/users.acl": slices.Concat(user, cluster, settings),
+	} {
+		found := false
+		for _, line := range deployed(t, acl) {
+			if rules, ok := strings.CutPrefix(line, "user smsv "); ok {
+				found = true
+				if got, want := permissions(strings.Fields(rules)), permissions(want); !slices.Equal(got, want) {
+					t.Errorf("%s: may %s\nwant %s", acl, got, want)
+				}
+			}
+		}
+		if !found {
+			t.Errorf("%s has no user smsv", acl)
+		}
+	}
+}
+
+// TestDeployedRedis: with the files in deploy/ every operation works, and a
+// restart forgets nothing.
+func TestDeployedRedis(t *testing.T) {
+	t.Parallel()
+	t.Run("standalone", func(t *testing.T) {
+		t.Parallel()
+		instance := redistest.Server(t, configOf(t, "redis/standalone.conf", "trial/users.acl")...)
+		tryDeployed(t, instance, trialPassword(t), 0)
+	})
+	t.Run("replicated", func(t *testing.T) {
+		t.Parallel()
+		config := configOf(t, "redis/replicated.conf", "redis/users.acl")
+		master := redistest.Server(t, config...)
+		host, port, _ := net.SplitHostPort(master.Addr)
+		redistest.Server(t, append(config, "replicaof "+host+" "+port)...)
+		tryDeployed(t, master, "change-this-1", 1)
+	})
+	t.Run("cluster", func(t *testing.T) {
+		t.Parallel()
+		node := redistest.Server(t, configOf(t, "redis/cluster.conf", "redis/users.acl")...)
+		info, err := node.Client().Info(t.Context(), "cluster").Result()
+		if err != nil || !strings.Contains(info, "cluster_enabled:1") {
+			t.Errorf("%s, %v", info, err)
+		}
+	})
+}
+
+func tryDeployed(t *testing.T, instance *redistest.Instance, password string, replicas int) {
+	address := strings.Replace(instance.URL, "://", "://smsv:"+password+"@", 1)
+	open := func(t testing.TB, l codes.Limits) *redisstore.Store {
+		store := openURL(t, address, instance.Mode, "smsv:"+freshPrefix(), l)
+		store.WaitForReplicas(replicas)
+		return store
+	}
+	store := open(t, codes.Limits{})
+	prepared := func() bool { return store.Prepare(t.Context()) == nil }
+	until(t, "the server takes writes", prepared)
+	e := newEntry(3)
+	if err := store.Put(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	instance.Restart()
+	until(t, "the server takes writes again", prepared)
+	if replicas > 0 {
+		replicasHeard(t, instance.Nodes)
+	}
+	if got, err := store.Try(t.Context(), codes.Try{ID: e.ID, Code: e.Code, Op: codes.NewOp()}); err != nil || got.Status != codes.Right {
+		t.Errorf("a code from before the restart: %v, %v", got, err)
+	}
+	codestest.RunStore(t, func(t testing.TB) codestest.Backend {
+		return codestest.Backend{Store: open(t, codes.Limits{}), Advance: instance.Advance, Parallel: true}
+	})
+	codestest.RunLimiter(t, func(t testing.TB, l codes.Limits) codestest.LimiterBackend {
+		return codestest.LimiterBackend{Limiter: open(t, l), Advance: instance.Advance, Parallel: true}
+	})
+	codestest.RunClaims(t, codestest.ClaimsBackend{Claims: open(t, codes.Limits{}), Advance: instance.Advance})
+	for _, warning := range openURL(t, instance.URL, instance.Mode, freshPrefix(), codes.Limits{}).Inspect(t.Context()) {
+		t.Error(warning)
+	}
+}
+
+// until waits until something is true.
+func until(t testing.TB, what string, true func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !true(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 10s: %s", what)
+		}
+	}
+}
