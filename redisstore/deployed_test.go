@@ -131,7 +131,7 @@ func tryDeployed(t *testing.T, instance *redistest.Instance, password string, re
 	prepared := func() bool { return store.Prepare(t.Context()) == nil }
 	until(t, "the server takes writes", prepared)
 	e := newEntry(3)
-	if err := store.Put(t.Context(), e); err != nil {
+	if _, err := store.Put(t.Context(), e); err != nil {
 		t.Fatal(err)
 	}
 	instance.Restart()
