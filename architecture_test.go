@@ -27,6 +27,8 @@ var allowed = map[string][]string{
 	"api":                     {"codes"},
 	"api/client":              {},
 	"config":                  {"codes"},
+
+	"cmd/sms-verification/internal/top": {},
 }
 
 // only says which packages alone may import a dependency.
@@ -36,6 +38,9 @@ var only = map[string][]string{
 	"github.com/alicebob/miniredis":      {"redisstore/embedded"},
 	"github.com/labstack/echo":           {"api"},
 	"github.com/prometheus/client_golan": {"api", "cmd/sms-verification"},
+	"github.com/prometheus/client_model": {"cmd/sms-verification/internal/top"},
+	"github.com/prometheus/common":       {"cmd/sms-verification/internal/top"},
+	"golang.org/x/term":                  {"cmd/sms-verification/internal/top"},
 }
 
 // standardOnly may import nothing outside the standard library and the module.

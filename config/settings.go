@@ -25,6 +25,7 @@ const (
 	keyTimeout          = "FLOWROUTE_TIMEOUT"
 	keyMaxWait          = "FLOWROUTE_MAX_WAIT"
 	keyShutdownTimeout  = "SHUTDOWN_TIMEOUT"
+	keyAdminAddr        = "ADMIN_ADDR"
 	keyRedisURL         = "REDIS_URL"
 	keySecretKey        = "FLOWROUTE_SECRET_KEY"
 	keyCodeSecret       = "CODE_SECRET"
@@ -85,7 +86,7 @@ func (c *Config) serviceSettings() []setting {
 			doc: "least severe log lines to write"},
 		{key: "LISTEN_ADDR", def: ":8000", debug: "127.0.0.1:8000", field: addrField(&c.ListenAddr, false),
 			doc: "address of the public API"},
-		{key: "ADMIN_ADDR", def: "127.0.0.1:9464", field: addrField(&c.AdminAddr, true),
+		{key: keyAdminAddr, def: "127.0.0.1:9464", field: addrField(&c.AdminAddr, true),
 			doc: "address of `/metrics`, `/healthz`, `/readyz` and `/debug/pprof`"},
 
 		{key: keyRedisURL, def: "redis://localhost:6379/0", field: secretField(&c.RedisURL, checkRedisURL),

@@ -63,6 +63,7 @@ func TestNothingLeaks(t *testing.T) {
 	say(verify(t, p.URL, authID, codeSent(t, sim, "12065550144"), auth))
 	dump += redis.Dump(t, prefix)
 	metrics := get(t, p.Admin+"/metrics").raw
+	_, picture, _ := command(t, nil, "top", "--once", p.Admin)
 	redis.Signal(syscall.SIGKILL)
 	say(verify(t, p.URL, authID, code, auth))
 	say(create(t, p.URL, authID, anyone, auth))
@@ -81,7 +82,7 @@ func TestNothingLeaks(t *testing.T) {
 		"number unconfirmed": "15005550004", "national number": anyone[1:],
 	} {
 		for where, text := range map[string]string{
-			"log": p.stderr.String(), "stdout": p.stdout.String(), "Redis": dump, "metrics": metrics, "an answer": bodies,
+			"log": p.stderr.String(), "stdout": p.stdout.String(), "Redis": dump, "metrics": metrics, "top": picture, "an answer": bodies,
 		} {
 			if strings.Contains(text, secret) {
 				t.Errorf("%s in %s", what, where)
@@ -89,7 +90,7 @@ func TestNothingLeaks(t *testing.T) {
 		}
 	}
 	// The look itself must be able to find something.
-	if !strings.Contains(dump, prefix) || !strings.Contains(metrics, "smsv_http_requests_total") ||
+	if !strings.Contains(dump, prefix) || !strings.Contains(metrics, "smsv_http_requests_total") || !strings.Contains(picture, "HTTP POST /verify") ||
 		!strings.Contains(p.stderr.String(), `"caller":"shop"`) || !strings.Contains(bodies, "UnknownAuthId") || len(answers) < 20 {
 		t.Error("the flow did not run as it should")
 	}
