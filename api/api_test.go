@@ -124,9 +124,9 @@ func (b *backend) called() int {
 	return b.calls
 }
 
-func (b *backend) Put(ctx context.Context, e codes.Entry) error {
+func (b *backend) Put(ctx context.Context, e codes.Entry) (time.Duration, error) {
 	if err := b.call(); err != nil {
-		return err
+		return 0, err
 	}
 	return b.Model.Put(ctx, e)
 }
@@ -138,9 +138,9 @@ func (b *backend) Try(ctx context.Context, t codes.Try) (codes.Outcome, error) {
 	return b.Model.Try(ctx, t)
 }
 
-func (b *backend) Delete(ctx context.Context, d codes.Deletion) error {
+func (b *backend) Delete(ctx context.Context, d codes.Deletion) (time.Duration, error) {
 	if err := b.call(); err != nil {
-		return err
+		return 0, err
 	}
 	return b.Model.Delete(ctx, d)
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
@@ -57,12 +58,14 @@ func (s *Server) create(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	begun := time.Now()
 	var created codes.Created
 	if key.Value == "" {
 		created, err = s.Service.Create(c.Request().Context(), id, to)
 	} else {
 		created, err = s.Service.CreateOnce(c.Request().Context(), key, id, to)
 	}
+	s.funnel.created(noteOf(c).caller, begun, created, err)
 	if err != nil {
 		return err
 	}
@@ -114,6 +117,7 @@ func (s *Server) verify(c echo.Context, authID, digits string) error {
 	if err != nil {
 		return err
 	}
+	s.funnel.checked(noteOf(c).caller, outcome)
 	switch outcome.Status {
 	case codes.Right:
 		return reply(c, http.StatusOK, verifiedBody{
@@ -140,7 +144,9 @@ func (s *Server) cancel(c echo.Context) error {
 	if err != nil {
 		return invalid(0, usage+"; "+err.Error())
 	}
-	if err := s.Service.Cancel(c.Request().Context(), id); err != nil {
+	rest, err := s.Service.Cancel(c.Request().Context(), id)
+	s.funnel.cancelled(rest)
+	if err != nil {
 		return err
 	}
 	return reply(c, http.StatusOK, cancelledBody{Message: "Success: Verification code removed.", AuthID: string(id)})

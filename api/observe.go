@@ -63,6 +63,7 @@ func (s *Server) record(c echo.Context, failed *failure, took time.Duration) {
 		attrs = append(attrs, slog.String("reason", reason))
 		if failed.body.Limit != "" {
 			attrs = append(attrs, slog.String("limit", failed.body.Limit))
+			s.funnel.limits.WithLabelValues(failed.body.Limit).Inc()
 		}
 		if failed.cause != nil && status >= http.StatusInternalServerError {
 			attrs = append(attrs, slog.String("error", failed.cause.Error()))

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/flowroute/sms-verification/codes"
 )
@@ -35,7 +36,7 @@ func (s stub) VerifyOnce(context.Context, codes.Key, codes.ID, codes.Code) (code
 	return codes.Outcome{}, s()
 }
 
-func (s stub) Cancel(context.Context, codes.ID) error { return s() }
+func (s stub) Cancel(context.Context, codes.ID) (time.Duration, error) { return 0, s() }
 
 func withService(s stub) func(*fixture) { return func(f *fixture) { f.Service = s } }
 

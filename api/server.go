@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,7 +22,7 @@ type Service interface {
 	Verify(ctx context.Context, id codes.ID, code codes.Code) (codes.Outcome, error)
 	CreateOnce(ctx context.Context, k codes.Key, id codes.ID, to codes.Phone) (codes.Created, error)
 	VerifyOnce(ctx context.Context, k codes.Key, id codes.ID, code codes.Code) (codes.Outcome, error)
-	Cancel(ctx context.Context, id codes.ID) error
+	Cancel(ctx context.Context, id codes.ID) (rest time.Duration, err error)
 }
 
 // State tells how far the process is in its life.
@@ -40,7 +41,8 @@ type Options struct {
 	TrustedProxies []netip.Prefix
 	Logger         *slog.Logger
 	Registerer     prometheus.Registerer
-	MaxInFlight    int // creates, and checks, that run at a time; 0 is no limit
+	Lifetime       time.Duration // of the entries that Service makes
+	MaxInFlight    int           // creates, and checks, that run at a time; 0 is no limit
 }
 
 // Server answers requests.
@@ -48,6 +50,7 @@ type Server struct {
 	Options
 	requests  *prometheus.CounterVec
 	durations *prometheus.HistogramVec
+	funnel    *funnel
 }
 
 // New returns a Server, and registers its metrics.
@@ -59,6 +62,7 @@ func New(o Options) *Server {
 	}
 	s := &Server{
 		Options: o,
+		funnel:  newFunnel(callersOf(o.Keys), o.Lifetime, o.Registerer),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "smsv_http_requests_total",
 			Help: "Requests answered, by route, status, reason of the error and name of the API key.",
@@ -71,6 +75,18 @@ func New(o Options) *Server {
 	}
 	o.Registerer.MustRegister(s.requests, s.durations)
 	return s
+}
+
+// callersOf are the names that requests are counted under.
+func callersOf(keys []Key) []string {
+	if len(keys) == 0 {
+		return []string{""}
+	}
+	names := make([]string, len(keys))
+	for i, k := range keys {
+		names[i] = k.Name
+	}
+	return names
 }
 
 // Handler returns the public API.

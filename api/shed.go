@@ -96,6 +96,10 @@ func (g gated) VerifyOnce(ctx context.Context, k codes.Key, id codes.ID, code co
 	return outcome, err
 }
 
-func (g gated) Cancel(ctx context.Context, id codes.ID) error {
-	return g.checks.run(func() error { return g.Service.Cancel(ctx, id) })
+func (g gated) Cancel(ctx context.Context, id codes.ID) (rest time.Duration, err error) {
+	err = g.checks.run(func() error {
+		rest, err = g.Service.Cancel(ctx, id)
+		return err
+	})
+	return rest, err
 }

@@ -53,9 +53,9 @@ func (b *busy) VerifyOnce(ctx context.Context, _ codes.Key, id codes.ID, code co
 	return b.Verify(ctx, id, code)
 }
 
-func (b *busy) Cancel(context.Context, codes.ID) error {
+func (b *busy) Cancel(context.Context, codes.ID) (time.Duration, error) {
 	b.hang(b.check)
-	return nil
+	return 0, nil
 }
 
 // The two kinds of request, and what is a request of each.

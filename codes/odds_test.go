@@ -87,7 +87,7 @@ func TestHoarding(t *testing.T) {
 			if err == nil {
 				id := codestest.Fresh()
 				ids = append(ids, id)
-				err = model.Put(ctx, codes.Entry{ID: id, Recipient: place.Recipient, Attempts: attempts, Expiration: expiration, Op: place.Op})
+				_, err = model.Put(ctx, codes.Entry{ID: id, Recipient: place.Recipient, Attempts: attempts, Expiration: expiration, Op: place.Op})
 			}
 			if err != nil && !errors.As(err, &reached) {
 				t.Fatal(err)

@@ -45,8 +45,9 @@ type Claims interface {
 	Claim(ctx context.Context, c Claim) (answer string, op Op, err error)
 
 	// Settle keeps the answer for the rest of KeepAnswers. An empty one drops
-	// the claim. It does nothing if the claim is not c's any more.
-	Settle(ctx context.Context, c Claim, answer string) error
+	// the claim. It does nothing if the claim is not c's any more. It tells
+	// whether it is the first to keep an answer.
+	Settle(ctx context.Context, c Claim, answer string) (first bool, err error)
 }
 
 // Once is a Service that also runs requests at most once per idempotency key.
@@ -77,12 +78,14 @@ func (o *Once) CreateOnce(ctx context.Context, k Key, id ID, to Phone) (Created,
 		return Created{}, fmt.Errorf("codes: create once: %w", err)
 	}
 	if answer != "" {
-		return createdFrom(answer)
+		created, err := createdFrom(answer)
+		created.Recipient, created.Area, created.Repeated = o.hasher.Phone(to), to.Area(), true
+		return created, err
 	}
 	answer = failed // what a panic came to
 	// If it cannot be settled the answer is true all the same. The same key
 	// is in progress until the lease is over, then run afresh, as after a crash.
-	defer func() { _ = o.claims.Settle(ctx, claim, answer) }()
+	defer func() { _, _ = o.claims.Settle(ctx, claim, answer) }()
 	created, err := o.create(bounded, id, to)
 	answer = answerOf(created, err)
 	return created, err
@@ -107,7 +110,9 @@ func (o *Once) VerifyOnce(ctx context.Context, k Key, id ID, code Code) (Outcome
 		// prevents only for as long as the limit remembers it. If it cannot be
 		// settled, that much is left.
 		claim.Op = op
-		_ = o.claims.Settle(ctx, claim, fmt.Sprintf("checked %d %d", outcome.Status, outcome.Left))
+		// Of requests that run at the same time the first to settle counts.
+		first, err := o.claims.Settle(ctx, claim, fmt.Sprintf("checked %d %d", outcome.Status, outcome.Left))
+		outcome.Repeated = err == nil && !first
 	}
 	return outcome, err
 }
@@ -160,5 +165,6 @@ func outcomeFrom(answer string) (o Outcome, err error) {
 	if _, err = fmt.Sscanf(answer, "checked %d %d", &o.Status, &o.Left); err != nil {
 		return Outcome{}, fmt.Errorf("codes: verify once: answer not understood: %w", err)
 	}
+	o.Repeated = true
 	return o, nil
 }

@@ -55,14 +55,20 @@ func TestCreateOnceKept(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t).open()
 			f.sender.FailWith(test.err)
-			_, first := f.once().CreateOnce(context.Background(), aKey, "id", seattle)
+			created, first := f.once().CreateOnce(context.Background(), aKey, "id", seattle)
+			if created.Repeated {
+				t.Error("the first is called a repetition")
+			}
 			if !errors.Is(first, test.err) {
 				t.Fatalf("CreateOnce = %v", first)
 			}
 			f.sender.FailWith(nil)
 			f.model.Advance(codes.KeepAnswers - time.Second)
 			takes := f.limiter.takes
-			_, again := f.once().CreateOnce(context.Background(), aKey, "id", seattle)
+			created, again := f.once().CreateOnce(context.Background(), aKey, "id", seattle)
+			if !created.Repeated || created.Area != codes.AreaUS || created.Recipient != f.secret.Phone(seattle) {
+				t.Errorf("a repetition tells %+v", created)
+			}
 			for _, kind := range []error{codes.ErrRejected, codes.ErrUnconfirmed, codes.ErrUnavailable} {
 				if errors.Is(again, kind) != errors.Is(first, kind) {
 					t.Errorf("first %v, then %v", first, again)
@@ -147,12 +153,12 @@ func (c *faultyClaims) Claim(ctx context.Context, claim codes.Claim) (string, co
 	return answer, op, err
 }
 
-func (c *faultyClaims) Settle(ctx context.Context, claim codes.Claim, answer string) error {
+func (c *faultyClaims) Settle(ctx context.Context, claim codes.Claim, answer string) (bool, error) {
 	if c.settleErr != nil {
-		return c.settleErr
+		return false, c.settleErr
 	}
 	if err := ctx.Err(); err != nil {
-		return err
+		return false, err
 	}
 	return c.Claims.Settle(ctx, claim, answer)
 }

@@ -39,11 +39,20 @@ func NewService(r Rules, secret, previous *Hasher, store Store, limiter Limiter,
 	return &Service{rules: r, hasher: secret, previous: previous, store: store, limiter: limiter, sender: sender}
 }
 
-// Created tells what was made.
+// Created tells what was made, and what became of the entries. Beside an error
+// only the latter, the recipient and Repeated mean something.
 type Created struct {
 	Expiration time.Duration
 	Attempts   int64
 	MessageID  string // the carrier's, for its delivery receipts
+
+	Recipient Digest
+	Area      Area
+	Segments  int           // that the message has
+	Stored    bool          // the entry was stored, and not withdrawn afterwards
+	Replaced  time.Duration // life that the entry before it had left; 0 if none was live
+	Withdrawn bool          // the entry was stored and then removed, as the message was not sent
+	Repeated  bool          // this is the answer of an earlier request
 }
 
 // Create makes a code for id, stores it in place of an earlier one and sends
@@ -58,14 +67,16 @@ func (s *Service) Create(ctx context.Context, id ID, to Phone) (Created, error) 
 }
 
 func (s *Service) create(ctx context.Context, id ID, to Phone) (Created, error) {
+	created := Created{Recipient: s.hasher.Phone(to), Area: to.Area()}
 	if !s.rules.Recipients.Allow(to) {
-		return Created{}, ErrRecipientNotAllowed
+		return created, ErrRecipientNotAllowed
 	}
 	code := NewCode(s.rules.CodeLength)
 	entry := Entry{
 		ID:         s.hasher.ID(id),
 		Code:       s.hasher.Code(id, code),
-		Recipient:  s.hasher.Phone(to),
+		Recipient:  created.Recipient,
+		Area:       created.Area,
 		Attempts:   s.rules.Attempts,
 		Expiration: s.rules.Expiration,
 		Notice:     s.rules.Notice,
@@ -74,44 +85,50 @@ func (s *Service) create(ctx context.Context, id ID, to Phone) (Created, error) 
 	place := Place{Recipient: entry.Recipient, Op: entry.Op}
 	wait, err := s.limiter.Take(ctx, place)
 	if err != nil {
-		return Created{}, fmt.Errorf("codes: create: %w", err)
+		return created, fmt.Errorf("codes: create: %w", err)
 	}
 	time.Sleep(wait) // at most Limits.MaxWait
 
-	if err := s.put(ctx, id, entry); err != nil {
-		return Created{}, fmt.Errorf("codes: create: %w", s.undo(ctx, entry, place, err))
+	if created.Replaced, err = s.put(ctx, id, entry); err != nil {
+		return created, fmt.Errorf("codes: create: %w", s.undo(ctx, entry, place, &created, err))
 	}
-	messageID, err := s.sender.Send(ctx, Message{
-		To:   to,
-		Text: s.rules.Message.Render(code, s.rules.OrgName, s.rules.Expiration),
-	})
+	created.Stored = true
+	text := s.rules.Message.Render(code, s.rules.OrgName, s.rules.Expiration)
+	created.MessageID, err = s.sender.Send(ctx, Message{To: to, Text: text})
 	if errors.Is(err, ErrRejected) || errors.Is(err, ErrUnavailable) {
-		err = s.undo(ctx, entry, place, err)
+		err = s.undo(ctx, entry, place, &created, err)
 	}
 	if err != nil {
-		return Created{}, fmt.Errorf("codes: create: %w", err)
+		return created, fmt.Errorf("codes: create: %w", err)
 	}
-	return Created{Expiration: entry.Expiration, Attempts: entry.Attempts, MessageID: messageID}, nil
+	created.Expiration, created.Attempts = entry.Expiration, entry.Attempts
+	created.Segments, _ = Segments(text)
+	return created, nil
 }
 
 // put stores the entry. An entry that the same id has under the previous
 // secret goes first, so that never two are live.
-func (s *Service) put(ctx context.Context, id ID, e Entry) error {
+func (s *Service) put(ctx context.Context, id ID, e Entry) (rest time.Duration, err error) {
 	if s.previous != nil {
-		if err := s.store.Delete(ctx, Deletion{ID: s.previous.ID(id), Op: NewOp()}); err != nil {
-			return err
+		if rest, err = s.store.Delete(ctx, Deletion{ID: s.previous.ID(id), Op: NewOp()}); err != nil {
+			return rest, err
 		}
 	}
-	return s.store.Put(ctx, e)
+	replaced, err := s.store.Put(ctx, e)
+	return max(rest, replaced), err
 }
 
 // undo takes back what a create did before it failed with cause, as far as
 // the store can be reached, and returns cause with what it could not undo.
-func (s *Service) undo(ctx context.Context, e Entry, p Place, cause error) error {
+func (s *Service) undo(ctx context.Context, e Entry, p Place, c *Created, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
-	if err := s.store.Delete(ctx, Deletion{ID: e.ID, Made: e.Op, Op: NewOp()}); err != nil {
+	rest, err := s.store.Delete(ctx, Deletion{ID: e.ID, Made: e.Op, Op: NewOp()})
+	if err != nil {
 		cause = &undoError{cause, err}
+	}
+	if c.Withdrawn = rest > 0; c.Withdrawn {
+		c.Stored = false
 	}
 	if err := s.limiter.Return(ctx, p); err != nil {
 		cause = &undoError{cause, err}
@@ -153,16 +170,19 @@ func (s *Service) verify(ctx context.Context, id ID, code Code, op Op, keep time
 	return outcome, nil
 }
 
-// Cancel drops the entry of id, if there is one. Its only error is ErrUnavailable.
-func (s *Service) Cancel(ctx context.Context, id ID) error {
+// Cancel drops the entry of id, if there is one, and returns the life that it
+// had left, or 0. Its only error is ErrUnavailable.
+func (s *Service) Cancel(ctx context.Context, id ID) (rest time.Duration, err error) {
 	ctx = context.WithoutCancel(ctx)
 	for _, h := range []*Hasher{s.hasher, s.previous} {
 		if h == nil {
 			continue
 		}
-		if err := s.store.Delete(ctx, Deletion{ID: h.ID(id), Op: NewOp()}); err != nil {
-			return fmt.Errorf("codes: cancel: %w", err)
+		removed, err := s.store.Delete(ctx, Deletion{ID: h.ID(id), Op: NewOp()})
+		rest = max(rest, removed)
+		if err != nil {
+			return rest, fmt.Errorf("codes: cancel: %w", err)
 		}
 	}
-	return nil
+	return rest, nil
 }

@@ -16,7 +16,10 @@ import (
 func TestCreate(t *testing.T) {
 	f := newFixture(t).open()
 	got, err := f.Create(context.Background(), "id", seattle)
-	want := codes.Created{Expiration: time.Hour, Attempts: 3, MessageID: "mdr2-00000000000000000000000000000000"}
+	want := codes.Created{
+		Expiration: time.Hour, Attempts: 3, MessageID: "mdr2-00000000000000000000000000000000",
+		Recipient: f.secret.Phone(seattle), Area: codes.AreaUS, Segments: 1, Stored: true,
+	}
 	if err != nil || got != want {
 		t.Fatalf("Create = %+v, %v; want %+v", got, err, want)
 	}
@@ -64,7 +67,8 @@ func TestCreateFailedSend(t *testing.T) {
 				f.open()
 				f.sender.FailWith(test.err)
 				created, err := f.Create(context.Background(), "id", seattle)
-				if !errors.Is(err, test.err) || created != (codes.Created{}) {
+				want := codes.Created{Recipient: f.secret.Phone(seattle), Area: codes.AreaUS, Stored: test.stays, Withdrawn: !test.stays}
+				if !errors.Is(err, test.err) || created != want {
 					t.Fatalf("Create = %+v, %v; want the sender's error", created, err)
 				}
 				f.sender.FailWith(nil)
@@ -144,9 +148,9 @@ func TestCreatePutThatRan(t *testing.T) {
 
 type putAndFail struct{ codes.Store }
 
-func (s putAndFail) Put(ctx context.Context, e codes.Entry) error {
-	_ = s.Store.Put(ctx, e)
-	return codes.ErrUnavailable
+func (s putAndFail) Put(ctx context.Context, e codes.Entry) (time.Duration, error) {
+	_, _ = s.Store.Put(ctx, e)
+	return 0, codes.ErrUnavailable
 }
 
 // TestCreateNotUndone: what could not be undone is told, and does not change
@@ -201,9 +205,9 @@ func TestCreateUndoIsBounded(t *testing.T) {
 
 type hanging struct{ codes.Store }
 
-func (hanging) Delete(ctx context.Context, _ codes.Deletion) error {
+func (hanging) Delete(ctx context.Context, _ codes.Deletion) (time.Duration, error) {
 	<-ctx.Done()
-	return codes.ErrUnavailable
+	return 0, codes.ErrUnavailable
 }
 
 // TestCreateLimited: a refusal leaves everything as it was.

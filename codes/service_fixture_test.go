@@ -104,7 +104,7 @@ func (f *fixture) limited(id codes.ID, to codes.Phone, limit string) {
 func (f *fixture) verify(id codes.ID, code codes.Code, want codes.Outcome) {
 	f.t.Helper()
 	got, err := f.Verify(context.Background(), id, code)
-	if err != nil || got != want {
+	if err != nil || codestest.Answer(got) != want {
 		f.t.Fatalf("Verify = %+v, %v; want %+v", got, err, want)
 	}
 }
@@ -129,10 +129,10 @@ type faultyStore struct {
 	puts, tries, deletes      int
 }
 
-func (s *faultyStore) Put(ctx context.Context, e codes.Entry) error {
+func (s *faultyStore) Put(ctx context.Context, e codes.Entry) (time.Duration, error) {
 	s.puts++
 	if s.putErr != nil {
-		return s.putErr
+		return 0, s.putErr
 	}
 	return s.Store.Put(ctx, e)
 }
@@ -145,10 +145,10 @@ func (s *faultyStore) Try(ctx context.Context, t codes.Try) (codes.Outcome, erro
 	return s.Store.Try(ctx, t)
 }
 
-func (s *faultyStore) Delete(ctx context.Context, d codes.Deletion) error {
+func (s *faultyStore) Delete(ctx context.Context, d codes.Deletion) (time.Duration, error) {
 	s.deletes++
 	if s.deleteErr != nil {
-		return s.deleteErr
+		return 0, s.deleteErr
 	}
 	return s.Store.Delete(ctx, d)
 }

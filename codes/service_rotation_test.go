@@ -96,7 +96,7 @@ func TestRotationCancels(t *testing.T) {
 	code := before.create("old", seattle)
 	newer := after.create("new", seattle)
 	for _, id := range []codes.ID{"old", "new"} {
-		if err := after.Cancel(context.Background(), id); err != nil {
+		if _, err := after.Cancel(context.Background(), id); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -115,7 +115,7 @@ func TestCancel(t *testing.T) {
 	f := newFixture(t).open()
 	code, other := f.create("id", seattle), f.create("other", seattle)
 	for range 2 { // whether or not there is one
-		if err := f.Cancel(context.Background(), "id"); err != nil {
+		if _, err := f.Cancel(context.Background(), "id"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -124,7 +124,7 @@ func TestCancel(t *testing.T) {
 
 	code = f.create("id", seattle)
 	f.store.deleteErr = fmt.Errorf("down: %w", codes.ErrUnavailable)
-	if err := f.Cancel(context.Background(), "id"); !errors.Is(err, codes.ErrUnavailable) {
+	if _, err := f.Cancel(context.Background(), "id"); !errors.Is(err, codes.ErrUnavailable) {
 		t.Errorf("Cancel = %v, want ErrUnavailable", err)
 	}
 	f.verify("id", code, right)
@@ -136,14 +136,14 @@ func TestVerifyIsFinished(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	code := f.create("id", seattle)
-	if got, err := f.Verify(ctx, "id", notThis(code)); err != nil || got != f.wrong(2, seattle) {
+	if got, err := f.Verify(ctx, "id", notThis(code)); err != nil || codestest.Answer(got) != f.wrong(2, seattle) {
 		t.Errorf("Verify = %+v, %v under a cancelled context", got, err)
 	}
 	if len(f.limiter.wrong) != 1 {
 		t.Errorf("%d wrong codes counted, want 1", len(f.limiter.wrong))
 	}
 	f.verify("id", notThis(code), f.wrong(1, seattle))
-	if err := f.Cancel(ctx, "id"); err != nil {
+	if _, err := f.Cancel(ctx, "id"); err != nil {
 		t.Errorf("Cancel = %v under a cancelled context", err)
 	}
 	f.verify("id", code, unknown)

@@ -11,6 +11,7 @@ type Entry struct {
 	ID         Digest        // of the auth_id: the entry's name
 	Code       Digest        // of the code in canonical form, bound to the auth_id
 	Recipient  Digest        // of the number, under which wrong codes are counted
+	Area       Area          // of the number
 	Attempts   int64         // wrong codes that it may compare, at least 1
 	Expiration time.Duration // whole seconds, at least 1
 	Notice     time.Duration // how long after expiry the id still answers Expired once; 0 is never
@@ -47,7 +48,11 @@ const (
 type Outcome struct {
 	Status    Status
 	Left      int64  // wrong codes that the entry still compares
-	Recipient Digest // of a Wrong: whom to count it for
+	Recipient Digest // of a Right or a Wrong: whose entry it is
+
+	Area     Area          // of the recipient
+	Rest     time.Duration // life that the entry had left, if this check ended it; else 0
+	Repeated bool          // this is the answer of an earlier request
 }
 
 // Store keeps entries, for any number of replicas at once.
@@ -60,14 +65,18 @@ type Outcome struct {
 // errors are ErrUnavailable.
 type Store interface {
 	// Put stores e in place of whatever has the same ID: code, attempts and
-	// lifetime. The entry MUST end exactly e.Expiration later by itself.
-	Put(ctx context.Context, e Entry) error
+	// lifetime. The entry MUST end exactly e.Expiration later by itself. It
+	// returns the life that a live entry which it replaced had left, at least
+	// 1ms, or 0 if it replaced none.
+	Put(ctx context.Context, e Entry) (rest time.Duration, err error)
 
 	// Try compares t.Code with the entry's. Over an entry's life it MUST answer
 	// Right at most once and compare at most Attempts wrong digests, whatever
 	// the number of replicas and parallel calls.
 	Try(ctx context.Context, t Try) (Outcome, error)
 
-	// Delete removes the entry, if there is one and d allows it, so that its id is Unknown.
-	Delete(ctx context.Context, d Deletion) error
+	// Delete removes the entry, if there is one and d allows it, so that its id
+	// is Unknown. It returns the life that the entry had left, at least 1ms, or
+	// 0 if it removed none.
+	Delete(ctx context.Context, d Deletion) (rest time.Duration, err error)
 }

@@ -15,7 +15,7 @@ func BenchmarkTry(b *testing.B) {
 	store := openBenchmark(b)
 	b.RunParallel(func(pb *testing.PB) {
 		e := newEntry(1 << 50)
-		if err := store.Put(b.Context(), e); err != nil {
+		if _, err := store.Put(b.Context(), e); err != nil {
 			b.Error(err)
 		}
 		code := codestest.Fresh()
@@ -34,7 +34,7 @@ func BenchmarkPut(b *testing.B) {
 	store := openBenchmark(b)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if err := store.Put(b.Context(), newEntry(3)); err != nil {
+			if _, err := store.Put(b.Context(), newEntry(3)); err != nil {
 				b.Error(err)
 				return
 			}

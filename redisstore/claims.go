@@ -32,10 +32,10 @@ func (s *Store) Claim(ctx context.Context, c codes.Claim) (string, codes.Op, err
 }
 
 // Settle keeps or drops the answer; see codes.Claims.
-func (s *Store) Settle(ctx context.Context, c codes.Claim, answer string) error {
-	_, err := s.run(ctx, s.scripts.settle, []string{s.keys.request(c.Key)}, c.Op[:], answer)
+func (s *Store) Settle(ctx context.Context, c codes.Claim, answer string) (bool, error) {
+	reply, err := s.run(ctx, s.scripts.settle, []string{s.keys.request(c.Key)}, c.Op[:], answer)
 	if err != nil {
-		return fmt.Errorf("redisstore: settle: %w", err)
+		return false, fmt.Errorf("redisstore: settle: %w", err)
 	}
-	return nil
+	return number(reply, 1) == 1, nil
 }

@@ -148,7 +148,7 @@ func TestContexts(t *testing.T) {
 	instance := redistest.Server(t)
 	store := openURL(t, instance.URL, instance.Mode, freshPrefix(), codes.Limits{})
 	e := newEntry(3)
-	if err := store.Put(t.Context(), e); err != nil {
+	if _, err := store.Put(t.Context(), e); err != nil {
 		t.Fatal(err)
 	}
 	try := func(ctx context.Context) error {

@@ -11,8 +11,8 @@
 // slot.
 //
 //	1:{<id>}        hash    a live entry: c digest of the code, l attempts left,
-//	                        r digest of the number, o the put that made it.
-//	                        Lives for CODE_EXPIRATION.
+//	                        r digest of the number, a its area, o the put that
+//	                        made it. Lives for CODE_EXPIRATION.
 //	1:{<id>}x       string  tells an expired id from an unknown one. Lives for
 //	                        CODE_EXPIRATION and EXPIRED_NOTICE.
 //	1:{<id>}<op>    string  the answer of an operation, for its repetition.
@@ -44,8 +44,9 @@
 // The service needs no more of Redis than this, with the prefix smsv:
 //
 //	ACL SETUSER smsv on >password resetchannels ~smsv:* -@all +hello
-//	  +eval +evalsha +time +get +set +exists +del +expire +pexpire +hset +hget
-//	  +hmget +zadd +zrem +zscore +zrevrange +zremrangebyscore +zremrangebyrank
+//	  +eval +evalsha +time +get +set +del +expire +pexpire +pttl +hset +hget
+//	  +hmget +zadd +zrem +zscore +zcount +zrevrange +zremrangebyscore
+//	  +zremrangebyrank
 //
 // and on a cluster +cluster|slots +command besides; a database other than 0
 // takes +select, and REDIS_WAIT_REPLICAS +wait.

@@ -90,9 +90,9 @@ func putMany(t *testing.T, store *redisstore.Store, n int) []codes.Entry {
 		entries[i] = codes.Entry{
 			ID: codestest.Fresh(), Code: codestest.Fresh(), Attempts: 3, Expiration: 10 * time.Minute, Op: codes.NewOp(),
 		}
-		err := store.Put(t.Context(), entries[i])
+		_, err := store.Put(t.Context(), entries[i])
 		for end := time.Now().Add(10 * time.Second); err != nil && time.Now().Before(end); { // its replica is not there yet
-			err = store.Put(t.Context(), entries[i])
+			_, err = store.Put(t.Context(), entries[i])
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -139,7 +139,7 @@ func runEntry(t *testing.T, name string, instance *redistest.Instance) {
 	put := func() {
 		t.Helper()
 		e.Op, made = codes.NewOp(), time.Now()
-		if err := store.Put(t.Context(), e); err != nil {
+		if _, err := store.Put(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 	}

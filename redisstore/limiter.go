@@ -154,6 +154,9 @@ func wholeSeconds(millis int) time.Duration {
 }
 
 func number(reply []any, i int) int {
+	if i >= len(reply) {
+		return 0
+	}
 	n, _ := reply[i].(int64)
 	return int(n)
 }

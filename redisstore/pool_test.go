@@ -25,7 +25,7 @@ func TestPoolExhausted(t *testing.T) {
 	entries := make([]codes.Entry, calls)
 	for i := range entries {
 		entries[i] = newEntry(3)
-		if err := store.Put(t.Context(), entries[i]); err != nil {
+		if _, err := store.Put(t.Context(), entries[i]); err != nil {
 			t.Fatal(err)
 		}
 	}

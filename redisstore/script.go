@@ -39,7 +39,7 @@ func ourScripts() fs.FS {
 
 // scripts are the operations, one each.
 type scripts struct {
-	put, try, delete, take, count, giveBack, turn, claim, settle *redis.Script
+	put, try, delete, take, count, giveBack, turn, used, claim, settle *redis.Script
 }
 
 func loadScripts(files fs.FS) scripts {
@@ -54,7 +54,7 @@ func loadScripts(files fs.FS) scripts {
 	load := func(name string) *redis.Script { return redis.NewScript(prelude + read(name)) }
 	return scripts{
 		put: load("put"), try: load("try"), delete: load("delete"),
-		take: load("take"), count: load("count"), giveBack: load("return"), turn: load("turn"),
+		take: load("take"), count: load("count"), giveBack: load("return"), turn: load("turn"), used: load("used"),
 		claim: load("claim"), settle: load("settle"),
 	}
 }

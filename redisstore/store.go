@@ -49,16 +49,21 @@ func (s *Store) Prepare(ctx context.Context) error {
 		func() error { return probe.CountWrong(ctx, place) },
 		func() error { return probe.Return(ctx, place) },
 		func() error {
-			return probe.Put(ctx, codes.Entry{Attempts: 2, Expiration: time.Second, Notice: time.Second, Op: codes.NewOp()})
+			_, err := probe.Put(ctx, codes.Entry{Attempts: 2, Expiration: time.Second, Notice: time.Second, Op: codes.NewOp()})
+			return err
 		},
 		func() error {
 			_, err := probe.Try(ctx, codes.Try{Code: codes.Digest{1}, Op: codes.NewOp()})
 			return err
 		},
-		func() error { return probe.Delete(ctx, codes.Deletion{Made: codes.NewOp(), Op: codes.NewOp()}) },
-		func() error { return probe.Delete(ctx, codes.Deletion{Op: codes.NewOp()}) },
+		func() error {
+			_, err := probe.Delete(ctx, codes.Deletion{Made: codes.NewOp(), Op: codes.NewOp()})
+			return err
+		},
+		func() error { _, err := probe.Delete(ctx, codes.Deletion{Op: codes.NewOp()}); return err },
 		func() error { _, _, err := probe.Claim(ctx, claim); return err },
-		func() error { return probe.Settle(ctx, claim, "") },
+		func() error { _, err := probe.Settle(ctx, claim, ""); return err },
+		func() error { _, err := probe.Used(ctx); return err },
 	} {
 		if err := step(); err != nil {
 			return err
@@ -68,18 +73,21 @@ func (s *Store) Prepare(ctx context.Context) error {
 }
 
 // Put stores an entry; see codes.Store.
-func (s *Store) Put(ctx context.Context, e codes.Entry) error {
+func (s *Store) Put(ctx context.Context, e codes.Entry) (time.Duration, error) {
 	notice := int64(0)
 	if e.Notice > 0 {
 		notice = seconds(e.Expiration + e.Notice)
 	}
-	_, err := s.run(ctx, s.scripts.put, s.keys.forEntry(e.ID, e.Op),
-		e.Op[:], e.Code[:], e.Recipient[:], e.Attempts, seconds(e.Expiration), notice, remember.Milliseconds())
+	reply, err := s.run(ctx, s.scripts.put, s.keys.forEntry(e.ID, e.Op),
+		e.Op[:], e.Code[:], e.Recipient[:], e.Attempts, seconds(e.Expiration), notice, remember.Milliseconds(), uint8(e.Area))
 	if err != nil {
-		return fmt.Errorf("redisstore: put: %w", err)
+		return 0, fmt.Errorf("redisstore: put: %w", err)
 	}
-	return nil
+	return millis(reply), nil
 }
+
+// millis reads the time in the reply {"done", milliseconds}.
+func millis(reply []any) time.Duration { return time.Duration(number(reply, 1)) * time.Millisecond }
 
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 
@@ -99,9 +107,9 @@ func (s *Store) Try(ctx context.Context, t codes.Try) (codes.Outcome, error) {
 	}
 	switch reply[0] {
 	case "right":
-		return codes.Outcome{Status: codes.Right}, nil
+		return compared(codes.Right, reply)
 	case "wrong":
-		return wrong(reply)
+		return compared(codes.Wrong, reply)
 	case "expired":
 		return codes.Outcome{Status: codes.Expired}, nil
 	case "unknown":
@@ -110,27 +118,39 @@ func (s *Store) Try(ctx context.Context, t codes.Try) (codes.Outcome, error) {
 	return codes.Outcome{}, fmt.Errorf("redisstore: try: answer %q", reply[0])
 }
 
-func wrong(reply []any) (codes.Outcome, error) {
-	if len(reply) == 3 {
-		text, _ := reply[1].(string)
-		recipient, _ := reply[2].(string)
-		left, err := strconv.ParseInt(text, 10, 64)
-		if err == nil && len(recipient) == len(codes.Digest{}) {
-			return codes.Outcome{Status: codes.Wrong, Left: left, Recipient: codes.Digest([]byte(recipient))}, nil
+// compared reads the reply {answer, attempts left, milliseconds, area, recipient}.
+func compared(status codes.Status, reply []any) (codes.Outcome, error) {
+	outcome := codes.Outcome{Status: status}
+	numbers := [3]int64{}
+	ok := len(reply) == 5
+	for i := range numbers {
+		if ok {
+			text, _ := reply[i+1].(string)
+			n, err := strconv.ParseInt(text, 10, 64)
+			numbers[i], ok = n, err == nil
 		}
 	}
-	return codes.Outcome{}, fmt.Errorf("redisstore: try: malformed answer")
+	if ok {
+		recipient, _ := reply[4].(string)
+		ok = copy(outcome.Recipient[:], recipient) == len(outcome.Recipient)
+	}
+	if !ok {
+		return codes.Outcome{}, fmt.Errorf("redisstore: try: malformed answer")
+	}
+	outcome.Left, outcome.Rest = numbers[0], time.Duration(numbers[1])*time.Millisecond
+	outcome.Area = codes.AreaNumber(numbers[2])
+	return outcome, nil
 }
 
 // Delete removes an entry; see codes.Store.
-func (s *Store) Delete(ctx context.Context, d codes.Deletion) error {
+func (s *Store) Delete(ctx context.Context, d codes.Deletion) (time.Duration, error) {
 	var made []byte
 	if d.Made != (codes.Op{}) {
 		made = d.Made[:]
 	}
-	_, err := s.run(ctx, s.scripts.delete, s.keys.forEntry(d.ID, d.Op), made, remember.Milliseconds())
+	reply, err := s.run(ctx, s.scripts.delete, s.keys.forEntry(d.ID, d.Op), made, remember.Milliseconds())
 	if err != nil {
-		return fmt.Errorf("redisstore: delete: %w", err)
+		return 0, fmt.Errorf("redisstore: delete: %w", err)
 	}
-	return nil
+	return millis(reply), nil
 }

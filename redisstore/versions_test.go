@@ -55,11 +55,15 @@ func (v *versions) any() *Store {
 	return v.ours
 }
 
-func (v *versions) Put(ctx context.Context, e codes.Entry) error { return v.any().Put(ctx, e) }
+func (v *versions) Put(ctx context.Context, e codes.Entry) (time.Duration, error) {
+	return v.any().Put(ctx, e)
+}
 func (v *versions) Try(ctx context.Context, t codes.Try) (codes.Outcome, error) {
 	return v.any().Try(ctx, t)
 }
-func (v *versions) Delete(ctx context.Context, d codes.Deletion) error { return v.any().Delete(ctx, d) }
+func (v *versions) Delete(ctx context.Context, d codes.Deletion) (time.Duration, error) {
+	return v.any().Delete(ctx, d)
+}
 func (v *versions) Take(ctx context.Context, p codes.Place) (time.Duration, error) {
 	return v.any().Take(ctx, p)
 }
@@ -70,6 +74,6 @@ func (v *versions) CountWrong(ctx context.Context, p codes.Place) error {
 func (v *versions) Claim(ctx context.Context, c codes.Claim) (string, codes.Op, error) {
 	return v.any().Claim(ctx, c)
 }
-func (v *versions) Settle(ctx context.Context, c codes.Claim, answer string) error {
+func (v *versions) Settle(ctx context.Context, c codes.Claim, answer string) (bool, error) {
 	return v.any().Settle(ctx, c, answer)
 }

@@ -32,7 +32,7 @@ func TestWaitForReplicas(t *testing.T) {
 			e := codes.Entry{ID: codestest.Fresh(), Code: codestest.Fresh(), Attempts: 3, Expiration: time.Minute, Op: codes.NewOp()}
 			put := func() {
 				e.Op = codes.NewOp()
-				if err := store.Put(t.Context(), e); err != nil {
+				if _, err := store.Put(t.Context(), e); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -9,13 +9,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/flowroute/sms-verification/api"
+	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/telemetry"
 	"github.com/flowroute/sms-verification/codes"
 	"github.com/flowroute/sms-verification/config"
 	"github.com/flowroute/sms-verification/flowroute"
@@ -25,7 +26,7 @@ import (
 // app is a running service: everything between the settings and the sockets.
 type app struct {
 	cfg     *config.Config
-	logger  *slog.Logger
+	log     *logs
 	state   state
 	store   *redisstore.Store
 	sender  *flowroute.Client
@@ -37,8 +38,8 @@ type app struct {
 }
 
 // newApp wires the service and opens its listeners. Redis need not be there yet.
-func newApp(cfg *config.Config, logger *slog.Logger, phone io.Writer) (*app, error) {
-	a := &app{cfg: cfg, logger: logger, failed: make(chan error, 2)}
+func newApp(cfg *config.Config, log *logs, phone io.Writer) (*app, error) {
+	a := &app{cfg: cfg, log: log, failed: make(chan error, 2)}
 	if err := a.wire(phone); err != nil {
 		a.close()
 		return nil, err
@@ -64,7 +65,7 @@ func (a *app) wire(phone io.Writer) (err error) {
 	}
 	account.Timeout, account.MaxWait = cfg.FlowrouteTimeout, cfg.FlowrouteMaxWait
 
-	redisstore.LogTo(a.logger)
+	redisstore.LogTo(a.log.Logger)
 	if a.store, err = openStore(cfg, redisURL, mode); err != nil {
 		return err
 	}
@@ -74,21 +75,22 @@ func (a *app) wire(phone io.Writer) (err error) {
 		return err
 	}
 	hasher, previous := hashersOf(cfg)
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	service := codes.NewService(rules, hasher, previous, a.store, a.store, a.sender)
+	registry := a.registry(rules)
+	store, sender := telemetry.NewStore(a.store, registry), telemetry.NewSender(a.sender, registry)
+	service := codes.NewService(rules, hasher, previous, store, store, sender)
 	// The longest create: its turn, its send with what comes before it is
 	// tried again, and Redis before and after.
 	longest := 2*cfg.FlowrouteMaxWait + cfg.FlowrouteTimeout + 3*time.Second
 	server := api.New(api.Options{
-		Service:        codes.NewOnce(service, a.store, longest),
+		Service:        codes.NewOnce(service, store, longest),
 		State:          &a.state,
 		Keys:           keysOf(cfg),
-		Failures:       a.store,
+		Failures:       store,
 		Hasher:         hasher,
 		TrustedProxies: cfg.TrustedProxies,
-		Logger:         a.logger,
+		Logger:         a.log.Logger,
 		Registerer:     registry,
+		Lifetime:       cfg.CodeExpiration,
 		MaxInFlight:    cfg.MaxInFlight,
 	})
 	if a.public, err = a.listen(cfg.ListenAddr, server.Handler()); err != nil {
@@ -101,6 +103,19 @@ func (a *app) wire(phone io.Writer) (err error) {
 		return fmt.Errorf("ADMIN_ADDR: %w", err)
 	}
 	return nil
+}
+
+// registry returns the registry of metrics, with those of the process.
+func (a *app) registry(rules codes.Rules) *prometheus.Registry {
+	v, c := buildOf()
+	r := telemetry.NewRegistry(telemetry.Build{Version: v, Commit: c, GoVersion: runtime.Version()})
+	limits := limitsOf(a.cfg)
+	telemetry.RegisterSettings(r, rules, limits)
+	telemetry.RegisterReady(r, a.state.Ready)
+	telemetry.RegisterPool(r, a.store.Pool)
+	telemetry.RegisterBudget(r, limits.Total, a.store.Used)
+	telemetry.RegisterLog(r, a.log.lines.lost)
+	return r
 }
 
 func openStore(cfg *config.Config, url, mode string) (*redisstore.Store, error) {
@@ -190,7 +205,7 @@ func (a *app) listen(addr string, h http.Handler) (net.Listener, error) {
 		WriteTimeout:   requestTimeout + a.cfg.FlowrouteTimeout + a.cfg.FlowrouteMaxWait + time.Minute,
 		IdleTimeout:    idleTimeout,
 		MaxHeaderBytes: maxHeader,
-		ErrorLog:       slog.NewLogLogger(a.logger.Handler(), slog.LevelDebug),
+		ErrorLog:       slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 		// OPTIONS * gets the headers that every answer has.
 		DisableGeneralOptionsHandler: true,
 	}
@@ -239,11 +254,11 @@ func (a *app) prepare(ctx context.Context) {
 		err := a.store.Prepare(ctx)
 		if err == nil {
 			a.state.prepared.Store(true)
-			a.logger.Info("ready")
+			a.log.Info("ready")
 			return
 		}
 		if time.Since(lastTold) > prepareTell && ctx.Err() == nil {
-			a.logger.Warn("not ready: waiting for Redis", "error", err.Error())
+			a.log.Warn("not ready: waiting for Redis", "error", err.Error())
 			lastTold = time.Now()
 		}
 		select {
@@ -258,7 +273,7 @@ func (a *app) prepare(ctx context.Context) {
 // then finishes what is in flight.
 func (a *app) shutdown() error {
 	a.state.draining.Store(true)
-	a.logger.Info("shutting down", "delay", a.cfg.ShutdownDelay)
+	a.log.Info("shutting down", "delay", a.cfg.ShutdownDelay)
 	time.Sleep(a.cfg.ShutdownDelay)
 	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.ShutdownTimeout)
 	defer cancel()
@@ -269,7 +284,7 @@ func (a *app) shutdown() error {
 		}
 	}
 	if unfinished == nil {
-		a.logger.Info("shut down")
+		a.log.Info("shut down")
 	}
 	return unfinished
 }

@@ -22,9 +22,9 @@ func checkCommand(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	logs := newLineWriter(cmd.ErrOrStderr())
+	logs := newLogs(cmd.ErrOrStderr(), cfg.LogLevel)
 	defer logs.Close()
-	redisstore.LogTo(newLogger(logs, cfg.LogLevel))
+	redisstore.LogTo(logs.Logger)
 
 	out := cmd.OutOrStdout()
 	_, _ = fmt.Fprintln(out, "Settings: fine")

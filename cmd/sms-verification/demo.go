@@ -43,7 +43,9 @@ func demo(ctx context.Context, keep bool, out, errOut io.Writer) error {
 		return err
 	}
 	phone := make(demoPhone, 16)
-	a, err := newApp(cfg, newLogger(errOut, slog.LevelWarn), io.MultiWriter(out, phone))
+	logs := newLogs(errOut, slog.LevelWarn)
+	defer logs.Close()
+	a, err := newApp(cfg, logs, io.MultiWriter(out, phone))
 	if err != nil {
 		return err
 	}

@@ -63,6 +63,9 @@ func (w *lineWriter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
+// lost is how many lines were dropped so far.
+func (w *lineWriter) lost() float64 { return float64(w.dropped.Load()) }
+
 // Close passes on what is queued, as far as that is quick. A request that was
 // given up may still write after it, in vain.
 func (w *lineWriter) Close() {
@@ -73,6 +76,20 @@ func (w *lineWriter) Close() {
 	}
 }
 
-func newLogger(out io.Writer, level slog.Level) *slog.Logger {
-	return slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level}))
+// logs is where the program says what happens.
+type logs struct {
+	*slog.Logger
+	level *slog.LevelVar // may be changed at any time
+	lines *lineWriter
 }
+
+// newLogs returns logs that go to out. They are closed after use.
+func newLogs(out io.Writer, level slog.Level) *logs {
+	l := &logs{level: &slog.LevelVar{}, lines: newLineWriter(out)}
+	l.level.Set(level)
+	l.Logger = slog.New(slog.NewJSONHandler(l.lines, &slog.HandlerOptions{Level: l.level}))
+	return l
+}
+
+// Close passes on what is still to be written; see lineWriter.
+func (l *logs) Close() { l.lines.Close() }

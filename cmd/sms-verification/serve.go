@@ -13,18 +13,17 @@ func serveCommand(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	signal.Ignore(syscall.SIGPIPE) // the service outlives whoever reads its log
-	logs := newLineWriter(cmd.ErrOrStderr())
+	logs := newLogs(cmd.ErrOrStderr(), cfg.LogLevel)
 	defer logs.Close()
 	phone := newLineWriter(cmd.OutOrStdout())
 	defer phone.Close()
-	logger := newLogger(logs, cfg.LogLevel)
 	for _, warning := range cfg.Warnings() {
-		logger.Warn(warning)
+		logs.Warn(warning)
 	}
-	a, err := newApp(cfg, logger, phone)
+	a, err := newApp(cfg, logs, phone)
 	if err != nil {
 		return err
 	}
-	logger.Info("serving", "address", a.public.Addr().String(), "admin", a.adminAddr(), "debug_mode", cfg.DebugMode)
+	logs.Info("serving", "address", a.public.Addr().String(), "admin", a.adminAddr(), "debug_mode", cfg.DebugMode)
 	return a.run(cmd.Context())
 }

@@ -38,7 +38,7 @@ func (m *Model) Claim(_ context.Context, c codes.Claim) (string, codes.Op, error
 }
 
 // Settle keeps or drops the answer of a claim.
-func (m *Model) Settle(_ context.Context, c codes.Claim, answer string) error {
+func (m *Model) Settle(_ context.Context, c codes.Claim, answer string) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	known := m.claims[c.Key]
@@ -47,9 +47,11 @@ func (m *Model) Settle(_ context.Context, c codes.Claim, answer string) error {
 	case answer == "":
 		delete(m.claims, c.Key)
 	default:
+		first := known.answer == ""
 		known.answer = answer
+		return first, nil
 	}
-	return nil
+	return false, nil
 }
 
 // ClaimsBackend are claims under test.
@@ -68,10 +70,10 @@ func RunClaims(t *testing.T, b ClaimsBackend) {
 			t.Fatalf("Claim = %q, %v, %v; want to run as %v", answer, op, err, want)
 		}
 	}
-	settle := func(t *testing.T, c codes.Claim, answer string) {
+	settle := func(t *testing.T, c codes.Claim, answer string, want bool) {
 		t.Helper()
-		if err := b.Claims.Settle(ctx, c, answer); err != nil {
-			t.Fatal(err)
+		if first, err := b.Claims.Settle(ctx, c, answer); err != nil || first != want {
+			t.Fatalf("Settle = %v, %v; want %v", first, err, want)
 		}
 	}
 	claim := func(lease time.Duration) codes.Claim {
@@ -85,11 +87,12 @@ func RunClaims(t *testing.T, b ClaimsBackend) {
 		c := claim(time.Minute)
 		run(t, c, c.Op)
 		run(t, c, c.Op) // repeated: still its own
-		settle(t, c, "created 60 3")
+		settle(t, c, "created 60 3", true)
+		settle(t, c, "created 60 3", false)
 		if answer, _, err := b.Claims.Claim(ctx, again(c)); err != nil || answer != "created 60 3" {
 			t.Errorf("Claim = %q, %v", answer, err)
 		}
-		settle(t, again(c), "") // somebody else's
+		settle(t, again(c), "", false) // somebody else's
 		if answer, _, err := b.Claims.Claim(ctx, again(c)); err != nil || answer != "created 60 3" {
 			t.Errorf("Claim = %q, %v", answer, err)
 		}
@@ -113,7 +116,7 @@ func RunClaims(t *testing.T, b ClaimsBackend) {
 		b.Advance(running.RetryAfter)
 		next := again(c)
 		run(t, next, next.Op)
-		settle(t, c, "rejected") // the first is too late
+		settle(t, c, "rejected", false) // the first is too late
 		if _, _, err := b.Claims.Claim(ctx, again(c)); !errors.As(err, &running) {
 			t.Errorf("Claim = %v", err)
 		}
@@ -121,7 +124,7 @@ func RunClaims(t *testing.T, b ClaimsBackend) {
 	t.Run("dropped", func(t *testing.T) {
 		c := claim(time.Minute)
 		run(t, c, c.Op)
-		settle(t, c, "")
+		settle(t, c, "", false)
 		next := again(c)
 		run(t, next, next.Op)
 	})

@@ -18,7 +18,7 @@ type Model struct {
 	now     time.Duration
 	limits  codes.Limits
 	entries map[codes.Digest]*modelEntry
-	answers map[codes.Op]codes.Outcome
+	answers map[codes.Op]codes.Outcome // of a put and a delete only Rest is set
 	sends   map[codes.Digest][]modelEvent
 	guesses map[codes.Digest][]modelEvent
 	total   []modelEvent
@@ -73,12 +73,21 @@ func (m *Model) once(ctx context.Context, op codes.Op, run func() codes.Outcome)
 }
 
 // Put stores an entry.
-func (m *Model) Put(ctx context.Context, e codes.Entry) error {
-	_, err := m.once(ctx, e.Op, func() codes.Outcome {
+func (m *Model) Put(ctx context.Context, e codes.Entry) (time.Duration, error) {
+	done, err := m.once(ctx, e.Op, func() codes.Outcome {
+		rest := m.rest(m.entries[e.ID])
 		m.entries[e.ID] = &modelEntry{Entry: e, made: m.now, left: e.Attempts}
-		return codes.Outcome{}
+		return codes.Outcome{Rest: rest}
 	})
-	return err
+	return done.Rest, err
+}
+
+// rest is the life that an entry has left; 0 if it is not live.
+func (m *Model) rest(e *modelEntry) time.Duration {
+	if e == nil {
+		return 0
+	}
+	return max(0, e.made+e.Expiration-m.now)
 }
 
 // Try compares a code.
@@ -93,27 +102,30 @@ func (m *Model) Try(ctx context.Context, t codes.Try) (codes.Outcome, error) {
 			return codes.Outcome{Status: codes.Expired}
 		case e.Code == t.Code:
 			delete(m.entries, t.ID)
-			return codes.Outcome{Status: codes.Right}
+			return codes.Outcome{Status: codes.Right, Recipient: e.Recipient, Area: e.Area, Rest: m.rest(e)}
 		}
 		e.left--
+		wrong := codes.Outcome{Status: codes.Wrong, Left: e.left, Recipient: e.Recipient, Area: e.Area}
 		if e.left == 0 {
 			delete(m.entries, t.ID)
+			wrong.Rest = m.rest(e)
 		}
-		return codes.Outcome{Status: codes.Wrong, Left: e.left, Recipient: e.Recipient}
+		return wrong
 	})
 }
 
 // Delete removes an entry.
-func (m *Model) Delete(ctx context.Context, d codes.Deletion) error {
-	_, err := m.once(ctx, d.Op, func() codes.Outcome {
+func (m *Model) Delete(ctx context.Context, d codes.Deletion) (time.Duration, error) {
+	done, err := m.once(ctx, d.Op, func() codes.Outcome {
 		e := m.entries[d.ID]
-		live := e != nil && m.now < e.made+e.Expiration
-		if d.Made == (codes.Op{}) || live && e.Op == d.Made {
-			delete(m.entries, d.ID)
+		rest := m.rest(e)
+		if d.Made != (codes.Op{}) && (rest == 0 || e.Op != d.Made) {
+			return codes.Outcome{}
 		}
-		return codes.Outcome{}
+		delete(m.entries, d.ID)
+		return codes.Outcome{Rest: rest}
 	})
-	return err
+	return done.Rest, err
 }
 
 // Take takes a place and a turn.

@@ -23,6 +23,12 @@ local function full(log, first, last)
   return window, wait
 end
 
+-- rest is the milliseconds that a key has left, at least 1; 0 if there is none.
+local function rest(key)
+  local left = redis.call('PTTL', key)
+  return left == -2 and 0 or math.max(1, left)
+end
+
 -- Lua prints large numbers in its own way; Redis wants plain digits.
 local function digits(n)
   return string.format('%.0f', n)

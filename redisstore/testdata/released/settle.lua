@@ -2,7 +2,7 @@
 --
 -- KEYS[1] request
 -- ARGV[2] op of the claim   ARGV[3] answer, empty to forget
--- Returns {now, 'done'}
+-- Returns {now, 'done', 1 if it is the first answer to be kept, else 0}
 
 if late then
   return { now, 'late' }
@@ -11,7 +11,7 @@ if redis.call('HGET', KEYS[1], 'o') == ARGV[2] then
   if ARGV[3] == '' then
     redis.call('DEL', KEYS[1])
   else
-    redis.call('HSET', KEYS[1], 't', ARGV[3])
+    return { now, 'done', redis.call('HSET', KEYS[1], 't', ARGV[3]) }
   end
 end
-return { now, 'done' }
+return { now, 'done', 0 }

@@ -13,15 +13,15 @@ func perMinute(perSecond float64, known bool) string { return rate(60*perSecond,
 
 // codes shows the way of the codes, in all and by area.
 func (f *frame) codes() {
-	steps := []string{
-		"smsv_codes_created_total", "smsv_codes_sent_total", "smsv_codes_delivered_total",
-		"smsv_codes_verified_total", "smsv_codes_expired_unused_total",
-	}
+	steps := []string{"smsv_codes_created_total", "smsv_codes_sent_total", "smsv_codes_delivered_total", "smsv_codes_verified_total"}
 	show := func(label string, from reading, write func(float64, bool) string, labels ...string) {
 		cells := []string{label}
 		for _, step := range steps {
 			cells = append(cells, write(from.total(step, labels...)))
 		}
+		over, known := from.total("smsv_codes_over_total", labels...)
+		ended, _ := from.total("smsv_codes_over_ended_total", labels...)
+		cells = append(cells, write(max(over-ended, 0), known))
 		created, _ := from.total(steps[0], labels...)
 		verified, _ := from.total(steps[3], labels...)
 		f.row(append(cells, share(verified, created))...)

@@ -1,0 +1,117 @@
+package telemetry
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/redisstore"
+)
+
+// Build names what is running.
+type Build struct{ Version, Commit, GoVersion string }
+
+// NewRegistry returns a registry with the metrics of the process.
+func NewRegistry(b Build) *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "smsv_build_info", Help: "1, with what is running as labels.",
+		ConstLabels: prometheus.Labels{"version": b.Version, "commit": b.Commit, "goversion": b.GoVersion},
+	})
+	info.Set(1)
+	r.MustRegister(info)
+	return r
+}
+
+// RegisterSettings makes the settings known that alerts are measured against.
+func RegisterSettings(r prometheus.Registerer, rules codes.Rules, limits codes.Limits) {
+	gauge := func(name, help string, value float64) {
+		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+		g.Set(value)
+		r.MustRegister(g)
+	}
+	gauge("smsv_code_space", "How many codes there are: 10 to the power of CODE_LENGTH.", math.Pow10(rules.CodeLength))
+	gauge("smsv_codes_lifetime_seconds", "CODE_EXPIRATION.", rules.Expiration.Seconds())
+	gauge("smsv_flowroute_rate_limit", "FLOWROUTE_RATE in messages per second; 0 is no limit.", float64(limits.Rate))
+	gauge("smsv_flowroute_max_wait_seconds", "FLOWROUTE_MAX_WAIT.", limits.MaxWait.Seconds())
+}
+
+// RegisterReady makes known what /readyz says.
+func RegisterReady(r prometheus.Registerer, ready func() bool) {
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "smsv_ready", Help: "1 when /readyz says that the service is ready, else 0."}, func() float64 {
+		if ready() {
+			return 1
+		}
+		return 0
+	}))
+}
+
+// RegisterPool makes the connections to Redis known.
+func RegisterPool(r prometheus.Registerer, pool func() redisstore.Pool) {
+	gauge := func(state string, value func() float64) {
+		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "smsv_redis_pool_connections", Help: "Connections to Redis.", ConstLabels: prometheus.Labels{"state": state},
+		}, value))
+	}
+	gauge("total", func() float64 { return float64(pool().Total) })
+	gauge("idle", func() float64 { return float64(pool().Idle) })
+	registerCounter(r, "smsv_redis_pool_misses_total", "Operations for which no idle connection to Redis was there.",
+		func() float64 { return float64(pool().Misses) })
+	registerCounter(r, "smsv_redis_pool_timeouts_total", "Operations that got no connection to Redis in time.",
+		func() float64 { return float64(pool().Timeouts) })
+}
+
+// RegisterLog makes known what the log lost.
+func RegisterLog(r prometheus.Registerer, dropped func() float64) {
+	registerCounter(r, "smsv_log_lines_dropped_total", "Log lines lost because whoever reads the log is too slow.", dropped)
+}
+
+func registerCounter(r prometheus.Registerer, name, help string, value func() float64) {
+	r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value))
+}
+
+// budgetTimeout bounds a look at the budget: a scrape waits for it.
+const budgetTimeout = 300 * time.Millisecond
+
+// budget tells how much of SEND_LIMITS_TOTAL is used, by all replicas
+// together. It asks Redis when it is asked; without an answer it tells the
+// limits alone.
+type budget struct {
+	windows     []codes.Window
+	read        func(context.Context) ([]redisstore.Used, error)
+	used, limit *prometheus.Desc
+}
+
+// RegisterBudget makes known how much of SEND_LIMITS_TOTAL is used.
+func RegisterBudget(r prometheus.Registerer, windows []codes.Window, read func(context.Context) ([]redisstore.Used, error)) {
+	r.MustRegister(&budget{
+		windows: windows, read: read,
+		used: prometheus.NewDesc("smsv_send_budget_used",
+			"Messages of all replicas in the window of SEND_LIMITS_TOTAL that ends now.", []string{"limit"}, nil),
+		limit: prometheus.NewDesc("smsv_send_budget_limit", "Messages that SEND_LIMITS_TOTAL allows.", []string{"limit"}, nil),
+	})
+}
+
+// Describe is part of prometheus.Collector.
+func (b *budget) Describe(c chan<- *prometheus.Desc) { c <- b.used; c <- b.limit }
+
+// Collect is part of prometheus.Collector.
+func (b *budget) Collect(c chan<- prometheus.Metric) {
+	for _, w := range b.windows {
+		c <- prometheus.MustNewConstMetric(b.limit, prometheus.GaugeValue, float64(w.Max), w.Text)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), budgetTimeout)
+	defer cancel()
+	used, err := b.read(ctx)
+	if err != nil {
+		return // the operations that failed are counted, and say so
+	}
+	for _, u := range used {
+		c <- prometheus.MustNewConstMetric(b.used, prometheus.GaugeValue, float64(u.Messages), u.Window.Text)
+	}
+}

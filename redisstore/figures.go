@@ -1,0 +1,48 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+// Used is how much of a limit of the whole service is used up.
+type Used struct {
+	Window   codes.Window
+	Messages int64 // in the window that ends now
+}
+
+// Used reads what is used of each limit in Limits.Total. Its error is
+// codes.ErrUnavailable.
+func (s *Store) Used(ctx context.Context) ([]Used, error) {
+	windows := s.limits.Total
+	if len(windows) == 0 {
+		return nil, nil
+	}
+	spans := make([]any, len(windows))
+	for i, w := range windows {
+		spans[i] = w.Span.Milliseconds()
+	}
+	reply, err := s.run(ctx, s.scripts.used, []string{s.keys.total()}, spans...)
+	if err != nil {
+		return nil, fmt.Errorf("redisstore: used: %w", err)
+	}
+	used := make([]Used, len(windows))
+	for i, w := range windows {
+		used[i] = Used{w, int64(number(reply, i+1))}
+	}
+	return used, nil
+}
+
+// Pool is the state of the connections to Redis, of all nodes together.
+type Pool struct {
+	Total, Idle      uint32 // connections now
+	Misses, Timeouts uint32 // so far: none was idle, or none free in time
+}
+
+// Pool returns the state of the connections.
+func (s *Store) Pool() Pool {
+	p := s.client.PoolStats()
+	return Pool{Total: p.TotalConns, Idle: p.IdleConns, Misses: p.Misses, Timeouts: p.Timeouts}
+}
