@@ -9,7 +9,7 @@ import (
 const calendarSlots = 1000
 
 // calendar counts events of the future, of which each is due when its slot of
-// time begins.
+// time is over.
 //
 // An entry that nobody uses vanishes from Redis unseen. But when it would have
 // ended is known when it is made, and also when it ends early: so the
@@ -21,7 +21,7 @@ type calendar struct {
 
 	mu    sync.Mutex
 	next  int64 // the first slot that is not due
-	slots [calendarSlots + 2]int64
+	slots [calendarSlots + 3]int64
 	total int64 // what was due so far
 }
 
@@ -52,10 +52,10 @@ func (c *calendar) index(t time.Time) int64 { return int64(t.Sub(c.start) / c.sl
 // pass makes due what has become so.
 func (c *calendar) pass() {
 	now := c.index(time.Now())
-	for n := 0; c.next <= now && n < len(c.slots); n++ {
+	for n := 0; c.next < now && n < len(c.slots); n++ {
 		c.total += c.slots[c.next%int64(len(c.slots))]
 		c.slots[c.next%int64(len(c.slots))] = 0
 		c.next++
 	}
-	c.next = max(c.next, now+1)
+	c.next = max(c.next, now)
 }

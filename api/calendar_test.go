@@ -31,7 +31,9 @@ func TestCalendar(t *testing.T) {
 			}
 			time.Sleep(span/2 + c.slot)
 			expect(1)
-			time.Sleep(span / 2)
+			time.Sleep(span/2 - c.slot - 1)
+			expect(1)
+			time.Sleep(c.slot + 1)
 			expect(4)
 			c.add(time.Now().Add(-time.Hour)) // late
 			expect(4)

@@ -65,7 +65,9 @@ func (s *Server) create(c echo.Context) error {
 	} else {
 		created, err = s.Service.CreateOnce(c.Request().Context(), key, id, to)
 	}
-	s.funnel.created(noteOf(c).caller, begun, created, err)
+	n := noteOf(c)
+	n.recipient, n.ends = created.Recipient, to.LastTwo()
+	s.funnel.created(n.caller, begun, created, err)
 	if err != nil {
 		return err
 	}
@@ -117,7 +119,9 @@ func (s *Server) verify(c echo.Context, authID, digits string) error {
 	if err != nil {
 		return err
 	}
-	s.funnel.checked(noteOf(c).caller, outcome)
+	n := noteOf(c)
+	n.recipient = outcome.Recipient
+	s.funnel.checked(n.caller, outcome)
 	switch outcome.Status {
 	case codes.Right:
 		return reply(c, http.StatusOK, verifiedBody{

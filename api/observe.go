@@ -4,29 +4,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"runtime"
 	"runtime/debug"
-	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
 )
-
-// note is what is learned about a request on its way, for its log line.
-type note struct{ caller string }
-
-const noteKey = "note"
-
-func noteOf(c echo.Context) *note {
-	n, ok := c.Get(noteKey).(*note)
-	if !ok {
-		n = &note{}
-		c.Set(noteKey, n)
-	}
-	return n
-}
 
 // observe gives every request its id and headers, answers every error and
 // panic as JSON, and writes one line and one measurement for it. It never
@@ -41,37 +25,12 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 			h.Set(echo.HeaderConnection, "close")
 		}
 		failed := s.answer(c, next)
-		s.record(c, failed, time.Since(begun))
-		return nil
-	}
-}
-
-// record writes a request's line and measurement.
-func (s *Server) record(c echo.Context, failed *failure, took time.Duration) {
-	route, status, caller, reason := routeOf(c), c.Response().Status, noteOf(c).caller, ""
-	attrs := make([]slog.Attr, 0, 8)
-	attrs = append(attrs,
-		slog.String("route", route),
-		slog.Int("status", status),
-		slog.Float64("took_ms", float64(took.Microseconds())/1000),
-		slog.String("request_id", idOf(c)))
-	if caller != "" {
-		attrs = append(attrs, slog.String("caller", caller))
-	}
-	if failed != nil {
-		reason = string(failed.body.Reason)
-		attrs = append(attrs, slog.String("reason", reason))
-		if failed.body.Limit != "" {
-			attrs = append(attrs, slog.String("limit", failed.body.Limit))
+		if failed != nil && failed.body.Limit != "" {
 			s.funnel.limits.WithLabelValues(failed.body.Limit).Inc()
 		}
-		if failed.cause != nil && status >= http.StatusInternalServerError {
-			attrs = append(attrs, slog.String("error", failed.cause.Error()))
-		}
+		s.recorder.record(c, failed, "", time.Since(begun))
+		return nil
 	}
-	s.Logger.LogAttrs(c.Request().Context(), levelOf(c), "request", attrs...)
-	s.requests.WithLabelValues(route, strconv.Itoa(status), reason, caller).Inc()
-	s.durations.WithLabelValues(route).Observe(took.Seconds())
 }
 
 // answer runs the handler and answers what it returns or panics with.
@@ -133,27 +92,5 @@ func requestID(h http.Header) string {
 // idOf is the id that the answer has.
 func idOf(c echo.Context) string { return c.Response().Header().Get(echo.HeaderXRequestID) }
 
-// routeOf is the request's route as it was registered, never its path: that
-// may hold anything, and there are too many of them for a metric.
-func routeOf(c echo.Context) string {
-	if c.Response().Status == http.StatusNotFound {
-		return "unknown"
-	}
-	method := c.Request().Method
-	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete, http.MethodOptions:
-	default:
-		method = "other"
-	}
-	return method + " " + c.Path()
-}
-
-func levelOf(c echo.Context) slog.Level {
-	switch {
-	case c.Response().Status >= http.StatusInternalServerError:
-		return slog.LevelWarn
-	case c.Path() == "/healthz" || c.Path() == "/readyz" || c.Path() == "/metrics":
-		return slog.LevelDebug
-	}
-	return slog.LevelInfo
-}
+// routeOf is the request's route as it was registered.
+func routeOf(c echo.Context) string { return methodOf(c.Request().Method) + " " + c.Path() }

@@ -140,7 +140,7 @@ func TestLogLine(t *testing.T) {
 		method, target, body string
 		want                 string
 	}{
-		{"POST", "/", createBody("a"), `{"level":"INFO","msg":"request","route":"POST /","status":200,"request_id":"r1","caller":"shop"}`},
+		{"POST", "/", createBody("a"), `{"level":"INFO","msg":"request","route":"POST /","status":200,"request_id":"r1","caller":"shop","recipient":"a32adfdd5d","recipient_ends":"00"}`},
 		{"GET", "/?auth_id=b&code=1", "", `{"level":"INFO","msg":"request","route":"GET /","status":400,"request_id":"r1","caller":"shop","reason":"UnknownAuthId"}`},
 		{"PUT", "/verify", "", `{"level":"INFO","msg":"request","route":"other /verify","status":405,"request_id":"r1","reason":"MethodNotAllowed"}`},
 		{"OPTIONS", "/", "", `{"level":"INFO","msg":"request","route":"OPTIONS /","status":204,"request_id":"r1"}`},
@@ -165,7 +165,7 @@ func TestLogLine(t *testing.T) {
 	a.backend.failWith(&codes.LimitError{Limit: "SEND_LIMITS 5/10m"})
 	before = len(a.log.String())
 	a.do(t, "POST", "/", createBody("a"), bearer...)
-	logged(t, a.log.String()[before:], `{"level":"INFO","msg":"request","route":"POST /","status":429,"request_id":"r1","caller":"shop","reason":"RateLimited","limit":"SEND_LIMITS 5/10m"}`)
+	logged(t, a.log.String()[before:], `{"level":"INFO","msg":"request","route":"POST /","status":429,"request_id":"r1","caller":"shop","recipient":"a32adfdd5d","recipient_ends":"00","reason":"RateLimited","limit":"SEND_LIMITS 5/10m"}`)
 }
 
 // logged compares one line of the log, its times aside.
@@ -271,6 +271,8 @@ func TestMetricsAreBounded(t *testing.T) {
 		a.do(t, "GET", fmt.Sprintf("/?auth_id=%d&code=%d&x%d", n, n, n), "")
 		a.do(t, "POST", "/", fmt.Sprintf(`{"x":%d}`, n), "X-Request-Id", strconv.Itoa(n))
 		a.raw(t, fmt.Sprintf("CONNECT a:%d HTTP/1.1\r\nHost: a:%d\r\n\r\n", n, n), false)
+		a.do(t, "POST", "/", fmt.Sprintf(`{"auth_id":"%d","recipient":"1%03d5550100"}`, n, 200+73*n), "Idempotency-Key", strconv.Itoa(n))
+		a.do(t, "POST", "/verify", fmt.Sprintf(`{"auth_id":"%d","code":"%d"}`, n+1000, n), "Authorization", fmt.Sprintf("Bearer %d", n))
 		a.raw(t, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", false)
 	}
 	ask(0)

@@ -43,14 +43,14 @@ type Options struct {
 	Registerer     prometheus.Registerer
 	Lifetime       time.Duration // of the entries that Service makes
 	MaxInFlight    int           // creates, and checks, that run at a time; 0 is no limit
+	LogRate        int           // lines of ordinary requests that are logged in a second; 0 is no limit
 }
 
 // Server answers requests.
 type Server struct {
 	Options
-	requests  *prometheus.CounterVec
-	durations *prometheus.HistogramVec
-	funnel    *funnel
+	funnel   *funnel
+	recorder *recorder
 }
 
 // New returns a Server, and registers its metrics.
@@ -60,21 +60,7 @@ func New(o Options) *Server {
 		creates: newGate("create", o.MaxInFlight, o.Registerer),
 		checks:  newGate("check", o.MaxInFlight, o.Registerer),
 	}
-	s := &Server{
-		Options: o,
-		funnel:  newFunnel(callersOf(o.Keys), o.Lifetime, o.Registerer),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "smsv_http_requests_total",
-			Help: "Requests answered, by route, status, reason of the error and name of the API key.",
-		}, []string{"route", "status", "reason", "caller"}),
-		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "smsv_http_request_duration_seconds",
-			Help:    "Time from a request to its answer, by route.",
-			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
-		}, []string{"route"}),
-	}
-	o.Registerer.MustRegister(s.requests, s.durations)
-	return s
+	return &Server{Options: o, funnel: newFunnel(callersOf(o.Keys), o.Lifetime, o.Registerer), recorder: newRecorder(o)}
 }
 
 // callersOf are the names that requests are counted under.

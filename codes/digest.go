@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"hash"
 	"sync"
 )
@@ -53,6 +54,14 @@ func (h *Hasher) Phone(p Phone) Digest { return h.digest('p', string(p), "") }
 
 // Address digests a client's network address.
 func (h *Hasher) Address(a string) Digest { return h.digest('a', a, "") }
+
+// Pseudonym is what stands for a recipient in the log: 10 hex digits that are
+// the same for the same number, and say nothing to who has not the secret. It
+// is made from the number's digest, which the store keeps, but is not a part of it.
+func (h *Hasher) Pseudonym(recipient Digest) string {
+	mark := h.digest('l', string(recipient[:]), "")
+	return hex.EncodeToString(mark[:5])
+}
 
 // Code digests a code in canonical form, bound to the auth_id it was made for:
 // the same code under two ids has two digests.

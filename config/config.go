@@ -39,6 +39,7 @@ type Config struct {
 
 	DebugMode  bool
 	LogLevel   slog.Level
+	LogRate    int // lines a second; 0 is no limit
 	ListenAddr string
 	AdminAddr  string // empty is off
 

@@ -92,6 +92,7 @@ func (a *app) wire(phone io.Writer) (err error) {
 		Registerer:     registry,
 		Lifetime:       cfg.CodeExpiration,
 		MaxInFlight:    cfg.MaxInFlight,
+		LogRate:        cfg.LogRate,
 	})
 	if a.public, err = a.listen(cfg.ListenAddr, server.Handler()); err != nil {
 		return fmt.Errorf("LISTEN_ADDR: %w", err)
@@ -99,7 +100,7 @@ func (a *app) wire(phone io.Writer) (err error) {
 	if cfg.AdminAddr == "" {
 		return nil
 	}
-	if a.admin, err = a.listen(cfg.AdminAddr, server.Admin(adminHandlers(registry))); err != nil {
+	if a.admin, err = a.listen(cfg.AdminAddr, server.Admin(a.adminHandlers(registry))); err != nil {
 		return fmt.Errorf("ADMIN_ADDR: %w", err)
 	}
 	return nil
@@ -169,9 +170,10 @@ func keysOf(cfg *config.Config) []api.Key {
 	return keys
 }
 
-func adminHandlers(registry *prometheus.Registry) map[string]http.Handler {
+func (a *app) adminHandlers(registry *prometheus.Registry) map[string]http.Handler {
 	return map[string]http.Handler{
 		"/metrics":             promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
+		"/loglevel":            http.HandlerFunc(a.log.serveLevel),
 		"/debug/pprof/":        http.HandlerFunc(pprof.Index),
 		"/debug/pprof/*":       http.HandlerFunc(pprof.Index),
 		"/debug/pprof/cmdline": http.HandlerFunc(pprof.Cmdline),

@@ -22,7 +22,7 @@ func checkCommand(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	logs := newLogs(cmd.ErrOrStderr(), cfg.LogLevel)
+	logs := newLogs(cmd.ErrOrStderr(), cfg.LogLevel, false)
 	defer logs.Close()
 	redisstore.LogTo(logs.Logger)
 

@@ -43,7 +43,7 @@ func demo(ctx context.Context, keep bool, out, errOut io.Writer) error {
 		return err
 	}
 	phone := make(demoPhone, 16)
-	logs := newLogs(errOut, slog.LevelWarn)
+	logs := newLogs(errOut, slog.LevelWarn, isTerminal(errOut))
 	defer logs.Close()
 	a, err := newApp(cfg, logs, io.MultiWriter(out, phone))
 	if err != nil {

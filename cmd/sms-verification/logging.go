@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
+	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -83,13 +86,51 @@ type logs struct {
 	lines *lineWriter
 }
 
-// newLogs returns logs that go to out. They are closed after use.
-func newLogs(out io.Writer, level slog.Level) *logs {
+// newLogs returns logs that go to out, as JSON or, for people, as text. They
+// are closed after use.
+func newLogs(out io.Writer, level slog.Level, text bool) *logs {
 	l := &logs{level: &slog.LevelVar{}, lines: newLineWriter(out)}
 	l.level.Set(level)
-	l.Logger = slog.New(slog.NewJSONHandler(l.lines, &slog.HandlerOptions{Level: l.level}))
+	options := &slog.HandlerOptions{Level: l.level}
+	if text {
+		l.Logger = slog.New(slog.NewTextHandler(l.lines, options))
+	} else {
+		l.Logger = slog.New(slog.NewJSONHandler(l.lines, options))
+	}
 	return l
+}
+
+// isTerminal tells whether somebody looks at what is written there.
+func isTerminal(out io.Writer) bool {
+	file, ok := out.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // Close passes on what is still to be written; see lineWriter.
 func (l *logs) Close() { l.lines.Close() }
+
+// serveLevel shows the level on GET, and sets it on PUT with level=debug, info,
+// warn or error, until the process ends. (A web page that the operator happens
+// to visit can make his browser send a POST, but not a PUT.)
+func (l *logs) serveLevel(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	switch r.Method {
+	case http.MethodPut:
+		was := l.level.Level()
+		if err := l.level.UnmarshalText([]byte(r.FormValue("level"))); err != nil {
+			http.Error(w, "level must be debug, info, warn or error", http.StatusBadRequest)
+			return
+		}
+		l.Warn("log level changed", "from", was, "to", l.level.Level())
+	case http.MethodGet, http.MethodHead:
+	default:
+		w.Header().Set("Allow", "GET, HEAD, PUT")
+		http.Error(w, "GET shows the level, PUT with level=debug sets it", http.StatusMethodNotAllowed)
+		return
+	}
+	_, _ = fmt.Fprintln(w, strings.ToLower(l.level.Level().String()))
+}

@@ -161,3 +161,64 @@ func TestLogReaderIsGone(t *testing.T) {
 		t.Errorf("exit status %d", status)
 	}
 }
+
+// TestLogLevelWhileRunning: the level is shown and set on the admin address.
+func TestLogLevelWhileRunning(t *testing.T) {
+	t.Parallel()
+	p := serveReady(t, debugEnvironment())
+	debugLines := func() int { return strings.Count(p.stderr.String(), `"level":"DEBUG"`) }
+	level := func(method, query string, status int, want string) {
+		t.Helper()
+		if a := do(t, method, p.Admin+"/loglevel"+query, ""); a.status != status || !strings.Contains(a.raw, want) {
+			t.Errorf("%s %s: %d %q, want %d %q", method, query, a.status, a.raw, status, want)
+		}
+	}
+	level("GET", "", 200, "info\n")
+	get(t, p.URL+"/healthz")
+	level("PUT", "?level=debug", 200, "debug\n")
+	if n := debugLines(); n != 0 {
+		t.Errorf("%d lines of level debug before it was set", n)
+	}
+	get(t, p.URL+"/healthz")
+	eventually(t, 5*time.Second, "a line of level debug", func() bool { return debugLines() > 0 })
+	level("PUT", "?level=loud", 400, "debug, info, warn or error")
+	level("PUT", "", 400, "debug, info, warn or error")
+	level("POST", "?level=error", 405, "PUT")
+	level("GET", "", 200, "debug\n")
+	level("PUT", "?level=ERROR", 200, "error\n")
+	before := strings.Count(p.stderr.String(), "\n")
+	create(t, p.URL, "a", "12065550142")
+	if after := strings.Count(p.stderr.String(), "\n"); after != before {
+		t.Errorf("%d lines became %d at level error", before, after)
+	}
+	if a := get(t, p.URL+"/loglevel"); a.status != 404 {
+		t.Errorf("on the public address: %d", a.status)
+	}
+}
+
+// TestLogForPeople: JSON for machines, text for who sits at a terminal.
+func TestLogForPeople(t *testing.T) {
+	for _, test := range []struct {
+		text bool
+		want string
+	}{{false, `"msg":"hello"`}, {true, "msg=hello"}} {
+		var out safeBuffer
+		l := newLogs(&out, 0, test.text)
+		l.Info("hello")
+		l.Close()
+		contains(t, "the log", out.String(), test.want)
+	}
+	file, err := os.Create(t.TempDir() + "/log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip("no terminals here: ", err)
+	}
+	defer func() { _ = terminal.Close() }()
+	if isTerminal(file) || isTerminal(&safeBuffer{}) || !isTerminal(terminal) {
+		t.Error("a terminal is not told from a file")
+	}
+}

@@ -13,7 +13,7 @@ func serveCommand(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	signal.Ignore(syscall.SIGPIPE) // the service outlives whoever reads its log
-	logs := newLogs(cmd.ErrOrStderr(), cfg.LogLevel)
+	logs := newLogs(cmd.ErrOrStderr(), cfg.LogLevel, cfg.DebugMode && isTerminal(cmd.ErrOrStderr()))
 	defer logs.Close()
 	phone := newLineWriter(cmd.OutOrStdout())
 	defer phone.Close()

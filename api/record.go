@@ -1,0 +1,179 @@
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+// note is what is learned about a request on its way, for its log line.
+type note struct {
+	caller    string
+	recipient codes.Digest // zero if it is not known
+	ends      string       // last two digits of the number, of a create
+}
+
+const noteKey = "note"
+
+func noteOf(c echo.Context) *note {
+	n, ok := c.Get(noteKey).(*note)
+	if !ok {
+		n = &note{}
+		c.Set(noteKey, n)
+	}
+	return n
+}
+
+// recorder writes the line and the measurement of each request.
+type recorder struct {
+	logger    *slog.Logger
+	hasher    *codes.Hasher
+	sampler   *sampler
+	requests  *prometheus.CounterVec
+	durations *prometheus.HistogramVec
+
+	mu    sync.RWMutex
+	known map[kind]measures
+}
+
+// kind is all that requests are told apart by. There are only so many.
+type kind struct {
+	method, path string // as registered
+	status       int
+	reason       Reason
+	caller       string
+}
+
+// measures are those of a kind, which take long to look up by their labels.
+type measures struct {
+	route    string
+	count    prometheus.Counter
+	duration prometheus.Observer
+}
+
+func newRecorder(o Options) *recorder {
+	r := &recorder{
+		logger: o.Logger, hasher: o.Hasher, sampler: newSampler(o.LogRate, o.Registerer),
+		known: map[kind]measures{},
+		requests: counterVec(o.Registerer, "smsv_http_requests_total",
+			"Requests answered, by route, status, reason of the error and name of the API key.", "route", "status", "reason", "caller"),
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "smsv_http_request_duration_seconds",
+			Help:    "Time from a request to its answer, by route.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, []string{"route"}),
+	}
+	o.Registerer.MustRegister(r.durations)
+	return r
+}
+
+// record measures a request, and writes its line unless it is one of too many.
+func (r *recorder) record(c echo.Context, failed *failure, traceID string, took time.Duration) {
+	n, k := noteOf(c), kindOf(c, failed)
+	m := r.measures(k)
+	m.count.Inc()
+	m.duration.Observe(took.Seconds())
+
+	ctx, level := c.Request().Context(), levelOf(c)
+	if !r.logger.Enabled(ctx, level) {
+		return
+	}
+	if ordinary(k.status) && !r.logger.Enabled(ctx, slog.LevelDebug) {
+		pass, left := r.sampler.next(time.Now())
+		if left > 0 {
+			r.logger.Info("requests left out of the log", "lines", left)
+		}
+		if !pass {
+			return
+		}
+	}
+	attrs := make([]slog.Attr, 0, 11)
+	attrs = append(attrs,
+		slog.String("route", m.route),
+		slog.Int("status", k.status),
+		slog.Float64("took_ms", float64(took.Microseconds())/1000),
+		slog.String("request_id", idOf(c)))
+	add := func(name, value string) {
+		if value != "" {
+			attrs = append(attrs, slog.String(name, value))
+		}
+	}
+	add("trace_id", traceID)
+	add("caller", k.caller)
+	if n.recipient != (codes.Digest{}) {
+		add("recipient", r.hasher.Pseudonym(n.recipient))
+	}
+	add("recipient_ends", n.ends)
+	add("reason", string(k.reason))
+	if failed != nil {
+		add("limit", failed.body.Limit)
+		if failed.cause != nil && k.status >= http.StatusInternalServerError {
+			add("error", failed.cause.Error())
+		}
+	}
+	r.logger.LogAttrs(ctx, level, "request", attrs...)
+}
+
+// measures returns those of a kind.
+func (r *recorder) measures(k kind) measures {
+	r.mu.RLock()
+	m, ok := r.known[k]
+	r.mu.RUnlock()
+	if ok {
+		return m
+	}
+	m.route = k.method + " " + k.path
+	if k.path == "" {
+		m.route = "unknown"
+	}
+	m.count = r.requests.WithLabelValues(m.route, strconv.Itoa(k.status), string(k.reason), k.caller)
+	m.duration = r.durations.WithLabelValues(m.route)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.known[k] = m
+	return m
+}
+
+// kindOf never looks at the path itself: that may hold anything, and there
+// are too many of them.
+func kindOf(c echo.Context, failed *failure) kind {
+	k := kind{status: c.Response().Status, caller: noteOf(c).caller}
+	if failed != nil {
+		k.reason = failed.body.Reason
+	}
+	if k.status != http.StatusNotFound {
+		k.method, k.path = methodOf(c.Request().Method), c.Path()
+	}
+	return k
+}
+
+func methodOf(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "other"
+}
+
+func levelOf(c echo.Context) slog.Level {
+	switch {
+	case c.Response().Status >= http.StatusInternalServerError:
+		return slog.LevelWarn
+	case c.Path() == "/healthz" || c.Path() == "/readyz" || c.Path() == "/metrics":
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
+// ordinary tells the answers of which there are many when all is well, or
+// when somebody wants to fill the log.
+func ordinary(status int) bool {
+	return status <= http.StatusBadRequest || status == http.StatusNotFound || status == http.StatusMethodNotAllowed
+}
