@@ -6,7 +6,7 @@ import (
 )
 
 // labelWidth is the room for what a line is about.
-const labelWidth = 22
+const labelWidth = 24
 
 // perMinute writes a rate that is measured by the second.
 func perMinute(perSecond float64, known bool) string { return rate(60*perSecond, known) }
@@ -30,7 +30,7 @@ func (f *frame) codes() {
 	f.row("CODES", "created", "sent", "delivered", "verified", "expired", "share")
 	show("since the start", f.now, number)
 	show("per minute", f.rates, perMinute)
-	for _, area := range f.now.values(steps[0], "area") {
+	for _, area := range f.used(steps[0], "area") {
 		show("  "+area, f.rates, perMinute, "area", area)
 	}
 }
@@ -102,11 +102,27 @@ func (f *frame) latencies() {
 	}
 }
 
-// latency shows a histogram, a line for each value of a label.
+// latency shows a histogram, a line for each value of a label. What the
+// operator asks is left out.
 func (f *frame) latency(what, name, label string, failed func(value string) string) {
-	for _, value := range f.now.values(name+"_count", label) {
-		f.durations(what+value, failed(value), name, label, value)
+	for _, value := range f.used(name+"_count", label) {
+		switch value {
+		case "GET /metrics", "GET /healthz", "GET /readyz":
+		default:
+			f.durations(what+value, failed(value), name, label, value)
+		}
 	}
+}
+
+// used lists what a label of a counter says where anything was counted. The
+// others are there from the start, and would fill the screen.
+func (f *frame) used(name, label string) (values []string) {
+	for _, value := range f.now.values(name, label) {
+		if n, _ := f.now.total(name, label, value); n > 0 {
+			values = append(values, value)
+		}
+	}
+	return values
 }
 
 func (f *frame) durations(what, failed, name string, labels ...string) {

@@ -90,8 +90,10 @@ func span(d time.Duration) string {
 		return fmt.Sprintf("%dd%dh", hours/24, hours%24)
 	case hours >= 1:
 		return fmt.Sprintf("%dh%dm", hours, minutes%60)
-	default:
+	case minutes >= 1:
 		return fmt.Sprintf("%dm%ds", minutes, int(d.Seconds())%60)
+	default:
+		return fmt.Sprintf("%.0fs", d.Seconds())
 	}
 }
 
