@@ -30,6 +30,7 @@ var allowed = map[string][]string{
 	"config":                  {"codes"},
 
 	"cmd/sms-verification/internal/telemetry": {"codes", "redisstore"},
+	"cmd/sms-verification/internal/top":       {},
 }
 
 // only says which packages alone may import a dependency.
@@ -41,6 +42,9 @@ var only = map[string][]string{
 	"go.opentelemetry.io/":               {"cmd/sms-verification/internal/telemetry"},
 	"github.com/prometheus/client_golan": {"api", "cmd/sms-verification", "cmd/sms-verification/internal/telemetry"},
 	"github.com/chromedp":                {}, // tests alone
+	"github.com/prometheus/client_model": {"cmd/sms-verification/internal/top"},
+	"github.com/prometheus/common":       {"cmd/sms-verification/internal/top"},
+	"golang.org/x/term":                  {"cmd/sms-verification/internal/top"},
 }
 
 // standardOnly may import nothing outside the standard library and the module.

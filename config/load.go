@@ -37,16 +37,35 @@ type loader struct {
 func Load(o Source) (*Config, error) {
 	c := &Config{}
 	l := newLoader(c)
-	// A layer covers those before it; flags and what is set cover them all.
+	l.read(o)
+	if err := l.finish(c); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// LoadAdminAddr is [Load] for ADMIN_ADDR alone, for commands that look at a
+// running service and have no need of its credentials. Empty is off.
+func LoadAdminAddr(o Source) (string, error) {
+	c := &Config{}
+	l := newLoader(c)
+	l.settings = []setting{l.byKey[keyAdminAddr]}
+	l.read(o)
+	l.apply()
+	if l.problems != nil {
+		return "", &Error{l.problems}
+	}
+	return c.AdminAddr, nil
+}
+
+// read asks the sources. A layer covers those before it;
+// flags and what is set cover them all.
+func (l *loader) read(o Source) {
 	l.layer(l.file(o, "config", o.ConfigFile))
 	l.layer(l.file(o, "credentials", o.CredentialsFile))
 	l.layer(l.environment(o.Environ))
 	l.flags(o.Flags)
 	l.override(o.Set)
-	if err := l.finish(c); err != nil {
-		return nil, err
-	}
-	return c, nil
 }
 
 // newLoader returns a loader that will fill c in.
@@ -60,6 +79,16 @@ func newLoader(c *Config) *loader {
 
 // finish reads and checks what the sources say, and fills c in.
 func (l *loader) finish(c *Config) error {
+	l.apply()
+	l.check(c)
+	if l.problems != nil {
+		return &Error{l.problems}
+	}
+	return nil
+}
+
+// apply understands what the sources say, and fills the Config in.
+func (l *loader) apply() {
 	l.defaults()
 	for _, s := range l.settings {
 		if v, ok := l.value(s); ok {
@@ -69,11 +98,6 @@ func (l *loader) finish(c *Config) error {
 			}
 		}
 	}
-	l.check(c)
-	if l.problems != nil {
-		return &Error{l.problems}
-	}
-	return nil
 }
 
 // add reports a problem that belongs to no setting.

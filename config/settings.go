@@ -25,6 +25,7 @@ const (
 	keyTimeout          = "FLOWROUTE_TIMEOUT"
 	keyMaxWait          = "FLOWROUTE_MAX_WAIT"
 	keyShutdownTimeout  = "SHUTDOWN_TIMEOUT"
+	keyAdminAddr        = "ADMIN_ADDR"
 	keyRedisURL         = "REDIS_URL"
 	keySecretKey        = "FLOWROUTE_SECRET_KEY"
 	keyCodeSecret       = "CODE_SECRET"
@@ -95,7 +96,7 @@ func (c *Config) serviceSettings() []setting {
 			doc: "lines that a process logs in a second for ordinary requests, which are those answered 2xx, 400, 404 or 405; more are counted only; `0` is no limit, nor is there one at level `debug`"},
 		{key: "LISTEN_ADDR", def: ":8000", debug: "127.0.0.1:8000", field: addrField(&c.ListenAddr, false),
 			doc: "address of the public API"},
-		{key: "ADMIN_ADDR", def: "127.0.0.1:9464", field: addrField(&c.AdminAddr, true),
+		{key: keyAdminAddr, def: "127.0.0.1:9464", field: addrField(&c.AdminAddr, true),
 			doc: "address of `/metrics`, `/loglevel`, `/healthz`, `/readyz` and `/debug/pprof`"},
 
 		{key: keyRedisURL, def: "redis://localhost:6379/0", field: secretField(&c.RedisURL, checkRedisURL),

@@ -143,6 +143,7 @@ func (a *app) registry(rules codes.Rules) *prometheus.Registry {
 	r := telemetry.NewRegistry(build())
 	limits := limitsOf(a.cfg)
 	telemetry.RegisterSettings(r, rules, limits)
+	telemetry.RegisterReady(r, a.state.Ready)
 	telemetry.RegisterPool(r, a.store.Pool)
 	telemetry.RegisterBudget(r, limits.Total, a.store.Used)
 	telemetry.RegisterLog(r, a.log.lines.lost)

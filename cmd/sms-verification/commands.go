@@ -39,7 +39,7 @@ func rootCommand() *cobra.Command {
 	}
 	config.Flags(check.Flags())
 
-	root.AddCommand(serve, check, healthcheckCommand(), demoCommand(), sendCommand(), verifyCommand(), simCommand(), keysCommand(), versionCommand())
+	root.AddCommand(serve, check, healthcheckCommand(), demoCommand(), sendCommand(), verifyCommand(), topCommand(), simCommand(), keysCommand(), versionCommand())
 	return root
 }
 

@@ -109,6 +109,8 @@ func TestUsage(t *testing.T) {
 		"send only-id":               "accepts 2 arg(s), received 1",
 		"verify a 1 surplus":         "accepts 2 arg(s), received 3",
 		"send a 1 --endpoint ftp://": "endpoint",
+		"top --bogus":                "unknown flag: --bogus",
+		"top ftp://127.0.0.1":        "host:port",
 		"keys":                       "keys new NAME",
 		"keys bogus":                 `unknown command "bogus"`,
 		"keys new":                   "accepts 1 arg(s), received 0",
@@ -128,7 +130,7 @@ func TestHelp(t *testing.T) {
 	if status != 0 || errOut != "" {
 		t.Errorf("status %d, stderr %q", status, errOut)
 	}
-	contains(t, "help", out, "serve", "demo", "check", "send", "verify", "flowroute-sim", "keys", "version", "--code-length")
+	contains(t, "help", out, "serve", "demo", "check", "send", "verify", "top", "flowroute-sim", "keys", "version", "--code-length")
 }
 
 // newKey runs keys new.

@@ -77,6 +77,7 @@ func TestNothingLeaks(t *testing.T) {
 	say(create(t, p.URL, authID, "12065550144", auth))
 	say(verify(t, p.URL, authID, codeSent(t, sim, "12065550144"), auth))
 	dump += redis.Dump(t, prefix)
+	_, picture, _ := command(t, nil, "top", "--once", p.Admin)
 	redis.Signal(syscall.SIGKILL)
 	say(verify(t, p.URL, authID, code, auth))
 	say(create(t, p.URL, authID, anyone, auth))
@@ -98,7 +99,7 @@ func TestNothingLeaks(t *testing.T) {
 		"number unconfirmed": "15005550004", "national number": anyone[1:],
 	} {
 		for where, text := range map[string]string{
-			"log": p.stderr.String(), "stdout": p.stdout.String(), "Redis": dump, "metrics": metrics, "traces": traces.all.String(), "an answer": bodies,
+			"log": p.stderr.String(), "stdout": p.stdout.String(), "Redis": dump, "metrics": metrics, "top": picture, "traces": traces.all.String(), "an answer": bodies,
 		} {
 			if strings.Contains(text, secret) {
 				t.Errorf("%s in %s", what, where)
@@ -111,7 +112,7 @@ func TestNothingLeaks(t *testing.T) {
 		t.Errorf("the log has %q for the number", followed)
 	}
 	// The look itself must be able to find something.
-	if !strings.Contains(dump, prefix) || !strings.Contains(metrics, "smsv_http_requests_total") ||
+	if !strings.Contains(dump, prefix) || !strings.Contains(metrics, "smsv_http_requests_total") || !strings.Contains(picture, "HTTP POST /verify") ||
 		!strings.Contains(p.stderr.String(), `"caller":"shop"`) || !strings.Contains(metrics, `smsv_codes_delivered_total{area="us",caller="shop"}`) ||
 		!strings.Contains(bodies, "UnknownAuthId") || !strings.Contains(traces.all.String(), "flowroute send") || len(answers) < 20 {
 		t.Error("the flow did not run as it should")

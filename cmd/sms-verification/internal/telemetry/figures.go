@@ -38,6 +38,17 @@ func RegisterSettings(r prometheus.Registerer, rules codes.Rules, limits codes.L
 	gauge("smsv_code_space", "How many codes there are: 10 to the power of CODE_LENGTH.", math.Pow10(rules.CodeLength))
 	gauge("smsv_codes_lifetime_seconds", "CODE_EXPIRATION.", rules.Expiration.Seconds())
 	gauge("smsv_flowroute_rate_limit", "FLOWROUTE_RATE in messages per second; 0 is no limit.", float64(limits.Rate))
+	gauge("smsv_flowroute_max_wait_seconds", "FLOWROUTE_MAX_WAIT.", limits.MaxWait.Seconds())
+}
+
+// RegisterReady makes known what /readyz says.
+func RegisterReady(r prometheus.Registerer, ready func() bool) {
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "smsv_ready", Help: "1 when /readyz says that the service is ready, else 0."}, func() float64 {
+		if ready() {
+			return 1
+		}
+		return 0
+	}))
 }
 
 // RegisterPool makes the connections to Redis known.

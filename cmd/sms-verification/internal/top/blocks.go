@@ -1,0 +1,148 @@
+package top
+
+import (
+	"fmt"
+	"strings"
+)
+
+// labelWidth is the room for what a line is about.
+const labelWidth = 24
+
+// perMinute writes a rate that is measured by the second.
+func perMinute(perSecond float64, known bool) string { return rate(60*perSecond, known) }
+
+// codes shows the way of the codes, in all and by area.
+func (f *frame) codes() {
+	steps := []string{"smsv_codes_created_total", "smsv_codes_sent_total", "smsv_codes_delivered_total", "smsv_codes_verified_total"}
+	show := func(label string, from reading, write func(float64, bool) string, labels ...string) {
+		cells := []string{label}
+		for _, step := range steps {
+			cells = append(cells, write(from.total(step, labels...)))
+		}
+		over, known := from.total("smsv_codes_over_total", labels...)
+		ended, _ := from.total("smsv_codes_over_ended_total", labels...)
+		cells = append(cells, write(max(over-ended, 0), known))
+		created, _ := from.total(steps[0], labels...)
+		verified, _ := from.total(steps[3], labels...)
+		f.row(append(cells, share(verified, created))...)
+	}
+	f.line("")
+	f.row("CODES", "created", "sent", "delivered", "verified", "expired", "share")
+	show("since the start", f.now, number)
+	show("per minute", f.rates, perMinute)
+	for _, area := range f.used(steps[0], "area") {
+		show("  "+area, f.rates, perMinute, "area", area)
+	}
+}
+
+// checks shows what became of the codes that were entered.
+func (f *frame) checks() {
+	outcomes := []string{"right", "wrong", "used_up", "expired", "unknown"}
+	header, rates, totals := []string{"CHECKS"}, []string{"per minute"}, []string{"since the start"}
+	for _, outcome := range outcomes {
+		header = append(header, strings.ReplaceAll(outcome, "_", " "))
+		totals = append(totals, number(f.now.total("smsv_checks_total", "outcome", outcome)))
+		rates = append(rates, perMinute(f.rates.total("smsv_checks_total", "outcome", outcome)))
+	}
+	f.line("")
+	f.row(append(header, "")...)
+	f.row(append(totals, "")...)
+	f.row(append(rates, "")...)
+}
+
+// limits shows what they refused, and how much of the budget is left: every
+// replica reads the same one.
+func (f *frame) limits(replicas []*replica) {
+	f.line("")
+	f.row("LIMITS", "per minute", "since the start", "")
+	show := func(limit, name string, labels ...string) {
+		f.row("  "+limit, perMinute(f.rates.total(name, labels...)), number(f.now.total(name, labels...)), "")
+	}
+	for _, limit := range f.now.values("smsv_limits_hit_total", "limit") {
+		show(limit, "smsv_limits_hit_total", "limit", limit)
+	}
+	show("MAX_IN_FLIGHT", "smsv_requests_shed_total")
+	for _, limit := range f.now.values("smsv_send_budget_limit", "limit") {
+		used, allowed := 0.0, 0.0
+		for _, r := range replicas {
+			if r.failed == nil {
+				mine, _ := r.last().total("smsv_send_budget_used", "limit", limit)
+				most, _ := r.last().total("smsv_send_budget_limit", "limit", limit)
+				used, allowed = max(used, mine), max(allowed, most)
+			}
+		}
+		text := fmt.Sprintf(" %s of %s", number(used, true), number(allowed, true))
+		room := max(f.width-labelWidth-len(text)-2, 0)
+		f.line(pad("  budget "+limit, labelWidth) + "[" + bar(used/max(allowed, 1), room) + "]" + text)
+	}
+}
+
+// latencies shows how long things take: the API, Redis and Flowroute.
+func (f *frame) latencies() {
+	f.line("")
+	f.row("LATENCY", "per s", "p50", "p95", "p99", "failed")
+	f.latency("HTTP ", "smsv_http_request_duration_seconds", "route", func(route string) string {
+		failed := 0.0
+		for _, s := range f.rates {
+			if s.name == "smsv_http_requests_total" && s.labels["route"] == route && strings.HasPrefix(s.labels["status"], "5") {
+				failed += s.value
+			}
+		}
+		all, _ := f.rates.total("smsv_http_requests_total", "route", route)
+		return share(failed, all)
+	})
+	f.latency("Redis ", "smsv_redis_operation_duration_seconds", "operation", func(operation string) string {
+		all, _ := f.rates.total("smsv_redis_operation_duration_seconds_count", "operation", operation)
+		failed, _ := f.rates.total("smsv_redis_operation_errors_total", "operation", operation)
+		return share(failed, all)
+	})
+	f.latency("Flowroute ", "smsv_flowroute_send_duration_seconds", "result", func(string) string { return "" })
+	if _, known := f.now.total("smsv_pace_wait_seconds_count"); known {
+		f.durations("pace wait", "", "smsv_pace_wait_seconds")
+	}
+}
+
+// latency shows a histogram, a line for each value of a label. What the
+// operator asks is left out.
+func (f *frame) latency(what, name, label string, failed func(value string) string) {
+	for _, value := range f.used(name+"_count", label) {
+		switch value {
+		case "GET /metrics", "GET /healthz", "GET /readyz":
+		default:
+			f.durations(what+value, failed(value), name, label, value)
+		}
+	}
+}
+
+// used lists what a label of a counter says where anything was counted. The
+// others are there from the start, and would fill the screen.
+func (f *frame) used(name, label string) (values []string) {
+	for _, value := range f.now.values(name, label) {
+		if n, _ := f.now.total(name, label, value); n > 0 {
+			values = append(values, value)
+		}
+	}
+	return values
+}
+
+func (f *frame) durations(what, failed, name string, labels ...string) {
+	cells := []string{"  " + what, rate(f.rates.total(name+"_count", labels...))}
+	for _, q := range []float64{0.5, 0.95, 0.99} {
+		cells = append(cells, seconds(f.rates.quantile(q, name, labels...)))
+	}
+	f.row(append(cells, failed)...)
+}
+
+// process shows what the replicas need.
+func (f *frame) process() {
+	total := func(name string, labels ...string) string {
+		n, known := f.now.total(name, labels...)
+		return number(n, known)
+	}
+	f.line("")
+	f.line(fmt.Sprintf("PROCESS  cores %s  goroutines %s  Redis connections %s, idle %s, timeouts %s", rate(f.rates.total("process_cpu_seconds_total")), total("go_goroutines"),
+		total("smsv_redis_pool_connections", "state", "total"), total("smsv_redis_pool_connections", "state", "idle"), total("smsv_redis_pool_timeouts_total")))
+	if dropped, _ := f.now.total("smsv_log_lines_dropped_total"); dropped > 0 {
+		f.line(fmt.Sprintf("         LOG LINES DROPPED: %s", number(dropped, true)))
+	}
+}

@@ -1,0 +1,66 @@
+package top
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the frames in testdata anew")
+
+func load(t *testing.T, name string) reading {
+	t.Helper()
+	file, err := os.Open(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	r, err := parse(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+var noon = time.Unix(1763800000, 0).UTC().Add(3*time.Hour + 12*time.Minute)
+
+// watched is a replica that was asked twice, ten seconds apart.
+func watched(t *testing.T, name string) *replica {
+	return &replica{name: name, scrapes: []scrape{{noon.Add(-10 * time.Second), load(t, "before.txt")}, {noon, load(t, "after.txt")}}}
+}
+
+// TestFrame holds whole frames against those that a person has looked at.
+func TestFrame(t *testing.T) {
+	for _, width := range []int{60, 80, 120} {
+		replicas := []*replica{
+			watched(t, "10.0.0.1:9464"), watched(t, "10.0.0.2:9464"),
+			{name: "10.0.0.3:9464", failed: os.ErrDeadlineExceeded},
+		}
+		lines := draw(replicas, noon, width)
+		for _, line := range lines {
+			if utf8.RuneCountInString(line) > width {
+				t.Errorf("%d characters in a width of %d: %s", utf8.RuneCountInString(line), width, line)
+			}
+		}
+		got, path := strings.Join(lines, "\n")+"\n", filepath.Join("testdata", "frame-"+strconv.Itoa(width)+".txt")
+		if *update {
+			if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), got); diff != "" {
+			t.Errorf("width %d (want -, got +):\n%s", width, diff)
+		}
+	}
+}

@@ -1,0 +1,304 @@
+package monitoring_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
+	"github.com/flowroute/sms-verification/redisstore/redistest"
+)
+
+// TestLive runs two services under the eyes of one Prometheus that has the
+// alerts as they are shipped. One is used for pumping: the alert comes within a
+// minute. The other is used as people do: no alert comes, and every query of
+// the dashboard finds data.
+func TestLive(t *testing.T) {
+	t.Parallel()
+	needs(t, "prometheus")
+	redis, binary := redistest.Server(t), build(t)
+	attacked := startService(t, binary, redis.URL)
+	ordinary := startService(t, binary, redis.URL, "CODE_EXPIRATION=10", "FLOWROUTE_RATE=0", "SEND_LIMITS_TOTAL=5000/24h",
+		fmt.Sprintf("API_KEYS=shop:%x,bank:%x", sha256.Sum256([]byte("shop-key")), sha256.Sum256([]byte("bank-key"))))
+	prometheus := startPrometheus(t, map[string]string{"sms-verification-attacked": attacked.admin, "sms-verification-ordinary": ordinary.admin})
+
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	ordinary.mishaps(t)
+	wg.Go(func() { ordinary.people(ctx) })
+	begun := time.Now()
+	wg.Go(func() { attacked.pump(ctx) })
+
+	prometheus.await(t, time.Minute, "the alert", `ALERTS{alertname="SmsvPumpingSuspected",alertstate="firing",job="sms-verification-attacked",area="caribbean"}`)
+	t.Logf("pumping was noticed after %v", time.Since(begun).Round(time.Second))
+	prometheus.await(t, time.Minute, "as many ordinary codes as the alert asks for",
+		`smsv:codes_created:increase5m{job="sms-verification-ordinary",area="us"} >= 60`)
+	if found := prometheus.query(t, `ALERTS{alertstate="firing",job="sms-verification-ordinary"}`); len(found) > 0 {
+		t.Errorf("an ordinary use sets off %v", found)
+	}
+	variables := strings.NewReplacer("$__rate_interval", "10s", "$__range", "5m", "$price", "0.004",
+		"$job", "sms-verification-ordinary", "$area", ".*", "$caller", ".*")
+	deadline := time.Now().Add(20 * time.Second)
+	for _, p := range board(t).Panels {
+		for _, q := range p.Targets {
+			expression := "(" + variables.Replace(q.Expr) + ") >= 0" // not NaN either
+			for len(prometheus.query(t, expression)) == 0 {
+				if time.Now().After(deadline) {
+					t.Errorf("%s %s finds nothing: %s", p.Title, q.RefID, expression)
+					break
+				}
+				time.Sleep(200 * time.Millisecond)
+			}
+		}
+	}
+	if len(prometheus.query(t, variables.Replace(board(t).Annotations.List[0].Expr))) > 0 {
+		t.Error("the dashboard marks alerts that are another service's")
+	}
+}
+
+// service is a running one, with a Flowroute of its own.
+type service struct {
+	url, admin string
+	mu         sync.Mutex
+	codes      map[string]string // by number
+}
+
+func build(t *testing.T) string {
+	binary := filepath.Join(t.TempDir(), "sms-verification")
+	if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/sms-verification").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return binary
+}
+
+func startService(t *testing.T, binary, redis string, extra ...string) *service {
+	t.Helper()
+	public, admin := freeAddress(t), freeAddress(t)
+	s := &service{url: "http://" + public, admin: admin, codes: map[string]string{}}
+	sim, err := flowroutetest.NewServer("", flowroutetest.Options{
+		AccessKey: "access", SecretKey: "secret", Numbers: []string{"12065550100"},
+		OnMessage: func(m flowroutetest.Message) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.codes[m.To], _, _ = strings.Cut(m.Body, "\n")
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sim.Close() })
+	cmd := exec.Command(binary)
+	cmd.Dir = t.TempDir()
+	cmd.Env = append([]string{
+		"FLOWROUTE_ACCESS_KEY=access", "FLOWROUTE_SECRET_KEY=secret", "FLOWROUTE_NUMBER=12065550100", "FLOWROUTE_BASE_URL=" + sim.URL,
+		"REDIS_URL=" + redis, "REDIS_KEY_PREFIX=" + admin + ":", "LISTEN_ADDR=" + public, "ADMIN_ADDR=" + admin,
+		"PUBLIC_URL=http://" + public, "WEBHOOK_TOKEN=webhook-token-0123456789",
+	}, extra...)
+	run(t, cmd)
+	await(t, 20*time.Second, "the service is ready", func() bool { return status("http://"+admin+"/readyz") == http.StatusOK })
+	return s
+}
+
+// run starts a program and ends it with the test.
+func run(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	log := &strings.Builder{}
+	cmd.Stderr = log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("%v:\n%s", cmd.Args, log)
+		}
+	})
+}
+
+// freeAddress finds an address that nobody listens at.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+func await(t *testing.T, within time.Duration, what string, true func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(within); !true(); time.Sleep(200 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", within, what)
+		}
+	}
+}
+
+func status(address string) int {
+	response, err := http.Get(address)
+	if err != nil {
+		return 0
+	}
+	_ = response.Body.Close()
+	return response.StatusCode
+}
+
+// server is a running Prometheus.
+type server struct{ address string }
+
+func startPrometheus(t *testing.T, jobs map[string]string) server {
+	t.Helper()
+	alerts, err := filepath.Abs(alertsPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := "global: { scrape_interval: 1s, evaluation_interval: 1s }\nrule_files: [" + alerts + "]\nscrape_configs:\n"
+	for job, address := range jobs {
+		config += fmt.Sprintf("  - { job_name: %s, static_configs: [{ targets: ['%s'] }] }\n", job, address)
+	}
+	path := filepath.Join(t.TempDir(), "prometheus.yml")
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := server{freeAddress(t)}
+	run(t, exec.Command("prometheus", "--config.file="+path, "--storage.tsdb.path="+t.TempDir(),
+		"--web.listen-address="+p.address, "--log.level=warn"))
+	await(t, 30*time.Second, "Prometheus is ready", func() bool { return status("http://"+p.address+"/-/ready") == http.StatusOK })
+	p.await(t, 30*time.Second, "every job is scraped", fmt.Sprintf("count(up == 1) == %d", len(jobs)))
+	return p
+}
+
+// query returns the series that an expression gives now.
+func (p server) query(t *testing.T, expression string) []json.RawMessage {
+	t.Helper()
+	response, err := http.Get("http://" + p.address + "/api/v1/query?query=" + url.QueryEscape(expression))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	var answer struct {
+		Error string
+		Data  struct{ Result []json.RawMessage }
+	}
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || answer.Error != "" {
+		t.Fatalf("%s: %v %s", expression, err, answer.Error)
+	}
+	return answer.Data.Result
+}
+
+// await waits until an expression gives something.
+func (p server) await(t *testing.T, within time.Duration, what, expression string) {
+	t.Helper()
+	await(t, within, what+": "+expression, func() bool { return len(p.query(t, expression)) > 0 })
+}
+
+// call sends a request and returns its status.
+func (s *service) call(method, path, key string, body any) int {
+	content, err := json.Marshal(body)
+	if err != nil {
+		panic(err) // of strings and numbers
+	}
+	request, err := http.NewRequest(method, s.url+path, strings.NewReader(string(content)))
+	if err != nil {
+		return 0
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Authorization", "Bearer "+key)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0
+	}
+	defer func() { _ = response.Body.Close() }()
+	_, _ = io.Copy(io.Discard, response.Body)
+	return response.StatusCode
+}
+
+func (s *service) create(key, id, number string) int {
+	return s.call(http.MethodPost, "/", key, map[string]string{"auth_id": id, "recipient": number})
+}
+
+// check enters the code that the number got, after something is added to it.
+func (s *service) check(key, id, number, more string) int {
+	s.mu.Lock()
+	code := s.codes[number] + more
+	s.mu.Unlock()
+	return s.call(http.MethodPost, "/verify", key, map[string]string{"auth_id": id, "code": code})
+}
+
+// pump asks for codes to one number after the other, and enters none.
+func (s *service) pump(ctx context.Context) {
+	for n := 0; ctx.Err() == nil; n++ {
+		s.create("", fmt.Sprint("pump-", n), fmt.Sprintf("1876%07d", 5550000+n))
+	}
+}
+
+// people ask for codes, four a second. Most type them in after a moment; one in
+// ten mistypes first, one in five forgets about it.
+func (s *service) people(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	for n := 0; ; n++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		wg.Go(func() {
+			id, key, number := fmt.Sprint("person-", n), "shop-key", fmt.Sprintf("1206%07d", 5550000+n)
+			if n%4 == 0 {
+				key, number = "bank-key", fmt.Sprintf("1416%07d", 5550000+n)
+			}
+			s.create(key, id, number)
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Duration(500+n%10*150) * time.Millisecond):
+			}
+			if n%10 == 0 {
+				s.check(key, id, number, "1")
+			}
+			if n%5 != 1 {
+				s.check(key, id, number, "")
+			}
+		})
+	}
+}
+
+// mishaps are what happens now and then.
+func (s *service) mishaps(t *testing.T) {
+	t.Helper()
+	for i, want := range []int{200, 200, 200, 200, 200, 429} { // replaced, until the limit is reached
+		if got := s.create("shop-key", "again", "12065559999"); got != want {
+			t.Errorf("create %d: %d, want %d", i, got, want)
+		}
+	}
+	for name, got := range map[string][2]int{
+		"refused":      {s.create("shop-key", "refused", "15005550422"), 500},
+		"unconfirmed":  {s.create("shop-key", "unconfirmed", "15005550500"), 500},
+		"wrong":        {s.check("shop-key", "again", "12065559999", "1"), 400},
+		"unknown":      {s.check("shop-key", "nobody", "12065559999", ""), 400},
+		"cancelled":    {s.call(http.MethodDelete, "/?auth_id=again", "shop-key", nil), 200},
+		"unauthorized": {s.create("no-key", "x", "12065559999"), 401},
+	} {
+		if got[0] != got[1] {
+			t.Errorf("%s: status %d, want %d", name, got[0], got[1])
+		}
+	}
+}
