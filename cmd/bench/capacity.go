@@ -44,7 +44,7 @@ type fleet struct {
 // report is what the document shows.
 type report struct {
 	Machine, Redis, Go           string
-	Date                         string
+	Date, Load                   string
 	Speed, Memory, Growth, Start string
 	Fleets                       []fleet
 
@@ -173,6 +173,8 @@ func (r *report) describe(ctx context.Context) error {
 	_, rest, _ := strings.Cut(string(cpuinfo), "model name\t: ")
 	model, _, _ := strings.Cut(rest, "\n")
 	r.Machine = strings.TrimSpace(fmt.Sprintf("%d processors %s", runtime.NumCPU(), model))
+	loads, _ := os.ReadFile("/proc/loadavg")
+	r.Load, _, _ = strings.Cut(string(loads), " ")
 	l, err := openLab(ctx)
 	if err != nil {
 		return err
@@ -187,7 +189,10 @@ func (r *report) describe(ctx context.Context) error {
 // thousands writes a number as people read it: 1,200,000, and small ones with
 // as many decimals as say something.
 func thousands(f float64) string {
-	if f < 10 {
+	switch {
+	case f < 1:
+		return fmt.Sprintf("%.2f", f)
+	case f < 10:
 		return strings.TrimSuffix(fmt.Sprintf("%.1f", f), ".0")
 	}
 	digits := fmt.Sprintf("%.0f", f)
