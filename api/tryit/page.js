@@ -133,6 +133,7 @@ function step(name, title, lead) {
   $("code-form").hidden = name !== "code";
   $("done").hidden = name !== "done";
   $("tick").toggleAttribute("hidden", name !== "done"); // an SVG has no property hidden
+  if (name !== "code") $("banner").hidden = true;
   $("title").textContent = title;
   $("lead").textContent = lead;
 }

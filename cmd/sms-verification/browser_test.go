@@ -141,10 +141,10 @@ func js[T any](b *tab, script string, with ...any) T {
 	return value
 }
 
-// text is what an element shows.
+// text is what an element shows: nothing if it cannot be seen.
 func (b *tab) text(selector string) string {
 	b.Helper()
-	return js[string](b, `document.querySelector(%q)?.innerText ?? ""`, selector)
+	return js[string](b, `((e) => e?.checkVisibility() ? e.innerText : "")(document.querySelector(%q))`, selector)
 }
 
 // shows waits until an element shows a text.

@@ -96,6 +96,9 @@ func TestTryIt(t *testing.T) {
 			b.click("#verify")
 			b.shows("#title", "Your number is verified")
 			b.wantFocus("title")
+			if b.text("#banner") != "" {
+				t.Error("the banner is still there")
+			}
 			b.state("5-success-" + l.name)
 			if a := verify(t, p.URL, js[string](b, `document.querySelector("#auth-id").value`), second); a.body.Reason != "UnknownAuthId" {
 				t.Errorf("the code again: %d %s", a.status, a.raw)
