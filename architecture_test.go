@@ -25,6 +25,7 @@ var allowed = map[string][]string{
 	"flowroute":               {"codes"},
 	"flowroute/flowroutetest": {"codes"},
 	"api":                     {"codes"},
+	"api/apitest":             {},
 	"api/client":              {},
 	"config":                  {"codes"},
 }
@@ -36,6 +37,7 @@ var only = map[string][]string{
 	"github.com/alicebob/miniredis":      {"redisstore/embedded"},
 	"github.com/labstack/echo":           {"api"},
 	"github.com/prometheus/client_golan": {"api", "cmd/sms-verification"},
+	"github.com/getkin/kin-openapi":      {"api/apitest"},
 }
 
 // standardOnly may import nothing outside the standard library and the module.

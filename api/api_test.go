@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/flowroute/sms-verification/api/apitest"
 	"github.com/flowroute/sms-verification/codes"
 	"github.com/flowroute/sms-verification/codes/codestest"
 )
@@ -44,7 +45,7 @@ type testAPI struct {
 	state    *state
 	log      *buffer
 	registry *prometheus.Registry
-	api      description
+	api      *apitest.Description
 }
 
 func newAPI(t testing.TB, change ...func(*fixture)) *testAPI {
@@ -54,7 +55,10 @@ func newAPI(t testing.TB, change ...func(*fixture)) *testAPI {
 		state:    &state{ready: true},
 		log:      &buffer{},
 		registry: prometheus.NewRegistry(),
-		api:      readDescription(t),
+	}
+	var err error
+	if a.api, err = apitest.New(openAPI); err != nil {
+		t.Fatal(err)
 	}
 	f := fixture{Options: Options{
 		State:      a.state,
@@ -269,7 +273,9 @@ func (a *testAPI) check(t testing.TB, method, target string, got answer) {
 	if got.status >= 400 && !empty {
 		a.checkError(t, got)
 	}
-	a.api.check(t, method, path, got)
+	if err := a.api.Check(apitest.Exchange{Method: method, Path: path, Status: got.status, Header: got.header, Body: []byte(got.text)}); err != nil {
+		t.Error(err)
+	}
 }
 
 func (a *testAPI) checkError(t testing.TB, got answer) {
