@@ -118,7 +118,9 @@ func (d *Description) response(x Exchange) (*openapi3.ResponseRef, string) {
 func (d *Description) operation(method, path string) (route string, operation *openapi3.Operation) {
 	segments := strings.Split(path, "/")
 	for _, route := range d.Doc.Paths.InMatchingOrder() {
-		same := func(pattern, segment string) bool { return pattern == segment || strings.HasPrefix(pattern, "{") && segment != "" }
+		same := func(pattern, segment string) bool {
+			return pattern == segment || strings.HasPrefix(pattern, "{") && segment != ""
+		}
 		if slices.EqualFunc(strings.Split(route, "/"), segments, same) {
 			return route, d.Doc.Paths.Value(route).Operations()[method]
 		}

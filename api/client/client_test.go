@@ -249,6 +249,8 @@ func TestNewRefuses(t *testing.T) {
 		"no HTTP client":    {"http://127.0.0.1", client.WithHTTPClient(nil)},
 		"no timeout":        {"http://127.0.0.1", client.WithTimeout(0)},
 		"timeout below now": {"http://127.0.0.1", client.WithTimeout(-time.Second)},
+		"retries below 0":   {"http://127.0.0.1", client.WithRetries(-1)},
+		"endless retries":   {"http://127.0.0.1", client.WithRetries(11)},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
