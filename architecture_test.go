@@ -38,6 +38,7 @@ var only = map[string][]string{
 	"github.com/labstack/echo":           {"api"},
 	"github.com/prometheus/client_golan": {"api", "cmd/sms-verification"},
 	"github.com/getkin/kin-openapi":      {"api/apitest"},
+	"github.com/mattn/go-isatty":         {"cmd/sms-verification"},
 }
 
 // standardOnly may import nothing outside the standard library and the module.

@@ -30,6 +30,7 @@ type loader struct {
 	origins  map[string]string // of the settings that are not defaults
 	wrong    map[string]bool   // settings with a problem
 	problems []string
+	hint     string // for the end of the error
 }
 
 // Load reads, checks and returns the settings. Its error is an *[Error] with
@@ -71,7 +72,7 @@ func (l *loader) finish(c *Config) error {
 	}
 	l.check(c)
 	if l.problems != nil {
-		return &Error{l.problems}
+		return &Error{Problems: l.problems, hint: l.hint}
 	}
 	return nil
 }

@@ -105,7 +105,7 @@ func TestUsage(t *testing.T) {
 		"demo --org-name x":          "unknown flag: --org-name",
 		"serve --code-length":        "flag needs an argument",
 		"flowroute-sim --rate many":  "invalid argument",
-		"send only-id":               "accepts 2 arg(s), received 1",
+		"send only-id":               "accepts 2 arg(s), received 1; write sms-verification send AUTH_ID RECIPIENT",
 		"verify a 1 surplus":         "accepts 2 arg(s), received 3",
 		"send a 1 --endpoint ftp://": "endpoint",
 		"keys":                       "keys new NAME",

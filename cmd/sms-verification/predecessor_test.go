@@ -87,7 +87,9 @@ func TestPredecessorClient(t *testing.T) {
 			t.Errorf("%s: %d %v", what, status, answer)
 		}
 	}
-	ask := func(authID, code string, then func(status int, answer map[string]any)) { then(c.authenticateCode(authID, code)) }
+	ask := func(authID, code string, then func(status int, answer map[string]any)) {
+		then(c.authenticateCode(authID, code))
+	}
 
 	const id = "session / ü&1"
 	code := made(id)
