@@ -71,8 +71,12 @@ func newAPI(t testing.TB, change ...func(*fixture)) *testAPI {
 		c(&f)
 	}
 	a.backend = &backend{Model: codestest.NewModel(f.limits)}
+	service := newService(t, f.Hasher, a.backend, a.sender)
 	if f.Service == nil {
-		f.Service = newService(t, f.Hasher, a.backend, a.sender)
+		f.Service = service
+	}
+	if f.Tracker == nil {
+		f.Tracker = service
 	}
 	a.handler = New(f.Options).Handler()
 	server := httptest.NewUnstartedServer(a.handler)
@@ -97,7 +101,7 @@ func newService(t testing.TB, h *codes.Hasher, b *backend, s codes.Sender) *code
 	service := codes.NewService(codes.Rules{
 		CodeLength: 4, Expiration: time.Hour, Notice: 10 * time.Minute, Attempts: 3,
 		Message: message, Recipients: recipients,
-	}, h, nil, b, b, s)
+	}, h, nil, b, b, s).WithReceipts(b)
 	return codes.NewOnce(service, b, time.Minute)
 }
 
@@ -154,6 +158,20 @@ func (b *backend) Take(ctx context.Context, p codes.Place) (time.Duration, error
 		return 0, err
 	}
 	return b.Model.Take(ctx, p)
+}
+
+func (b *backend) Look(ctx context.Context, id codes.Digest) (codes.Sight, error) {
+	if err := b.call(); err != nil {
+		return codes.Sight{}, err
+	}
+	return b.Model.Look(ctx, id)
+}
+
+func (b *backend) Receive(ctx context.Context, n codes.Note) (codes.Received, error) {
+	if err := b.call(); err != nil {
+		return codes.Received{}, err
+	}
+	return b.Model.Receive(ctx, n)
 }
 
 // state is a State that a test sets.

@@ -66,6 +66,7 @@ func (s *Server) create(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	s.created(c, created)
 	return reply(c, http.StatusOK, createdBody{
 		Message:      "Success: Verification code created.",
 		AuthID:       string(id),

@@ -151,6 +151,8 @@ func levelOf(c echo.Context) slog.Level {
 	switch {
 	case c.Response().Status >= http.StatusInternalServerError:
 		return slog.LevelWarn
+	case c.Path() == "/webhooks/flowroute/:token" && c.Response().Status == http.StatusOK:
+		return slog.LevelDebug // two for every message; the metrics have them
 	case c.Path() == "/healthz" || c.Path() == "/readyz" || c.Path() == "/metrics":
 		return slog.LevelDebug
 	}

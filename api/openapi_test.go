@@ -85,7 +85,7 @@ func TestDescribedRoutes(t *testing.T) {
 	slices.Sort(described)
 	var registered []string
 	for _, route := range newAPI(t).handler.(*echo.Echo).Routes() {
-		registered = append(registered, route.Method+" "+route.Path)
+		registered = append(registered, route.Method+" "+strings.Replace(route.Path, ":token", "{token}", 1))
 	}
 	slices.Sort(registered)
 	if !slices.Equal(described, registered) {
@@ -218,6 +218,8 @@ func answerTypes() map[string]reflect.Type {
 		"Created":  reflect.TypeFor[createdBody](),
 		"Verified": reflect.TypeFor[verifiedBody](),
 		"Removed":  reflect.TypeFor[cancelledBody](),
+		"Status":   reflect.TypeFor[statusBody](),
+		"Received": reflect.TypeFor[receivedBody](),
 		"Health":   reflect.TypeFor[healthBody](),
 		"Error":    reflect.TypeFor[errorBody](),
 	}

@@ -17,6 +17,8 @@ func allowed() map[string][]string {
 	return map[string][]string{
 		"/":             {"DELETE", "GET", "OPTIONS", "POST"},
 		"/verify":       {"OPTIONS", "POST"},
+		"/status":       {"GET", "OPTIONS"},
+		webhook:         {"OPTIONS", "POST"},
 		"/healthz":      {"GET", "HEAD", "OPTIONS"},
 		"/readyz":       {"GET", "HEAD", "OPTIONS"},
 		"/openapi.yaml": {"GET", "HEAD", "OPTIONS"},

@@ -30,9 +30,12 @@ type State interface {
 	Draining() bool // it is about to end: connections should not be kept
 }
 
-// Options are what a [Server] needs; all but Keys and TrustedProxies are required.
+// Options are what a [Server] needs; all but Keys, Webhook and
+// TrustedProxies are required.
 type Options struct {
 	Service        Service
+	Tracker        Tracker
+	Webhook        Webhook
 	State          State
 	Keys           []Key
 	Failures       Failures
@@ -48,17 +51,24 @@ type Server struct {
 	Options
 	requests  *prometheus.CounterVec
 	durations *prometheus.HistogramVec
+	news      receiptMetrics
+	checks    *gate // around looks too
+	receiving *gate
 }
 
 // New returns a Server, and registers its metrics.
 func New(o Options) *Server {
+	checks := newGate("check", o.MaxInFlight, o.Registerer)
 	o.Service = gated{
 		Service: o.Service,
 		creates: newGate("create", o.MaxInFlight, o.Registerer),
-		checks:  newGate("check", o.MaxInFlight, o.Registerer),
+		checks:  checks,
 	}
 	s := &Server{
-		Options: o,
+		Options:   o,
+		news:      newReceiptMetrics(o.Registerer),
+		checks:    checks,
+		receiving: newGate("receipt", maxReceipts, o.Registerer),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "smsv_http_requests_total",
 			Help: "Requests answered, by route, status, reason of the error and name of the API key.",
@@ -80,6 +90,8 @@ func (s *Server) Handler() http.Handler {
 	e.GET("/", s.verifyQuery, s.authenticate)
 	e.DELETE("/", s.cancel, s.authenticate)
 	e.POST("/verify", s.verifyBody, s.authenticate)
+	e.GET("/status", s.status, s.authenticate)
+	e.POST("/webhooks/flowroute/:token", s.receive)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		e.Add(method, "/openapi.yaml", s.describe)
 	}

@@ -25,7 +25,7 @@ func newGate(kind string, capacity int, r prometheus.Registerer) *gate {
 	g := &gate{capacity: int64(capacity)}
 	labels := prometheus.Labels{"kind": kind}
 	g.shed = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "smsv_requests_shed_total", Help: "Requests refused because MAX_IN_FLIGHT were running.", ConstLabels: labels,
+		Name: "smsv_requests_shed_total", Help: "Requests refused because too many were running.", ConstLabels: labels,
 	})
 	r.MustRegister(g.shed, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "smsv_requests_in_flight", Help: "Requests running now.", ConstLabels: labels,

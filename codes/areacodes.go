@@ -1,5 +1,7 @@
 package codes
 
+import "strings"
+
 // recipientGroups names the area codes of country code 1. Source: the
 // assignments of the North American Numbering Plan Administration
 // (nanpa.com, area code reports), compared with the metadata of
@@ -42,4 +44,16 @@ var recipientGroups = map[string]string{
 
 	// The caller pays extra.
 	"premium": `900`,
+}
+
+// AreaOf names the group of p's area code: one of [RecipientGroups], or other.
+func AreaOf(p Phone) string {
+	if len(p) == 11 {
+		for name, areas := range recipientGroups {
+			if strings.Contains(areas, string(p[1:4])) { // digits stand together in an area code only
+				return name
+			}
+		}
+	}
+	return "other"
 }

@@ -51,6 +51,9 @@ func (h *Hasher) ID(id ID) Digest { return h.digest('i', string(id), "") }
 // Phone digests a recipient's number.
 func (h *Hasher) Phone(p Phone) Digest { return h.digest('p', string(p), "") }
 
+// Message digests the carrier's id of a message.
+func (h *Hasher) Message(id string) Digest { return h.digest('m', id, "") }
+
 // Address digests a client's network address.
 func (h *Hasher) Address(a string) Digest { return h.digest('a', a, "") }
 

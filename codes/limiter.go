@@ -57,7 +57,8 @@ type Limits struct {
 // Place is one request's place in the limits.
 type Place struct {
 	Recipient Digest
-	Op        Op // tells this request's place from others
+	Op        Op   // tells this request's place from others
+	Paid      bool // the carrier took the message: when given back, its place under Total stays
 }
 
 // Limiter keeps [Limits], for any number of replicas at once. What it counts
@@ -71,8 +72,9 @@ type Limiter interface {
 	// *UnavailableError.
 	Take(ctx context.Context, p Place) (wait time.Duration, err error)
 
-	// Return gives back the place of a message that was certainly not sent.
-	// The turn under Rate stays taken: the carrier may have counted the attempt.
+	// Return gives back the place of a message that was certainly not sent, or,
+	// if it is Paid, was rejected on its way. The turn under Rate stays taken:
+	// the carrier may have counted the attempt.
 	Return(ctx context.Context, p Place) error
 
 	// CountWrong counts one wrong code for p.Recipient.

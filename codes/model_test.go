@@ -23,6 +23,9 @@ func TestModel(t *testing.T) {
 	codestest.RunStoreConcurrency(t, model, model)
 	codestest.RunClaims(t, codestest.ClaimsBackend{Claims: model, Advance: model.Advance})
 	codestest.RunLimiter(t, modelLimiter)
+	receipts := codestest.ReceiptsBackend{Store: model, Receipts: model, Advance: model.Advance}
+	codestest.RunReceipts(t, func(testing.TB) codestest.ReceiptsBackend { return receipts })
+	codestest.RunReceiptsConcurrency(t, receipts, receipts)
 }
 
 // TestModelAgainstItself shows that the comparisons let a right store pass.

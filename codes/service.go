@@ -31,6 +31,7 @@ type Service struct {
 	store    Store
 	limiter  Limiter
 	sender   Sender
+	receipts Receipts // nil: none are kept
 }
 
 // NewService returns a Service. Entries that were made under previous, which
@@ -44,6 +45,8 @@ type Created struct {
 	Expiration time.Duration
 	Attempts   int64
 	MessageID  string // the carrier's, for its delivery receipts
+	News       News   // of receipts that were faster than the carrier's answer
+	NoteErr    error  // why receipts of the message will not find it; the SMS went out all the same
 }
 
 // Create makes a code for id, stores it in place of an earlier one and sends
@@ -91,7 +94,9 @@ func (s *Service) create(ctx context.Context, id ID, to Phone) (Created, error) 
 	if err != nil {
 		return Created{}, fmt.Errorf("codes: create: %w", err)
 	}
-	return Created{Expiration: entry.Expiration, Attempts: entry.Attempts, MessageID: messageID}, nil
+	created := Created{Expiration: entry.Expiration, Attempts: entry.Attempts, MessageID: messageID}
+	created.News, created.NoteErr = s.noteSent(ctx, entry, to, messageID)
+	return created, nil
 }
 
 // put stores the entry. An entry that the same id has under the previous
@@ -156,10 +161,7 @@ func (s *Service) verify(ctx context.Context, id ID, code Code, op Op, keep time
 // Cancel drops the entry of id, if there is one. Its only error is ErrUnavailable.
 func (s *Service) Cancel(ctx context.Context, id ID) error {
 	ctx = context.WithoutCancel(ctx)
-	for _, h := range []*Hasher{s.hasher, s.previous} {
-		if h == nil {
-			continue
-		}
+	for _, h := range s.hashers() {
 		if err := s.store.Delete(ctx, Deletion{ID: h.ID(id), Op: NewOp()}); err != nil {
 			return fmt.Errorf("codes: cancel: %w", err)
 		}

@@ -16,7 +16,7 @@ import (
 func TestCreate(t *testing.T) {
 	f := newFixture(t).open()
 	got, err := f.Create(context.Background(), "id", seattle)
-	want := codes.Created{Expiration: time.Hour, Attempts: 3, MessageID: "mdr2-00000000000000000000000000000000"}
+	want := codes.Created{Expiration: time.Hour, Attempts: 3, MessageID: codestest.MessageID(1)}
 	if err != nil || got != want {
 		t.Fatalf("Create = %+v, %v; want %+v", got, err, want)
 	}

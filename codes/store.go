@@ -70,4 +70,7 @@ type Store interface {
 
 	// Delete removes the entry, if there is one and d allows it, so that its id is Unknown.
 	Delete(ctx context.Context, d Deletion) error
+
+	// Look returns what is to be seen of the entry. It MUST change nothing.
+	Look(ctx context.Context, id Digest) (Sight, error)
 }

@@ -27,6 +27,7 @@ func (l *loader) check(c *Config) {
 		l.bad(keyShutdownTimeout, l.origins[keyShutdownTimeout], fmt.Errorf("%s is shorter than FLOWROUTE_TIMEOUT + FLOWROUTE_MAX_WAIT; write at least %s",
 			short(c.ShutdownTimeout), short(least)))
 	}
+	l.checkReceipts(c)
 	l.checkCodeSecret(c)
 }
 
@@ -36,6 +37,17 @@ const firstSteps = `
 To try it without an account and without Redis:
   sms-verification demo               shows one verification from end to end
   DEBUG_MODE=true sms-verification    serves on 127.0.0.1:8000 and prints the messages`
+
+// checkReceipts: one of the two alone is more likely a mistake than a wish.
+func (l *loader) checkReceipts(c *Config) {
+	switch {
+	case l.anyWrong(keyPublicURL, keyWebhookToken) || (c.PublicURL == "") == (c.WebhookToken == ""):
+	case c.PublicURL == "":
+		l.bad(keyPublicURL, "", errors.New("is missing beside WEBHOOK_TOKEN; set it to the https:// address at which Flowroute reaches this service, or remove the other"))
+	default:
+		l.bad(keyWebhookToken, "", errors.New("is missing beside PUBLIC_URL; set it to a long random one, or remove the other"))
+	}
+}
 
 func howToSet(s setting) string {
 	if s.isSecret() {

@@ -57,6 +57,9 @@ type Config struct {
 	BlockedPrefixes []string
 	TrustedProxies  []netip.Prefix
 
+	PublicURL    string // without a slash at the end; empty, as WebhookToken, asks for no receipts
+	WebhookToken Secret
+
 	ExpiredNotice   time.Duration // whole seconds; 0 is off
 	ShutdownDelay   time.Duration
 	ShutdownTimeout time.Duration
@@ -107,6 +110,15 @@ func (c *Config) PreviousCodeSecret() []byte {
 		return nil
 	}
 	return []byte(c.previousSecret)
+}
+
+// CallbackURL returns where delivery receipts are asked for, or "". It holds
+// the token, which is a secret.
+func (c *Config) CallbackURL() string {
+	if c.WebhookToken == "" {
+		return ""
+	}
+	return c.PublicURL + "/webhooks/flowroute/" + c.WebhookToken.Reveal()
 }
 
 // minSecret is how many bytes of CODE_SECRET make guessing it hopeless.

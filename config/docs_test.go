@@ -90,7 +90,7 @@ func TestDefaults(t *testing.T) {
 		"ORG_NAME": "Your Organization Name", "AUTH_MESSAGE": "{code}\nWelcome to {org}! Use this one-time code to complete your signup.", "CODE_SECRET": "", "CODE_SECRET_PREVIOUS": "",
 		"DEBUG_MODE": "false", "LOG_LEVEL": "info", "LISTEN_ADDR": ":8000", "ADMIN_ADDR": "127.0.0.1:9464", "REDIS_URL": "redis://localhost:6379/0", "REDIS_MODE": "standalone",
 		"REDIS_KEY_PREFIX": "smsv:", "API_KEYS": "", "SEND_LIMITS": "5/10m,20/24h", "GUESS_LIMITS": "20/24h", "SEND_LIMITS_TOTAL": "off", "ALLOWED_PREFIXES": "",
-		"BLOCKED_PREFIXES": "", "TRUSTED_PROXIES": "", "EXPIRED_NOTICE": "600", "SHUTDOWN_DELAY": "5s", "SHUTDOWN_TIMEOUT": "15s",
+		"BLOCKED_PREFIXES": "", "TRUSTED_PROXIES": "", "PUBLIC_URL": "", "WEBHOOK_TOKEN": "", "EXPIRED_NOTICE": "600", "SHUTDOWN_DELAY": "5s", "SHUTDOWN_TIMEOUT": "15s",
 	}
 	got := map[string]string{}
 	for _, s := range new(Config).settings() {

@@ -28,6 +28,8 @@ const (
 	keyRedisURL         = "REDIS_URL"
 	keySecretKey        = "FLOWROUTE_SECRET_KEY"
 	keyCodeSecret       = "CODE_SECRET"
+	keyPublicURL        = "PUBLIC_URL"
+	keyWebhookToken     = "WEBHOOK_TOKEN"
 	keyPreviousSecret   = "CODE_SECRET_PREVIOUS"
 	defaultMessage      = "{code}\nWelcome to {org}! Use this one-time code to complete your signup."
 	defaultOrganization = "Your Organization Name"
@@ -114,6 +116,11 @@ func (c *Config) serviceSettings() []setting {
 			doc: "recipients that messages may not go to"},
 		{key: "TRUSTED_PROXIES", field: proxiesField(&c.TrustedProxies),
 			doc: "proxies whose `X-Forwarded-For` is believed; empty is none"},
+
+		{key: keyPublicURL, field: publicURLField(&c.PublicURL),
+			doc: "where Flowroute reaches this service; with `WEBHOOK_TOKEN` messages ask for delivery receipts there; `http://` only towards loopback"},
+		{key: keyWebhookToken, field: secretField(&c.WebhookToken, checkWebhookToken),
+			doc: "end of the path that Flowroute sends delivery receipts to, and what shows that they are its own; 16 to 128 of `A-Za-z0-9._~-`, at random"},
 
 		{key: "EXPIRED_NOTICE", def: "600", field: secondsField(&c.ExpiredNotice, 0, maxNotice),
 			doc: "how long after its expiry a code is called expired, once, and not unknown; `0` is off"},

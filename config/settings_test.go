@@ -74,6 +74,9 @@ func goodValues(t *testing.T) map[string][]goodValue {
 		"BLOCKED_PREFIXES":  {{"premium", []string{"premium"}}},
 		"TRUSTED_PROXIES": {{"10.0.0.0/8, 192.0.2.7,::1,2001:db8::1/32,::ffff:10.0.0.1",
 			[]netip.Prefix{cidr("10.0.0.0/8"), cidr("192.0.2.7/32"), cidr("::1/128"), cidr("2001:db8::/32"), cidr("10.0.0.1/32")}}},
+		"PUBLIC_URL": {{"https://sms.example.com/", "https://sms.example.com"}, {"https://h:8443/a/b", "https://h:8443/a/b"},
+			{"http://127.0.0.1:8000", "http://127.0.0.1:8000"}, {"http://localhost", "http://localhost"}, {"http://[::1]:80/", "http://[::1]:80"}},
+		"WEBHOOK_TOKEN":    {{testToken, Secret(testToken)}, {strings.Repeat("~", 128), Secret(strings.Repeat("~", 128))}},
 		"EXPIRED_NOTICE":   {{"0", time.Duration(0)}, {"86400", 24 * time.Hour}, {"24h", 24 * time.Hour}},
 		"SHUTDOWN_DELAY":   {{"0", time.Duration(0)}, {"10m", 10 * time.Minute}},
 		"SHUTDOWN_TIMEOUT": {{"12s", 12 * time.Second}, {"1h", time.Hour}},
@@ -93,6 +96,7 @@ func loaded(c *Config) map[string]any {
 		"REDIS_URL": c.RedisURL, "REDIS_MODE": c.RedisMode, "REDIS_KEY_PREFIX": c.RedisKeyPrefix, "API_KEYS": c.APIKeys,
 		"SEND_LIMITS": c.SendLimits, "GUESS_LIMITS": c.GuessLimits, "SEND_LIMITS_TOTAL": c.SendLimitsTotal,
 		"ALLOWED_PREFIXES": c.AllowedPrefixes, "BLOCKED_PREFIXES": c.BlockedPrefixes, "TRUSTED_PROXIES": c.TrustedProxies,
+		"PUBLIC_URL": c.PublicURL, "WEBHOOK_TOKEN": c.WebhookToken,
 		"EXPIRED_NOTICE": c.ExpiredNotice, "SHUTDOWN_DELAY": c.ShutdownDelay, "SHUTDOWN_TIMEOUT": c.ShutdownTimeout,
 	}
 }
@@ -104,7 +108,14 @@ func TestGoodValues(t *testing.T) {
 			t.Errorf("%s has no test", s.key)
 		}
 		for _, v := range good[s.key] {
-			c, err := Load(Source{Environ: append([]string{s.key + "=" + v.text}, environ()...)})
+			env := append([]string{s.key + "=" + v.text}, environ()...)
+			switch s.key { // neither goes without the other
+			case keyPublicURL:
+				env = append(env, keyWebhookToken+"="+testToken)
+			case keyWebhookToken:
+				env = append(env, keyPublicURL+"=https://sms.example.com")
+			}
+			c, err := Load(Source{Environ: env})
 			if err != nil {
 				t.Errorf("%s=%q: %v", s.key, v.text, err)
 				continue
@@ -156,9 +167,12 @@ func TestBadValues(t *testing.T) {
 		"ALLOWED_PREFIXES":     prefixes,
 		"BLOCKED_PREFIXES":     prefixes,
 		"TRUSTED_PROXIES":      {"10.0.0.0/33", "10.0.0", "host", "10.0.0.0/8,", "fe80::1%eth0", "::ffff:10.0.0.0/104", "10.0.0.0/08", "*"},
-		"EXPIRED_NOTICE":       {"-1", "86401", "25h", "0.5s", "010"},
-		"SHUTDOWN_DELAY":       {"5", "-1s", "10m1s"},
-		"SHUTDOWN_TIMEOUT":     {"15", "11999ms", "0", "61m"},
+		"PUBLIC_URL": {"sms.example.com", "//h", "ftp://h", "https://", "https://h/?a=1", "https://h/?", "https://h/#f", "https://u@h", "https://u:p@h",
+			"http://sms.example.com", "http://10.0.0.1", "http://localhost.evil.com", "\x01"},
+		"WEBHOOK_TOKEN":    {"0123456789abcde", "0123456789abcdef/", " 0123456789abcdef", "0123456789abcdef%20", "0123456789abcdeé", strings.Repeat("x", 129), " "},
+		"EXPIRED_NOTICE":   {"-1", "86401", "25h", "0.5s", "010"},
+		"SHUTDOWN_DELAY":   {"5", "-1s", "10m1s"},
+		"SHUTDOWN_TIMEOUT": {"15", "11999ms", "0", "61m"},
 	}
 	for _, s := range new(Config).settings() {
 		if len(bad[s.key]) == 0 {
@@ -187,12 +201,30 @@ func TestMessagesSayWhatToDo(t *testing.T) {
 		{"AUTH_MESSAGE=hello", "AUTH_MESSAGE (environment): must contain the code: {code} or {}"},
 		{"FLOWROUTE_BASE_URL=http://example.com", "FLOWROUTE_BASE_URL (environment): would send the credentials readable; write https://, or set FLOWROUTE_INSECURE=true"},
 		{"SHUTDOWN_TIMEOUT=11s", "SHUTDOWN_TIMEOUT (environment): 11s is shorter than FLOWROUTE_TIMEOUT + FLOWROUTE_MAX_WAIT; write at least 12s"},
+		{"PUBLIC_URL=http://sms.example.com", "PUBLIC_URL (environment): would let receipts, which hold codes, travel readable; write https://"},
+		{"PUBLIC_URL=https://sms.example.com", "WEBHOOK_TOKEN: is missing beside PUBLIC_URL; set it to a long random one, or remove the other"},
+		{"WEBHOOK_TOKEN=" + testToken, "PUBLIC_URL: is missing beside WEBHOOK_TOKEN; set it to the https:// address at which Flowroute reaches this service, or remove the other"},
 		{"FLOWROUTE_TIMEOUT=14s", "SHUTDOWN_TIMEOUT: 15s is shorter than FLOWROUTE_TIMEOUT + FLOWROUTE_MAX_WAIT; write at least 16s"},
 		{"ALLOWED_PREFIXES=1206,425", `ALLOWED_PREFIXES (environment): element 2 "425" is not a prefix; write 1 to 11 digits, the first a 1, or one of the groups ca, caribbean, premium, tollfree, us`},
 	} {
 		if got := problems(t, Source{Environ: environ(tt.set)}); len(got) != 1 || got[0] != tt.want {
 			t.Errorf("%s: got  %q\nwant %q", tt.set, got, tt.want)
 		}
+	}
+}
+
+const testToken = "Token-of_16.~ch7"
+
+func TestCallbackURL(t *testing.T) {
+	for _, env := range [][]string{environ(), environ("PUBLIC_URL=", "WEBHOOK_TOKEN=")} {
+		if c := mustLoad(t, Source{Environ: env}); c.CallbackURL() != "" {
+			t.Errorf("%q: a callback URL", env)
+		}
+	}
+	dir := dirWith(t, "config.yaml", "public_url: https://sms.example.com/a/\n", "token", testToken+"\n")
+	c := mustLoad(t, Source{Dir: dir, Environ: environ("WEBHOOK_TOKEN_FILE=" + dir + "/token")})
+	if want := "https://sms.example.com/a/webhooks/flowroute/" + testToken; c.CallbackURL() != want {
+		t.Errorf("callback URL %q", c.CallbackURL())
 	}
 }
 

@@ -47,6 +47,33 @@ func baseURLField(p *string) field {
 	})
 }
 
+// publicURLField takes no URL too, which is how it is turned off in a file.
+func publicURLField(p *string) field {
+	base := baseURLField(p)
+	return single(word, "", func(s string) error {
+		if s == "" {
+			*p = ""
+			return nil
+		}
+		if err := base.set([]string{s}); err != nil {
+			return err
+		}
+		if isReadable(*p) {
+			return errors.New("would let receipts, which hold codes, travel readable; write https://")
+		}
+		return nil
+	})
+}
+
+var webhookToken = regexp.MustCompile(`^[A-Za-z0-9._~-]{16,128}$`)
+
+func checkWebhookToken(s string) error {
+	if !webhookToken.MatchString(s) {
+		return errors.New("must be 16 to 128 of A-Za-z0-9._~-; make one with: openssl rand -hex 32")
+	}
+	return nil
+}
+
 // isReadable reports whether what goes to a URL can be read on the way.
 func isReadable(base string) bool {
 	u, err := url.Parse(base)

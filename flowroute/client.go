@@ -39,6 +39,7 @@ type Options struct {
 	AccessKey string        // user name of the API credentials
 	SecretKey string        // their password
 	From      codes.Phone   // the sender, a number of the account
+	Callback  string        // URL that delivery receipts are asked for at; empty asks for none
 	Timeout   time.Duration // one attempt, connect to answer; 0 is 10s
 	MaxWait   time.Duration // how long after a 429 or a failed dial another attempt may begin; 0 is no second attempt
 }
@@ -55,6 +56,7 @@ type Client struct {
 	url       string
 	auth      string // value of the Authorization header
 	from      string
+	callback  string // secret: whoever knows it can send receipts
 	timeout   time.Duration
 	maxWait   time.Duration
 	transport *http.Transport
@@ -71,11 +73,12 @@ func New(o Options) *Client {
 	var http1 http.Protocols
 	http1.SetHTTP1(true)
 	return &Client{
-		url:     strings.TrimRight(o.BaseURL, "/") + "/v2.1/messages",
-		auth:    "Basic " + base64.StdEncoding.EncodeToString([]byte(o.AccessKey+":"+o.SecretKey)),
-		from:    string(o.From),
-		timeout: timeout,
-		maxWait: o.MaxWait,
+		url:      strings.TrimRight(o.BaseURL, "/") + "/v2.1/messages",
+		auth:     "Basic " + base64.StdEncoding.EncodeToString([]byte(o.AccessKey+":"+o.SecretKey)),
+		from:     string(o.From),
+		callback: o.Callback,
+		timeout:  timeout,
+		maxWait:  o.MaxWait,
 		transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment,
 			// A dial outlives the attempt that began it, for the next one to
@@ -149,7 +152,8 @@ func (c *Client) request(ctx context.Context, m codes.Message) (*http.Request, e
 		To   string `json:"to"`
 		From string `json:"from"`
 		Body string `json:"body"`
-	}{string(m.To), c.from, string(m.Text)})
+		DLR  string `json:"dlr_callback,omitempty"`
+	}{string(m.To), c.from, string(m.Text), c.callback})
 	if err != nil {
 		return nil, fmt.Errorf("%w: cannot encode the message", codes.ErrUnavailable)
 	}

@@ -136,6 +136,13 @@ func TestRequestOnTheWire(t *testing.T) {
 	if want := `{"to":"12065551234","from":"12065550101","body":"<1> & 2"}`; body != want {
 		t.Errorf("body %s, want %s", body, want)
 	}
+	asking := client(t, url, func(o *flowroute.Options) { o.Callback = "https://sms.example.com/webhooks/flowroute/to-ken" })
+	if _, err := asking.Send(context.Background(), codes.Message{To: to, Text: "1"}); err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"to":"12065551234","from":"12065550101","body":"1","dlr_callback":"https://sms.example.com/webhooks/flowroute/to-ken"}`; body != want {
+		t.Errorf("body %s, want %s", body, want)
+	}
 	for name, want := range map[string]string{
 		"Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte(access+":"+secret)),
 		"Content-Type":  "application/vnd.api+json",

@@ -84,6 +84,10 @@ func TestDocumentedPermissions(t *testing.T) {
 			return codestest.LimiterBackend{Limiter: open(t, l), Advance: instance.Advance, Parallel: true}
 		})
 		codestest.RunClaims(t, codestest.ClaimsBackend{Claims: open(t, codes.Limits{}), Advance: instance.Advance})
+		codestest.RunReceipts(t, func(t testing.TB) codestest.ReceiptsBackend {
+			s := open(t, codes.Limits{})
+			return codestest.ReceiptsBackend{Store: s, Receipts: s, Advance: instance.Advance, Parallel: true}
+		})
 	})
 }
 

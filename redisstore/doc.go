@@ -5,14 +5,14 @@
 // # Keys
 //
 // Every key begins with the configured prefix and the version of the schema,
-// and has a time to live. <id>, <number>, <address> and <request> stand for
-// HMACs, 22 characters of base64url, <op> for 16 random ones; what stands in
-// braces is the hash tag, so that on a cluster the keys of one script share a
-// slot.
+// and has a time to live. <id>, <number>, <address>, <request> and <message>
+// stand for HMACs, 22 characters of base64url, <op> for 16 random ones; what
+// stands in braces is the hash tag, so that on a cluster the keys of one
+// script share a slot.
 //
 //	1:{<id>}        hash    a live entry: c digest of the code, l attempts left,
-//	                        r digest of the number, o the put that made it.
-//	                        Lives for CODE_EXPIRATION.
+//	                        r digest of the number, o the put that made it, m that
+//	                        put and the digest of its message. Lives for CODE_EXPIRATION.
 //	1:{<id>}x       string  tells an expired id from an unknown one. Lives for
 //	                        CODE_EXPIRATION and EXPIRED_NOTICE.
 //	1:{<id>}<op>    string  the answer of an operation, for its repetition.
@@ -24,6 +24,12 @@
 //	1:{<request>}i  hash    a request with an Idempotency-Key: a digest of its
 //	                        arguments, o the op under which it runs, u until
 //	                        when, t its answer. Lives for 10 minutes.
+//	1:{<message>}m  hash    a message and its receipts: o the put, r digest of the
+//	                        number, a area, n caller; t and f that it was taken or
+//	                        rejected, and w by whom; and each receipt. Lives for
+//	                        CODE_EXPIRATION and EXPIRED_NOTICE, or the longest of
+//	                        SEND_LIMITS up to 3 days, but an hour at least; without
+//	                        o, that is for receipts alone, 10 minutes.
 //	1:{all}t        zset    messages of the service, for SEND_LIMITS_TOTAL
 //	1:{all}p        zset    turns to send, for FLOWROUTE_RATE
 //
@@ -44,7 +50,7 @@
 // The service needs no more of Redis than this, with the prefix smsv:
 //
 //	ACL SETUSER smsv on >password resetchannels ~smsv:* -@all +hello
-//	  +eval +evalsha +time +get +set +exists +del +expire +pexpire +hset +hget
+//	  +eval +evalsha +time +get +set +exists +del +expire +pexpire +pttl +hset +hget
 //	  +hmget +zadd +zrem +zscore +zrevrange +zremrangebyscore +zremrangebyrank
 //
 // and on a cluster +cluster|slots +command besides; a database other than 0

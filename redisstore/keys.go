@@ -21,6 +21,7 @@ func (k keys) sends(recipient codes.Digest) string    { return k.tagged(recipien
 func (k keys) guesses(recipient codes.Digest) string  { return k.tagged(recipient, "g") }
 func (k keys) failures(address codes.Digest) string   { return k.tagged(address, "f") }
 func (k keys) request(key codes.Digest) string        { return k.tagged(key, "i") }
+func (k keys) message(id codes.Digest) string         { return k.tagged(id, "m") }
 func (k keys) total() string                          { return k.prefix + schema + "{all}t" }
 func (k keys) turns() string                          { return k.prefix + schema + "{all}p" }
 

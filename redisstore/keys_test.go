@@ -97,10 +97,21 @@ func useService(t *testing.T, store *redisstore.Store) (secrets []string) {
 	hasher, sender := codes.NewHasher([]byte("secret")), &codestest.Sender{}
 	service := codes.NewOnce(codes.NewService(codes.Rules{
 		CodeLength: code, Expiration: time.Minute, Notice: time.Minute, Attempts: 5, Message: message,
-	}, hasher, nil, store, store, sender), store, time.Minute)
+	}, hasher, nil, store, store, sender).WithReceipts(store), store, time.Minute)
 	request := codes.Key{Caller: "caller-name", Route: "POST /", Value: key}
 	if _, err := service.CreateOnce(t.Context(), request, id, phone); err != nil {
 		t.Fatal(err)
+	}
+	for range 2 {
+		received, err := service.Receive(t.Context(), codes.Receipt{
+			MessageID: codestest.MessageID(1), Content: "2:message buffered:1003", Stage: codes.Delivered,
+		})
+		if err != nil || !received.Known {
+			t.Fatalf("Receive = %+v, %v", received, err)
+		}
+	}
+	if got, err := service.Progress(t.Context(), id); err != nil || got.Stage != codes.Delivered {
+		t.Fatalf("Progress = %+v, %v", got, err)
 	}
 	sent := string(sender.Messages()[0].Text)
 	request.Route = "POST /verify"
@@ -118,7 +129,7 @@ func useService(t *testing.T, store *redisstore.Store) (secrets []string) {
 	if err := store.TakeFailure(t.Context(), hasher.Address(address), window); !errors.As(err, &full) {
 		t.Fatalf("TakeFailure = %v", err)
 	}
-	return []string{id, "alice", phone, phone[1:], address, key, "caller-name", sent, strings.TrimLeft(sent, "0")}
+	return []string{id, "alice", phone, phone[1:], address, key, "caller-name", codestest.MessageID(1), sent, strings.TrimLeft(sent, "0")}
 }
 
 // runEntry: a live entry is one hash that lives exactly as long as it is said to.

@@ -96,6 +96,9 @@ func (s *Store) Return(ctx context.Context, p codes.Place) error {
 	if err := s.giveBack(ctx, s.keys.sends(p.Recipient), p.Op, s.limits.Sends); err != nil {
 		return fmt.Errorf("redisstore: return: %w", err)
 	}
+	if p.Paid {
+		return nil
+	}
 	if err := s.giveBack(ctx, s.keys.total(), p.Op, s.limits.Total); err != nil {
 		return fmt.Errorf("redisstore: return: %w", err)
 	}

@@ -36,6 +36,9 @@ func runLostReply(t *testing.T, _ string, instance *redistest.Instance) {
 		{"turn", codes.Limits{Rate: 1, MaxWait: time.Minute}, lostTurn},
 		{"count", codes.Limits{Guesses: codestest.Windows(t, "2/1h")}, lostCount},
 		{"claim", codes.Limits{}, lostClaim},
+		{"receipt", codes.Limits{}, lostReceipt},
+		{"early receipt", codes.Limits{}, lostEarly},
+		{"sent", codes.Limits{}, lostSent},
 	} {
 		for _, losses := range []int{1, 3} {
 			t.Run(fmt.Sprintf("%s %d", test.name, losses), func(t *testing.T) {

@@ -45,6 +45,10 @@ func TestOutOfMemory(t *testing.T) {
 	replaced := newEntry(9)
 	replaced.ID = e.ID
 	claim := codes.Claim{Op: codes.NewOp()}
+	message := codes.SentMessage{Message: codestest.Fresh(), Keep: time.Hour}
+	rejected := codes.Note{
+		Receipt: codes.Receipt{Content: "2:failed:", Stage: codes.Failed}, Message: message.Message, Op: codes.NewOp(), Keep: time.Hour,
+	}
 	refused := []func() error{
 		func() error { _, err := try(e.ID, e.Code); return err },
 		func() error { _, err := try(e.ID, codestest.Fresh()); return err },
@@ -57,6 +61,8 @@ func TestOutOfMemory(t *testing.T) {
 			return store.CountWrong(t.Context(), codes.Place{Recipient: e.Recipient, Op: codes.NewOp()})
 		},
 		func() error { _, _, err := store.Claim(t.Context(), claim); return err },
+		func() error { _, err := store.Receive(t.Context(), rejected); return err },
+		func() error { _, err := store.Sent(t.Context(), message); return err },
 	}
 
 	free := fillUp(t, instance)
@@ -94,6 +100,9 @@ func TestOutOfMemory(t *testing.T) {
 	}
 	if _, op, err := store.Claim(t.Context(), claim); err != nil || op != claim.Op {
 		t.Errorf("Claim = %v, %v", op, err)
+	}
+	if news, err := store.Sent(t.Context(), message); err != nil || news.Failed {
+		t.Errorf("Sent = %+v, %v", news, err)
 	}
 }
 

@@ -40,6 +40,7 @@ func ourScripts() fs.FS {
 // scripts are the operations, one each.
 type scripts struct {
 	put, try, delete, take, count, giveBack, turn, claim, settle *redis.Script
+	sent, receipt, link, look, delivery                          *redis.Script
 }
 
 func loadScripts(files fs.FS) scripts {
@@ -56,6 +57,7 @@ func loadScripts(files fs.FS) scripts {
 		put: load("put"), try: load("try"), delete: load("delete"),
 		take: load("take"), count: load("count"), giveBack: load("return"), turn: load("turn"),
 		claim: load("claim"), settle: load("settle"),
+		sent: load("sent"), receipt: load("receipt"), link: load("link"), look: load("look"), delivery: load("delivery"),
 	}
 }
 

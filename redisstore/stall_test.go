@@ -51,6 +51,10 @@ func TestStalledRedis(t *testing.T) {
 		return err
 	}
 	claim := codes.Claim{Key: codestest.Fresh(), Lease: time.Hour}
+	message := codes.SentMessage{Message: codestest.Fresh(), Place: codes.Place{Op: codes.NewOp()}, Keep: time.Hour}
+	receipt := codes.Note{
+		Receipt: codes.Receipt{Content: "2:failed:", Stage: codes.Failed}, Message: message.Message, Op: codes.NewOp(), Keep: time.Hour,
+	}
 	var put []codes.Entry
 	var calls []func() error
 	for range tries {
@@ -71,6 +75,8 @@ func TestStalledRedis(t *testing.T) {
 				_, _, err := store.Claim(t.Context(), codes.Claim{Key: claim.Key, Op: codes.NewOp(), Lease: claim.Lease})
 				return err
 			},
+			func() error { _, err := store.Receive(t.Context(), receipt); return err },
+			func() error { _, err := store.Sent(t.Context(), message); return err },
 			func() error {
 				_, err := store.Try(t.Context(), codes.Try{ID: used.ID, Code: used.Code, Op: codes.NewOp()})
 				return err
@@ -128,6 +134,12 @@ func TestStalledRedis(t *testing.T) {
 	claim.Op = codes.NewOp()
 	if _, op, err := store.Claim(t.Context(), claim); err != nil || op != claim.Op {
 		t.Errorf("Claim = %v: claimed late", err)
+	}
+	if got, err := store.Receive(t.Context(), receipt); err != nil || got.Result != codes.Early {
+		t.Errorf("Receive = %+v, %v: noted late", got, err)
+	}
+	if news, err := store.Sent(t.Context(), message); err != nil || !news.Failed {
+		t.Errorf("Sent = %+v, %v: noted late", news, err)
 	}
 }
 

@@ -59,6 +59,7 @@ func (s *Store) Prepare(ctx context.Context) error {
 		func() error { return probe.Delete(ctx, codes.Deletion{Op: codes.NewOp()}) },
 		func() error { _, _, err := probe.Claim(ctx, claim); return err },
 		func() error { return probe.Settle(ctx, claim, "") },
+		func() error { return probe.prepareReceipts(ctx) },
 	} {
 		if err := step(); err != nil {
 			return err

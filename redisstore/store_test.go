@@ -95,6 +95,18 @@ func runContracts(t *testing.T, backend string, instance *redistest.Instance) {
 		"claims": func(t *testing.T) {
 			codestest.RunClaims(t, codestest.ClaimsBackend{Claims: open(t, freshPrefix(), codes.Limits{}), Advance: instance.Advance})
 		},
+		"receipts": func(t *testing.T) {
+			codestest.RunReceipts(t, func(t testing.TB) codestest.ReceiptsBackend {
+				s := open(t, freshPrefix(), codes.Limits{})
+				return codestest.ReceiptsBackend{Store: s, Receipts: s, Advance: instance.Advance, Parallel: waits}
+			})
+		},
+		"receipts in parallel": func(t *testing.T) {
+			prefix := freshPrefix()
+			one, other := open(t, prefix, codes.Limits{}), open(t, prefix, codes.Limits{})
+			codestest.RunReceiptsConcurrency(t,
+				codestest.ReceiptsBackend{Store: one, Receipts: one}, codestest.ReceiptsBackend{Store: other, Receipts: other})
+		},
 		"prepare": func(t *testing.T) {
 			if err := open(t, freshPrefix(), codes.Limits{}).Prepare(t.Context()); err != nil {
 				t.Error(err)

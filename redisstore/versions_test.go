@@ -2,6 +2,8 @@ package redisstore
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"testing"
@@ -31,7 +33,7 @@ func runVersions(t *testing.T, instance *redistest.Instance, waits bool) {
 		t.Cleanup(func() { _ = client.Close() })
 		prefix := "versions-" + codes.NewOp().String() + ":"
 		v := &versions{New(client, prefix, l), New(client, prefix, l)}
-		v.released.scripts = loadScripts(os.DirFS("testdata/released"))
+		v.released.scripts = loadScripts(releasedScripts{})
 		return v
 	}
 	codestest.RunStore(t, func(t testing.TB) codestest.Backend {
@@ -43,6 +45,22 @@ func runVersions(t *testing.T, instance *redistest.Instance, waits bool) {
 		return codestest.LimiterBackend{Limiter: pair(t, l), Advance: instance.Advance, Parallel: waits}
 	})
 	codestest.RunClaims(t, codestest.ClaimsBackend{Claims: pair(t, codes.Limits{}), Advance: instance.Advance})
+	codestest.RunReceipts(t, func(t testing.TB) codestest.ReceiptsBackend {
+		v := pair(t, codes.Limits{})
+		return codestest.ReceiptsBackend{Store: v, Receipts: v, Advance: instance.Advance, Parallel: waits}
+	})
+}
+
+// releasedScripts are those of the last release, and ours of operations that
+// it did not have.
+type releasedScripts struct{}
+
+func (releasedScripts) Open(name string) (fs.File, error) {
+	file, err := os.DirFS("testdata/released").Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ourScripts().Open(name)
+	}
+	return file, err
 }
 
 // versions sends each call to one of two replicas, by chance.
@@ -58,6 +76,18 @@ func (v *versions) any() *Store {
 func (v *versions) Put(ctx context.Context, e codes.Entry) error { return v.any().Put(ctx, e) }
 func (v *versions) Try(ctx context.Context, t codes.Try) (codes.Outcome, error) {
 	return v.any().Try(ctx, t)
+}
+func (v *versions) Look(ctx context.Context, id codes.Digest) (codes.Sight, error) {
+	return v.any().Look(ctx, id)
+}
+func (v *versions) Sent(ctx context.Context, m codes.SentMessage) (codes.News, error) {
+	return v.any().Sent(ctx, m)
+}
+func (v *versions) Receive(ctx context.Context, n codes.Note) (codes.Received, error) {
+	return v.any().Receive(ctx, n)
+}
+func (v *versions) Delivery(ctx context.Context, message codes.Digest) (codes.Stage, codes.Failure, error) {
+	return v.any().Delivery(ctx, message)
 }
 func (v *versions) Delete(ctx context.Context, d codes.Deletion) error { return v.any().Delete(ctx, d) }
 func (v *versions) Take(ctx context.Context, p codes.Place) (time.Duration, error) {

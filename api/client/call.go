@@ -40,6 +40,8 @@ type answer struct {
 	ExpiresIn     int64  `json:"expires_in"`
 	AttemptsLeft  *int64 `json:"attempts_left"`
 	Limit         string `json:"limit"`
+	State         State  `json:"state"`
+	Description   string `json:"description"`
 }
 
 func (c *Client) post(ctx context.Context, path, authID string, members map[string]string) (*answer, error) {

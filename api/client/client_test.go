@@ -27,9 +27,10 @@ const (
 	created  = `{"message":"Success: Verification code created.","auth_id":"secret-id/ä&42","expires_in":3600,"attempts_left":3}`
 	verified = `{"authenticated":true,"auth_id":"secret-id/ä&42","message":"Success: Authorization code verified."}`
 	canceled = `{"message":"Success"}`
+	standing = `{"auth_id":"secret-id/ä&42","state":"failed","reason":"PhoneRejected","description":"d","attempts_left":2,"expires_in":90}`
 )
 
-// calls are the three calls of a client, by the name their errors begin with.
+// calls are the calls of a client, by the name their errors begin with.
 var calls = map[string]func(context.Context, *client.Client) error{
 	"create": func(ctx context.Context, c *client.Client) error {
 		_, err := c.CreateAuth(ctx, testID, testNumber)
@@ -39,6 +40,10 @@ var calls = map[string]func(context.Context, *client.Client) error{
 		return c.AuthenticateCode(ctx, testID, testCode)
 	},
 	"cancel": func(ctx context.Context, c *client.Client) error { return c.CancelAuth(ctx, testID) },
+	"status": func(ctx context.Context, c *client.Client) error {
+		_, err := c.Status(ctx, testID)
+		return err
+	},
 }
 
 func serve(t *testing.T, h http.HandlerFunc) string {
@@ -79,6 +84,7 @@ func TestCallsThatWork(t *testing.T) {
 		{"create", "POST", "/", "", "application/json", map[string]string{"auth_id": testID, "recipient": testNumber}, created},
 		{"authenticate", "POST", "/verify", "", "application/json", map[string]string{"auth_id": testID, "code": testCode}, verified},
 		{"cancel", "DELETE", "/", testID, "", nil, canceled},
+		{"status", "GET", "/status", testID, "", nil, standing},
 	}
 	for _, prefix := range []string{"", "/", "/sms", "/sms/"} {
 		for _, tt := range tests {
@@ -122,6 +128,19 @@ func TestCreateAuthReturnsTheAuth(t *testing.T) {
 		}
 		if w := (client.Auth{AuthID: testID, ExpiresIn: want, AttemptsLeft: 1<<53 - 1}); *got != w {
 			t.Errorf("got %+v, want %+v", *got, w)
+		}
+	}
+}
+
+func TestStatus(t *testing.T) {
+	got, err := newClient(t, serve(t, reply(200, standing))).Status(t.Context(), testID)
+	want := client.Status{AuthID: testID, State: client.Failed, Failure: "PhoneRejected", Description: "d", AttemptsLeft: 2, ExpiresIn: 90 * time.Second}
+	if err != nil || *got != want {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+	for _, member := range []string{`"state":"failed",`, `"attempts_left":2,`, `,"expires_in":90`, `"auth_id":"secret-id/ä&42",`} {
+		if _, err := newClient(t, serve(t, reply(200, strings.Replace(standing, member, "", 1)))).Status(t.Context(), testID); err == nil {
+			t.Errorf("a status without %s passed", member)
 		}
 	}
 }

@@ -24,7 +24,7 @@ const (
 // characters, such as the id of a job: for ten minutes the same call with the
 // same key has one effect and one answer, from whichever process it comes. The
 // same key with other arguments is an [IdempotencyConflict]; CreateAuth and
-// AuthenticateCode may share one. CancelAuth needs none.
+// AuthenticateCode may share one. The other calls need none.
 func (c *Client) Idempotent(key string) *Client {
 	own := *c
 	own.key, own.keyed = key, true
@@ -34,7 +34,7 @@ func (c *Client) Idempotent(key string) *Client {
 // keyOf returns the Idempotency-Key of a call; "" is none.
 func (c *Client) keyOf(method string) (string, error) {
 	switch {
-	case method == http.MethodDelete: // is idempotent by itself
+	case method != http.MethodPost: // is idempotent by itself
 		return "", nil
 	case !c.keyed && c.retries > 0:
 		return rand.Text(), nil

@@ -25,12 +25,16 @@ type Model struct {
 	turns   []modelEvent
 	taken   map[codes.Op]time.Duration // the turn of each place
 	claims  map[codes.Digest]*modelClaim
+
+	messages map[codes.Digest]*modelMessage
 }
 
 type modelEntry struct {
 	codes.Entry
 	made time.Duration
 	left int64
+
+	message codes.Digest // that tells its code
 }
 
 type modelEvent struct {
@@ -48,6 +52,8 @@ func NewModel(l codes.Limits) *Model {
 		guesses: map[codes.Digest][]modelEvent{},
 		taken:   map[codes.Op]time.Duration{},
 		claims:  map[codes.Digest]*modelClaim{},
+
+		messages: map[codes.Digest]*modelMessage{},
 	}
 }
 
@@ -192,7 +198,9 @@ func (m *Model) Return(_ context.Context, p codes.Place) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.sends[p.Recipient] = without(m.sends[p.Recipient], p.Op)
-	m.total = without(m.total, p.Op)
+	if !p.Paid {
+		m.total = without(m.total, p.Op)
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package codestest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/flowroute/sms-verification/codes"
@@ -15,6 +16,9 @@ type Sender struct {
 	err      error
 }
 
+// MessageID is the id of the nth message that a Sender keeps, from 1.
+func MessageID(n int) string { return fmt.Sprintf("mdr2-%032x", n) }
+
 // Send keeps m, or fails with what FailWith set. With codes.ErrUnconfirmed it
 // does both: the message may arrive.
 func (s *Sender) Send(_ context.Context, m codes.Message) (string, error) {
@@ -26,7 +30,7 @@ func (s *Sender) Send(_ context.Context, m codes.Message) (string, error) {
 	if s.err != nil {
 		return "", s.err
 	}
-	return "mdr2-00000000000000000000000000000000", nil
+	return MessageID(len(s.messages)), nil
 }
 
 // FailWith makes every later Send fail, until it is called with nil.

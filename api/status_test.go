@@ -1,0 +1,103 @@
+package api
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+var sortStrings = cmpopts.SortSlices(strings.Compare)
+
+// slowTracker takes as long as the test says.
+type slowTracker struct {
+	Tracker
+	inside, release chan struct{}
+}
+
+func (s slowTracker) Receive(context.Context, codes.Receipt) (codes.Received, error) {
+	s.inside <- struct{}{}
+	<-s.release
+	return codes.Received{Result: codes.Early}, nil
+}
+
+const (
+	goneBody = `{"message":"Unknown auth id","reason":"UnknownAuthId","attempts_left":0}`
+	overBody = `{"message":"Expired code","reason":"ExpiredAuthCode","attempts_left":0}`
+)
+
+func TestStatus(t *testing.T) {
+	a := newAPI(t, withReceipts)
+	const id = "ä & /?\x00"
+	target := "/status?auth_id=" + url.QueryEscape(id)
+	stands := func(rest string) {
+		t.Helper()
+		a.do(t, "GET", target, "").is(t, 200, `{"auth_id":`+quote(id)+`,`+rest+`}`)
+	}
+	a.do(t, "GET", target, "").is(t, 400, goneBody)
+	code := a.create(t, id)
+	stands(`"state":"sent","attempts_left":3,"expires_in":3600`)
+	a.do(t, "POST", webhook, receiptBody(t, a.about(bufferedReceipt))).is(t, 200, noted)
+	stands(`"state":"delivered","attempts_left":3,"expires_in":3600`)
+	a.spend(t, id, code, 2)
+	a.backend.Advance(59*time.Minute + 1500*time.Millisecond)
+	stands(`"state":"delivered","attempts_left":2,"expires_in":59`)
+	a.do(t, "GET", checkQuery(id, code), "")
+	a.do(t, "GET", target, "").is(t, 400, goneBody)
+}
+
+// TestStatusFailures has every reason.
+func TestStatusFailures(t *testing.T) {
+	for failure, want := range map[codes.Failure]string{
+		codes.ByPhone: "PhoneRejected", codes.ByNetwork: "NetworkRejected", codes.BySomeone: "NotDelivered", "": "NotDelivered",
+	} {
+		a := newAPI(t, withReceipts)
+		a.create(t, "a")
+		r := a.about(rejectedReceipt)
+		r.Failure = failure
+		a.do(t, "POST", webhook, receiptBody(t, r)).is(t, 200, noted)
+		got := a.do(t, "GET", "/status?auth_id=a", "")
+		if got.status != 200 || got.reason() != want || got.json["state"] != "failed" || got.json["description"] == "" {
+			t.Errorf("%s: %d %s", failure, got.status, got.text)
+		}
+	}
+}
+
+// TestStatusSpendsNothing: not an attempt, and not that an expiry is told once.
+func TestStatusSpendsNothing(t *testing.T) {
+	a := newAPI(t)
+	code := a.create(t, "a")
+	for range 10 {
+		if got := a.do(t, "GET", "/status?auth_id=a&code="+wrong(code), ""); got.status != 200 || strings.Contains(got.text, code) {
+			t.Fatalf("%d %s", got.status, got.text)
+		}
+	}
+	a.spend(t, "a", code, 2)
+	a.backend.Advance(time.Hour)
+	for range 3 {
+		a.do(t, "GET", "/status?auth_id=a", "").is(t, 400, overBody)
+	}
+	a.do(t, "GET", checkQuery("a", code), "").is(t, 400, overBody)
+	a.do(t, "GET", "/status?auth_id=a", "").is(t, 400, goneBody)
+}
+
+func TestStatusArguments(t *testing.T) {
+	a := newAPI(t)
+	a.untouched(t, func() {
+		for _, query := range []string{"", "?", "?auth_id=", "?auth_id=a&auth_id=b", "?Auth_id=a", "?auth_id=%ff", "?auth_id=a;b", "?auth_id=" + strings.Repeat("a", 121)} {
+			a.do(t, "GET", "/status"+query, "").isUsage(t, 400, "auth_id")
+		}
+	})
+	b := newAPI(t, withKey)
+	b.untouched(t, func() {
+		if got := b.do(t, "GET", "/status?auth_id=a", ""); got.status != 401 {
+			t.Errorf("without a key: %d", got.status)
+		}
+	})
+	b.do(t, "GET", "/status?auth_id=a", "", "Authorization", "Bearer secret").is(t, 400, goneBody)
+}

@@ -1,0 +1,216 @@
+package api
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
+)
+
+const (
+	webhookToken = "0123456789abcdef-_.~"
+	webhookPath  = "/webhooks/flowroute/"
+	webhook      = webhookPath + webhookToken
+)
+
+// withReceipts takes receipts that are JSON as the domain has them.
+func withReceipts(f *fixture) {
+	f.Webhook = Webhook{Token: webhookToken, Parse: func(body []byte) (r []codes.Receipt, err error) {
+		if err = json.Unmarshal(body, &r); err != nil {
+			err = errors.New("not understood")
+		}
+		return r, err
+	}}
+}
+
+func receiptBody(t testing.TB, receipts ...codes.Receipt) string {
+	t.Helper()
+	body, err := json.Marshal(receipts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+var (
+	bufferedReceipt = codes.Receipt{MessageID: codestest.MessageID(1), Status: "message buffered", Content: "2:b:1003", Stage: codes.Delivered}
+	rejectedReceipt = codes.Receipt{MessageID: codestest.MessageID(1), Status: "smsc reject", Content: "2:r:1110", Stage: codes.Failed, Failure: codes.ByPhone}
+)
+
+// about makes r a receipt of the last message.
+func (a *testAPI) about(r codes.Receipt) codes.Receipt {
+	r.MessageID = codestest.MessageID(len(a.sender.Messages()))
+	return r
+}
+
+const noted = `{"message":"Success: Receipt noted."}`
+
+// counts are the metrics of receipts that are not 0.
+func (a *testAPI) counts(t testing.TB) (lines []string) {
+	t.Helper()
+	for line := range strings.Lines(a.metrics(t)) {
+		if strings.HasPrefix(line, "smsv_receipts") || strings.HasPrefix(line, "smsv_codes") {
+			lines = append(lines, strings.TrimSuffix(strings.TrimSpace(line), " 0"))
+		}
+	}
+	return lines
+}
+
+func (a *testAPI) hasCounts(t testing.TB, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(append(want, `smsv_codes_untracked_total{} 0`), a.counts(t), sortStrings); diff != "" {
+		t.Errorf("metrics (-want +got):\n%s", diff)
+	}
+}
+
+func TestReceipts(t *testing.T) {
+	a := newAPI(t, withReceipts, withKey)
+	secret := []string{"Authorization", "Bearer secret"}
+	a.do(t, "POST", "/", createBody("a"), secret...)
+	// No key is asked for, nor a Content-Type.
+	a.do(t, "POST", webhook, receiptBody(t, bufferedReceipt), "Content-Type", "").is(t, 200, noted)
+	a.do(t, "POST", webhook+"?auth_id=a", receiptBody(t, bufferedReceipt, rejectedReceipt)).is(t, 200, noted)
+	a.do(t, "POST", webhook, receiptBody(t)).is(t, 200, noted)
+	a.do(t, "GET", "/status?auth_id=a", "", secret...).is(t, 200,
+		`{"auth_id":"a","state":"failed","reason":"PhoneRejected","description":"The network took the message, but the phone rejected it: it is off, full, or blocks the sender","attempts_left":3,"expires_in":3600}`)
+	a.hasCounts(t,
+		`smsv_codes_delivered_total{"area":"us","caller":"shop"} 1`,
+		`smsv_codes_undelivered_total{"area":"us","caller":"shop"} 1`,
+		`smsv_receipts_total{"result":"duplicate","status":"message buffered"} 1`,
+		`smsv_receipts_total{"result":"joined","status":"message buffered"} 1`,
+		`smsv_receipts_total{"result":"joined","status":"smsc reject"} 1`)
+}
+
+func TestReceiptBeforeTheAnswer(t *testing.T) {
+	a := newAPI(t, withReceipts)
+	a.do(t, "POST", webhook, receiptBody(t, bufferedReceipt)).is(t, 200, noted)
+	a.do(t, "POST", webhook, receiptBody(t, bufferedReceipt)).is(t, 200, noted)
+	a.hasCounts(t,
+		`smsv_receipts_total{"result":"early","status":"message buffered"} 1`,
+		`smsv_receipts_total{"result":"duplicate","status":"message buffered"} 1`)
+	a.do(t, "POST", "/", createBody("a"), "Idempotency-Key", "k")
+	a.do(t, "POST", "/", createBody("a"), "Idempotency-Key", "k") // tells no news again
+	a.do(t, "POST", webhook, receiptBody(t, bufferedReceipt)).is(t, 200, noted)
+	a.hasCounts(t,
+		`smsv_codes_delivered_total{"area":"us","caller":""} 1`,
+		`smsv_receipts_total{"result":"early","status":"message buffered"} 1`,
+		`smsv_receipts_total{"result":"duplicate","status":"message buffered"} 2`)
+}
+
+// TestReceiptToken: what does not know the token cannot tell that there is a route.
+func TestReceiptToken(t *testing.T) {
+	for name, setup := range map[string]func(*fixture){"on": withReceipts, "off": func(*fixture) {}} {
+		a := newAPI(t, setup)
+		wrong := []string{webhookToken[1:], webhookToken + "x", strings.ToUpper(webhookToken), "", "x", webhookToken + "/", webhookToken + "/x", "%31" + webhookToken[1:], ":token", "*", "..%2f" + webhookToken}
+		if name == "off" {
+			wrong = append(wrong, webhookToken)
+		}
+		nowhere := a.do(t, "POST", "/nowhere", receiptBody(t, bufferedReceipt))
+		a.untouched(t, func() {
+			for _, token := range wrong {
+				got := a.do(t, "POST", webhookPath+token, receiptBody(t, bufferedReceipt))
+				got.is(t, 404, noRoute)
+				for _, header := range []string{"Content-Length", "Content-Type", "Connection", "Allow"} {
+					if got.header.Get(header) != nowhere.header.Get(header) {
+						t.Errorf("%s: %s differs from an unknown route's", token, header)
+					}
+				}
+			}
+			a.do(t, "POST", webhookPath+"x", strings.Repeat("x", 1<<20)).is(t, 404, noRoute)
+		})
+		if strings.Contains(a.log.String(), "webhooks") {
+			t.Errorf("%s: the log tells of the route: %s", name, a.log)
+		}
+		a.hasCounts(t)
+	}
+}
+
+// TestReceiptNotUnderstood: sending it again would not help.
+func TestReceiptNotUnderstood(t *testing.T) {
+	a := newAPI(t, withReceipts)
+	a.untouched(t, func() {
+		for _, body := range []string{"", "{", "code 4242", `{"code":"4242"}`, "\xff"} {
+			a.do(t, "POST", webhook, body).is(t, 200, noted)
+		}
+	})
+	a.hasCounts(t, `smsv_receipts_total{"result":"malformed","status":"other"} 5`)
+	got := a.do(t, "POST", webhook, "["+strings.Repeat(" ", maxReceiptBody-2)+"]")
+	got.is(t, 200, noted)
+	got = a.do(t, "POST", webhook, "["+strings.Repeat(" ", maxReceiptBody-1)+"]")
+	got.is(t, 413, `{"message":"The body must be at most 64 KiB","reason":"InvalidAPIUsage"}`)
+	for _, secret := range []string{webhookToken, "4242"} {
+		if strings.Contains(a.log.String(), secret) {
+			t.Errorf("%s in the log:\n%s", secret, a.log)
+		}
+	}
+}
+
+func TestReceiptCutOff(t *testing.T) {
+	a := newAPI(t, withReceipts)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_, _ = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n[{", webhook)
+	_ = conn.(*net.TCPConn).CloseWrite()
+	text, _ := io.ReadAll(bufio.NewReader(conn))
+	if !strings.HasPrefix(string(text), "HTTP/1.1 400 ") || !strings.Contains(string(text), "The body must arrive whole") {
+		t.Errorf("answer %s", text)
+	}
+	a.hasCounts(t)
+}
+
+// TestReceiptOutage: what could not be noted is to be sent again, and then
+// counts once.
+func TestReceiptOutage(t *testing.T) {
+	a := newAPI(t, withReceipts)
+	a.do(t, "POST", "/", createBody("a"))
+	a.backend.failWith(codes.ErrUnavailable)
+	a.do(t, "POST", webhook, receiptBody(t, bufferedReceipt)).is(t, 503,
+		`{"message":"Not available; try again later","reason":"ServiceUnavailable","retry_after":1}`)
+	a.do(t, "GET", "/status?auth_id=a", "").is(t, 503,
+		`{"message":"Not available; try again later","reason":"ServiceUnavailable","retry_after":1}`)
+	a.hasCounts(t)
+	a.backend.failWith(nil)
+	a.do(t, "POST", webhook, receiptBody(t, bufferedReceipt)).is(t, 200, noted)
+	a.hasCounts(t,
+		`smsv_codes_delivered_total{"area":"us","caller":""} 1`,
+		`smsv_receipts_total{"result":"joined","status":"message buffered"} 1`)
+}
+
+// TestReceiptFlood: receipts have few places of their own.
+func TestReceiptFlood(t *testing.T) {
+	inside, release := make(chan struct{}, 2*maxReceipts), make(chan struct{})
+	a := newAPI(t, withReceipts, func(f *fixture) {
+		f.Webhook.Parse = func([]byte) ([]codes.Receipt, error) { return []codes.Receipt{bufferedReceipt}, nil }
+		f.Tracker = slowTracker{inside: inside, release: release}
+	})
+	done := make(chan int)
+	for range maxReceipts {
+		go func() { done <- a.do(t, "POST", webhook, "[]").status }()
+	}
+	for range maxReceipts {
+		<-inside
+	}
+	a.do(t, "POST", webhook, "[]").is(t, 503, `{"message":"Too busy; try again later","reason":"ServiceUnavailable","retry_after":1}`)
+	a.measured(t, "receipt", maxReceipts, 1)
+	code := a.create(t, "a") // nobody else is kept out
+	a.do(t, "GET", checkQuery("a", code), "")
+	close(release)
+	for range maxReceipts {
+		if status := <-done; status != 200 {
+			t.Errorf("status %d", status)
+		}
+	}
+	a.measured(t, "receipt", 0, 1)
+}

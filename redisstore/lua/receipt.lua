@@ -1,0 +1,40 @@
+-- Notes a receipt, whether or not its message is known yet.
+--
+-- KEYS[1] message
+-- ARGV[2] op   ARGV[3] content, by which another receipt is the same one
+-- ARGV[4] what it says of the message: 't' taken, 'f' rejected, 's' neither
+-- ARGV[5] who rejected it
+-- ARGV[6] milliseconds that the receipt of an unknown message lives
+-- Returns {now, 'joined', 'early' or 'duplicate', 1 if it is the first to say so of
+-- a known message} and, of a known message, the op of the entry's put, digest of
+-- the number, area and caller
+
+local message = redis.call('HMGET', KEYS[1], 'o', 'r', 'a', 'n', ARGV[3], ARGV[4])
+local put, noted, first = message[1], message[5], message[6]
+if not noted then
+  if late then
+    return { now, 'late' }
+  end
+  local fields = { ARGV[3], ARGV[2] }
+  if not first then
+    -- Under the op that tells it: this one, so that a repetition tells it again,
+    -- or, left open, that of the message when it comes.
+    first = put and ARGV[2] or ''
+    fields = { ARGV[3], ARGV[2], ARGV[4], first }
+    if ARGV[4] == 'f' then
+      fields[5], fields[6] = 'w', ARGV[5]
+    end
+  end
+  redis.call('HSET', KEYS[1], unpack(fields))
+  if not put then
+    redis.call('PEXPIRE', KEYS[1], ARGV[6])
+  end
+end
+local result = put and 'joined' or 'early'
+if noted and noted ~= ARGV[2] then
+  result = 'duplicate'
+end
+if not put then
+  return { now, result, 0 }
+end
+return { now, result, first == ARGV[2] and 1 or 0, put, message[2], message[3], message[4] }
