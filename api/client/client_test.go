@@ -132,19 +132,6 @@ func TestCreateAuthReturnsTheAuth(t *testing.T) {
 	}
 }
 
-func TestStatus(t *testing.T) {
-	got, err := newClient(t, serve(t, reply(200, standing))).Status(t.Context(), testID)
-	want := client.Status{AuthID: testID, State: client.Failed, Failure: "PhoneRejected", Description: "d", AttemptsLeft: 2, ExpiresIn: 90 * time.Second}
-	if err != nil || *got != want {
-		t.Errorf("got %+v, %v, want %+v", got, err, want)
-	}
-	for _, member := range []string{`"state":"failed",`, `"attempts_left":2,`, `,"expires_in":90`, `"auth_id":"secret-id/ä&42",`} {
-		if _, err := newClient(t, serve(t, reply(200, strings.Replace(standing, member, "", 1)))).Status(t.Context(), testID); err == nil {
-			t.Errorf("a status without %s passed", member)
-		}
-	}
-}
-
 func TestWithoutKeyNoAuthorization(t *testing.T) {
 	endpoint := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if got, sent := r.Header["Authorization"]; sent {

@@ -296,7 +296,7 @@ func TestEndedContextCallsNothing(t *testing.T) {
 func TestOneCallIsOneRequest(t *testing.T) {
 	for call, do := range calls {
 		if call == "status" {
-			continue // is harmless: net/http may
+			continue // it is harmless
 		}
 		var requests atomic.Int64
 		c := newClient(t, serve(t, func(w http.ResponseWriter, r *http.Request) {

@@ -8,42 +8,54 @@ import (
 	"time"
 )
 
-// State is how far a message has come, as far as the carrier has told.
+// State is how far the message with a code has got.
 type State string
 
-// The states of a message. A later version of the service may have more.
+// The states.
 const (
-	Created   State = "created"   // made; whether the carrier took it is not known
-	Sent      State = "sent"      // the carrier took it
-	Delivered State = "delivered" // the network or the phone took it; a phone that is off looks like this too
-	Failed    State = "failed"    // it was rejected on its way: offer the person a new code, or to correct the number
+	StateCreated   State = "created"   // it is not known whether the carrier took it; the service may not ask for receipts
+	StateSent      State = "sent"      // the carrier took it
+	StateDelivered State = "delivered" // the recipient's network or phone took it
+	StateFailed    State = "failed"    // it was rejected on its way: offer a new code, or another number
+)
+
+// Failure says who rejected a message. A later version of the service may
+// have more of them.
+type Failure string
+
+// The failures.
+const (
+	PhoneRejected   Failure = "PhoneRejected"   // the phone is off, full, or blocks the sender
+	NetworkRejected Failure = "NetworkRejected" // the recipient's network
+	NotDelivered    Failure = "NotDelivered"    // it is not known
 )
 
 // Status is how a live code and its message stand.
 type Status struct {
-	AuthID       string        // as it was given
-	State        State         // never more than [Created] if the service asks for no delivery receipts
-	Failure      string        // why it is [Failed]: PhoneRejected, NetworkRejected, NotDelivered, or another
-	Description  string        // of the failure, for developers
-	AttemptsLeft int64         // wrong codes that are still allowed
+	AuthID       string // as it was given
+	State        State
+	Failure      Failure       // of StateFailed
+	Description  string        // of StateFailed, for developers
 	ExpiresIn    time.Duration // how long the code can still be used, whole seconds
+	AttemptsLeft int64         // wrong codes that are still allowed
 }
 
-// Status looks at the code under authID. It changes and spends nothing. Where
-// there is no live code it returns an [*Error] with [UnknownAuthID] or
-// [ExpiredAuthCode].
+// Status tells how the code under authID and its message stand. It spends
+// nothing and may be repeated, which net/http does by itself on a connection
+// that breaks. Where there is no live code the error is an
+// [*Error] with the Reason [UnknownAuthID] or [ExpiredAuthCode].
 func (c *Client) Status(ctx context.Context, authID string) (*Status, error) {
 	target := c.endpoint.JoinPath("/status")
 	target.RawQuery = url.Values{"auth_id": {authID}}.Encode()
 	a, err := c.call(ctx, http.MethodGet, target, authID, nil)
-	if err == nil && (a.AuthID != authID || a.State == "" || a.AttemptsLeft == nil || seconds(a.ExpiresIn) == 0) {
+	if err == nil && (a.AuthID != authID || a.State == "" || a.AttemptsLeft == nil || *a.AttemptsLeft < 1 || seconds(a.ExpiresIn) == 0) {
 		err = a.unexpected(notOurs)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("client: status: %w", err)
 	}
 	return &Status{
-		AuthID: a.AuthID, State: a.State, Failure: string(a.Reason), Description: a.Description,
-		AttemptsLeft: *a.AttemptsLeft, ExpiresIn: seconds(a.ExpiresIn),
+		AuthID: a.AuthID, State: a.State, Failure: Failure(a.Reason), Description: a.Description,
+		ExpiresIn: seconds(a.ExpiresIn), AttemptsLeft: *a.AttemptsLeft,
 	}, nil
 }

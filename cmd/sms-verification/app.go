@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -63,6 +64,11 @@ func (a *app) wire(phone io.Writer) (err error) {
 		redisURL, account, mode = a.debug.redis.URL(), a.debug.account, redisstore.Standalone
 	}
 	account.Timeout, account.MaxWait = cfg.FlowrouteTimeout, cfg.FlowrouteMaxWait
+	account.Callback = cfg.CallbackURL()
+	webhook := api.Webhook{Token: cfg.WebhookToken.Reveal(), Parse: flowroute.ParseReceipts}
+	if cfg.DebugMode && webhook.Token == "" {
+		webhook.Token = rand.Text() // the simulator is told of it below
+	}
 
 	redisstore.LogTo(a.logger)
 	if a.store, err = openStore(cfg, redisURL, mode); err != nil {
@@ -77,11 +83,17 @@ func (a *app) wire(phone io.Writer) (err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	service := codes.NewService(rules, hasher, previous, a.store, a.store, a.sender)
+	if webhook.Token != "" {
+		service.WithReceipts(a.store)
+	}
 	// The longest create: its turn, its send with what comes before it is
 	// tried again, and Redis before and after.
 	longest := 2*cfg.FlowrouteMaxWait + cfg.FlowrouteTimeout + 3*time.Second
+	once := codes.NewOnce(service, a.store, longest)
 	server := api.New(api.Options{
-		Service:        codes.NewOnce(service, a.store, longest),
+		Service:        once,
+		Tracker:        once,
+		Webhook:        webhook,
 		State:          &a.state,
 		Keys:           keysOf(cfg),
 		Failures:       a.store,
@@ -93,6 +105,9 @@ func (a *app) wire(phone io.Writer) (err error) {
 	})
 	if a.public, err = a.listen(cfg.ListenAddr, server.Handler()); err != nil {
 		return fmt.Errorf("LISTEN_ADDR: %w", err)
+	}
+	if cfg.DebugMode && account.Callback == "" {
+		a.debug.callBack(a.public.Addr(), webhook.Token)
 	}
 	if cfg.AdminAddr == "" {
 		return nil

@@ -87,7 +87,7 @@ func TestClientThroughLostReplies(t *testing.T) {
 	if n := way.next(2); n != 3 {
 		t.Errorf("%d requests for a wrong code, want 3", n)
 	}
-	if s, err := c.Status(t.Context(), "id"); err != nil || s.State != client.Created || s.AttemptsLeft != 2 || s.ExpiresIn < time.Minute {
+	if s, err := c.Status(t.Context(), "id"); err != nil || s.State != client.StateCreated || s.AttemptsLeft != 2 || s.ExpiresIn < time.Minute {
 		t.Errorf("status: %+v, %v", s, err)
 	}
 	if n := way.next(2); n != 3 {

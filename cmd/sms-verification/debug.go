@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"unicode/utf8"
 
@@ -42,6 +43,12 @@ func startDebugBackends(phone io.Writer) (*debugBackends, error) {
 	}
 	d.account.BaseURL = d.simulator.URL
 	return d, nil
+}
+
+// callBack makes the simulator send its receipts to this process.
+func (d *debugBackends) callBack(public net.Addr, token string) {
+	_, port, _ := net.SplitHostPort(public.String())
+	d.simulator.SetCallback(flowroutetest.SMSReceipts, "http://"+net.JoinHostPort("127.0.0.1", port)+"/webhooks/flowroute/"+token)
 }
 
 func (d *debugBackends) close() {

@@ -23,7 +23,8 @@ func TestNothingLeaks(t *testing.T) {
 		password   = "redis-password-77"
 	)
 	redis := redistest.Server(t, "user app on >"+password+" ~* +@all")
-	sim := startSimulator(t, flowroutetest.Options{})
+	sim := startSimulator(t, flowroutetest.Options{ReceiptDelay: time.Millisecond})
+	front := newFront(t)
 	const prefix = "leak:"
 	env := environment(redis, sim,
 		"REDIS_URL=redis://app:"+password+"@"+redis.Addr+"/0",
@@ -31,8 +32,10 @@ func TestNothingLeaks(t *testing.T) {
 		"CODE_LENGTH=12", // long enough not to turn up by chance
 		fmt.Sprintf("API_KEYS=shop:%x", sha256.Sum256([]byte(apiKey))),
 		"SEND_LIMITS=3/1h", "GUESS_LIMITS=9/1h", "SEND_LIMITS_TOTAL=50/1h", "FLOWROUTE_RATE=50", "CODE_EXPIRATION=2",
+		"PUBLIC_URL="+front.url, "WEBHOOK_TOKEN="+testWebhookToken,
 		"FLOWROUTE_TIMEOUT=1s", "BLOCKED_PREFIXES=1900")
 	p := serveReady(t, env)
+	front.to(p.URL)
 	auth := "Authorization: Bearer " + apiKey
 
 	numbers := []string{anyone, "15005550422", "15005550500", "15005550004", "15005550002", "19005550142"}
@@ -45,6 +48,17 @@ func TestNothingLeaks(t *testing.T) {
 		say(create(t, p.URL, authID, anyone, auth))
 	}
 	code := codeSent(t, sim, anyone)
+	settled(t, sim)
+	say(get(t, p.URL+"/status?auth_id="+authID))
+	say(do(t, http.MethodGet, p.URL+"/status?auth_id="+authID, "", auth))
+	hook := p.URL + "/webhooks/flowroute/"
+	say(do(t, http.MethodPost, hook+testWebhookToken, `{"data":{"body":"`+code+`",`))
+	say(do(t, http.MethodPost, hook+testWebhookToken, `{"data":{"type":"message","id":"`+code+`","attributes":{"from":"`+anyone+`","body":"`+code+`"}}}`))
+	say(do(t, http.MethodPost, hook+testWebhookToken, strings.Repeat(code, 10_000)))
+	say(do(t, http.MethodPut, hook+testWebhookToken, code))
+	say(do(t, http.MethodPost, hook+testWebhookToken+"x", code))
+	say(do(t, http.MethodPost, hook+testWebhookToken+"/"+code, code))
+	messageID := sim.Messages()[0].ID
 	dump := redis.Dump(t, prefix) // while the entry is live
 	wrong := otherCode(code)
 	say(verify(t, p.URL, authID, wrong, auth))
@@ -66,6 +80,7 @@ func TestNothingLeaks(t *testing.T) {
 	redis.Signal(syscall.SIGKILL)
 	say(verify(t, p.URL, authID, code, auth))
 	say(create(t, p.URL, authID, anyone, auth))
+	say(do(t, http.MethodPost, hook+testWebhookToken, `{"type":"delivery_receipt","id":"`+messageID+`","attributes":{"body":"`+code+`","status":"`+code+`"}}`))
 	p.signal(syscall.SIGTERM)
 	p.exit(t, 20*time.Second)
 
@@ -75,6 +90,7 @@ func TestNothingLeaks(t *testing.T) {
 	}
 	for what, secret := range map[string]string{
 		"access key": testAccessKey, "secret key": testSecretKey, "code secret": codeSecret, "API key": apiKey,
+		"webhook token": testWebhookToken, "message id": messageID,
 		"Redis password": password, "auth_id": authID, "code": code, "code without zeros": strings.TrimLeft(code, "0"),
 		"second code": codeSent(t, sim, "12065550144"), "wrong code": wrong, "sender": testSender, "text": "Use this one-time code",
 		"basic auth": "YWNjZXNza2V5", "number": anyone, "number 2": "12065550144", "number refused": "15005550422",
@@ -90,7 +106,7 @@ func TestNothingLeaks(t *testing.T) {
 	}
 	// The look itself must be able to find something.
 	if !strings.Contains(dump, prefix) || !strings.Contains(metrics, "smsv_http_requests_total") ||
-		!strings.Contains(p.stderr.String(), `"caller":"shop"`) || !strings.Contains(bodies, "UnknownAuthId") || len(answers) < 20 {
+		!strings.Contains(p.stderr.String(), `"caller":"shop"`) || !strings.Contains(metrics, `smsv_codes_delivered_total{area="us",caller="shop"}`) || !strings.Contains(bodies, "UnknownAuthId") || len(answers) < 20 {
 		t.Error("the flow did not run as it should")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,6 +29,9 @@ func simCommand() *cobra.Command {
 	cmd.Flags().IntVar(&options.Rate, "rate", 5, "messages per second that the account allows; 0 is no limit")
 	cmd.Flags().BoolVar(&show, "show", false, "print the messages as a phone would show them")
 	cmd.Flags().BoolVar(&open, "open-control", false, "answer under /_sim/ to every client, not only on loopback")
+	cmd.Flags().DurationVar(&options.ReceiptDelay, "receipt-delay", 100*time.Millisecond, "time from a message to its first delivery receipt, and to each further one")
+	cmd.Flags().DurationVar(&options.ReceiptRetry, "receipt-retry", 30*time.Second, "time until a receipt that was not answered with 200 is sent again, up to four times")
+	cmd.Flags().StringSliceVar(&options.CallbackHosts, "callback-host", nil, "hosts that receipts are sent to, beside loopback")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		options.AccessKey, options.SecretKey = os.Getenv("FLOWROUTE_ACCESS_KEY"), os.Getenv("FLOWROUTE_SECRET_KEY")
 		if options.AccessKey == "" || options.SecretKey == "" {

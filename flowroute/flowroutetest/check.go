@@ -8,7 +8,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -87,10 +86,18 @@ func (s *Simulator) check(r *http.Request, endpoint string) (Message, *refusal) 
 	if refused := checkOptional(attributes); refused != nil {
 		return Message{}, refused
 	}
-	if s.optOuts[Pair{m.To, m.From}] {
+	m.Callback, _ = parseString(attributes["dlr_callback"])
+	m.mms = attributes["media_urls"] != nil
+	if s.optedOut(m) {
 		return Message{}, &refusal{http.StatusBadRequest, optedOut}
 	}
 	return m, nil
+}
+
+func (s *Simulator) optedOut(m Message) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.optOuts[Pair{m.To, m.From}]
 }
 
 // parseObject reads one JSON object with nothing behind it.
@@ -204,8 +211,7 @@ func checkOptional(attributes map[string]json.RawMessage) *refusal {
 	const status = http.StatusUnprocessableEntity
 	if raw, present := attributes["dlr_callback"]; present {
 		value, ok := parseString(raw)
-		u, err := url.Parse(value)
-		if !ok || err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		if !ok || !validURL(value) {
 			return about(status, "dlr_callback", "Not a valid URL.")
 		}
 	}

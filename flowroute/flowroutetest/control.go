@@ -31,6 +31,10 @@ func (s *Simulator) control(w http.ResponseWriter, r *http.Request, path string)
 		return
 	}
 	number, isFault := strings.CutPrefix(path, "faults/")
+	recipient, isDelivery := strings.CutPrefix(path, "receipts/")
+	if recipient == defaultNumber {
+		recipient = ""
+	}
 	if number == defaultNumber {
 		number = ""
 	}
@@ -45,6 +49,15 @@ func (s *Simulator) control(w http.ResponseWriter, r *http.Request, path string)
 	case isFault && r.Method == http.MethodDelete:
 		_ = s.Fail(number, Fault{}) // the zero Fault is never an error
 		w.WriteHeader(http.StatusNoContent)
+	case isDelivery && r.Method == http.MethodPut:
+		var d Delivery
+		s.controlled(w, r, &d, func() error { return s.Deliver(recipient, d) })
+	case path == "inbound" && r.Method == http.MethodPost:
+		var in struct {
+			From, To, Body string
+			V2             bool
+		}
+		s.controlled(w, r, &in, func() error { s.Inbound(in.From, in.To, in.Body, in.V2); return nil })
 	default:
 		s.fail(w, http.StatusNotFound, "The requested URL was not found on the server.")
 	}
@@ -67,15 +80,25 @@ func (s *Simulator) controlMessages(w http.ResponseWriter, to string) {
 
 func (s *Simulator) controlSetFault(w http.ResponseWriter, r *http.Request, number string) {
 	var wire controlFault
+	s.controlled(w, r, &wire, func() (err error) {
+		fault := Fault{Kind: wire.Kind, Status: wire.Status, Times: wire.Times}
+		if wire.Delay != "" {
+			fault.Delay, err = time.ParseDuration(wire.Delay)
+		}
+		if err == nil {
+			err = s.Fail(number, fault)
+		}
+		return err
+	})
+}
+
+// controlled reads what is wanted and does it.
+func (s *Simulator) controlled(w http.ResponseWriter, r *http.Request, wire any, do func() error) {
 	decoder := json.NewDecoder(io.LimitReader(r.Body, maxBody))
 	decoder.DisallowUnknownFields()
-	err := decoder.Decode(&wire)
-	fault := Fault{Kind: wire.Kind, Status: wire.Status, Times: wire.Times}
-	if err == nil && wire.Delay != "" {
-		fault.Delay, err = time.ParseDuration(wire.Delay)
-	}
+	err := decoder.Decode(wire)
 	if err == nil {
-		err = s.Fail(number, fault)
+		err = do()
 	}
 	if err != nil {
 		s.fail(w, http.StatusBadRequest, err.Error())

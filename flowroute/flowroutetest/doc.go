@@ -1,6 +1,6 @@
 // Package flowroutetest is a strict simulator of the Flowroute Messaging API:
-// POST /v2/messages, /v2.1/messages and /v2.2/messages, and the look-up of a
-// message at GET /v2.1/messages/{id}. Nothing is sent, and nothing is logged.
+// POST /v2/messages, /v2.1/messages and /v2.2/messages, the look-up of a
+// message at GET /v2.1/messages/{id}, and delivery receipts. Nothing is sent, and nothing is logged.
 //
 // It checks every request as closely as the documentation of the API allows,
 // in this order: path (404), method (405), credentials (401), rate (429),
@@ -29,6 +29,28 @@
 //	15005550004  accepted, connection reset
 //	15005550005  accepted, answer cut off
 //
+// # Delivery receipts
+//
+// Where a message has a dlr_callback, or the account has one (PUT, GET and
+// DELETE /v2.1/messages/sms_dlr_callback), its receipts are posted there: on
+// loopback, or to one of CallbackHosts. What is not answered with 200 is
+// posted again up to four times. These numbers have receipts of their own:
+//
+//	15005550101  rejected by the phone (1110)
+//	15005550102  a landline: none
+//	15005550103  level 1 only
+//	15005550104  one more, that the message is delivered
+//	15005550105  a status that nobody knows
+//	15005550106  the flat form
+//	15005550107  status_code as a string
+//	15005550108  status_code null
+//	15005550109  without status_code
+//	15005550110  level 2 before level 1
+//	15005550111  each twice
+//	15005550112  before the message is answered
+//	15005550113  with members that nobody knows
+//	15005550114  rejected, flat, each twice, before the message is answered
+//
 // # Control over HTTP
 //
 // For tests of another process the simulator answers under a prefix that
@@ -38,6 +60,8 @@
 //	DELETE /_sim/messages                 forgets both
 //	PUT    /_sim/faults/{number}          sets a fault: {"kind":"refuse","status":503,"delay":"200ms","times":1}
 //	DELETE /_sim/faults/{number}          clears it
+//	PUT    /_sim/receipts/{number}        sets a Delivery: {"outcome":"unreachable","flat":true}
+//	POST   /_sim/inbound                  writes to the account: {"from":"12065551234","to":"12065550100","body":"STOP"}
 //
 // The number "default" stands for all numbers that have no fault of their own.
 // The answers hold the texts, codes included: it is for tests only.

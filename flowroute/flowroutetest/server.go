@@ -51,6 +51,7 @@ func NewServer(addr string, o Options) (*Server, error) {
 func (s *Server) Close() error {
 	err := s.http.Close()
 	<-s.served
+	s.Simulator.Close()
 	if err != nil {
 		return fmt.Errorf("flowroutetest: close: %w", err)
 	}

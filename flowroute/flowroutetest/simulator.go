@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,6 +28,9 @@ type Options struct {
 	LookupDelay          time.Duration // from acceptance until a message can be looked up; 0 is 1s, below 0 is none
 	Keep                 int           // newest accepted messages that are kept; 0 is 10,000
 	OpenControl          bool          // answer under /_sim/ to other than loopback addresses too
+	ReceiptDelay         time.Duration // from acceptance to the first receipt, and to each further one; 0 is 100ms, below 0 is none
+	ReceiptRetry         time.Duration // until a receipt that was not answered with 200 is posted again; 0 is 30s
+	CallbackHosts        []string      // hosts that receipts are posted to beside loopback
 
 	// OnMessage is called after each acceptance, before the answer, from
 	// parallel goroutines.
@@ -53,6 +57,9 @@ type Message struct {
 	Encoding int       `json:"encoding"` // 0 is ASCII, 8 is UCS-2
 	At       time.Time `json:"at"`
 	Endpoint string    `json:"endpoint"` // v2, v2.1 or v2.2
+	Callback string    `json:"dlr_callback,omitempty"`
+
+	mms bool
 }
 
 // Counts are exact however many messages are kept.
@@ -60,6 +67,12 @@ type Counts struct {
 	Requests int64 `json:"requests"` // all but those under /_sim/
 	Limited  int64 `json:"limited"`  // answered 429
 	Accepted int64 `json:"accepted"` // messages
+
+	Receipts    int64 `json:"receipts,omitempty"`    // that were answered with 200
+	Unanswered  int64 `json:"unanswered,omitempty"`  // posts that were not
+	Lost        int64 `json:"lost,omitempty"`        // receipts that were given up, had no room, or nowhere to go
+	Delivered   int64 `json:"delivered,omitempty"`   // messages of which a receipt that was answered says that they were taken
+	Undelivered int64 `json:"undelivered,omitempty"` // the same, that they were rejected
 }
 
 // Simulator is the simulated API. It is an http.Handler and safe for
@@ -67,14 +80,18 @@ type Counts struct {
 type Simulator struct {
 	options Options
 	owned   map[string]bool
-	optOuts map[Pair]bool
 	magic   map[string]Fault
+	poster  *poster
 
 	mu       sync.Mutex
 	messages []Message // oldest first, at most options.Keep
 	counts   Counts
 	faults   map[string]Fault  // by recipient; "" is the default
 	windows  map[string]window // by method and endpoint
+
+	optOuts    map[Pair]bool
+	deliveries map[string]Delivery // by recipient; "" is the default
+	callbacks  map[Callback]string
 }
 
 // window counts the requests in one clock second.
@@ -83,13 +100,20 @@ type window struct {
 	count  int
 }
 
-// New returns a simulator.
+// New returns a simulator. The caller must Close it once it has been asked for
+// receipts.
 func New(o Options) *Simulator {
 	if o.LookupDelay == 0 {
 		o.LookupDelay = defaultLookupDelay
 	}
 	if o.Keep <= 0 {
 		o.Keep = defaultKeep
+	}
+	if o.ReceiptDelay == 0 {
+		o.ReceiptDelay = defaultReceiptDelay
+	}
+	if o.ReceiptRetry == 0 {
+		o.ReceiptRetry = defaultReceiptRetry
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -101,6 +125,10 @@ func New(o Options) *Simulator {
 		magic:   MagicNumbers(),
 		faults:  make(map[string]Fault),
 		windows: make(map[string]window),
+		poster:  newPoster(),
+
+		deliveries: make(map[string]Delivery),
+		callbacks:  make(map[Callback]string),
 	}
 	for _, number := range o.Numbers {
 		s.owned[digits(number)] = true
@@ -147,6 +175,11 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if id != "" {
 		method = http.MethodGet
 	}
+	callback, isCallback := callbackOf(id)
+	found = found && (isCallback || !strings.HasSuffix(id, "_callback"))
+	if isCallback && slices.Contains([]string{http.MethodPut, http.MethodDelete}, r.Method) {
+		method = r.Method
+	}
 	switch {
 	case !found:
 		s.fail(w, http.StatusNotFound, "The requested URL was not found on the server.")
@@ -158,6 +191,8 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, http.StatusUnauthorized, "The credentials are missing or wrong.")
 	case !s.turn(method + " " + endpoint):
 		s.fail(w, http.StatusTooManyRequests, "Too many requests in this second.")
+	case isCallback:
+		s.account(w, r, callback)
 	case id != "":
 		s.lookUp(w, endpoint, id)
 	default:
@@ -178,6 +213,7 @@ func (s *Simulator) send(w http.ResponseWriter, r *http.Request, endpoint string
 		if s.options.OnMessage != nil {
 			s.options.OnMessage(m)
 		}
+		s.sendReceipts(m)
 	}
 	s.act(w, r, fault, m)
 }
