@@ -48,6 +48,10 @@ type testAPI struct {
 	api      *apitest.Description
 }
 
+// described is openapi.yaml, read once: what one test has found right of an
+// answer holds for all.
+var described = sync.OnceValues(func() (*apitest.Description, error) { return apitest.New(openAPI) })
+
 func newAPI(t testing.TB, change ...func(*fixture)) *testAPI {
 	t.Helper()
 	a := &testAPI{
@@ -57,7 +61,7 @@ func newAPI(t testing.TB, change ...func(*fixture)) *testAPI {
 		registry: prometheus.NewRegistry(),
 	}
 	var err error
-	if a.api, err = apitest.New(openAPI); err != nil {
+	if a.api, err = described(); err != nil {
 		t.Fatal(err)
 	}
 	f := fixture{Options: Options{
