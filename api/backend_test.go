@@ -63,17 +63,3 @@ func (b *backend) Take(ctx context.Context, p codes.Place) (time.Duration, error
 	}
 	return b.Model.Take(ctx, p)
 }
-
-func (b *backend) Look(ctx context.Context, id codes.Digest) (codes.Sight, error) {
-	if err := b.call(); err != nil {
-		return codes.Sight{}, err
-	}
-	return b.Model.Look(ctx, id)
-}
-
-func (b *backend) Receive(ctx context.Context, n codes.Note) (codes.Received, error) {
-	if err := b.call(); err != nil {
-		return codes.Received{}, err
-	}
-	return b.Model.Receive(ctx, n)
-}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -45,6 +46,20 @@ var (
 	bufferedReceipt = codes.Receipt{MessageID: codestest.MessageID(1), Status: "message buffered", Content: "2:b:1003", Stage: codes.Delivered}
 	rejectedReceipt = codes.Receipt{MessageID: codestest.MessageID(1), Status: "smsc reject", Content: "2:r:1110", Stage: codes.Failed, Failure: codes.ByPhone}
 )
+
+func (b *backend) Look(ctx context.Context, id codes.Digest) (codes.Sight, error) {
+	if err := b.call(); err != nil {
+		return codes.Sight{}, err
+	}
+	return b.Model.Look(ctx, id)
+}
+
+func (b *backend) Receive(ctx context.Context, n codes.Note) (codes.Received, error) {
+	if err := b.call(); err != nil {
+		return codes.Received{}, err
+	}
+	return b.Model.Receive(ctx, n)
+}
 
 // about makes r a receipt of the last message.
 func (a *testAPI) about(r codes.Receipt) codes.Receipt {
@@ -108,6 +123,9 @@ func TestReceiptBeforeTheAnswer(t *testing.T) {
 
 // TestReceiptToken: what does not know the token cannot tell that there is a route.
 func TestReceiptToken(t *testing.T) {
+	if (Webhook{}).accepts("") {
+		t.Error("no token is taken for one")
+	}
 	for name, setup := range map[string]func(*fixture){"on": withReceipts, "off": func(*fixture) {}} {
 		a := newAPI(t, setup)
 		wrong := []string{webhookToken[1:], webhookToken + "x", strings.ToUpper(webhookToken), "", "x", webhookToken + "/", webhookToken + "/x", "%31" + webhookToken[1:], ":token", "*", "..%2f" + webhookToken}

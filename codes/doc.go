@@ -1,7 +1,7 @@
 // Package codes makes one-time codes, sends them by SMS and checks them. It is
 // the domain: it knows no database, no carrier and no wire format, and its
-// interfaces [Store], [Limiter], [Claims] and [Sender] say what it needs of
-// them. Package codestest holds this specification as code.
+// interfaces [Store], [Limiter], [Claims], [Receipts] and [Sender] say what it
+// needs of them. Package codestest holds this specification as code.
 //
 // # Entries
 //
@@ -59,9 +59,21 @@
 // the carrier accepts in a second. A request that a limit refuses takes no
 // place in any.
 //
+// # Delivery receipts
+//
+// A carrier that took a message may say later what became of it, in any
+// order, more than once, and before its own answer to the message has come.
+// [Service.Receive] takes what it says and [Service.Progress] tells how an
+// entry and its message stand, without touching either. A message counts as
+// delivered once, and as failed once, over all replicas; one that its network
+// took and its phone then rejected is both, and stands as failed. A failed
+// message gives its place under Sends back, so that the person may ask again,
+// but no more of them for a number than Sends allow, and none under Total.
+// Whether a code is right never depends on a receipt.
+//
 // # At rest
 //
-// Auth_ids, codes and numbers are kept as HMACs under the service's secret
+// Auth_ids, codes, numbers and the carrier's ids of messages are kept as HMACs under the service's secret
 // only, each kind apart from the others and a code bound to its auth_id. Who
 // reads the store learns none of them without the secret, and cannot move a
 // code from one entry to another. With a previous secret given, entries that

@@ -52,6 +52,7 @@ type Limits struct {
 	Total   []Window      // SMS of the whole service
 	Rate    int           // SMS in any second; 0 is no limit
 	MaxWait time.Duration // how long a request may wait for its turn under Rate
+	Returns bool          // receipts may give places under Sends back; see Place.Paid
 }
 
 // Place is one request's place in the limits.
@@ -74,7 +75,9 @@ type Limiter interface {
 
 	// Return gives back the place of a message that was certainly not sent, or,
 	// if it is Paid, was rejected on its way. The turn under Rate stays taken:
-	// the carrier may have counted the attempt.
+	// the carrier may have counted the attempt. Of one recipient's Paid places
+	// it MUST give back no more in any span than Sends allow messages: else a
+	// phone that rejects everything would be sent to without end.
 	Return(ctx context.Context, p Place) error
 
 	// CountWrong counts one wrong code for p.Recipient.

@@ -24,6 +24,9 @@ func Odds(digits int, tries float64) float64 {
 func MaxGuessesPerDay(l Limits, attempts int64, expiration time.Duration) float64 {
 	const day = 24 * time.Hour
 	perEntry := float64(attempts)
+	if l.Returns {
+		perEntry *= 2 // for every message there may be one whose place was given back
+	}
 	all := perEntry * most(l.Sends, day+expiration)
 	return math.Min(all, most(l.Guesses, day)+perEntry*most(l.Sends, expiration))
 }

@@ -19,6 +19,8 @@
 //	                        Lives for 2 seconds, that of a check with an
 //	                        Idempotency-Key for 10 minutes.
 //	1:{<number>}s   zset    messages to a number, by time, for SEND_LIMITS
+//	1:{<number>}b   zset    messages to a number that were rejected on their way and
+//	                        gave their places back, by time
 //	1:{<number>}g   zset    wrong codes for a number, by time, for GUESS_LIMITS
 //	1:{<address>}f  zset    failed API keys from an address, by time
 //	1:{<request>}i  hash    a request with an Idempotency-Key: a digest of its

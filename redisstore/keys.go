@@ -19,6 +19,7 @@ func (k keys) notice(id codes.Digest) string          { return k.tagged(id, "x")
 func (k keys) op(id codes.Digest, op codes.Op) string { return k.tagged(id, op.String()) }
 func (k keys) sends(recipient codes.Digest) string    { return k.tagged(recipient, "s") }
 func (k keys) guesses(recipient codes.Digest) string  { return k.tagged(recipient, "g") }
+func (k keys) returns(recipient codes.Digest) string  { return k.tagged(recipient, "b") }
 func (k keys) failures(address codes.Digest) string   { return k.tagged(address, "f") }
 func (k keys) request(key codes.Digest) string        { return k.tagged(key, "i") }
 func (k keys) message(id codes.Digest) string         { return k.tagged(id, "m") }

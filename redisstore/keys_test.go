@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -102,15 +103,18 @@ func useService(t *testing.T, store *redisstore.Store) (secrets []string) {
 	if _, err := service.CreateOnce(t.Context(), request, id, phone); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 {
+	for _, stage := range []codes.Stage{codes.Delivered, codes.Failed} {
 		received, err := service.Receive(t.Context(), codes.Receipt{
-			MessageID: codestest.MessageID(1), Content: "2:message buffered:1003", Stage: codes.Delivered,
+			MessageID: codestest.MessageID(1), Content: fmt.Sprint("2:", stage), Stage: stage, Failure: codes.ByPhone,
 		})
 		if err != nil || !received.Known {
 			t.Fatalf("Receive = %+v, %v", received, err)
 		}
 	}
-	if got, err := service.Progress(t.Context(), id); err != nil || got.Stage != codes.Delivered {
+	if _, err := service.Create(t.Context(), "other", phone); err != nil { // the place of the first is given back
+		t.Fatal(err)
+	}
+	if got, err := service.Progress(t.Context(), id); err != nil || got.Stage != codes.Failed {
 		t.Fatalf("Progress = %+v, %v", got, err)
 	}
 	sent := string(sender.Messages()[0].Text)

@@ -93,11 +93,11 @@ func (s *Store) takeTurn(ctx context.Context, p codes.Place) (time.Duration, err
 
 // Return gives a place back; see codes.Limiter.
 func (s *Store) Return(ctx context.Context, p codes.Place) error {
+	if p.Paid {
+		return s.returnPaid(ctx, p)
+	}
 	if err := s.giveBack(ctx, s.keys.sends(p.Recipient), p.Op, s.limits.Sends); err != nil {
 		return fmt.Errorf("redisstore: return: %w", err)
-	}
-	if p.Paid {
-		return nil
 	}
 	if err := s.giveBack(ctx, s.keys.total(), p.Op, s.limits.Total); err != nil {
 		return fmt.Errorf("redisstore: return: %w", err)

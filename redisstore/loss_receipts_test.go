@@ -65,3 +65,24 @@ func lostSent(l lossTest) {
 		l.Errorf("Look = %+v, %v", got, err)
 	}
 }
+
+// lostReturnPaid: one place is given back, and counted as given back once.
+func lostReturnPaid(l lossTest) {
+	p := codes.Place{Recipient: codestest.Fresh(), Op: codes.NewOp(), Paid: true}
+	giveBack := func(s *redisstore.Store, p codes.Place) {
+		l.Helper()
+		if err := s.Return(l.Context(), p); err != nil {
+			l.Errorf("Return: %v", err)
+		}
+	}
+	if _, err := l.Take(l.Context(), p); err != nil {
+		l.Fatal(err)
+	}
+	l.losing(func() { giveBack(l.clean, p) }, func() { giveBack(l.Store, p) })
+	second := codes.Place{Recipient: p.Recipient, Op: codes.NewOp(), Paid: true}
+	if _, err := l.clean.Take(l.Context(), second); err != nil {
+		l.Fatal(err)
+	}
+	l.losing(nil, func() { giveBack(l.Store, second) }) // one too many
+	l.take(l.clean, p.Recipient, "SEND_LIMITS 1/1h")
+}

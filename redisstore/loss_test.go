@@ -33,6 +33,7 @@ func runLostReply(t *testing.T, _ string, instance *redistest.Instance) {
 		{"take", codes.Limits{Sends: codestest.Windows(t, "2/1h")}, lostTake},
 		{"take of all", codes.Limits{Total: codestest.Windows(t, "2/1h")}, lostTotal},
 		{"return", codes.Limits{Sends: codestest.Windows(t, "1/1h")}, lostReturn},
+		{"return of a paid one", codes.Limits{Sends: codestest.Windows(t, "1/1h")}, lostReturnPaid},
 		{"turn", codes.Limits{Rate: 1, MaxWait: time.Minute}, lostTurn},
 		{"count", codes.Limits{Guesses: codestest.Windows(t, "2/1h")}, lostCount},
 		{"claim", codes.Limits{}, lostClaim},

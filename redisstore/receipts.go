@@ -62,6 +62,25 @@ func (s *Store) Receive(ctx context.Context, n codes.Note) (codes.Received, erro
 	return received, nil
 }
 
+// returnPaid gives back the place of a message that was rejected on its way.
+// It takes one in a log of those first, with the same windows.
+func (s *Store) returnPaid(ctx context.Context, p codes.Place) error {
+	sends, log := s.limits.Sends, s.keys.returns(p.Recipient)
+	if len(sends) == 0 {
+		return nil
+	}
+	const first = 5 // index in ARGV of the first window
+	args := append([]any{p.Op[:], longest(sends), first - 1 + 2*len(sends)}, windowArgs(sends)...)
+	reply, err := s.run(ctx, s.scripts.take, []string{log, log}, args...)
+	if err == nil && reply[0] == "taken" {
+		err = s.giveBack(ctx, s.keys.sends(p.Recipient), p.Op, sends)
+	}
+	if err != nil {
+		return fmt.Errorf("redisstore: return: %w", err)
+	}
+	return nil
+}
+
 // Delivery looks at a message; see codes.Receipts.
 func (s *Store) Delivery(ctx context.Context, message codes.Digest) (codes.Stage, codes.Failure, error) {
 	reply, err := s.run(ctx, s.scripts.delivery, []string{s.keys.message(message)})

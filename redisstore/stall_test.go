@@ -135,6 +135,7 @@ func TestStalledRedis(t *testing.T) {
 	if _, op, err := store.Claim(t.Context(), claim); err != nil || op != claim.Op {
 		t.Errorf("Claim = %v: claimed late", err)
 	}
+	receipt.Op = codes.NewOp()
 	if got, err := store.Receive(t.Context(), receipt); err != nil || got.Result != codes.Early {
 		t.Errorf("Receive = %+v, %v: noted late", got, err)
 	}

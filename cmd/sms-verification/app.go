@@ -65,10 +65,6 @@ func (a *app) wire(phone io.Writer) (err error) {
 	}
 	account.Timeout, account.MaxWait = cfg.FlowrouteTimeout, cfg.FlowrouteMaxWait
 	account.Callback = cfg.CallbackURL()
-	webhook := api.Webhook{Token: cfg.WebhookToken.Reveal(), Parse: flowroute.ParseReceipts}
-	if cfg.DebugMode && webhook.Token == "" {
-		webhook.Token = rand.Text() // the simulator is told of it below
-	}
 
 	redisstore.LogTo(a.logger)
 	if a.store, err = openStore(cfg, redisURL, mode); err != nil {
@@ -82,6 +78,7 @@ func (a *app) wire(phone io.Writer) (err error) {
 	hasher, previous := hashersOf(cfg)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	webhook := webhookOf(cfg)
 	service := codes.NewService(rules, hasher, previous, a.store, a.store, a.sender)
 	if webhook.Token != "" {
 		service.WithReceipts(a.store)
@@ -103,19 +100,34 @@ func (a *app) wire(phone io.Writer) (err error) {
 		Registerer:     registry,
 		MaxInFlight:    cfg.MaxInFlight,
 	})
-	if a.public, err = a.listen(cfg.ListenAddr, server.Handler()); err != nil {
+	return a.open(server, registry, webhook)
+}
+
+// open opens the listeners.
+func (a *app) open(server *api.Server, registry *prometheus.Registry, webhook api.Webhook) (err error) {
+	if a.public, err = a.listen(a.cfg.ListenAddr, server.Handler()); err != nil {
 		return fmt.Errorf("LISTEN_ADDR: %w", err)
 	}
-	if cfg.DebugMode && account.Callback == "" {
+	if a.debug != nil {
 		a.debug.callBack(a.public.Addr(), webhook.Token)
 	}
-	if cfg.AdminAddr == "" {
+	if a.cfg.AdminAddr == "" {
 		return nil
 	}
-	if a.admin, err = a.listen(cfg.AdminAddr, server.Admin(adminHandlers(registry))); err != nil {
+	if a.admin, err = a.listen(a.cfg.AdminAddr, server.Admin(adminHandlers(registry))); err != nil {
 		return fmt.Errorf("ADMIN_ADDR: %w", err)
 	}
 	return nil
+}
+
+// webhookOf takes receipts where the settings ask for them, and in debug mode
+// in any case: there the simulator is told of the token.
+func webhookOf(cfg *config.Config) api.Webhook {
+	token := cfg.WebhookToken.Reveal()
+	if token == "" && cfg.DebugMode {
+		token = rand.Text()
+	}
+	return api.Webhook{Token: token, Parse: flowroute.ParseReceipts}
 }
 
 func openStore(cfg *config.Config, url, mode string) (*redisstore.Store, error) {
@@ -135,6 +147,7 @@ func limitsOf(cfg *config.Config) codes.Limits {
 		Total:   cfg.SendLimitsTotal,
 		Rate:    cfg.FlowrouteRate,
 		MaxWait: cfg.FlowrouteMaxWait,
+		Returns: cfg.CallbackURL() != "",
 	}
 }
 

@@ -45,7 +45,8 @@ func startDebugBackends(phone io.Writer) (*debugBackends, error) {
 	return d, nil
 }
 
-// callBack makes the simulator send its receipts to this process.
+// callBack makes the simulator send its receipts to this process, unless the
+// messages ask for them elsewhere.
 func (d *debugBackends) callBack(public net.Addr, token string) {
 	_, port, _ := net.SplitHostPort(public.String())
 	d.simulator.SetCallback(flowroutetest.SMSReceipts, "http://"+net.JoinHostPort("127.0.0.1", port)+"/webhooks/flowroute/"+token)

@@ -119,13 +119,13 @@ func TestReceiptsOverReplicas(t *testing.T) {
 }
 
 // TestRejectedMessage: a number whose phone rejects messages gets its place
-// back, but the service's spending stays counted.
+// back, but not without end, and the service's spending stays counted.
 func TestRejectedMessage(t *testing.T) {
 	redis := redistest.Server(t)
 	sim := startSimulator(t, flowroutetest.Options{ReceiptDelay: time.Millisecond})
-	replicas := withReceipts(t, redis, sim, "SEND_LIMITS=1/1h", "SEND_LIMITS_TOTAL=4/1h")
+	replicas := withReceipts(t, redis, sim, "SEND_LIMITS=1/1h", "SEND_LIMITS_TOTAL=3/1h")
 	const unreachable = "15005550101"
-	for i := range 3 {
+	for i := range 2 {
 		if a := create(t, replicas[i%2].URL, "a", unreachable); a.status != http.StatusOK {
 			t.Fatalf("create %d: %d %s", i, a.status, a.raw)
 		}
@@ -133,12 +133,15 @@ func TestRejectedMessage(t *testing.T) {
 	}
 	a := get(t, replicas[0].URL+"/status?auth_id=a")
 	contains(t, "status", a.raw, `"state":"failed","reason":"PhoneRejected"`)
+	if a := create(t, replicas[0].URL, "a", unreachable); a.body.Limit != "SEND_LIMITS 1/1h" {
+		t.Errorf("places are given back without end: %d %s", a.status, a.raw)
+	}
 	create(t, replicas[0].URL, "b", anyone)
 	settled(t, sim)
 	if a := create(t, replicas[0].URL, "b", anyone); a.body.Limit != "SEND_LIMITS 1/1h" {
 		t.Errorf("what arrived was given back: %d %s", a.status, a.raw)
 	}
-	if a := create(t, replicas[0].URL, "a", unreachable); a.body.Limit != "SEND_LIMITS_TOTAL 4/1h" {
+	if a := create(t, replicas[0].URL, "c", "12065550177"); a.body.Limit != "SEND_LIMITS_TOTAL 3/1h" {
 		t.Errorf("what was paid for was given back: %d %s", a.status, a.raw)
 	}
 }

@@ -85,6 +85,7 @@ func RunLimiter(t *testing.T, open func(testing.TB, codes.Limits) LimiterBackend
 		{"none", codes.Limits{}, noLimits},
 		{"sends", codes.Limits{Sends: Windows(t, "2/3s", "3/1h")}, sendLimits},
 		{"a place given back", codes.Limits{Sends: Windows(t, "2/1h"), Total: Windows(t, "3/1h")}, returned},
+		{"paid places given back", codes.Limits{Sends: Windows(t, "2/3s"), Total: Windows(t, "6/1h")}, returnedPaid},
 		{"guesses", codes.Limits{Sends: Windows(t, "9/1h"), Guesses: Windows(t, "2/3s")}, guessLimits},
 		{"guesses alone", codes.Limits{Guesses: Windows(t, "1/1h")}, guessesAlone},
 		{"total", codes.Limits{Sends: Windows(t, "1/1h"), Total: Windows(t, "2/3s")}, totalLimit},
@@ -126,6 +127,30 @@ func sendLimits(l limiterTest) {
 	if wait := l.refused(one, "SEND_LIMITS 3/1h"); wait < 3580*time.Second || wait > 3600*time.Second {
 		l.Errorf("retry after %v, want just under the hour", wait)
 	}
+}
+
+// returnedPaid: what was rejected on its way gives back so many places, and
+// none under the limit of all.
+func returnedPaid(l limiterTest) {
+	one := Fresh()
+	paid := func() codes.Place {
+		p := place(one)
+		l.take(p)
+		p.Paid = true
+		return p
+	}
+	for range 2 {
+		p := paid()
+		l.giveBack(p)
+		l.giveBack(p) // repeated: one place
+	}
+	third, _ := paid(), paid()
+	l.giveBack(third)
+	wait := l.refused(one, "SEND_LIMITS 2/3s") // it was one too many
+	l.Advance(wait)
+	l.giveBack(paid())
+	paid()
+	l.refused(Fresh(), "SEND_LIMITS_TOTAL 6/1h")
 }
 
 func returned(l limiterTest) {

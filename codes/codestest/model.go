@@ -21,6 +21,7 @@ type Model struct {
 	answers map[codes.Op]codes.Outcome
 	sends   map[codes.Digest][]modelEvent
 	guesses map[codes.Digest][]modelEvent
+	returns map[codes.Digest][]modelEvent
 	total   []modelEvent
 	turns   []modelEvent
 	taken   map[codes.Op]time.Duration // the turn of each place
@@ -50,6 +51,7 @@ func NewModel(l codes.Limits) *Model {
 		answers: map[codes.Op]codes.Outcome{},
 		sends:   map[codes.Digest][]modelEvent{},
 		guesses: map[codes.Digest][]modelEvent{},
+		returns: map[codes.Digest][]modelEvent{},
 		taken:   map[codes.Op]time.Duration{},
 		claims:  map[codes.Digest]*modelClaim{},
 
@@ -197,10 +199,17 @@ func ceilSeconds(d time.Duration) time.Duration {
 func (m *Model) Return(_ context.Context, p codes.Place) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.sends[p.Recipient] = without(m.sends[p.Recipient], p.Op)
-	if !p.Paid {
+	returns := m.returns[p.Recipient]
+	switch {
+	case !p.Paid:
 		m.total = without(m.total, p.Op)
+	case slices.ContainsFunc(returns, func(e modelEvent) bool { return e.op == p.Op }):
+	case m.full(modelRule{"", m.limits.Sends, returns}) != nil:
+		return nil
+	default:
+		m.returns[p.Recipient] = append(returns, modelEvent{p.Op, m.now})
 	}
+	m.sends[p.Recipient] = without(m.sends[p.Recipient], p.Op)
 	return nil
 }
 

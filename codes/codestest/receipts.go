@@ -233,7 +233,7 @@ func endedReceipts(r receiptsTest) {
 // and after the message, each news is told once.
 func RunReceiptsConcurrency(t *testing.T, backends ...ReceiptsBackend) {
 	all := []codes.Receipt{submitted, buffered, delivered, rejected, failed}
-	for round := range 20 {
+	for round := range 10 {
 		_, m := receiptsTest{t, backends[0]}.made()
 		var mu sync.Mutex
 		var told [2]int
@@ -252,7 +252,7 @@ func RunReceiptsConcurrency(t *testing.T, backends ...ReceiptsBackend) {
 				told[1]++
 			}
 		}
-		for i := range 40 {
+		for i := range 20 {
 			wg.Go(func() {
 				<-start
 				b := backends[i%len(backends)]

@@ -95,7 +95,7 @@ func answer(w http.ResponseWriter, status int, body any) {
 
 // uuid returns a random UUID, version 4.
 func uuid() string {
-	h := []byte(randomHex(16))
+	h := []byte(randomHex())
 	h[12] = '4'
 	h[16] = "89ab"[h[16]%4]
 	return fmt.Sprintf("%s-%s-%s-%s-%s", h[:8], h[8:12], h[12:16], h[16:20], h[20:])

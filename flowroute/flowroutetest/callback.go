@@ -115,9 +115,9 @@ func (s *Simulator) Inbound(from, to, body string, v2 bool) {
 	if target == "" {
 		return
 	}
-	message := map[string]any{"to": to, "from": from, "body": body, "id": "mdr1-" + randomHex(16)}
+	message := map[string]any{"to": to, "from": from, "body": body, "id": "mdr1-" + randomHex()}
 	if !v2 {
-		message = map[string]any{"data": map[string]any{"type": "message", "id": "mdr2-" + randomHex(16), "attributes": map[string]any{
+		message = map[string]any{"data": map[string]any{"type": "message", "id": "mdr2-" + randomHex(), "attributes": map[string]any{
 			"to": to, "from": from, "body": body, "direction": "inbound", "is_mms": false, "message_encoding": 0, "message_type": "longcode",
 			"message_callback_url": target, "status": "delivered", "timestamp": timestamp(at), "amount_display": "$0.0070", "amount_nanodollars": "7000000",
 		}}}

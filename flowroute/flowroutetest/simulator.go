@@ -224,7 +224,7 @@ func (s *Simulator) accept(m Message) Message {
 	if m.Endpoint == "v2" {
 		prefix = "mdr1-"
 	}
-	m.ID = prefix + randomHex(16)
+	m.ID = prefix + randomHex()
 	segments, ascii := codes.Segments(codes.Text(m.Body))
 	m.Segments = segments
 	if !ascii {
@@ -261,8 +261,9 @@ func (s *Simulator) turn(endpoint string) bool {
 // digits is the form in which numbers are kept and compared.
 func digits(number string) string { return strings.TrimPrefix(number, "+") }
 
-func randomHex(bytes int) string {
-	b := make([]byte, bytes)
+// randomHex returns 32 digits.
+func randomHex() string {
+	b := make([]byte, 16)
 	_, _ = rand.Read(b) // never fails: crypto/rand ends the program instead
 	return hex.EncodeToString(b)
 }

@@ -17,9 +17,9 @@ if not noted then
   end
   local fields = { ARGV[3], ARGV[2] }
   if not first then
-    -- Under the op that tells it: this one, so that a repetition tells it again,
-    -- or, left open, that of the message when it comes.
-    first = put and ARGV[2] or ''
+    -- Under the op that tells it, so that its repetition tells it again. When
+    -- the message comes later it is that one's to tell.
+    first = ARGV[2]
     fields = { ARGV[3], ARGV[2], ARGV[4], first }
     if ARGV[4] == 'f' then
       fields[5], fields[6] = 'w', ARGV[5]

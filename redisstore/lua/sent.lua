@@ -13,7 +13,8 @@ if not put then
     return { now, 'late' }
   end
   redis.call('HSET', KEYS[1], 'o', ARGV[2], 'r', ARGV[3], 'a', ARGV[4], 'n', ARGV[5])
-  -- What receipts said before is told by this op, and by its repetition.
+  -- What receipts said before is told by this op, and by its repetition: no
+  -- longer by theirs.
   if taken then
     taken = ARGV[2]
     redis.call('HSET', KEYS[1], 't', taken)
