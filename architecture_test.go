@@ -121,7 +121,7 @@ func TestPromisesNameTests(t *testing.T) {
 		sources.WriteString(filepath.ToSlash(path) + "\n")
 		sources.Write(content)
 	})
-	for _, document := range []string{"README.md", "SECURITY.md", "CONTRIBUTING.md"} {
+	for _, document := range documents(t) {
 		content, err := os.ReadFile(document)
 		if err != nil {
 			t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -71,6 +72,9 @@ func TestDocuments(t *testing.T) {
 			defer r.stop()
 			r.inline(document)
 			for _, b := range blocksOf(t, document) {
+				if !r.isCommand(b) {
+					continue
+				}
 				t.Run(fmt.Sprintf("line %d", b.line), func(t *testing.T) {
 					r.T = t
 					r.follow(b)
@@ -137,21 +141,27 @@ type reader struct {
 
 const patience = 2 * time.Minute // on a busy machine, with a compiler to wait for
 
+// isCommand tells a block to be run from one to be read.
+func (r *reader) isCommand(b block) bool {
+	language, _, _ := strings.Cut(b.info, " ")
+	_, isRecipe := recipes[language]
+	return isRecipe && r.server != nil || slices.Contains([]string{"sh", "bash", "shell", "console"}, language)
+}
+
 func (r *reader) follow(b block) {
 	r.Helper()
-	language, attribute, _ := strings.Cut(b.info, " ")
-	recipe, isRecipe := recipes[language]
+	recipe, isRecipe := recipes[b.info]
 	switch {
-	case language == "sh" && attribute == "server":
+	case b.info == "sh server":
 		r.serve(b.text)
-	case language == "sh" && attribute == "":
+	case b.info == "sh":
 		r.shell(b.text)
-	case isRecipe && r.server != nil:
+	case isRecipe:
 		if _, err := exec.LookPath(recipe.program); err != nil && recipe.optional {
 			r.Skipf("%s is not here", recipe.program)
 		}
 		r.recipe(recipe.program, recipe.file, b.text)
-	case language == "bash", language == "shell", language == "console", language == "sh":
+	default:
 		r.Errorf("```%s: write ```sh, which is run, or ```sh server", b.info)
 	}
 }
