@@ -112,7 +112,7 @@ func (f *callFlags) explain(out io.Writer, err error) error {
 			return err
 		}
 	}
-	switch next := f.next(answer.Reason); {
+	switch next := f.next(answer); {
 	case !answered:
 		return fmt.Errorf("%w\nNo answer from %s. Is the service running there? --endpoint names another; "+
 			"DEBUG_MODE=true sms-verification starts one to try, without an account", err, f.endpoint)
@@ -143,9 +143,12 @@ func membersOf(e *client.Error) map[string]any {
 }
 
 // next is what to do about a refusal, where its own text does not say it.
-func (f *callFlags) next(r client.Reason) string {
-	switch r {
-	case client.UnknownAuthID, client.ExpiredAuthCode:
+func (f *callFlags) next(e *client.Error) string {
+	switch e.Reason {
+	case client.UnknownAuthID, client.ExpiredAuthCode, client.InvalidAuthCode:
+		if e.AttemptsLeft > 0 {
+			return ""
+		}
 		return "Ask for a new code: sms-verification send AUTH_ID RECIPIENT"
 	case client.Unauthorized:
 		return "Set " + apiKeyVariable + " to a key of this service; sms-verification keys new makes one."

@@ -203,6 +203,9 @@ func TestSendAndVerify(t *testing.T) {
 	code := codeShown(t, p, 1)
 	_, errOut := run(1, withKey, "verify", "signup-1", otherCode(code))
 	contains(t, "a wrong code", errOut, "wrong code", "2 attempts left")
+	if strings.Contains(errOut, "new code") {
+		t.Errorf("led away from the attempts that are left: %s", errOut)
+	}
 	out, _ = run(1, withKey, "verify", "signup-1", otherCode(code), "--json")
 	var body struct {
 		Reason       string
