@@ -87,7 +87,8 @@ type Received struct {
 // at once. A receipt may come before its message is noted, in any order and
 // any number of times: whichever of Sent and Receive comes second joins the
 // two. What each call does it MUST do at most once per Op, and not at all if
-// its context has ended. Errors are ErrUnavailable.
+// its context has ended. Errors are ErrUnavailable; news of a call that failed
+// after all may never be told, so that they are told at most once.
 type Receipts interface {
 	// Sent notes a message, and returns the news of receipts that came before
 	// it. It MUST be known for m.Keep, and, up to MaxReceiptAge, for as long as
