@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/flowroute/sms-verification/api/apitest"
 	"github.com/flowroute/sms-verification/codes"
 	"github.com/flowroute/sms-verification/codes/codestest"
 )
@@ -44,8 +45,12 @@ type testAPI struct {
 	state    *state
 	log      *buffer
 	registry *prometheus.Registry
-	api      description
+	api      *apitest.Description
 }
+
+// described is openapi.yaml, read once: what one test has found right of an
+// answer holds for all.
+var described = sync.OnceValues(func() (*apitest.Description, error) { return apitest.New(openAPI) })
 
 func newAPI(t testing.TB, change ...func(*fixture)) *testAPI {
 	t.Helper()
@@ -54,7 +59,10 @@ func newAPI(t testing.TB, change ...func(*fixture)) *testAPI {
 		state:    &state{ready: true},
 		log:      &buffer{},
 		registry: prometheus.NewRegistry(),
-		api:      readDescription(t),
+	}
+	var err error
+	if a.api, err = described(); err != nil {
+		t.Fatal(err)
 	}
 	f := fixture{Options: Options{
 		State:      a.state,
@@ -99,61 +107,6 @@ func newService(t testing.TB, h *codes.Hasher, b *backend, s codes.Sender) *code
 		Message: message, Recipients: recipients,
 	}, h, nil, b, b, s).WithReceipts(b)
 	return codes.NewOnce(service, b, time.Minute)
-}
-
-// backend is the reference model. It counts the calls, and fails on demand.
-type backend struct {
-	*codestest.Model
-	mu    sync.Mutex
-	calls int
-	err   error
-}
-
-func (b *backend) call() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.calls++
-	return b.err
-}
-
-func (b *backend) failWith(err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.err = err
-}
-
-func (b *backend) called() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.calls
-}
-
-func (b *backend) Put(ctx context.Context, e codes.Entry) (time.Duration, error) {
-	if err := b.call(); err != nil {
-		return 0, err
-	}
-	return b.Model.Put(ctx, e)
-}
-
-func (b *backend) Try(ctx context.Context, t codes.Try) (codes.Outcome, error) {
-	if err := b.call(); err != nil {
-		return codes.Outcome{}, err
-	}
-	return b.Model.Try(ctx, t)
-}
-
-func (b *backend) Delete(ctx context.Context, d codes.Deletion) (time.Duration, error) {
-	if err := b.call(); err != nil {
-		return 0, err
-	}
-	return b.Model.Delete(ctx, d)
-}
-
-func (b *backend) Take(ctx context.Context, p codes.Place) (time.Duration, error) {
-	if err := b.call(); err != nil {
-		return 0, err
-	}
-	return b.Model.Take(ctx, p)
 }
 
 // state is a State that a test sets.
@@ -273,7 +226,9 @@ func (a *testAPI) check(t testing.TB, method, target string, got answer) {
 	if got.status >= 400 && !empty {
 		a.checkError(t, got)
 	}
-	a.api.check(t, method, path, got)
+	if err := a.api.Check(apitest.Exchange{Method: method, Path: path, Status: got.status, Header: got.header, Body: []byte(got.text)}); err != nil {
+		t.Error(err)
+	}
 }
 
 func (a *testAPI) checkError(t testing.TB, got answer) {

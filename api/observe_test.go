@@ -21,7 +21,7 @@ import (
 type stub func() error
 
 func (s stub) Create(context.Context, codes.ID, codes.Phone) (codes.Created, error) {
-	return codes.Created{}, s()
+	return codes.Created{Attempts: 1}, s()
 }
 
 func (s stub) Verify(context.Context, codes.ID, codes.Code) (codes.Outcome, error) {
@@ -29,7 +29,7 @@ func (s stub) Verify(context.Context, codes.ID, codes.Code) (codes.Outcome, erro
 }
 
 func (s stub) CreateOnce(context.Context, codes.Key, codes.ID, codes.Phone) (codes.Created, error) {
-	return codes.Created{}, s()
+	return codes.Created{Attempts: 1}, s()
 }
 
 func (s stub) VerifyOnce(context.Context, codes.Key, codes.ID, codes.Code) (codes.Outcome, error) {

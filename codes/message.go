@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf16"
 )
 
 // Template is the text of the SMS with places for the code and its
@@ -72,26 +71,4 @@ func (t Template) Render(code Code, org string, lifetime time.Duration) Text {
 		}
 	}
 	return Text(b.String())
-}
-
-// Segments returns how many messages the carrier bills for a text and whether
-// it goes out as plain ASCII, by Flowroute's rule: up to 160 ASCII characters
-// are one segment, a longer ASCII text has 140 to a segment, and any other
-// character makes the whole text UCS-2 with 70 UTF-16 units to a segment.
-// Source: Flowroute, "Message Length & Concatenation".
-func Segments(t Text) (n int, ascii bool) {
-	units := 0
-	ascii = true
-	for _, r := range string(t) {
-		ascii = ascii && r < 0x80
-		units += utf16.RuneLen(r)
-	}
-	switch {
-	case !ascii:
-		return (units + 69) / 70, false
-	case units <= 160:
-		return 1, true
-	default:
-		return (units + 139) / 140, true
-	}
 }

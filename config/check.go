@@ -9,10 +9,16 @@ import (
 // check looks at what several settings say together. A setting that is wrong
 // by itself is left alone: its problem is known already.
 func (l *loader) check(c *Config) {
+	given := false // something of the account
 	for _, s := range l.settings {
 		if s.required && !c.DebugMode && !l.isSet(s.key) && !l.wrong[s.key] {
-			l.bad(s.key, "", errors.New("is required; "+howToSet(s)+", or set DEBUG_MODE=true to try the service without an account"))
+			l.bad(s.key, "", errors.New("is required; "+howToSet(s)))
+		} else if s.required {
+			given = true
 		}
+	}
+	if !given {
+		l.hint = firstSteps
 	}
 	l.checkBaseURL(c)
 	if c.DebugMode && l.isSet(keyRedisURL) {
@@ -26,6 +32,13 @@ func (l *loader) check(c *Config) {
 	l.checkCodeSecret(c)
 	l.checkTestRecipients(c)
 }
+
+// firstSteps is for whoever has no account yet, or starts the program to see what it does.
+const firstSteps = `
+
+To try it without an account and without Redis:
+  sms-verification demo               shows one verification from end to end
+  DEBUG_MODE=true sms-verification    serves on 127.0.0.1:8000 and prints the messages`
 
 // checkReceipts: one of the two alone is more likely a mistake than a wish.
 func (l *loader) checkReceipts(c *Config) {

@@ -91,10 +91,13 @@ type Source struct {
 
 // Error lists everything that is wrong with the settings. Each problem names
 // its setting and says what to do; none repeats the value of a secret.
-type Error struct{ Problems []string }
+type Error struct {
+	Problems []string
+	hint     string
+}
 
-// Error returns the problems, one per line.
-func (e *Error) Error() string { return strings.Join(e.Problems, "\n") }
+// Error returns the problems, one per line, and for a first run what to try.
+func (e *Error) Error() string { return strings.Join(e.Problems, "\n") + e.hint }
 
 // Format masks the whole configuration under every verb: fmt would print the
 // secrets in unexported fields as they are.

@@ -30,6 +30,7 @@ type loader struct {
 	origins  map[string]string // of the settings that are not defaults
 	wrong    map[string]bool   // settings with a problem
 	problems []string
+	hint     string // for the end of the error
 }
 
 // Load reads, checks and returns the settings. Its error is an *[Error] with
@@ -53,7 +54,7 @@ func LoadAdminAddr(o Source) (string, error) {
 	l.read(o)
 	l.apply()
 	if l.problems != nil {
-		return "", &Error{l.problems}
+		return "", &Error{Problems: l.problems, hint: l.hint}
 	}
 	return c.AdminAddr, nil
 }
@@ -82,7 +83,7 @@ func (l *loader) finish(c *Config) error {
 	l.apply()
 	l.check(c)
 	if l.problems != nil {
-		return &Error{l.problems}
+		return &Error{Problems: l.problems, hint: l.hint}
 	}
 	return nil
 }

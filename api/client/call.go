@@ -52,15 +52,34 @@ func (c *Client) post(ctx context.Context, path, authID string, members map[stri
 	return c.call(ctx, http.MethodPost, c.endpoint.JoinPath(path), authID, body)
 }
 
-// call makes one request. The answer it returns without an error is a 200
-// and JSON; whether it says what it should is for the caller to see.
+// call makes a request, and repeats it as [WithRetries] allows. The answer it
+// returns without an error is a 200 and JSON; whether it says what it should is
+// for the caller to see.
 func (c *Client) call(ctx context.Context, method string, target *url.URL, authID string, body []byte) (*answer, error) {
 	if !utf8.ValidString(authID) {
 		// JSON would turn the invalid bytes of different ids into the same character.
-		return nil, &Error{Reason: InvalidAPIUsage, Message: "auth_id must be valid UTF-8", AttemptsLeft: -1}
+		return nil, refuse("auth_id must be valid UTF-8")
+	}
+	key, err := c.keyOf(method)
+	if err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
+	for repeats := 0; ; repeats++ {
+		a, err := c.once(ctx, method, target, key, body)
+		if err == nil || repeats >= c.retries {
+			return a, err
+		}
+		wait, may := pause(err, repeats)
+		if !may || !waitFor(ctx, wait) {
+			return nil, err
+		}
+	}
+}
+
+// once makes one request.
+func (c *Client) once(ctx context.Context, method string, target *url.URL, key string, body []byte) (*answer, error) {
 	var answered atomic.Bool
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotFirstResponseByte: func() { answered.Store(true) }})
 	req, err := http.NewRequestWithContext(traced, method, target.String(), bytes.NewReader(body))
@@ -71,6 +90,9 @@ func (c *Client) call(ctx context.Context, method string, target *url.URL, authI
 	req.Header.Set("Accept", "application/json")
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if key != "" {
+		req.Header.Set("Idempotency-Key", key)
 	}
 	res, err := c.http.Do(req)
 	if err != nil {

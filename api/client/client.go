@@ -18,6 +18,9 @@ type Client struct {
 	endpoint *url.URL
 	http     *http.Client
 	timeout  time.Duration
+	retries  int
+	key      string // of Idempotent, if keyed
+	keyed    bool
 	// authorize is a function because no way of printing a Client shows what
 	// a function holds.
 	authorize func(http.Header)
@@ -56,8 +59,8 @@ func WithHTTPClient(h *http.Client) Option {
 	}
 }
 
-// WithTimeout bounds every call, connect to answer, beside its context. The
-// default is 15s; less than the service may take can leave a call without its
+// WithTimeout bounds every call, connect to answer and with all its repeats,
+// beside its context. The default is 15s; less than the service may take can leave a call without its
 // answer though the SMS went out.
 func WithTimeout(d time.Duration) Option {
 	return func(c *Client) error {
@@ -65,6 +68,22 @@ func WithTimeout(d time.Duration) Option {
 			return errors.New("timeout: must be more than 0")
 		}
 		c.timeout = d
+		return nil
+	}
+}
+
+// WithRetries lets a call that brought no answer, or a [ServiceUnavailable], be
+// repeated up to n times, 0 to 10; without it nothing is repeated. Each call then
+// carries an Idempotency-Key, so that it has one effect however often it is
+// made. A repeat waits as long as the service asks it to, else a fraction of a
+// second that doubles, and is not begun if the wait would outlast the context or
+// [WithTimeout].
+func WithRetries(n int) Option {
+	return func(c *Client) error {
+		if n < 0 || n > maxRetries {
+			return fmt.Errorf("retries: must be 0 to %d", maxRetries)
+		}
+		c.retries = n
 		return nil
 	}
 }

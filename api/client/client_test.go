@@ -27,6 +27,7 @@ const (
 	created  = `{"message":"Success: Verification code created.","auth_id":"secret-id/ä&42","expires_in":3600,"attempts_left":3}`
 	verified = `{"authenticated":true,"auth_id":"secret-id/ä&42","message":"Success: Authorization code verified."}`
 	canceled = `{"message":"Success"}`
+	standing = `{"auth_id":"secret-id/ä&42","state":"failed","reason":"PhoneRejected","description":"d","attempts_left":2,"expires_in":90}`
 )
 
 // calls are the calls of a client, by the name their errors begin with.
@@ -83,6 +84,7 @@ func TestCallsThatWork(t *testing.T) {
 		{"create", "POST", "/", "", "application/json", map[string]string{"auth_id": testID, "recipient": testNumber}, created},
 		{"authenticate", "POST", "/verify", "", "application/json", map[string]string{"auth_id": testID, "code": testCode}, verified},
 		{"cancel", "DELETE", "/", testID, "", nil, canceled},
+		{"status", "GET", "/status", testID, "", nil, standing},
 	}
 	for _, prefix := range []string{"", "/", "/sms", "/sms/"} {
 		for _, tt := range tests {
@@ -253,6 +255,8 @@ func TestNewRefuses(t *testing.T) {
 		"no HTTP client":    {"http://127.0.0.1", client.WithHTTPClient(nil)},
 		"no timeout":        {"http://127.0.0.1", client.WithTimeout(0)},
 		"timeout below now": {"http://127.0.0.1", client.WithTimeout(-time.Second)},
+		"retries below 0":   {"http://127.0.0.1", client.WithRetries(-1)},
+		"endless retries":   {"http://127.0.0.1", client.WithRetries(11)},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -1,7 +1,7 @@
 // Package client calls the SMS verification service: it asks for a code to be
 // sent to a person's phone and checks what the person typed.
 //
-//	c, err := client.New("http://127.0.0.1:8000")
+//	c, err := client.New("http://127.0.0.1:8000", client.WithRetries(3))
 //	if err != nil {
 //		return err
 //	}
@@ -28,12 +28,22 @@
 //
 // # Repeating
 //
-// The client repeats nothing by itself and follows no redirect. A repeated
-// CreateAuth sends a second SMS, which makes the code of the first one wrong,
-// and takes a second place in the limits. A repeated AuthenticateCode spends a
-// second attempt, or answers [UnknownAuthID] if the first one was right and
-// only its answer was lost. So the decision is the application's; a person who
-// asks for a new code is the usual way.
+// Without [WithRetries] the client repeats nothing, and it never follows a
+// redirect. A call that is simply made again is a new one: a second CreateAuth
+// sends a second SMS, which makes the code of the first one wrong; a second
+// AuthenticateCode spends a second attempt, or answers [UnknownAuthID] if the
+// first one was right and only its answer was lost.
+//
+// With [WithRetries] each call carries a random Idempotency-Key, by which the
+// service knows it again for ten minutes and gives it the same answer. That is
+// also why it does no harm that net/http by itself sends a request with such a
+// key again when a connection breaks. Repeated are calls without an answer,
+// those answered [ServiceUnavailable], those still in progress, and those
+// answered 502, 503 or 504 by a proxy. Everything else is an answer that would
+// be the same again.
+//
+// [Client.Idempotent] takes a key of the application's own, for a call that must
+// have one effect even if the application is restarted in between.
 //
 // # The API key
 //

@@ -43,8 +43,9 @@ const (
 	// MethodNotAllowed: the route does not do that. Correct the endpoint.
 	MethodNotAllowed Reason = "MethodNotAllowed"
 
-	// IdempotencyConflict: an Idempotency-Key is used for another call or one
-	// still in progress. The client sends none: look at what adds it on the way.
+	// IdempotencyConflict: the key of [Client.Idempotent] was used with other
+	// arguments before (Status 422): use a new one for a new call. Or that call is
+	// still in progress (409): try again after RetryAfter.
 	IdempotencyConflict Reason = "IdempotencyConflict"
 
 	// RateLimited: a limit is reached, and Limit names it. Nothing was sent.

@@ -2,10 +2,12 @@ package client_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"time"
 
 	"github.com/flowroute/sms-verification/api/client"
@@ -116,9 +118,13 @@ func ExampleClient_AuthenticateCode() {
 	// Verified.
 }
 
-// fakeService gives the answers one after the other.
+// fakeService gives the answers one after the other. In them %s is the auth_id.
 func fakeService(answers ...string) *httptest.Server {
-	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var request struct {
+			AuthID string `json:"auth_id"`
+		}
+		_ = json.NewDecoder(r.Body).Decode(&request)
 		var status int
 		_, _ = fmt.Sscan(answers[0], &status)
 		if status == http.StatusTooManyRequests {
@@ -126,7 +132,7 @@ func fakeService(answers ...string) *httptest.Server {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
-		_, _ = fmt.Fprintln(w, answers[0][len("200 "):])
+		_, _ = fmt.Fprintln(w, strings.ReplaceAll(answers[0][len("200 "):], "%s", request.AuthID))
 		answers = answers[1:]
 	}))
 }

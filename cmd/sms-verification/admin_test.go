@@ -46,8 +46,13 @@ func TestAdmin(t *testing.T) {
 			}
 		}
 	}
-	if a := create(t, p.Admin, "a", "12065550142"); a.status != 404 {
-		t.Errorf("the API on the admin address: %d %s", a.status, a.raw)
+	// Not through testClient: the description is that of the public address.
+	res, err := http.Post(p.Admin+"/", "application/json", strings.NewReader(`{"auth_id":"a","recipient":"12065550142"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _ = res.Body.Close(); res.StatusCode != 404 {
+		t.Errorf("the API on the admin address: %d", res.StatusCode)
 	}
 }
 

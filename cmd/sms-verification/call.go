@@ -15,15 +15,17 @@ import (
 // apiKeyVariable names the environment variable with the key for send and verify.
 const apiKeyVariable = "SMS_VERIFICATION_API_KEY"
 
+const defaultEndpoint = "http://127.0.0.1:8000"
+
 type callFlags struct {
 	endpoint string
 	json     bool
 }
 
 func (f *callFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.endpoint, "endpoint", "http://127.0.0.1:8000", "address of the running service")
+	cmd.Flags().StringVar(&f.endpoint, "endpoint", defaultEndpoint, "address of the running service")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the answer as JSON")
-	cmd.Long = cmd.Short + ".\n\nThe API key, where the service wants one, is read from " + apiKeyVariable + "."
+	cmd.Long = cmd.Short + ".\n\nOn a terminal it asks for the arguments that are missing. The API key, where the service wants one,\nis read from " + apiKeyVariable + "."
 }
 
 func (f *callFlags) client() (*client.Client, error) {
@@ -40,11 +42,14 @@ func sendCommand() *cobra.Command {
 		Use:     "send AUTH_ID RECIPIENT",
 		Short:   "Asks a running service to text a code",
 		Example: "  sms-verification send signup-1 12065551234",
-		Args:    usage(cobra.ExactArgs(2)),
 	}
 	flags.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := flags.client()
+		if err != nil {
+			return err
+		}
+		args, err = askFor(cmd, args, "AUTH_ID, any name for this verification", "RECIPIENT, 1 and ten digits")
 		if err != nil {
 			return err
 		}
@@ -57,8 +62,12 @@ func sendCommand() *cobra.Command {
 				"auth_id": auth.AuthID, "expires_in": int64(auth.ExpiresIn.Seconds()), "attempts_left": auth.AttemptsLeft,
 			})
 		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "Sent. The code is valid for %s and %d wrong tries.\nNext: sms-verification verify %s CODE\n",
-			auth.ExpiresIn, auth.AttemptsLeft, auth.AuthID)
+		at := ""
+		if flags.endpoint != defaultEndpoint {
+			at = " --endpoint " + flags.endpoint
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "Sent. The code is valid for %s and %d wrong tries.\nNext: sms-verification verify %s CODE%s\n",
+			auth.ExpiresIn, auth.AttemptsLeft, auth.AuthID, at)
 		return err
 	}
 	return cmd
@@ -70,11 +79,14 @@ func verifyCommand() *cobra.Command {
 		Use:     "verify AUTH_ID CODE",
 		Short:   "Asks a running service whether a code is right; exit status 1 if it is not",
 		Example: "  sms-verification verify signup-1 0042",
-		Args:    usage(cobra.ExactArgs(2)),
 	}
 	flags.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := flags.client()
+		if err != nil {
+			return err
+		}
+		args, err = askFor(cmd, args, "AUTH_ID, as it was sent under", "CODE, from the SMS")
 		if err != nil {
 			return err
 		}
@@ -90,28 +102,67 @@ func verifyCommand() *cobra.Command {
 	return cmd
 }
 
-// explain says what the service said, to the person at the shell.
+// explain says what the service said, and what to do about it, to the person
+// at the shell; as JSON all of it, also that there was no answer.
 func (f *callFlags) explain(out io.Writer, err error) error {
-	var answer *client.Error
-	if !errors.As(err, &answer) {
-		return err
-	}
+	answer := &client.Error{Message: err.Error(), AttemptsLeft: -1}
+	answered := errors.As(err, &answer)
 	if f.json {
-		body := map[string]any{"status": answer.Status, "reason": answer.Reason, "message": answer.Message}
-		if answer.AttemptsLeft >= 0 {
-			body["attempts_left"] = answer.AttemptsLeft
-		}
-		if answer.RetryAfter > 0 {
-			body["retry_after"] = int64(answer.RetryAfter.Seconds())
-		}
-		if err := printJSON(out, body); err != nil {
+		if err := printJSON(out, membersOf(answer)); err != nil {
 			return err
 		}
 	}
-	if answer.Reason == client.InvalidAPIUsage {
+	switch next := f.next(answer); {
+	case !answered:
+		return fmt.Errorf("%w\nNo answer from %s. Is the service running there? --endpoint names another; "+
+			"DEBUG_MODE=true sms-verification starts one to try, without an account", err, f.endpoint)
+	case answer.Reason == client.InvalidAPIUsage:
 		return errors.New(answer.Message) // names the argument and the rule
+	case next != "":
+		return fmt.Errorf("%w\n%s", err, next)
 	}
 	return err
+}
+
+// membersOf an answer that is not the one asked for.
+func membersOf(e *client.Error) map[string]any {
+	members := map[string]any{"status": e.Status, "reason": e.Reason, "message": e.Message}
+	if e.AttemptsLeft >= 0 {
+		members["attempts_left"] = e.AttemptsLeft
+	}
+	if e.RetryAfter > 0 {
+		members["retry_after"] = int64(e.RetryAfter.Seconds())
+	}
+	if e.Limit != "" {
+		members["limit"] = e.Limit
+	}
+	if e.RequestID != "" {
+		members["request_id"] = e.RequestID
+	}
+	return members
+}
+
+// next is what to do about a refusal, where its own text does not say it.
+func (f *callFlags) next(e *client.Error) string {
+	switch e.Reason {
+	case client.UnknownAuthID, client.ExpiredAuthCode, client.InvalidAuthCode:
+		if e.AttemptsLeft > 0 {
+			return ""
+		}
+		return "Ask for a new code: sms-verification send AUTH_ID RECIPIENT"
+	case client.Unauthorized:
+		return "Set " + apiKeyVariable + " to a key of this service; sms-verification keys new makes one."
+	case client.RecipientNotAllowed:
+		return "ALLOWED_PREFIXES and BLOCKED_PREFIXES of the service say which numbers are."
+	case client.MessageRejected:
+		return "Check the number; the service's log has what Flowroute said."
+	case client.InternalError, client.MessageUnconfirmed:
+		return "The service's log tells more."
+	case client.NotFound, client.MethodNotAllowed, "":
+		return "Is " + f.endpoint + " this service? --endpoint names another."
+	default:
+		return ""
+	}
 }
 
 func printJSON(out io.Writer, v any) error {

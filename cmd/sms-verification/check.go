@@ -3,22 +3,42 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/flowroute/sms-verification/codes"
 	"github.com/flowroute/sms-verification/config"
 	"github.com/flowroute/sms-verification/redisstore"
 	"github.com/flowroute/sms-verification/redisstore/embedded"
 )
 
-func checkCommand(cmd *cobra.Command, _ []string) error {
+func checkCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Checks the settings and Redis, and says what they are worth; sends nothing",
+		Args:  usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			print := printReport
+			if asJSON {
+				print = func(out io.Writer, r *report) error { return printJSON(out, r) }
+			}
+			return check(cmd, print)
+		},
+	}
+	config.Flags(cmd.Flags())
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the findings as JSON")
+	return cmd
+}
+
+func check(cmd *cobra.Command, print func(io.Writer, *report) error) error {
+	out := cmd.OutOrStdout()
 	cfg, err := settings(cmd)
+	var wrong *config.Error
+	if errors.As(err, &wrong) {
+		return errors.Join(err, print(out, &report{Problems: wrong.Problems, Warnings: []string{}}))
+	}
 	if err != nil {
 		return err
 	}
@@ -31,19 +51,16 @@ func checkCommand(cmd *cobra.Command, _ []string) error {
 	}
 	traces.Close()
 
-	out := cmd.OutOrStdout()
-	_, _ = fmt.Fprintln(out, "Settings: fine")
-	reportMessage(out, cfg)
-	reportOdds(out, cfg)
-	warnings := append(cfg.Warnings(), weakCodes(cfg)...)
+	r := newReport(cfg)
 	more, redisErr := checkRedis(cmd.Context(), cfg)
-	if redisErr == nil {
-		_, _ = fmt.Fprintln(out, "Redis: reached, every script ran")
-	} else {
-		_, _ = fmt.Fprintln(out, "Redis: CANNOT BE USED:", redisErr)
+	r.Warnings = append(r.Warnings, more...)
+	r.Redis, r.OK = "fine", redisErr == nil
+	if redisErr != nil {
+		r.Redis = redisErr.Error()
+		r.Problems = append(r.Problems, "Redis cannot be used: "+r.Redis)
 	}
-	for _, w := range append(warnings, more...) {
-		_, _ = fmt.Fprintln(out, "Warning:", w)
+	if err := print(out, r); err != nil {
+		return err
 	}
 	if redisErr != nil {
 		return errors.New("check: Redis cannot be used; see REDIS_URL, REDIS_MODE and the permissions of its user")
@@ -77,28 +94,6 @@ func checkRedis(ctx context.Context, cfg *config.Config) (warnings []string, err
 		return nil, nil // what it keeps is gone with the process anyway
 	}
 	return store.Inspect(ctx), nil
-}
-
-func reportMessage(out io.Writer, cfg *config.Config) {
-	code := codes.Code(strings.Repeat("0", cfg.CodeLength))
-	text := cfg.AuthMessage.Render(code, cfg.OrgName, cfg.CodeExpiration)
-	n, ascii := codes.Segments(text)
-	encoding := "ASCII"
-	if !ascii {
-		encoding = "UCS-2, because of a character that is not ASCII"
-	}
-	_, _ = fmt.Fprintf(out, "Message: %d segment(s), %s\n", n, encoding)
-}
-
-// reportOdds tells what the limits are worth against guessing.
-func reportOdds(out io.Writer, cfg *config.Config) {
-	guesses := codes.MaxGuessesPerDay(limitsOf(cfg), cfg.RetriesAllowed, cfg.CodeExpiration)
-	_, _ = fmt.Fprintf(out, "Guessing: %d digit(s), %d wrong codes per entry, at most %s compared per number and day\n",
-		cfg.CodeLength, cfg.RetriesAllowed, strconv.FormatFloat(guesses, 'f', -1, 64))
-	for _, numbers := range []float64{1, 1_000, 10_000, 100_000} {
-		_, _ = fmt.Fprintf(out, "  chance to guess one code in a day, over %6.0f number(s): %.2g\n",
-			numbers, codes.Odds(cfg.CodeLength, guesses*numbers))
-	}
 }
 
 // weakCodes says where the settings fall short of the standards.

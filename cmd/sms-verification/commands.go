@@ -14,11 +14,10 @@ func rootCommand() *cobra.Command {
 		Short: "Texts one-time codes through Flowroute and checks them",
 		Long: "Texts one-time codes through Flowroute and checks them.\n\n" +
 			"Without a command it serves. Settings come from flags, the environment, credentials.yaml and config.yaml.",
-		Args:              usage(cobra.NoArgs),
-		RunE:              serveCommand,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Args:          usage(cobra.NoArgs),
+		RunE:          serveCommand,
+		SilenceErrors: true,
+		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	config.Flags(root.Flags())
@@ -31,15 +30,7 @@ func rootCommand() *cobra.Command {
 	}
 	config.Flags(serve.Flags())
 
-	check := &cobra.Command{
-		Use:   "check",
-		Short: "Checks the settings and Redis, and says what they are worth; sends nothing",
-		Args:  usage(cobra.NoArgs),
-		RunE:  checkCommand,
-	}
-	config.Flags(check.Flags())
-
-	root.AddCommand(serve, check, healthcheckCommand(), demoCommand(), sendCommand(), verifyCommand(), topCommand(), simCommand(), keysCommand(), versionCommand())
+	root.AddCommand(serve, checkCommand(), healthcheckCommand(), demoCommand(), sendCommand(), verifyCommand(), topCommand(), simCommand(), keysCommand(), versionCommand())
 	return root
 }
 

@@ -106,7 +106,7 @@ func TestUsage(t *testing.T) {
 		"demo --org-name x":          "unknown flag: --org-name",
 		"serve --code-length":        "flag needs an argument",
 		"flowroute-sim --rate many":  "invalid argument",
-		"send only-id":               "accepts 2 arg(s), received 1",
+		"send only-id":               "accepts 2 arg(s), received 1; write sms-verification send AUTH_ID RECIPIENT",
 		"verify a 1 surplus":         "accepts 2 arg(s), received 3",
 		"send a 1 --endpoint ftp://": "endpoint",
 		"top --bogus":                "unknown flag: --bogus",
@@ -206,6 +206,9 @@ func TestSendAndVerify(t *testing.T) {
 	code := codeShown(t, p, 1)
 	_, errOut := run(1, withKey, "verify", "signup-1", otherCode(code))
 	contains(t, "a wrong code", errOut, "wrong code", "2 attempts left")
+	if strings.Contains(errOut, "new code") {
+		t.Errorf("led away from the attempts that are left: %s", errOut)
+	}
 	out, _ = run(1, withKey, "verify", "signup-1", otherCode(code), "--json")
 	var body struct {
 		Reason       string

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowroute/sms-verification/api/apitest"
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
@@ -278,7 +279,20 @@ func request(method, url, body string, headers ...string) (*answer, error) {
 	return a, err
 }
 
-var testClient = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 200}}
+// testClient fails a request whose answer openapi.yaml does not tell of.
+var testClient = &http.Client{Transport: described(&http.Transport{MaxIdleConnsPerHost: 200})}
+
+func described(next http.RoundTripper) http.RoundTripper {
+	text, err := os.ReadFile("../../api/openapi.yaml")
+	if err != nil {
+		panic(err)
+	}
+	description, err := apitest.New(text)
+	if err != nil {
+		panic(err)
+	}
+	return description.Transport(next)
+}
 
 func do(t testing.TB, method, url, body string, headers ...string) *answer {
 	t.Helper()

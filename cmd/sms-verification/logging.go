@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/term"
 )
 
 // lineWriter passes lines on to a writer from a goroutine of its own. A writer
@@ -100,14 +102,10 @@ func newLogs(out io.Writer, level slog.Level, text bool) *logs {
 	return l
 }
 
-// isTerminal tells whether somebody looks at what is written there.
-func isTerminal(out io.Writer) bool {
-	file, ok := out.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+// isTerminal tells whether somebody sits at the stream of a command.
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 // Close passes on what is still to be written; see lineWriter.

@@ -50,6 +50,7 @@
 //	15005550112  before the message is answered
 //	15005550113  with members that nobody knows
 //	15005550114  rejected, flat, each twice, before the message is answered
+//
 // In debug mode, and not here, the service itself acts out two more:
 // 15005550090 has reached a limit, and the code of 15005550091 has expired
 // when the answer comes, a second later.

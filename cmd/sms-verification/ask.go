@@ -1,0 +1,55 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// askFor returns a command's arguments. Those that are missing it asks for by
+// their descriptions, if there is somebody at a terminal; else that is a usage
+// error. It asks on stderr: stdout is for the answer.
+func askFor(cmd *cobra.Command, args []string, descriptions ...string) ([]string, error) {
+	if len(args) >= len(descriptions) || !isTerminal(cmd.InOrStdin()) {
+		if err := cobra.ExactArgs(len(descriptions))(cmd, args); err != nil {
+			return nil, usageError{fmt.Errorf("%w; write %s", err, cmd.UseLine())}
+		}
+		return args, nil
+	}
+	lines := bufio.NewReader(cmd.InOrStdin())
+	for _, description := range descriptions[len(args):] {
+		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "%s: ", description)
+		line, err := readLine(cmd.Context(), lines)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("nothing was entered; write %s", cmd.UseLine())}
+		}
+		args = append(args, strings.TrimSpace(line))
+	}
+	return args, nil
+}
+
+// readLine reads a line that is not blank, unless the context ends first.
+func readLine(ctx context.Context, from *bufio.Reader) (string, error) {
+	type result struct {
+		line string
+		err  error
+	}
+	read := make(chan result, 1) // a read of a terminal cannot be called off; the process ends with it
+	go func() {
+		line, err := from.ReadString('\n')
+		read <- result{line, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case r := <-read:
+		if strings.TrimSpace(r.line) == "" {
+			return "", io.EOF
+		}
+		return r.line, r.err
+	}
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/config"
+)
+
+// report is what check finds. Its JSON is for programs: members are only added.
+type report struct {
+	OK       bool            `json:"ok"`
+	Problems []string        `json:"problems"` // that keep the service from working
+	Warnings []string        `json:"warnings"`
+	Message  *messageReport  `json:"message,omitempty"` // nil if the settings have problems, as the rest
+	Guessing *guessingReport `json:"guessing,omitempty"`
+	Redis    string          `json:"redis,omitempty"` // "fine", or why it cannot be used
+}
+
+// messageReport is the SMS with a sample code, and what it costs.
+type messageReport struct {
+	Text             string `json:"text"`
+	Segments         int    `json:"segments"`
+	Encoding         string `json:"encoding"`
+	StandardSegments int    `json:"standard_segments"` // by the rule of the standards, which carriers may bill by
+	StandardEncoding string `json:"standard_encoding"`
+}
+
+// guessingReport is what the limits are worth against guessing.
+type guessingReport struct {
+	Digits        int      `json:"digits"`
+	WrongPerEntry int64    `json:"wrong_codes_per_entry"`
+	WrongPerDay   *float64 `json:"wrong_codes_per_number_and_day"` // null: without bound
+	Odds          []odds   `json:"odds"`
+}
+
+// odds are the chance to guess one code in a day, with so many numbers to try.
+type odds struct {
+	Numbers     int     `json:"numbers"`
+	Probability float64 `json:"probability"`
+}
+
+// newReport tells of the settings.
+func newReport(cfg *config.Config) *report {
+	text, code := sampleMessage(cfg)
+	return &report{
+		Problems: []string{},
+		Warnings: append(append(cfg.Warnings(), codes.ReviewMessage(text, code)...), weakCodes(cfg)...),
+		Message:  newMessageReport(text),
+		Guessing: newGuessingReport(cfg),
+	}
+}
+
+func sampleMessage(cfg *config.Config) (codes.Text, codes.Code) {
+	code := codes.Code(strings.Repeat("4903716258", cfg.CodeLength/10+1)[:cfg.CodeLength])
+	return cfg.AuthMessage.Render(code, cfg.OrgName, cfg.CodeExpiration), code
+}
+
+func newMessageReport(text codes.Text) *messageReport {
+	m := &messageReport{Text: string(text), Encoding: "UCS-2", StandardEncoding: "UCS-2"}
+	var ascii, gsm bool
+	if m.Segments, ascii = codes.Segments(text); ascii {
+		m.Encoding = "ASCII"
+	}
+	if m.StandardSegments, gsm = codes.StandardSegments(text); gsm {
+		m.StandardEncoding = "GSM-7"
+	}
+	return m
+}
+
+func newGuessingReport(cfg *config.Config) *guessingReport {
+	guesses := codes.MaxGuessesPerDay(limitsOf(cfg), cfg.RetriesAllowed, cfg.CodeExpiration)
+	g := &guessingReport{Digits: cfg.CodeLength, WrongPerEntry: cfg.RetriesAllowed}
+	if !math.IsInf(guesses, 1) {
+		g.WrongPerDay = &guesses
+	}
+	for _, numbers := range []int{1, 1_000, 10_000, 100_000} {
+		g.Odds = append(g.Odds, odds{numbers, codes.Odds(cfg.CodeLength, guesses*float64(numbers))})
+	}
+	return g
+}
+
+// printReport prints a report for people. Problems of the settings are not in
+// it: they are the command's error.
+func printReport(out io.Writer, r *report) error {
+	if r.Message == nil {
+		return nil
+	}
+	w := &strings.Builder{}
+	fmt.Fprintln(w, "Settings: fine")
+	fmt.Fprintf(w, "Message: %d segment(s), %s; by the standards %d, %s\n",
+		r.Message.Segments, r.Message.Encoding, r.Message.StandardSegments, r.Message.StandardEncoding)
+	w.WriteString(phoneView("1XXXXXXXXXX", r.Message.Text))
+	perDay := "+Inf"
+	if r.Guessing.WrongPerDay != nil {
+		perDay = strconv.FormatFloat(*r.Guessing.WrongPerDay, 'f', -1, 64)
+	}
+	fmt.Fprintf(w, "Guessing: %d digit(s), %d wrong codes per entry, at most %s compared per number and day\n",
+		r.Guessing.Digits, r.Guessing.WrongPerEntry, perDay)
+	for _, o := range r.Guessing.Odds {
+		fmt.Fprintf(w, "  chance to guess one code in a day, over %6d number(s): %.2g\n", o.Numbers, o.Probability)
+	}
+	if r.OK {
+		fmt.Fprintln(w, "Redis: reached, every script ran")
+	} else {
+		fmt.Fprintln(w, "Redis: CANNOT BE USED:", r.Redis)
+	}
+	for _, warning := range r.Warnings {
+		fmt.Fprintln(w, "Warning:", warning)
+	}
+	_, err := io.WriteString(out, w.String())
+	return err
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+
+	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
+	"github.com/flowroute/sms-verification/redisstore/redistest"
+)
+
+// terminal is a program with a person at it.
+type terminal struct {
+	*process
+	screen *safeBuffer
+	keys   io.Writer
+}
+
+// atTerminal starts the program on a pseudo terminal; what it writes to stdout
+// is kept apart, as in $(…).
+func atTerminal(t *testing.T, env []string, args ...string) *terminal {
+	t.Helper()
+	screen, tty, err := pty.Open()
+	if err != nil {
+		t.Skipf("no pseudo terminal here: %v", err)
+	}
+	p := prepare(t.TempDir(), env, args...)
+	p.cmd.Stdin, p.cmd.Stderr = tty, tty
+	p.start(t)
+	_ = tty.Close()
+	x := &terminal{process: p, screen: &safeBuffer{}, keys: screen}
+	go func() { _, _ = io.Copy(x.screen, screen) }() // ends with the terminal
+	t.Cleanup(func() { _ = screen.Close() })
+	return x
+}
+
+// answer waits for a question and types.
+func (x *terminal) answer(t *testing.T, question, text string) {
+	t.Helper()
+	eventually(t, 10*time.Second, question, func() bool { return strings.Contains(x.screen.String(), question) })
+	_, _ = io.WriteString(x.keys, text)
+}
+
+// TestAskedAtATerminal: send and verify ask for what is missing, and only that.
+func TestAskedAtATerminal(t *testing.T) {
+	t.Parallel()
+	p := serve(t, debugEnvironment())
+	send := atTerminal(t, nil, "send", "--json", "--endpoint", p.URL)
+	send.answer(t, "AUTH_ID", "signup-1\n")
+	send.answer(t, "RECIPIENT", "12065550142\n")
+	if status := send.exit(t, 10*time.Second); status != 0 || !strings.Contains(send.stdout.String(), `"auth_id":"signup-1"`) {
+		t.Errorf("send: status %d, stdout %q, screen %q", status, send.stdout, send.screen)
+	}
+	if out := send.stdout.String(); strings.Contains(out, "AUTH_ID") {
+		t.Errorf("a question in the answer: %q", out)
+	}
+	verify := atTerminal(t, nil, "verify", "signup-1", "--endpoint", p.URL)
+	verify.answer(t, "CODE", codeShown(t, p, 1)+"\n")
+	if status := verify.exit(t, 10*time.Second); status != 0 || strings.Contains(verify.screen.String(), "AUTH_ID") {
+		t.Errorf("verify: status %d, screen %q", status, verify.screen)
+	}
+	for what, keys := range map[string]string{"an empty line": "\n", "the end": "\x04"} {
+		x := atTerminal(t, nil, "send", "--endpoint", p.URL)
+		x.answer(t, "AUTH_ID", keys)
+		if status := x.exit(t, 10*time.Second); status != 2 {
+			t.Errorf("%s: status %d", what, status)
+		}
+		eventually(t, time.Second, "what to write", func() bool { return strings.Contains(x.screen.String(), "send AUTH_ID RECIPIENT") })
+	}
+}
+
+// TestErrorsSayWhatToDo names the next step for each refusal.
+func TestErrorsSayWhatToDo(t *testing.T) {
+	t.Parallel()
+	_, line := newKey(t, "shop")
+	p, closed := serve(t, debugEnvironment("BLOCKED_PREFIXES=premium", "SEND_LIMITS=1/1h")), serve(t, debugEnvironment("API_KEYS="+line))
+	for args, want := range map[string]string{
+		"verify never 1234 --endpoint " + p.URL:                   "Ask for a new code: sms-verification send",
+		"send a 19005550142 --endpoint " + p.URL:                  "ALLOWED_PREFIXES and BLOCKED_PREFIXES",
+		"send a 15005550422 --endpoint " + p.URL:                  "Check the number",
+		"send a 12065550142 --endpoint " + closed.URL:             "Set SMS_VERIFICATION_API_KEY",
+		"send a 12065550142 --endpoint " + p.URL + "/sms":         "--endpoint names another",
+		"send a 12065550142 --endpoint http://127.0.0.1:1":        "Is the service running there?",
+		"send a 12065550142 --json --endpoint http://127.0.0.1:1": "DEBUG_MODE=true",
+	} {
+		status, out, errOut := command(t, nil, strings.Fields(args)...)
+		if status != 1 {
+			t.Errorf("%s: status %d", args, status)
+		}
+		contains(t, args, errOut, want)
+		if isJSON := strings.Contains(args, "--json"); isJSON != json.Valid([]byte(out)) {
+			t.Errorf("%s: stdout %q", args, out)
+		}
+	}
+	create(t, p.URL, "a", anyone)
+	_, out, _ := command(t, nil, "send", "a", anyone, "--json", "--endpoint", p.URL)
+	contains(t, "a limit as JSON", out, `"limit":"SEND_LIMITS 1/1h"`, `"retry_after":3600`, `"reason":"RateLimited"`, `"status":429`, `"request_id":"`)
+}
+
+// TestFirstRun: who starts the program with nothing is led to what works.
+func TestFirstRun(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{nil, {"serve"}, {"check"}} {
+		status, out, errOut := command(t, nil, args...)
+		if status != 2 || out != "" {
+			t.Errorf("%v: status %d, stdout %q", args, status, out)
+		}
+		contains(t, "the first run", errOut, "FLOWROUTE_ACCESS_KEY: is required", "FLOWROUTE_SECRET_KEY: is required", "FLOWROUTE_NUMBER: is required",
+			"sms-verification demo", "DEBUG_MODE=true sms-verification", "without an account")
+		if n := strings.Count(errOut, "sms-verification demo"); n != 1 {
+			t.Errorf("%v: said %d times:\n%s", args, n, errOut)
+		}
+	}
+	_, _, errOut := command(t, complete("CODE_LENGTH=0"), "check")
+	if strings.Contains(errOut, "demo") {
+		t.Errorf("led away from a mistake:\n%s", errOut)
+	}
+}
+
+// TestCompletion: the scripts are ones that their shells accept, and the
+// program answers them.
+func TestCompletion(t *testing.T) {
+	t.Parallel()
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		status, script, errOut := command(t, nil, "completion", shell)
+		if status != 0 || errOut != "" || !strings.Contains(script, "sms-verification") {
+			t.Errorf("%s: status %d, stderr %q", shell, status, errOut)
+		}
+		if _, err := exec.LookPath(shell); err != nil {
+			continue
+		}
+		check := exec.Command(shell, "-n")
+		check.Stdin = strings.NewReader(script)
+		if out, err := check.CombinedOutput(); err != nil {
+			t.Errorf("%s does not accept its script: %v\n%s", shell, err, out)
+		}
+	}
+	for words, want := range map[string]string{"": "flowroute-sim", "se": "serve", "serve --code-": "--code-length", "keys ": "new"} {
+		_, out, _ := command(t, nil, append([]string{"__complete"}, strings.Split(words, " ")...)...)
+		contains(t, "completion of "+words, out, want)
+	}
+}
+
+// TestCheckJSON: the findings for programs, in whatever state the settings are.
+func TestCheckJSON(t *testing.T) {
+	t.Parallel()
+	read := func(status int, env ...string) (f report) {
+		t.Helper()
+		got, out, errOut := command(t, env, "check", "--json")
+		if err := json.Unmarshal([]byte(out), &f); err != nil || got != status || f.OK != (status == 0) {
+			t.Errorf("status %d, want %d: %s%s", got, status, out, errOut)
+		}
+		for _, list := range [][]string{f.Problems, f.Warnings} {
+			if list == nil {
+				t.Errorf("null for an empty list: %s", out)
+			}
+		}
+		if f.Guessing == nil {
+			f.Guessing, f.Message = &guessingReport{Odds: make([]odds, 4)}, &messageReport{}
+		}
+		return f
+	}
+	redis, sim := redistest.Server(t), startSimulator(t, flowroutetest.Options{})
+	f := read(0, environment(redis, sim, append(recommended(), "ORG_NAME=Café")...)...)
+	if len(f.Problems) != 0 || len(f.Warnings) != 1 || f.Redis != "fine" || *f.Guessing.WrongPerDay != 45 || len(f.Guessing.Odds) != 4 || f.Guessing.Odds[1].Numbers != 1000 ||
+		f.Guessing.Digits != 6 || f.Guessing.WrongPerEntry != 5 {
+		t.Errorf("recommended: %+v", f)
+	}
+	if m := f.Message; !regexp.MustCompile(`^\d{6}\nWelcome to Café! `).MatchString(m.Text) || m.Segments != 2 || m.Encoding != "UCS-2" ||
+		m.StandardSegments != 1 || m.StandardEncoding != "GSM-7" {
+		t.Errorf("message: %+v", m)
+	}
+	if f := read(0, environment(redis, sim)...); f.Guessing.WrongPerDay != nil || f.Guessing.Odds[0].Probability != 1 || len(f.Warnings) < 4 {
+		t.Errorf("without limits: %+v", f)
+	}
+	if f := read(1, complete("REDIS_URL=redis://127.0.0.1:1/0")...); len(f.Problems) != 1 || !strings.Contains(f.Redis, "connection refused") {
+		t.Errorf("no Redis: %+v", f)
+	}
+	if f := read(2, "CODE_LENGTH=0"); len(f.Problems) != 4 || f.Redis != "" {
+		t.Errorf("bad settings: %+v", f)
+	}
+}
+
+// TestCheckMessage: the SMS as it will look, and what is wrong with it.
+func TestCheckMessage(t *testing.T) {
+	t.Parallel()
+	for message, want := range map[string][]string{
+		"{code}\nHello": {"│ SMS to +1XXXXXXXXXX ", "│ 490371 ", "│ Hello ", "Message: 1 segment(s), ASCII; by the standards 1, GSM-7"},
+		"Don’t share {code}" + strings.Repeat(".", 60): {"Message: 2 segment(s), UCS-2; by the standards 2, UCS-2", "Warning: the message takes 2 segments because of ’ (U+2019)"},
+		"{code}\n@https://shop.example #{code}":        {"Warning: to be filled in by phones", "without https://"},
+	} {
+		_, out, _ := command(t, debugEnvironment("AUTH_MESSAGE="+message, "CODE_LENGTH=6"), "check")
+		contains(t, message, out, want...)
+	}
+}
