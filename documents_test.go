@@ -237,7 +237,7 @@ func (r *reader) inline(document string) {
 	for _, found := range regexp.MustCompile("`make ([a-z-]+)`").FindAllStringSubmatch(string(content), -1) {
 		r.mustExist("make " + found[1])
 	}
-	for _, found := range regexp.MustCompile("`go test[^`]*? (?:-run (\\w+) [^`]*)?\\./([a-z/]*)[^`]*`").FindAllStringSubmatch(string(content), -1) {
+	for _, found := range regexp.MustCompile("`go test[^`]*? (?:-run (\\w+) [^`]*)?\\./([a-z/-]*)[^`]*`").FindAllStringSubmatch(string(content), -1) {
 		files, err := filepath.Glob(filepath.Join(found[2], "*_test.go"))
 		named := found[1] == ""
 		for _, file := range files {
