@@ -2,8 +2,10 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -107,41 +109,40 @@ func (s *Store) Try(ctx context.Context, t codes.Try) (codes.Outcome, error) {
 	if err != nil {
 		return codes.Outcome{}, fmt.Errorf("redisstore: try: %w", err)
 	}
-	switch reply[0] {
-	case "right":
-		return compared(codes.Right, reply)
-	case "wrong":
-		return compared(codes.Wrong, reply)
-	case "expired":
-		return codes.Outcome{Status: codes.Expired}, nil
-	case "unknown":
-		return codes.Outcome{Status: codes.Unknown}, nil
+	answer, _ := reply[0].(string)
+	outcome, ok := outcomeFrom(answer)
+	if !ok {
+		return codes.Outcome{}, errors.New("redisstore: try: malformed answer")
 	}
-	return codes.Outcome{}, fmt.Errorf("redisstore: try: answer %q", reply[0])
+	return outcome, nil
 }
 
-// compared reads the reply {answer, attempts left, milliseconds, area, recipient}.
-func compared(status codes.Status, reply []any) (codes.Outcome, error) {
-	outcome := codes.Outcome{Status: status}
-	numbers := [3]int64{}
-	ok := len(reply) == 5
+// outcomeFrom reads an answer of the script try.
+func outcomeFrom(answer string) (o codes.Outcome, ok bool) {
+	status, answer, _ := strings.Cut(answer, " ")
+	switch status {
+	case "unknown":
+		return codes.Outcome{Status: codes.Unknown}, true
+	case "expired":
+		return codes.Outcome{Status: codes.Expired}, true
+	case "right":
+		o.Status = codes.Right
+	case "wrong":
+		o.Status = codes.Wrong
+	default:
+		return o, false
+	}
+	var numbers [3]int64 // attempts left, milliseconds, area
+	var err error
 	for i := range numbers {
-		if ok {
-			text, _ := reply[i+1].(string)
-			n, err := strconv.ParseInt(text, 10, 64)
-			numbers[i], ok = n, err == nil
+		var number string
+		number, answer, _ = strings.Cut(answer, " ")
+		if numbers[i], err = strconv.ParseInt(number, 10, 64); err != nil {
+			return o, false
 		}
 	}
-	if ok {
-		recipient, _ := reply[4].(string)
-		ok = copy(outcome.Recipient[:], recipient) == len(outcome.Recipient)
-	}
-	if !ok {
-		return codes.Outcome{}, fmt.Errorf("redisstore: try: malformed answer")
-	}
-	outcome.Left, outcome.Rest = numbers[0], time.Duration(numbers[1])*time.Millisecond
-	outcome.Area = codes.AreaNumber(numbers[2])
-	return outcome, nil
+	o.Left, o.Rest, o.Area = numbers[0], time.Duration(numbers[1])*time.Millisecond, codes.AreaNumber(numbers[2])
+	return o, copy(o.Recipient[:], answer) == len(answer) && len(answer) == len(o.Recipient)
 }
 
 // Delete removes an entry; see codes.Store.

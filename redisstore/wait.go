@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -23,7 +24,7 @@ func (s *Store) runAndWait(ctx context.Context, script *redis.Script, keys []str
 		conn := master.Conn()
 		defer func() { _ = conn.Close() }()
 		reply, err := script.Run(ctx, conn, keys, argv...).Slice()
-		if err != nil || len(reply) < 2 || reply[1] != "right" {
+		if err != nil || !isRight(reply) {
 			return reply, err
 		}
 		copies, err := conn.Wait(ctx, s.copies, waitTimeout).Result()
@@ -32,6 +33,15 @@ func (s *Store) runAndWait(ctx context.Context, script *redis.Script, keys []str
 		}
 		return reply, err
 	})
+}
+
+// isRight tells the answer "right" of the script try.
+func isRight(reply []any) bool {
+	if len(reply) < 2 {
+		return false
+	}
+	answer, _ := reply[1].(string)
+	return strings.HasPrefix(answer, "right ")
 }
 
 func (s *Store) masterOf(ctx context.Context, key string) (*redis.Client, error) {
