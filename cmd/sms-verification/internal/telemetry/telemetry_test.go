@@ -146,7 +146,6 @@ func TestTraceVariables(t *testing.T) {
 				t.Setenv(name, value)
 			}
 			traces, err := NewTraces(t.Context(), Build{}, slog.New(slog.NewTextHandler(io.Discard, nil)))
-			defer traces.Close()
 			if (err != nil) != (test.fail != "") || err != nil && (!strings.Contains(err.Error(), test.fail) || strings.Contains(err.Error(), "canary")) {
 				t.Fatalf("error %v, want one about %q", err, test.fail)
 			}
@@ -156,6 +155,7 @@ func TestTraceVariables(t *testing.T) {
 			if test.url == "" {
 				return
 			}
+			traces.Close()
 			if c, err := collectorFrom(func(name string) string { return test.env[name] }); err != nil || c.url != test.url {
 				t.Errorf("to %s, %v; want %s", c.url, err, test.url)
 			}
