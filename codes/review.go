@@ -93,7 +93,7 @@ func reviewRetriever(text string) (warnings []string) {
 	last := text[strings.LastIndexAny(text, " \n")+1:]
 	isHash := appHash.MatchString(last)
 	alone := strings.HasSuffix(text, "\n"+last)
-	if !strings.HasPrefix(text, "<#>") && !(isHash && alone) {
+	if !strings.HasPrefix(text, "<#>") && (!isHash || !alone) {
 		return nil
 	}
 	if !isHash {
