@@ -38,6 +38,7 @@ var only = map[string][]string{
 	"github.com/redis/go-redis":          {"redisstore", "redisstore/redistest"},
 	"github.com/alicebob/miniredis":      {"redisstore/embedded"},
 	"github.com/labstack/echo":           {"api"},
+	"go.opentelemetry.io/":               {"cmd/sms-verification/internal/telemetry"},
 	"github.com/prometheus/client_golan": {"api", "cmd/sms-verification", "cmd/sms-verification/internal/telemetry"},
 	"github.com/prometheus/client_model": {"cmd/sms-verification/internal/top"},
 	"github.com/prometheus/common":       {"cmd/sms-verification/internal/top"},

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"runtime"
 	"runtime/debug"
@@ -28,8 +29,29 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		if failed != nil && failed.body.Limit != "" {
 			s.funnel.limits.WithLabelValues(failed.body.Limit).Inc()
 		}
-		s.recorder.record(c, failed, "", time.Since(begun))
+		s.recorder.record(c, failed, time.Since(begun))
 		return nil
+	}
+}
+
+// trace gives every request a span, but those for health: nobody asks what
+// became of them.
+func (s *Server) trace(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if levelOf(c) == slog.LevelDebug {
+			return next(c)
+		}
+		route := routeOf(c)
+		if c.Path() == "" {
+			route = "unknown"
+		}
+		ctx, id, end := s.Trace(c.Request(), route)
+		c.SetRequest(c.Request().WithContext(ctx))
+		n := noteOf(c)
+		n.traceID = id
+		err := next(c)
+		end(c.Response().Status, string(n.reason), n.caller)
+		return err
 	}
 }
 

@@ -18,6 +18,8 @@ type note struct {
 	caller    string
 	recipient codes.Digest // zero if it is not known
 	ends      string       // last two digits of the number, of a create
+	reason    Reason       // of an error
+	traceID   string
 }
 
 const noteKey = "note"
@@ -75,8 +77,12 @@ func newRecorder(o Options) *recorder {
 }
 
 // record measures a request, and writes its line unless it is one of too many.
-func (r *recorder) record(c echo.Context, failed *failure, traceID string, took time.Duration) {
-	n, k := noteOf(c), kindOf(c, failed)
+func (r *recorder) record(c echo.Context, failed *failure, took time.Duration) {
+	n := noteOf(c)
+	if failed != nil {
+		n.reason = failed.body.Reason
+	}
+	k := kindOf(c, n)
 	m := r.measures(k)
 	m.count.Inc()
 	m.duration.Observe(took.Seconds())
@@ -105,7 +111,7 @@ func (r *recorder) record(c echo.Context, failed *failure, traceID string, took 
 			attrs = append(attrs, slog.String(name, value))
 		}
 	}
-	add("trace_id", traceID)
+	add("trace_id", n.traceID)
 	add("caller", k.caller)
 	if n.recipient != (codes.Digest{}) {
 		add("recipient", r.hasher.Pseudonym(n.recipient))
@@ -143,11 +149,8 @@ func (r *recorder) measures(k kind) measures {
 
 // kindOf never looks at the path itself: that may hold anything, and there
 // are too many of them.
-func kindOf(c echo.Context, failed *failure) kind {
-	k := kind{status: c.Response().Status, caller: noteOf(c).caller}
-	if failed != nil {
-		k.reason = failed.body.Reason
-	}
+func kindOf(c echo.Context, n *note) kind {
+	k := kind{status: c.Response().Status, reason: n.reason, caller: n.caller}
 	if k.status != http.StatusNotFound {
 		k.method, k.path = methodOf(c.Request().Method), c.Path()
 	}

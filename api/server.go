@@ -43,7 +43,10 @@ type Options struct {
 	Registerer     prometheus.Registerer
 	Lifetime       time.Duration // of the entries that Service makes
 	MaxInFlight    int           // creates, and checks, that run at a time; 0 is no limit
-	LogRate        int           // lines of ordinary requests that are logged in a second; 0 is no limit
+	// Trace begins the span of a request, under the context it returns, and
+	// tells the id of its trace; end is called with the answer. Nil traces nothing.
+	Trace   func(r *http.Request, route string) (ctx context.Context, id string, end func(status int, reason, caller string))
+	LogRate int // lines of ordinary requests that are logged in a second; 0 is no limit
 }
 
 // Server answers requests.
@@ -77,7 +80,7 @@ func callersOf(keys []Key) []string {
 
 // Handler returns the public API.
 func (s *Server) Handler() http.Handler {
-	e := s.echo()
+	e := s.echo(s.Trace != nil)
 	e.POST("/", s.create, s.authenticate)
 	e.GET("/", s.verifyQuery, s.authenticate)
 	e.DELETE("/", s.cancel, s.authenticate)
@@ -92,7 +95,7 @@ func (s *Server) Handler() http.Handler {
 // Admin returns what only the operator may see: health, and the handlers in
 // extra by their paths.
 func (s *Server) Admin(extra map[string]http.Handler) http.Handler {
-	e := s.echo()
+	e := s.echo(false)
 	for path, h := range extra {
 		e.Any(path, echo.WrapHandler(h))
 	}
@@ -100,9 +103,12 @@ func (s *Server) Admin(extra map[string]http.Handler) http.Handler {
 	return e
 }
 
-func (s *Server) echo() *echo.Echo {
+func (s *Server) echo(traced bool) *echo.Echo {
 	e := echo.New()
 	e.HTTPErrorHandler = func(error, echo.Context) {} // observe has answered every error
+	if traced {
+		e.Use(s.trace)
+	}
 	e.Use(s.observe, wholeServer)
 	return e
 }

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
-	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,6 +26,7 @@ import (
 type app struct {
 	cfg     *config.Config
 	log     *logs
+	traces  *telemetry.Traces // nil if nobody wants them
 	state   state
 	store   *redisstore.Store
 	sender  *flowroute.Client
@@ -38,8 +38,8 @@ type app struct {
 }
 
 // newApp wires the service and opens its listeners. Redis need not be there yet.
-func newApp(cfg *config.Config, log *logs, phone io.Writer) (*app, error) {
-	a := &app{cfg: cfg, log: log, failed: make(chan error, 2)}
+func newApp(cfg *config.Config, log *logs, traces *telemetry.Traces, phone io.Writer) (*app, error) {
+	a := &app{cfg: cfg, log: log, traces: traces, failed: make(chan error, 2)}
 	if err := a.wire(phone); err != nil {
 		a.close()
 		return nil, err
@@ -76,12 +76,12 @@ func (a *app) wire(phone io.Writer) (err error) {
 	}
 	hasher, previous := hashersOf(cfg)
 	registry := a.registry(rules)
-	store, sender := telemetry.NewStore(a.store, registry), telemetry.NewSender(a.sender, registry)
+	store, sender := telemetry.NewStore(a.store, registry, a.traces), telemetry.NewSender(a.sender, registry, a.traces)
 	service := codes.NewService(rules, hasher, previous, store, store, sender)
 	// The longest create: its turn, its send with what comes before it is
 	// tried again, and Redis before and after.
 	longest := 2*cfg.FlowrouteMaxWait + cfg.FlowrouteTimeout + 3*time.Second
-	server := api.New(api.Options{
+	options := api.Options{
 		Service:        codes.NewOnce(service, store, longest),
 		State:          &a.state,
 		Keys:           keysOf(cfg),
@@ -93,7 +93,11 @@ func (a *app) wire(phone io.Writer) (err error) {
 		Lifetime:       cfg.CodeExpiration,
 		MaxInFlight:    cfg.MaxInFlight,
 		LogRate:        cfg.LogRate,
-	})
+	}
+	if a.traces != nil {
+		options.Trace = a.traces.Request
+	}
+	server := api.New(options)
 	if a.public, err = a.listen(cfg.ListenAddr, server.Handler()); err != nil {
 		return fmt.Errorf("LISTEN_ADDR: %w", err)
 	}
@@ -108,8 +112,7 @@ func (a *app) wire(phone io.Writer) (err error) {
 
 // registry returns the registry of metrics, with those of the process.
 func (a *app) registry(rules codes.Rules) *prometheus.Registry {
-	v, c := buildOf()
-	r := telemetry.NewRegistry(telemetry.Build{Version: v, Commit: c, GoVersion: runtime.Version()})
+	r := telemetry.NewRegistry(build())
 	limits := limitsOf(a.cfg)
 	telemetry.RegisterSettings(r, rules, limits)
 	telemetry.RegisterReady(r, a.state.Ready)

@@ -25,6 +25,11 @@ func checkCommand(cmd *cobra.Command, _ []string) error {
 	logs := newLogs(cmd.ErrOrStderr(), cfg.LogLevel, false)
 	defer logs.Close()
 	redisstore.LogTo(logs.Logger)
+	traces, err := newTraces(cmd.Context(), logs)
+	if err != nil {
+		return err
+	}
+	traces.Close()
 
 	out := cmd.OutOrStdout()
 	_, _ = fmt.Fprintln(out, "Settings: fine")

@@ -45,7 +45,7 @@ func demo(ctx context.Context, keep bool, out, errOut io.Writer) error {
 	phone := make(demoPhone, 16)
 	logs := newLogs(errOut, slog.LevelWarn, isTerminal(errOut))
 	defer logs.Close()
-	a, err := newApp(cfg, logs, io.MultiWriter(out, phone))
+	a, err := newApp(cfg, logs, nil, io.MultiWriter(out, phone))
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,7 +24,7 @@ func TestNothingLeaks(t *testing.T) {
 		password   = "redis-password-77"
 	)
 	redis := redistest.Server(t, "user app on >"+password+" ~* +@all")
-	sim := startSimulator(t, flowroutetest.Options{})
+	sim, traces := startSimulator(t, flowroutetest.Options{}), startCollector(t)
 	const prefix = "leak:"
 	env := environment(redis, sim,
 		"REDIS_URL=redis://app:"+password+"@"+redis.Addr+"/0",
@@ -31,7 +32,7 @@ func TestNothingLeaks(t *testing.T) {
 		"CODE_LENGTH=12", // long enough not to turn up by chance
 		fmt.Sprintf("API_KEYS=shop:%x", sha256.Sum256([]byte(apiKey))),
 		"SEND_LIMITS=3/1h", "GUESS_LIMITS=9/1h", "SEND_LIMITS_TOTAL=50/1h", "FLOWROUTE_RATE=50", "CODE_EXPIRATION=2",
-		"FLOWROUTE_TIMEOUT=1s", "BLOCKED_PREFIXES=1900")
+		"FLOWROUTE_TIMEOUT=1s", "BLOCKED_PREFIXES=1900", "OTEL_EXPORTER_OTLP_ENDPOINT="+traces.URL)
 	p := serveReady(t, env)
 	auth := "Authorization: Bearer " + apiKey
 
@@ -62,11 +63,11 @@ func TestNothingLeaks(t *testing.T) {
 	say(create(t, p.URL, authID, "12065550144", auth))
 	say(verify(t, p.URL, authID, codeSent(t, sim, "12065550144"), auth))
 	dump += redis.Dump(t, prefix)
-	metrics := get(t, p.Admin+"/metrics").raw
 	_, picture, _ := command(t, nil, "top", "--once", p.Admin)
 	redis.Signal(syscall.SIGKILL)
 	say(verify(t, p.URL, authID, code, auth))
 	say(create(t, p.URL, authID, anyone, auth))
+	metrics := get(t, p.Admin+"/metrics").raw
 	p.signal(syscall.SIGTERM)
 	p.exit(t, 20*time.Second)
 
@@ -82,16 +83,21 @@ func TestNothingLeaks(t *testing.T) {
 		"number unconfirmed": "15005550004", "national number": anyone[1:],
 	} {
 		for where, text := range map[string]string{
-			"log": p.stderr.String(), "stdout": p.stdout.String(), "Redis": dump, "metrics": metrics, "top": picture, "an answer": bodies,
+			"log": p.stderr.String(), "stdout": p.stdout.String(), "Redis": dump, "metrics": metrics, "top": picture, "traces": traces.all.String(), "an answer": bodies,
 		} {
 			if strings.Contains(text, secret) {
 				t.Errorf("%s in %s", what, where)
 			}
 		}
 	}
+	// What stands for a number in the log leads to nothing in Redis.
+	followed := regexp.MustCompile(`"recipient":"([0-9a-f]{10})","recipient_ends":"42"`).FindStringSubmatch(p.stderr.String())
+	if followed == nil || strings.Contains(dump, followed[1]) || strings.Contains(fmt.Sprintf("%x", dump), followed[1]) {
+		t.Errorf("the log has %q for the number", followed)
+	}
 	// The look itself must be able to find something.
 	if !strings.Contains(dump, prefix) || !strings.Contains(metrics, "smsv_http_requests_total") || !strings.Contains(picture, "HTTP POST /verify") ||
-		!strings.Contains(p.stderr.String(), `"caller":"shop"`) || !strings.Contains(bodies, "UnknownAuthId") || len(answers) < 20 {
+		!strings.Contains(p.stderr.String(), `"caller":"shop"`) || !strings.Contains(bodies, "UnknownAuthId") || !strings.Contains(traces.all.String(), "flowroute send") || len(answers) < 20 {
 		t.Error("the flow did not run as it should")
 	}
 }

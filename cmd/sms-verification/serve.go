@@ -1,10 +1,14 @@
 package main
 
 import (
+	"context"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/telemetry"
+	"github.com/flowroute/sms-verification/config"
 )
 
 func serveCommand(cmd *cobra.Command, _ []string) error {
@@ -20,10 +24,25 @@ func serveCommand(cmd *cobra.Command, _ []string) error {
 	for _, warning := range cfg.Warnings() {
 		logs.Warn(warning)
 	}
-	a, err := newApp(cfg, logs, phone)
+	traces, err := newTraces(cmd.Context(), logs)
+	if err != nil {
+		return err
+	}
+	defer traces.Close()
+	a, err := newApp(cfg, logs, traces, phone)
 	if err != nil {
 		return err
 	}
 	logs.Info("serving", "address", a.public.Addr().String(), "admin", a.adminAddr(), "debug_mode", cfg.DebugMode)
 	return a.run(cmd.Context())
+}
+
+// newTraces reads the variables of OpenTelemetry; a mistake in them is one in
+// the settings.
+func newTraces(ctx context.Context, logs *logs) (*telemetry.Traces, error) {
+	traces, err := telemetry.NewTraces(ctx, build(), logs.Logger)
+	if err != nil {
+		return nil, &config.Error{Problems: []string{err.Error()}}
+	}
+	return traces, nil
 }

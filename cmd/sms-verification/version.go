@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/telemetry"
 )
 
 // Set by the linker in release builds.
@@ -25,6 +27,12 @@ func versionCommand() *cobra.Command {
 			return err
 		},
 	}
+}
+
+// build is what is running.
+func build() telemetry.Build {
+	v, c := buildOf()
+	return telemetry.Build{Version: v, Commit: c, GoVersion: runtime.Version()}
 }
 
 // buildOf falls back on what the Go tool recorded.

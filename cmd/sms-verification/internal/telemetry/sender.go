@@ -10,31 +10,38 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// Sender is a codes.Sender whose sends are measured.
+// Sender is a codes.Sender whose sends are measured and traced.
 type Sender struct {
 	next                                         codes.Sender
-	accepted, rejected, unconfirmed, unavailable prometheus.Observer
+	traces                                       *Traces
+	accepted, rejected, unconfirmed, unavailable result
 }
 
-// NewSender registers the metrics of next's sends and returns it measured.
-func NewSender(next codes.Sender, r prometheus.Registerer) *Sender {
+// result is what may come of a send.
+type result struct {
+	name     string
+	duration prometheus.Observer
+}
+
+// NewSender registers the metrics of next's sends and returns it measured, and
+// traced if t is not nil.
+func NewSender(next codes.Sender, r prometheus.Registerer, t *Traces) *Sender {
 	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "smsv_flowroute_send_duration_seconds",
 		Help:    "Time to hand one message to Flowroute, with further attempts, by what came of it.",
 		Buckets: []float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 	}, []string{"result"})
 	r.MustRegister(durations)
+	of := func(name string) result { return result{name, durations.WithLabelValues(name)} }
 	return &Sender{
-		next:        next,
-		accepted:    durations.WithLabelValues("accepted"),
-		rejected:    durations.WithLabelValues("rejected"),
-		unconfirmed: durations.WithLabelValues("unconfirmed"),
-		unavailable: durations.WithLabelValues("unavailable"),
+		next: next, traces: t,
+		accepted: of("accepted"), rejected: of("rejected"), unconfirmed: of("unconfirmed"), unavailable: of("unavailable"),
 	}
 }
 
-// Send sends a message; see codes.Sender.
+// Send sends a message; see codes.Sender. The carrier learns nothing of the trace.
 func (s *Sender) Send(ctx context.Context, m codes.Message) (string, error) {
+	ctx, span := s.traces.call(ctx, "flowroute", "send")
 	begun := time.Now()
 	id, err := s.next.Send(ctx, m)
 	result := s.unconfirmed
@@ -46,6 +53,7 @@ func (s *Sender) Send(ctx context.Context, m codes.Message) (string, error) {
 	case errors.Is(err, codes.ErrUnavailable):
 		result = s.unavailable
 	}
-	result.Observe(time.Since(begun).Seconds())
+	result.duration.Observe(time.Since(begun).Seconds())
+	finish(span, result.name, err != nil)
 	return id, err
 }

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/encoding/prototext"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
+	"github.com/flowroute/sms-verification/redisstore/redistest"
+)
+
+// collector is a small OpenTelemetry collector.
+type collector struct {
+	*httptest.Server
+	mu       sync.Mutex
+	requests []*http.Request
+	spans    []*tracepb.Span
+	all      strings.Builder // all that came, as text
+}
+
+func startCollector(t *testing.T) *collector {
+	c := &collector{}
+	c.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		var data tracepb.TracesData
+		if err := proto.Unmarshal(body, &data); err != nil {
+			t.Errorf("not OTLP: %v", err)
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.requests = append(c.requests, r)
+		c.all.WriteString(prototext.Format(&data))
+		for _, of := range data.ResourceSpans {
+			for _, scope := range of.ScopeSpans {
+				c.spans = append(c.spans, scope.Spans...)
+			}
+		}
+	}))
+	t.Cleanup(c.Close)
+	return c
+}
+
+// trace are the spans of one trace, by name.
+func (c *collector) trace(id string) map[string]*tracepb.Span {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	spans := map[string]*tracepb.Span{}
+	for _, s := range c.spans {
+		if hex.EncodeToString(s.TraceId) == id {
+			spans[s.Name] = s
+		}
+	}
+	return spans
+}
+
+// recorded is a Flowroute that keeps the headers it gets.
+func recorded(t *testing.T, sim *flowroutetest.Server) (base string, headers func() []http.Header) {
+	target, err := url.Parse(sim.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var seen []http.Header
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		seen = append(seen, r.Header.Clone())
+		mu.Unlock()
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, func() []http.Header { mu.Lock(); defer mu.Unlock(); return seen }
+}
+
+const (
+	callersTrace = "4bf92f3577b34da6a3ce929d0e0e4736"
+	callersSpan  = "00f067aa0ba902b7"
+)
+
+// TestTraces: a request, its operations on Redis and its send are one trace,
+// under the span of whoever asked; Flowroute learns nothing of it, and the
+// collector nothing of what is in the request.
+func TestTraces(t *testing.T) {
+	t.Parallel()
+	redis, sim, to := redistest.Server(t), startSimulator(t, flowroutetest.Options{}), startCollector(t)
+	base, sent := recorded(t, sim)
+	p := serveReady(t, environment(redis, sim, "FLOWROUTE_BASE_URL="+base, "CODE_LENGTH=12", "SEND_LIMITS=5/1h", "GUESS_LIMITS=5/1h",
+		"OTEL_EXPORTER_OTLP_ENDPOINT="+to.URL, "OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20abc",
+		"OTEL_SERVICE_NAME=codes", "OTEL_RESOURCE_ATTRIBUTES=deployment.environment=test", "LOG_LEVEL=debug"))
+	const id = "id-of-alice"
+	create(t, p.URL, id, anyone, "Traceparent: 00-"+callersTrace+"-"+callersSpan+"-01")
+	code := codeSent(t, sim, anyone)
+	verify(t, p.URL, id, otherCode(code), "X-Request-Id: wrong")
+	verify(t, p.URL, id, code, "Traceparent: 00-11111111111111111111111111111111-"+callersSpan+"-00") // not to be traced
+	create(t, p.URL, id, "15005550422", "X-Request-Id: refused")
+	get(t, p.URL+"/"+id+"/"+code)
+	get(t, p.URL+"/healthz")
+	p.signal(syscall.SIGTERM)
+	if status := p.exit(t, 10*time.Second); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+
+	// All of it has arrived: what was queued is sent at the end.
+	expect := func(trace, root, reason string, calls ...string) {
+		t.Helper()
+		spans := to.trace(trace)
+		if spans[root] == nil || len(spans) != 1+len(calls) {
+			t.Fatalf("the trace %q of %s has %d spans, want %d more than the request's", trace, root, len(spans), len(calls))
+		}
+		for _, name := range calls {
+			if s := spans[name]; s == nil || !slices.Equal(s.ParentSpanId, spans[root].SpanId) || s.Kind != tracepb.Span_SPAN_KIND_CLIENT {
+				t.Errorf("%s is not a call in %s: %v", name, root, s)
+			}
+		}
+		if text := prototext.Format(spans[root]); reason != "" && !strings.Contains(text, reason) {
+			t.Errorf("%s lacks %s: %s", root, reason, text)
+		}
+	}
+	expect(callersTrace, "POST /", "", "redis take", "redis put", "flowroute send")
+	if s := to.trace(callersTrace)["POST /"]; hex.EncodeToString(s.ParentSpanId) != callersSpan || s.Kind != tracepb.Span_SPAN_KIND_SERVER {
+		t.Errorf("the request is not a part of its caller's span: %v", s)
+	}
+	expect(traceOf(t, p, "wrong"), "POST /verify", "InvalidAuthCode", "redis try", "redis count_wrong")
+	expect(traceOf(t, p, "refused"), "POST /", "MessageRejected", "redis take", "redis put", "flowroute send", "redis delete", "redis return")
+	if n := len(to.spans); n != 4+3+6+1 {
+		t.Errorf("%d spans", n)
+	}
+	for _, r := range to.requests {
+		if r.URL.Path != "/v1/traces" || r.Header.Get("Content-Type") != "application/x-protobuf" || r.Header.Get("Authorization") != "Bearer abc" {
+			t.Errorf("%s %v", r.URL, r.Header)
+		}
+	}
+	for _, h := range sent() {
+		if h.Get("Traceparent")+h.Get("Tracestate")+h.Get("Baggage") != "" {
+			t.Errorf("Flowroute got %v", h)
+		}
+	}
+	contains(t, "the collector", to.all.String(), `"codes"`, `"deployment.environment"`, `"unknown"`)
+	for _, secret := range []string{id, code, otherCode(code), anyone, anyone[1:], "15005550422", testSecretKey, "127.0.0.1"} {
+		if strings.Contains(to.all.String(), secret) {
+			t.Errorf("%q is in the traces", secret)
+		}
+	}
+}
+
+// traceOf is the trace that the log line of a request names.
+func traceOf(t *testing.T, p *process, requestID string) string {
+	t.Helper()
+	for line := range strings.Lines(p.stderr.String()) {
+		var fields struct {
+			RequestID string `json:"request_id"`
+			TraceID   string `json:"trace_id"`
+		}
+		if json.Unmarshal([]byte(line), &fields) == nil && fields.RequestID == requestID {
+			return fields.TraceID
+		}
+	}
+	t.Fatalf("no line of the request %s", requestID)
+	return ""
+}
+
+// TestDeadCollector: a collector that takes connections and never answers
+// holds nobody up, neither at work nor at the end.
+func TestDeadCollector(t *testing.T) {
+	t.Parallel()
+	dead, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = dead.Close() }()
+	p := serveReady(t, debugEnvironment("OTEL_EXPORTER_OTLP_ENDPOINT=http://"+dead.Addr().String(), "OTEL_BSP_SCHEDULE_DELAY=1",
+		"OTEL_BSP_MAX_QUEUE_SIZE=50", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=10", "OTEL_EXPORTER_OTLP_TIMEOUT=300", "SEND_LIMITS=off"))
+	for i := range 100 { // more than the queue holds
+		begun := time.Now()
+		if a := create(t, p.URL, "a", "12065550142"); a.status != 200 {
+			t.Fatalf("request %d: %d %s", i, a.status, a.raw)
+		}
+		if took := time.Since(begun); took > 2*time.Second {
+			t.Errorf("request %d took %v", i, took)
+		}
+	}
+	eventually(t, 5*time.Second, "the log tells it", func() bool { return strings.Contains(p.stderr.String(), "traces not sent") })
+	if n := strings.Count(p.stderr.String(), "traces not sent"); n != 1 {
+		t.Errorf("told %d times within a minute", n)
+	}
+	p.signal(syscall.SIGTERM)
+	if status := p.exit(t, 5*time.Second); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+}
+
+// TestTraceMistakes: a mistake in the variables is one in the settings; the
+// demo does not look at them.
+func TestTraceMistakes(t *testing.T) {
+	t.Parallel()
+	env := []string{"OTEL_EXPORTER_OTLP_ENDPOINT=localhost:4318"}
+	for _, args := range [][]string{{}, {"check"}} {
+		status, _, stderr := command(t, debugEnvironment(env...), args...)
+		if status != 2 {
+			t.Errorf("%v: exit status %d", args, status)
+		}
+		contains(t, "stderr", stderr, "OTEL_EXPORTER_OTLP_ENDPOINT must be a URL")
+	}
+	if status, _, stderr := command(t, env, "demo"); status != 0 {
+		t.Errorf("demo: exit status %d: %s", status, stderr)
+	}
+}
