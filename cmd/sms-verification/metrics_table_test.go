@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -34,6 +35,9 @@ func everyMetric(t *testing.T) *process {
 	for range 2 { // the second reaches the limit
 		create(t, p.URL, "a", "12065550142")
 	}
+	eventually(t, 10*time.Second, "a receipt", func() bool {
+		return strings.Contains(get(t, p.Admin+"/metrics").raw, "smsv_receipts_total{")
+	})
 	return p
 }
 
