@@ -48,7 +48,9 @@ func newApp(cfg *config.Config, log *logs, traces *telemetry.Traces, phone io.Wr
 	return a, nil
 }
 
-func (a *app) wire(phone io.Writer) (err error) {
+// backends opens what the service stands on: Redis and Flowroute, or what
+// plays them in debug mode.
+func (a *app) backends(phone io.Writer) (err error) {
 	cfg := a.cfg
 	redisURL := cfg.RedisURL.Reveal()
 	account := flowroute.Options{
@@ -72,6 +74,14 @@ func (a *app) wire(phone io.Writer) (err error) {
 		return err
 	}
 	a.sender = flowroute.New(account)
+	return nil
+}
+
+func (a *app) wire(phone io.Writer) error {
+	if err := a.backends(phone); err != nil {
+		return err
+	}
+	cfg := a.cfg
 	rules, err := rulesOf(cfg)
 	if err != nil {
 		return err
