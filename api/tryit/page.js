@@ -2,7 +2,8 @@
 // by itself; what it shows is what the API answered.
 
 const $ = (id) => document.getElementById(id);
-const digits = Number(document.body.dataset.digits);
+const settings = JSON.parse(document.body.dataset.settings);
+const digits = settings.code_length;
 
 // What is known of the sign-up, from the answers.
 const signUp = { id: "", to: "", expires: 0, clear: 0 };
@@ -212,7 +213,7 @@ async function create(again) {
   notice(message + ".", "bad");
   if (again) {
     ended(false);
-  } else if (reason === "Unauthorized" && $("api-key")) {
+  } else if (reason === "Unauthorized" && settings.needs_key) {
     invalid("api-key", true);
   } else {
     invalid("recipient", true);
@@ -297,14 +298,21 @@ $("again").addEventListener("click", () => {
   start();
   $("recipient").focus();
 });
-for (const button of document.querySelectorAll("[data-number]")) {
+for (const { number, does, answer } of settings.numbers) {
+  const button = element("button");
+  button.type = "button";
+  button.dataset.number = number;
+  button.append(element("span", "number", number), " ", element("span", "does", does), " ", element("span", "answer", answer));
   button.addEventListener("click", () => {
     notice("");
     start();
-    $("recipient").value = pretty(button.dataset.number);
+    $("recipient").value = pretty(number);
     $("recipient").focus();
     $("number-form").scrollIntoView({ block: "center" });
   });
+  const item = element("li");
+  item.append(button);
+  $("numbers").append(item);
 }
 
 // The phone.
@@ -386,6 +394,8 @@ async function poll() {
 }
 
 $("code").classList.toggle("long", digits > 10);
+$("fact-digits").textContent = plural(digits, "digit");
+if (settings.needs_key) $("key-field").replaceWith($("key-field").content);
 start();
 setInterval(tick, 250);
 setInterval(poll, 1000);

@@ -12,7 +12,7 @@ import (
 	"crypto/rand"
 	"embed"
 	"encoding/json"
-	"html/template"
+	"html"
 	"net"
 	"net/http"
 	"net/netip"
@@ -30,17 +30,17 @@ type Message struct {
 
 // Number is one that acts something out.
 type Number struct {
-	Phone  string // 11 digits
-	Does   string
-	Answer string // the status and reason with which a create for it is answered
+	Phone  string `json:"number"` // 11 digits
+	Does   string `json:"does"`
+	Answer string `json:"answer"` // the status and reason with which a create for it is answered
 }
 
 // Options are what the page needs to know; all are required but NeedsKey.
 type Options struct {
-	Messages   func(to string) []Message // to one number, oldest first
-	Numbers    []Number
-	CodeLength int  // digits
-	NeedsKey   bool // the API asks for a key
+	Messages   func(to string) []Message `json:"-"` // to one number, oldest first
+	Numbers    []Number                  `json:"numbers"`
+	CodeLength int                       `json:"code_length"` // digits
+	NeedsKey   bool                      `json:"needs_key"`   // the API asks for a key
 }
 
 //go:embed page.html page.css page.js icon.svg
@@ -73,15 +73,18 @@ func Handler(api http.Handler, o Options) (http.Handler, error) {
 		}
 		p.assets[home+name] = asset{mediaType, content}
 	}
-	html, err := template.ParseFS(files, "page.html")
+	content, err := files.ReadFile("page.html")
 	if err != nil {
 		return nil, err
 	}
-	var content bytes.Buffer
-	if err := html.Execute(&content, o); err != nil {
+	settings, err := json.Marshal(o)
+	if err != nil {
 		return nil, err
 	}
-	p.assets[home] = asset{"text/html; charset=utf-8", content.Bytes()}
+	// Not by package template: it calls methods by name, so that the linker
+	// would keep every method of every package, ten megabytes of them.
+	content = bytes.Replace(content, []byte("SETTINGS"), []byte(html.EscapeString(string(settings))), 1)
+	p.assets[home] = asset{"text/html; charset=utf-8", content}
 	return p, nil
 }
 

@@ -195,15 +195,11 @@ func TestHeaders(t *testing.T) {
 			if inline := regexp.MustCompile(`(?i)<style|style=|\son[a-z]+=|<script[^>]*>[^<]|javascript:|<i>`).FindString(text); inline != "" {
 				t.Errorf("the page has in its text: %s", inline)
 			}
-			for _, part := range []string{`data-digits="6"`, `id="api-key"`, `data-number="15005550422"`, `autocomplete="one-time-code"`, `inputmode="numeric"`} {
+			for _, part := range []string{`&#34;code_length&#34;:6,&#34;needs_key&#34;:true`, `{&#34;number&#34;:&#34;15005550422&#34;`, `id="api-key"`, `autocomplete="one-time-code"`, `inputmode="numeric"`} {
 				if !strings.Contains(text, part) {
 					t.Errorf("the page lacks %s", part)
 				}
 			}
 		}
-	}
-	open := ask(handler(t, Options{CodeLength: 1}), "127.0.0.1", "GET", "http://127.0.0.1:8000/debug/")
-	if content, _ := io.ReadAll(open.Body); strings.Contains(string(content), "api-key") || !strings.Contains(string(content), "1 digit<") {
-		t.Error("a page without keys asks for one, or has other digits")
 	}
 }
