@@ -4,14 +4,18 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
 // Bounds of the round trips that calls share.
 const (
-	lanes    = 4   // round trips under way at a time
+	lanes    = 4   // round trips under way at a time, while they are quick
+	maxLanes = 32  // and while they are not: then to wait for one takes too long
 	maxShare = 256 // calls in one round trip
+
+	quick = 25 * time.Millisecond // for a round trip, however many share it
 )
 
 // convoy is a client whose calls of scripts share round trips to Redis: most
@@ -30,8 +34,9 @@ type convoy struct {
 	alone bool
 
 	mu      sync.Mutex
-	taken   int     // lanes
-	waiting []*call // while all lanes are taken
+	lanes   int     // open now
+	taken   int     // of them
+	waiting []*call // while all are taken
 }
 
 // call is a command that waits.
@@ -43,7 +48,7 @@ type call struct {
 
 func newConvoy(client redis.UniversalClient) *convoy {
 	_, cluster := client.(*redis.ClusterClient)
-	return &convoy{UniversalClient: client, alone: cluster}
+	return &convoy{UniversalClient: client, alone: cluster, lanes: lanes}
 }
 
 // EvalSha runs a script, and waits for its reply no longer than ctx lasts.
@@ -60,7 +65,7 @@ func (c *convoy) EvalSha(ctx context.Context, sha string, keys []string, args ..
 
 	own := c.join(cmd)
 	if own == nil {
-		defer c.giveLane()
+		defer c.giveLane(time.Now())
 		_ = c.Process(ctx, cmd)
 		return cmd
 	}
@@ -78,11 +83,12 @@ func (c *convoy) EvalSha(ctx context.Context, sha string, keys []string, args ..
 	}
 }
 
-// join takes a lane, or else a place among the waiting, which it returns.
+// join takes a lane for the call alone, or else a place among the waiting,
+// which it returns.
 func (c *convoy) join(cmd *redis.Cmd) *call {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.taken < lanes {
+	if c.taken < c.lanes {
 		c.taken++
 		return nil
 	}
@@ -93,7 +99,7 @@ func (c *convoy) join(cmd *redis.Cmd) *call {
 
 // lead makes the round trip of a share, and gives the lane on.
 func (c *convoy) lead(ctx context.Context, share []*call) {
-	defer c.giveLane()
+	defer c.giveLane(time.Now())
 	trip := c.Pipeline()
 	for _, one := range share {
 		_ = trip.Process(ctx, one.cmd)
@@ -104,10 +110,21 @@ func (c *convoy) lead(ctx context.Context, share []*call) {
 	}
 }
 
-// giveLane gives a lane to those who wait for one, or back.
-func (c *convoy) giveLane() {
+// giveLane gives a lane to those who wait for one, or back, after a round trip
+// that began then.
+func (c *convoy) giveLane(began time.Time) {
+	took := time.Since(began)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.lanes = lanes
+	if took > quick {
+		c.lanes = maxLanes
+	}
+	c.handOn()
+}
+
+// handOn is giveLane with mu held.
+func (c *convoy) handOn() {
 	c.waiting = slices.DeleteFunc(c.waiting, func(one *call) bool { return one.left })
 	if len(c.waiting) == 0 {
 		c.taken--
@@ -123,17 +140,14 @@ func (c *convoy) giveLane() {
 // others of its share go first with the next.
 func (c *convoy) leave(own *call) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	own.left = true
-	var share []*call
 	select {
-	case share = <-own.turn:
+	case share := <-own.turn:
+		if share != nil {
+			c.waiting = append(share[1:], c.waiting...)
+			c.handOn()
+		}
 	default:
-	}
-	if share != nil {
-		c.waiting = append(share[1:], c.waiting...)
-	}
-	c.mu.Unlock()
-	if share != nil {
-		c.giveLane()
 	}
 }

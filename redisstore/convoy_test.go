@@ -34,6 +34,43 @@ func TestCallsShareRoundTrips(t *testing.T) {
 	c.mustBeIdle(t)
 }
 
+// TestSlowRoundTrips: where round trips take long, calls do not wait for each
+// other, but for a bound; where they are quick again, they share.
+func TestSlowRoundTrips(t *testing.T) {
+	const calls = maxLanes + 10
+	c, trips := openConvoy(t)
+	// after is how many of a burst of calls go alone, after a round trip that took so long.
+	after := func(took time.Duration) (alone int) {
+		trips.hold()
+		var wg sync.WaitGroup
+		wg.Go(func() { mustEcho(t, c, "before") })
+		await(t, func() bool { return trips.alone.Load() == 1 })
+		time.Sleep(took)
+		trips.release()
+		wg.Wait()
+		trips.alone.Store(0)
+		trips.hold()
+		for range calls {
+			wg.Go(func() { mustEcho(t, c, "burst") })
+		}
+		await(t, func() bool { return int(trips.alone.Load())+c.queue() == calls })
+		alone = int(trips.alone.Swap(0))
+		trips.release()
+		wg.Wait()
+		return alone
+	}
+	if alone := after(2 * quick); alone != maxLanes {
+		t.Errorf("%d calls went alone after a slow round trip, want %d", alone, maxLanes)
+	}
+	// On a busy machine not every round trip is quick.
+	for deadline := time.Now().Add(10 * time.Second); after(0) != lanes; {
+		if time.Now().After(deadline) {
+			t.Fatal("calls share no more")
+		}
+	}
+	c.mustBeIdle(t)
+}
+
 // TestShareIsBounded: a crowd goes in several round trips.
 func TestShareIsBounded(t *testing.T) {
 	const calls = lanes + 2*maxShare + 1

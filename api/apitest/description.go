@@ -209,7 +209,8 @@ func shapeOf(body []byte) string {
 
 // Transport returns a RoundTripper that fails a request whose answer is not
 // described. What the service does not answer itself is let through: the admin
-// address's own pages, net/http's refusals, and a proxy's.
+// address's own pages, net/http's refusals, and a proxy's, neither of which has
+// a request id.
 func (d *Description) Transport(next http.RoundTripper) http.RoundTripper {
 	return transport{d, next}
 }
@@ -238,6 +239,13 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
+// CloseIdleConnections is for http.Client's method of that name.
+func (t transport) CloseIdleConnections() {
+	if closer, ok := t.next.(interface{ CloseIdleConnections() }); ok {
+		closer.CloseIdleConnections()
+	}
+}
+
 func isOurs(r *http.Request, response *http.Response) bool {
 	for _, page := range []string{"/metrics", "/debug/", "/_sim/", "/v2"} {
 		if strings.HasPrefix(r.URL.Path, page) {
@@ -245,7 +253,7 @@ func isOurs(r *http.Request, response *http.Response) bool {
 		}
 	}
 	media, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
-	return media != "text/plain" && media != "text/html"
+	return media != "text/plain" && media != "text/html" && response.Header.Get("X-Request-Id") != ""
 }
 
 // failing ends a body as it ended on the wire.

@@ -82,6 +82,7 @@ func TestCheck(t *testing.T) {
 func TestTransport(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", r.Header.Get("Accept"))
+		w.Header().Set("X-Request-Id", "1")
 		_, _ = w.Write([]byte(`{"secret":1}`))
 	}))
 	defer server.Close()
