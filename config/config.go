@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -128,6 +129,16 @@ func (c *Config) CallbackURL() string {
 // minSecret is how many bytes of CODE_SECRET make guessing it hopeless.
 const minSecret = 16
 
+// fewOfNumber is how many events of one number Redis handles as quickly as one.
+const (
+	fewOfNumber = 10_000
+	slowLimit   = " allows one number more than 10,000: with so many every request for it takes Redis long; allow fewer, or write off"
+)
+
+func manyOfNumber(windows []codes.Window) bool {
+	return slices.ContainsFunc(windows, func(w codes.Window) bool { return w.Max > fewOfNumber })
+}
+
 // Warnings returns what works but is unwise, one sentence each.
 func (c *Config) Warnings() []string {
 	var w []string
@@ -140,6 +151,12 @@ func (c *Config) Warnings() []string {
 	if n := c.TestRecipients.Len(); n > 0 && !c.DebugMode {
 		w = append(w, fmt.Sprintf("TEST_RECIPIENTS opens a way in until %s: whoever knows one of its %d codes passes without a message; remove it when the tests are over",
 			c.TestRecipientsUntil.Format(time.RFC3339), n))
+	}
+	if manyOfNumber(c.SendLimits) {
+		w = append(w, "SEND_LIMITS"+slowLimit)
+	}
+	if manyOfNumber(c.GuessLimits) {
+		w = append(w, "GUESS_LIMITS"+slowLimit)
 	}
 	return w
 }

@@ -321,6 +321,8 @@ func TestWarnings(t *testing.T) {
 		{environ(key, "CODE_SECRET=0123456789abcde"), []string{"CODE_SECRET"}},
 		{environ(key, "CODE_SECRET=0123456789abcdef"), nil},
 		{environ("CODE_SECRET=a"), []string{"CODE_SECRET", "API_KEYS"}},
+		{environ(key, "SEND_LIMITS=5/10m,10001/24h", "GUESS_LIMITS=10001/1h"), []string{"SEND_LIMITS", "GUESS_LIMITS"}},
+		{environ(key, "SEND_LIMITS=10000/24h", "GUESS_LIMITS=off", "SEND_LIMITS_TOTAL=1000000/24h"), nil},
 		{environ(key, "TEST_RECIPIENTS=15005550001=0000", "TEST_RECIPIENTS_UNTIL=2999-01-31"), []string{"TEST_RECIPIENTS opens a way in until 2999-02-01T00:00:00Z"}},
 		{[]string{"DEBUG_MODE=1", "TEST_RECIPIENTS=15005550001=0000"}, nil},
 		{[]string{"DEBUG_MODE=1"}, nil},
