@@ -41,7 +41,7 @@ func TestCreated(t *testing.T) {
 	a := newAPI(t)
 	first := a.create(t, "a")
 	sent := a.sender.Messages()
-	if len(sent) == 0 || sent[0].To != number || len(first) != 4 {
+	if len(sent) == 0 || sent[0].To != number || len(first) != codeLength {
 		t.Fatalf("%d messages, a code of %d digits", len(sent), len(first))
 	}
 	a.spend(t, "a", first, 2)

@@ -92,6 +92,9 @@ func newAPI(t testing.TB, change ...func(*fixture)) *testAPI {
 	return a
 }
 
+// codeLength is that of the tests: more digits than turn up in a log by chance.
+const codeLength = 12
+
 func newService(t testing.TB, h *codes.Hasher, b *backend, s codes.Sender) *codes.Once {
 	t.Helper()
 	message, err := codes.ParseTemplate("{code}")
@@ -103,7 +106,7 @@ func newService(t testing.TB, h *codes.Hasher, b *backend, s codes.Sender) *code
 		t.Fatal(err)
 	}
 	service := codes.NewService(codes.Rules{
-		CodeLength: 4, Expiration: time.Hour, Notice: 10 * time.Minute, Attempts: 3,
+		CodeLength: codeLength, Expiration: time.Hour, Notice: 10 * time.Minute, Attempts: 3,
 		Message: message, Recipients: recipients,
 	}, h, nil, b, b, s).WithReceipts(b)
 	return codes.NewOnce(service, b, time.Minute)
