@@ -16,12 +16,12 @@ func TestStoredForm(t *testing.T) {
 		got  codes.Digest
 		want string // HMAC-SHA-256 made by another program, 16 bytes of it
 	}{
-		{"id", h.ID("42"), "54U2P9HpXL0U8FXWM0JK2g"},
-		{"id of several bytes a character", h.ID("é\x00中"), "o8UiMnXInX3ATxucVbOemw"},
-		{"phone", h.Phone("12065551234"), "xC3Nsrs6u0lj9n-OsEuHGw"},
-		{"address", h.Address("192.0.2.1"), "JE7QQugyzlXQODJbUc3upg"},
-		{"code", h.Code("42", "0042"), "PGyW003MJ60vSb9XpuI3Cg"},
-		{"code of zeros", h.Code("42", "0000"), "IhvD6hPVe90XBaRYYrWoQw"},
+		{"id", h.ID("42"), "54U2P9HpXL0U8A"},
+		{"id of several bytes a character", h.ID("é\x00中"), "o8UiMnXInX3ATw"},
+		{"phone", h.Phone("12065551234"), "xC3Nsrs6u0lj9g"},
+		{"address", h.Address("192.0.2.1"), "JE7QQugyzlXQOA"},
+		{"code", h.Code("42", "0042"), "PGyW003MJ60vSQ"},
+		{"code of zeros", h.Code("42", "0000"), "IhvD6hPVe90XBQ"},
 	} {
 		if got := test.got.String(); got != test.want {
 			t.Errorf("%s: %s, want %s", test.name, got, test.want)
@@ -99,8 +99,8 @@ func TestNewOp(t *testing.T) {
 	seen := map[string]bool{}
 	for range 1000 {
 		op := codes.NewOp()
-		if op == (codes.Op{}) || len(op.String()) != 16 || seen[op.String()] {
-			t.Fatalf("op %s: zero, not 16 characters, or seen before", op)
+		if op == (codes.Op{}) || len(op.String()) != 11 || seen[op.String()] {
+			t.Fatalf("op %s: zero, not 11 characters, or seen before", op)
 		}
 		seen[op.String()] = true
 	}

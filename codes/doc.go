@@ -80,12 +80,13 @@
 //
 // # At rest
 //
-// Auth_ids, codes, numbers and the carrier's ids of messages are kept as HMACs under the service's secret
-// only, each kind apart from the others and a code bound to its auth_id. Who
-// reads the store learns none of them without the secret, and cannot move a
-// code from one entry to another. With a previous secret given, entries that
-// were made under it are still checked, with the attempts they have left; the
-// counts of a number begin afresh under the new one.
+// Auth_ids, codes, numbers and the carrier's ids of messages are kept as HMACs
+// under the service's secret only, cut to 80 bits, each kind apart from the
+// others and a code bound to its auth_id. Who reads the store learns none of
+// them without the secret, and cannot move a code from one entry to another.
+// With a previous secret given, entries that were made under it are still
+// checked, with the attempts they have left; the counts of a number begin
+// afresh under the new one.
 //
 // In memory they have types that print masked: [ID], [Phone], [Code], [Text].
 //

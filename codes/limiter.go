@@ -16,7 +16,7 @@ type Window struct {
 }
 
 // Bounds of a [Window]. The log of a limit holds up to Max places, so the
-// bound keeps one limit within some 100 MB of the store.
+// bound keeps the one of the whole service within some 100 MB of the store.
 const (
 	MaxWindowCount = 1_000_000
 	MaxWindowSpan  = 366 * 24 * time.Hour

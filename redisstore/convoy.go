@@ -32,6 +32,7 @@ const (
 type convoy struct {
 	redis.UniversalClient
 	alone bool
+	calls sync.Pool // that nobody waits for any more
 
 	mu      sync.Mutex
 	lanes   int     // open now
@@ -41,45 +42,51 @@ type convoy struct {
 
 // call is a command that waits.
 type call struct {
-	cmd  *redis.Cmd
-	turn chan []*call // gets the calls to lead, its own first, or is closed when its reply is there
-	left bool         // by its caller; guarded by mu
+	cmd   *redis.Cmd
+	turn  chan []*call // gets the calls to lead, its own first, or nil when its reply is there
+	timer *time.Timer
+	left  bool // by its caller; guarded by mu
+}
+
+func newCall() any {
+	c := &call{turn: make(chan []*call, 1), timer: time.NewTimer(0)}
+	c.timer.Stop()
+	return c
 }
 
 func newConvoy(client redis.UniversalClient) *convoy {
 	_, cluster := client.(*redis.ClusterClient)
-	return &convoy{UniversalClient: client, alone: cluster, lanes: lanes}
+	return &convoy{UniversalClient: client, alone: cluster, lanes: lanes, calls: sync.Pool{New: newCall}}
 }
 
-// EvalSha runs a script, and waits for its reply no longer than ctx lasts.
-func (c *convoy) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+// Do sends a command, and waits for its reply no longer than ctx lasts.
+func (c *convoy) Do(ctx context.Context, words ...any) *redis.Cmd {
 	if c.alone {
-		return c.UniversalClient.EvalSha(ctx, sha, keys, args...)
+		return c.UniversalClient.Do(ctx, words...)
 	}
-	words := make([]any, 0, 3+len(keys)+len(args))
-	words = append(words, "evalsha", sha, len(keys))
-	for _, key := range keys {
-		words = append(words, key)
-	}
-	cmd := redis.NewCmd(ctx, append(words, args...)...)
-
+	cmd := redis.NewCmd(ctx, words...)
 	own := c.join(cmd)
 	if own == nil {
 		defer c.giveLane(time.Now())
 		_ = c.Process(ctx, cmd)
 		return cmd
 	}
+	if deadline, ok := ctx.Deadline(); ok {
+		own.timer.Reset(time.Until(deadline))
+	}
 	select {
 	case share := <-own.turn:
 		if share != nil {
 			c.lead(ctx, share)
 		}
+		own.timer.Stop()
+		own.cmd = nil
+		c.calls.Put(own)
 		return cmd
+	case <-own.timer.C:
+		return c.leave(ctx, own, context.DeadlineExceeded)
 	case <-ctx.Done():
-		c.leave(own)
-		given := redis.NewCmd(ctx) // the first may still be on its way
-		given.SetErr(ctx.Err())
-		return given
+		return c.leave(ctx, own, ctx.Err())
 	}
 }
 
@@ -92,7 +99,8 @@ func (c *convoy) join(cmd *redis.Cmd) *call {
 		c.taken++
 		return nil
 	}
-	own := &call{cmd: cmd, turn: make(chan []*call, 1)}
+	own := c.calls.Get().(*call)
+	own.cmd = cmd
 	c.waiting = append(c.waiting, own)
 	return own
 }
@@ -106,7 +114,7 @@ func (c *convoy) lead(ctx context.Context, share []*call) {
 	}
 	_, _ = trip.Exec(ctx) // each command has its own error
 	for _, one := range share[1:] {
-		close(one.turn)
+		one.turn <- nil
 	}
 }
 
@@ -137,8 +145,11 @@ func (c *convoy) handOn() {
 }
 
 // leave is for a caller that waits no longer. If it was just given a lane, the
-// others of its share go first with the next.
-func (c *convoy) leave(own *call) {
+// others of its share go first with the next. It returns a command with the
+// error: the one that was given may still be on its way.
+func (c *convoy) leave(ctx context.Context, own *call, err error) *redis.Cmd {
+	cmd := redis.NewCmd(ctx)
+	cmd.SetErr(err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	own.left = true
@@ -150,4 +161,5 @@ func (c *convoy) leave(own *call) {
 		}
 	default:
 	}
+	return cmd
 }

@@ -169,7 +169,7 @@ func TestLostTrip(t *testing.T) {
 var echoScript = redis.NewScript("return ARGV[1]")
 
 func echo(ctx context.Context, c *convoy, word string) (string, error) {
-	return echoScript.Run(ctx, c, []string{"echo"}, word).Text()
+	return c.Do(ctx, "evalsha", echoScript.Hash(), 1, "echo", word).Text()
 }
 
 func mustEcho(t *testing.T, c *convoy, word string) {

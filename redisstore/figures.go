@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/flowroute/sms-verification/codes"
 )
@@ -24,13 +25,17 @@ func (s *Store) Used(ctx context.Context) ([]Used, error) {
 	for i, w := range windows {
 		spans[i] = w.Span.Milliseconds()
 	}
-	reply, err := s.run(ctx, s.scripts.used, []string{s.keys.total()}, spans...)
+	answer, err := s.run(ctx, s.scripts.used, []string{s.keys.total()}, spans...)
 	if err != nil {
 		return nil, fmt.Errorf("redisstore: used: %w", err)
 	}
 	used := make([]Used, len(windows))
+	answer = strings.TrimPrefix(answer, "used ")
 	for i, w := range windows {
-		used[i] = Used{w, int64(number(reply, i+1))}
+		used[i].Window = w
+		if answer, err = numbers(answer, &used[i].Messages); err != nil {
+			return nil, fmt.Errorf("redisstore: used: %w", err)
+		}
 	}
 	return used, nil
 }

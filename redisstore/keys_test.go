@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -24,9 +25,10 @@ func documentedKeys(t *testing.T) map[*regexp.Regexp]string {
 		t.Fatal(err)
 	}
 	table := map[*regexp.Regexp]string{}
-	for _, row := range regexp.MustCompile(`(?m)^//\t(1:\S+) +(string|hash|zset) `).FindAllStringSubmatch(string(doc), -1) {
-		pattern := strings.ReplaceAll(regexp.QuoteMeta(row[1]), "<op>", "[A-Za-z0-9_-]{16}")
-		pattern = regexp.MustCompile("<[a-z]+>").ReplaceAllString(pattern, "[A-Za-z0-9_-]{22}")
+	for _, row := range regexp.MustCompile(`(?m)^//\t(\w\{\S+) +(string|hash|zset) `).FindAllStringSubmatch(string(doc), -1) {
+		pattern := regexp.MustCompile("<(op|id)>").ReplaceAllString(regexp.QuoteMeta(row[1]), "[A-Za-z0-9_-]{11}")
+		pattern = strings.ReplaceAll(pattern, "<tag>", "[A-Za-z0-9_-]{3}")
+		pattern = regexp.MustCompile("<[a-z]+>").ReplaceAllString(pattern, "[A-Za-z0-9_-]{14}")
 		table[regexp.MustCompile("^"+pattern+"$")] = row[2]
 	}
 	if len(table) < 5 {
@@ -125,6 +127,9 @@ func useService(t *testing.T, store *redisstore.Store) (secrets []string) {
 	if got, err := service.Verify(t.Context(), id, "000000000001"); err != nil || got.Status != codes.Wrong {
 		t.Fatalf("Verify = %v, %v", got, err)
 	}
+	if rest, err := service.Cancel(t.Context(), "other"); err != nil || rest == 0 {
+		t.Fatalf("Cancel = %v, %v", rest, err)
+	}
 	window := codestest.Windows(t, "1/1m")[0]
 	if err := store.TakeFailure(t.Context(), hasher.Address(address), window); err != nil {
 		t.Fatal(err)
@@ -142,7 +147,8 @@ func runEntry(t *testing.T, name string, instance *redistest.Instance) {
 	store := openURL(t, instance.URL, instance.Mode, prefix, codes.Limits{})
 	e := newEntry(3)
 	e.Expiration, e.Notice = time.Hour, 0
-	key := prefix + "1:{" + e.ID.String() + "}"
+	tag, rest := base64.RawURLEncoding.EncodeToString(e.ID[:2]), base64.RawURLEncoding.EncodeToString(e.ID[2:])
+	key := prefix + "e{" + tag + "}" + rest
 	var made time.Time // or a little before
 	alive := func() {
 		t.Helper()
@@ -167,7 +173,6 @@ func runEntry(t *testing.T, name string, instance *redistest.Instance) {
 	e.Expiration = 10 * time.Minute
 	put()
 	alive()
-	instance.Advance(2100 * time.Millisecond) // the notes of the operations go
 	if keys := instance.Keys(t, prefix); len(keys) != 1 || keys[0] != key {
 		t.Errorf("keys %q, want the entry alone", keys)
 	}

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/flowroute/sms-verification/codes"
@@ -15,8 +16,7 @@ const guard = 200 * time.Millisecond
 
 // Take takes a place and a turn; see codes.Limiter.
 func (s *Store) Take(ctx context.Context, p codes.Place) (time.Duration, error) {
-	bounded, cancel := context.WithTimeout(ctx, opTimeout) // for both steps together
-	defer cancel()
+	bounded := within(ctx, opTimeout) // for both steps together
 	if err := s.takeRecipient(bounded, p); err != nil {
 		return 0, fmt.Errorf("redisstore: take: %w", err)
 	}
@@ -47,15 +47,18 @@ func (s *Store) takeRecipient(ctx context.Context, p codes.Place) error {
 	const first = 5 // index in ARGV of the first window
 	args := append([]any{p.Op[:], longest(sends), first - 1 + 2*len(sends)}, windowArgs(sends)...)
 	args = append(args, windowArgs(guesses)...)
-	reply, err := s.run(ctx, s.scripts.take, []string{s.keys.sends(p.Recipient), s.keys.guesses(p.Recipient)}, args...)
-	if err != nil || reply[0] == "taken" {
+	answer, err := s.run(ctx, s.scripts.take, []string{s.keys.sends(p.Recipient), s.keys.guesses(p.Recipient)}, args...)
+	if err != nil || answer == "taken" {
 		return err
 	}
-	i := (number(reply, 1) - first) / 2
-	if i < len(sends) {
-		return limitError("SEND_LIMITS", sends[i], reply)
+	i, wait, err := fullFrom(answer, first, len(sends)+len(guesses))
+	switch {
+	case err != nil:
+		return err
+	case i < len(sends):
+		return limitError("SEND_LIMITS", sends[i], wait)
 	}
-	return limitError("GUESS_LIMITS", guesses[i-len(sends)], reply)
+	return limitError("GUESS_LIMITS", guesses[i-len(sends)], wait)
 }
 
 // TakeFailure counts one failed authentication of a client address, at most
@@ -63,10 +66,13 @@ func (s *Store) takeRecipient(ctx context.Context, p codes.Place) error {
 func (s *Store) TakeFailure(ctx context.Context, address codes.Digest, w codes.Window) error {
 	windows := []codes.Window{w}
 	op, log := codes.NewOp(), s.keys.failures(address)
-	reply, err := s.run(ctx, s.scripts.take, []string{log, log},
+	answer, err := s.run(ctx, s.scripts.take, []string{log, log},
 		op[:], longest(windows), 6, w.Max, w.Span.Milliseconds())
-	if err == nil && reply[0] == "full" {
-		err = limitError("failed API keys", w, reply)
+	if err == nil && answer != "taken" {
+		var wait int64
+		if _, wait, err = fullFrom(answer, 5, 1); err == nil {
+			err = limitError("failed API keys", w, wait)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("redisstore: take failure: %w", err)
@@ -82,16 +88,26 @@ func (s *Store) takeTurn(ctx context.Context, p codes.Place) (time.Duration, err
 	args := append([]any{
 		p.Op[:], s.limits.Rate, (time.Second + guard).Milliseconds(), s.limits.MaxWait.Milliseconds(), longest(s.limits.Total),
 	}, windowArgs(s.limits.Total)...)
-	reply, err := s.run(ctx, s.scripts.turn, []string{s.keys.total(), s.keys.turns()}, args...)
-	switch {
-	case err != nil:
+	answer, err := s.run(ctx, s.scripts.turn, []string{s.keys.total(), s.keys.turns()}, args...)
+	if err != nil {
 		return 0, err
-	case reply[0] == "full":
-		return 0, limitError("SEND_LIMITS_TOTAL", s.limits.Total[(number(reply, 1)-first)/2], reply)
-	case reply[0] == "busy":
-		return 0, &codes.UnavailableError{RetryAfter: wholeSeconds(number(reply, 1)), Cause: "no turn to send near enough"}
 	}
-	return time.Duration(number(reply, 1)) * time.Millisecond, nil
+	if strings.HasPrefix(answer, "full ") {
+		i, wait, err := fullFrom(answer, first, len(s.limits.Total))
+		if err != nil {
+			return 0, err
+		}
+		return 0, limitError("SEND_LIMITS_TOTAL", s.limits.Total[i], wait)
+	}
+	word, answer, _ := strings.Cut(answer, " ")
+	var millis int64
+	if _, err := numbers(answer, &millis); err != nil {
+		return 0, err
+	}
+	if word == "busy" {
+		return 0, &codes.UnavailableError{RetryAfter: wholeSeconds(millis), Cause: "no turn to send near enough"}
+	}
+	return time.Duration(millis) * time.Millisecond, nil
 }
 
 // Return gives a place back; see codes.Limiter.
@@ -99,20 +115,23 @@ func (s *Store) Return(ctx context.Context, p codes.Place) error {
 	if p.Paid {
 		return s.returnPaid(ctx, p)
 	}
-	if err := s.giveBack(ctx, s.keys.sends(p.Recipient), p.Op, s.limits.Sends); err != nil {
+	if err := s.giveBack(ctx, p); err != nil {
 		return fmt.Errorf("redisstore: return: %w", err)
 	}
-	if err := s.giveBack(ctx, s.keys.total(), p.Op, s.limits.Total); err != nil {
-		return fmt.Errorf("redisstore: return: %w", err)
+	if len(s.limits.Total) > 0 {
+		if _, err := s.run(ctx, s.scripts.leave, []string{s.keys.total()}, p.Op[:]); err != nil {
+			return fmt.Errorf("redisstore: return: %w", err)
+		}
 	}
 	return nil
 }
 
-func (s *Store) giveBack(ctx context.Context, log string, op codes.Op, windows []codes.Window) error {
-	if len(windows) == 0 {
+// giveBack gives back the place under Sends.
+func (s *Store) giveBack(ctx context.Context, p codes.Place) error {
+	if len(s.limits.Sends) == 0 {
 		return nil
 	}
-	_, err := s.run(ctx, s.scripts.giveBack, []string{log}, op[:])
+	_, err := s.run(ctx, s.scripts.giveBack, []string{s.keys.sends(p.Recipient)}, p.Op[:])
 	return err
 }
 
@@ -150,19 +169,24 @@ func longest(windows []codes.Window) int64 {
 	return span.Milliseconds()
 }
 
-// limitError reads the reply {"full", window, milliseconds}.
-func limitError(setting string, w codes.Window, reply []any) error {
-	return &codes.LimitError{Limit: setting + " " + w.Text, RetryAfter: wholeSeconds(number(reply, 2))}
-}
-
-func wholeSeconds(millis int) time.Duration {
-	return time.Duration((millis+999)/1000) * time.Second
-}
-
-func number(reply []any, i int) int {
-	if i >= len(reply) {
-		return 0
+// fullFrom reads the answer "full" of a script whose windows begin at the
+// index first in ARGV: which of the windows it is, and how many milliseconds
+// it takes to clear.
+func fullFrom(answer string, first, windows int) (i int, wait int64, err error) {
+	var index int64
+	if _, err = numbers(strings.TrimPrefix(answer, "full "), &index, &wait); err != nil {
+		return 0, 0, err
 	}
-	n, _ := reply[i].(int64)
-	return int(n)
+	if i = (int(index) - first) / 2; i < 0 || i >= windows {
+		return 0, 0, errMalformed
+	}
+	return i, wait, nil
+}
+
+func limitError(setting string, w codes.Window, wait int64) error {
+	return &codes.LimitError{Limit: setting + " " + w.Text, RetryAfter: wholeSeconds(wait)}
+}
+
+func wholeSeconds(millis int64) time.Duration {
+	return time.Duration((millis+999)/1000) * time.Second
 }

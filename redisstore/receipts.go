@@ -2,27 +2,25 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/flowroute/sms-verification/codes"
 )
-
-var errMalformed = errors.New("malformed answer")
 
 // Sent notes a message; see codes.Receipts. The message and its entry are
 // kept in different slots of a cluster, so it takes two steps. When the second
 // fails receipts still count; only Look does not know of the message.
 func (s *Store) Sent(ctx context.Context, m codes.SentMessage) (codes.News, error) {
 	useful := min(time.Duration(longest(s.limits.Sends))*time.Millisecond, codes.MaxReceiptAge)
-	reply, err := s.run(ctx, s.scripts.sent, []string{s.keys.message(m.Message)},
+	answer, err := s.run(ctx, s.scripts.sent, []string{s.keys.message(m.Message)},
 		m.Place.Op[:], m.Place.Recipient[:], uint8(m.Area), m.Caller, seconds(max(m.Keep, useful)))
 	if err != nil {
 		return codes.News{}, fmt.Errorf("redisstore: sent: %w", err)
 	}
-	news := codes.News{Delivered: number(reply, 1) == 1, Failed: number(reply, 2) == 1, Area: m.Area, Caller: m.Caller}
+	news := codes.News{Area: m.Area, Caller: m.Caller}
+	news.Delivered, news.Failed = strings.HasPrefix(answer, "noted 1"), strings.HasSuffix(answer, " 1")
 	if _, err = s.run(ctx, s.scripts.link, []string{s.keys.entry(m.Entry)}, m.Place.Op[:], m.Message[:]); err != nil {
 		err = fmt.Errorf("redisstore: sent: %w", err)
 	}
@@ -35,34 +33,30 @@ func (s *Store) Receive(ctx context.Context, n codes.Note) (codes.Received, erro
 	if says == "" {
 		says = "s"
 	}
-	reply, err := s.run(ctx, s.scripts.receipt, []string{s.keys.message(n.Message)},
+	answer, err := s.run(ctx, s.scripts.receipt, []string{s.keys.message(n.Message)},
 		n.Op[:], n.Content, says, string(n.Failure), n.Keep.Milliseconds())
 	if err != nil {
 		return codes.Received{}, fmt.Errorf("redisstore: receive: %w", err)
 	}
-	result, _ := reply[0].(string)
-	received := codes.Received{Result: codes.Result(result), Known: len(reply) == 6}
-	if !received.Known {
+	result, message, known := strings.Cut(answer, " ")
+	received := codes.Received{Result: codes.Result(result), Known: known}
+	if !known {
 		return received, nil
 	}
-	text := make([]string, len(reply))
-	for i := range reply {
-		text[i], _ = reply[i].(string)
+	var first, area int64
+	op, recipient := len(codes.Op{}), len(codes.Op{})+len(codes.Digest{}) // where they end
+	message, err = numbers(message, &first)
+	if err == nil && len(message) > recipient {
+		received.Place = codes.Place{Op: codes.Op([]byte(message[:op])), Recipient: codes.Digest([]byte(message[op:recipient])), Paid: true}
+		received.News.Caller, err = numbers(message[recipient+1:], &area)
+	} else {
+		err = errMalformed
 	}
-	op, recipient := text[2], text[3]
-	if len(op) != len(codes.Op{}) || len(recipient) != len(codes.Digest{}) {
-		return codes.Received{}, fmt.Errorf("redisstore: receive: %w", errMalformed)
-	}
-	received.Place = codes.Place{Recipient: codes.Digest([]byte(recipient)), Op: codes.Op([]byte(op)), Paid: true}
-	area, err := strconv.ParseInt(text[4], 10, 64)
 	if err != nil {
-		return codes.Received{}, fmt.Errorf("redisstore: receive: %w", errMalformed)
+		return codes.Received{}, fmt.Errorf("redisstore: receive: %w", err)
 	}
-	first := number(reply, 1) == 1
-	received.News = codes.News{
-		Delivered: first && n.Stage == codes.Delivered, Failed: first && n.Stage == codes.Failed,
-		Area: codes.AreaNumber(area), Caller: text[5],
-	}
+	received.News.Area = codes.AreaNumber(area)
+	received.News.Delivered, received.News.Failed = first == 1 && n.Stage == codes.Delivered, first == 1 && n.Stage == codes.Failed
 	return received, nil
 }
 
@@ -75,9 +69,9 @@ func (s *Store) returnPaid(ctx context.Context, p codes.Place) error {
 	}
 	const first = 5 // index in ARGV of the first window
 	args := append([]any{p.Op[:], longest(sends), first - 1 + 2*len(sends)}, windowArgs(sends)...)
-	reply, err := s.run(ctx, s.scripts.take, []string{log, log}, args...)
-	if err == nil && reply[0] == "taken" {
-		err = s.giveBack(ctx, s.keys.sends(p.Recipient), p.Op, sends)
+	answer, err := s.run(ctx, s.scripts.take, []string{log, log}, args...)
+	if err == nil && answer == "taken" {
+		err = s.giveBack(ctx, p)
 	}
 	if err != nil {
 		return fmt.Errorf("redisstore: return: %w", err)
@@ -87,42 +81,38 @@ func (s *Store) returnPaid(ctx context.Context, p codes.Place) error {
 
 // Delivery looks at a message; see codes.Receipts.
 func (s *Store) Delivery(ctx context.Context, message codes.Digest) (codes.Stage, codes.Failure, error) {
-	reply, err := s.run(ctx, s.scripts.delivery, []string{s.keys.message(message)})
+	answer, err := s.run(ctx, s.scripts.delivery, []string{s.keys.message(message)})
 	if err != nil {
 		return 0, "", fmt.Errorf("redisstore: delivery: %w", err)
 	}
-	switch {
-	case reply[0] == "taken":
-		return codes.Delivered, "", nil
-	case reply[0] == "rejected" && len(reply) == 2:
-		by, _ := reply[1].(string)
+	if by, rejected := strings.CutPrefix(answer, "rejected "); rejected {
 		return codes.Failed, codes.Failure(by), nil
+	}
+	if answer == "taken" {
+		return codes.Delivered, "", nil
 	}
 	return codes.Sent, "", nil
 }
 
 // Look looks at an entry; see codes.Store.
 func (s *Store) Look(ctx context.Context, id codes.Digest) (codes.Sight, error) {
-	reply, err := s.run(ctx, s.scripts.look, []string{s.keys.entry(id), s.keys.notice(id)})
+	answer, err := s.run(ctx, s.scripts.look, s.keys.ofEntry(id))
+	word, answer, _ := strings.Cut(answer, " ")
+	sight := codes.Sight{}
 	switch {
 	case err != nil:
-		return codes.Sight{}, fmt.Errorf("redisstore: look: %w", err)
-	case reply[0] == "expired":
-		return codes.Sight{Stage: codes.Over}, nil
-	case reply[0] == "unknown":
-		return codes.Sight{Stage: codes.Gone}, nil
-	case len(reply) != 4:
-		return codes.Sight{}, fmt.Errorf("redisstore: look: %w", errMalformed)
+	case word == "expired":
+		sight.Stage = codes.Over
+	case word == "live":
+		var millis int64
+		answer, err = numbers(answer, &sight.Left, &millis)
+		sight.Stage, sight.Remaining = codes.Made, time.Duration(millis)*time.Millisecond
+		if len(answer) == len(sight.Message) {
+			sight.Stage, sight.Message = codes.Sent, codes.Digest([]byte(answer))
+		}
 	}
-	text, _ := reply[1].(string)
-	message, _ := reply[3].(string)
-	left, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return codes.Sight{}, fmt.Errorf("redisstore: look: %w", errMalformed)
-	}
-	sight := codes.Sight{Stage: codes.Made, Left: left, Remaining: time.Duration(number(reply, 2)) * time.Millisecond}
-	if len(message) == len(codes.Digest{}) {
-		sight.Stage, sight.Message = codes.Sent, codes.Digest([]byte(message))
+		return codes.Sight{}, fmt.Errorf("redisstore: look: %w", err)
 	}
 	return sight, nil
 }

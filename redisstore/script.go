@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,7 +23,6 @@ const (
 	opTimeout  = 500 * time.Millisecond
 	tryTimeout = 250 * time.Millisecond // one exchange with Redis
 	pause      = 10 * time.Millisecond  // between two tries
-	remember   = 2 * time.Second        // how long Redis knows an op: longer than anybody repeats it
 )
 
 //go:embed lua/*.lua
@@ -37,10 +37,37 @@ func ourScripts() fs.FS {
 	return folder
 }
 
+// script is one operation.
+type script struct{ text, sha any } // strings, as the client wants them
+
+func newScript(parts ...string) script {
+	text := strings.Join(parts, "")
+	return script{text: text, sha: redis.NewScript(text).Hash()}
+}
+
+// run runs the script, with its text if Redis does not know it yet.
+func (s script) run(ctx context.Context, do doer, keys []string, deadline int64, args []any) (string, error) {
+	words := make([]any, 0, 4+len(keys)+len(args))
+	words = append(words, "evalsha", s.sha, len(keys))
+	for _, key := range keys {
+		words = append(words, key)
+	}
+	words = append(append(words, deadline), args...)
+	reply, err := do(ctx, words...).Text()
+	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
+		words[0], words[1] = "eval", s.text
+		reply, err = do(ctx, words...).Text()
+	}
+	return reply, err
+}
+
+// doer sends a command and waits for its reply.
+type doer func(ctx context.Context, words ...any) *redis.Cmd
+
 // scripts are the operations, one each.
 type scripts struct {
-	put, try, delete, take, count, giveBack, turn, used, claim, settle *redis.Script
-	sent, receipt, link, look, delivery                                *redis.Script
+	put, try, delete, take, count, giveBack, turn, leave, used, claim, settle script
+	sent, receipt, link, look, delivery                                       script
 }
 
 func loadScripts(files fs.FS) scripts {
@@ -51,55 +78,82 @@ func loadScripts(files fs.FS) scripts {
 		}
 		return string(text)
 	}
-	prelude := read("prelude")
-	load := func(name string) *redis.Script { return redis.NewScript(prelude + read(name)) }
-	loadWithWindows := func(name string) *redis.Script { return redis.NewScript(prelude + read("windows") + read(name)) }
+	prelude, past, entry, log := read("prelude"), read("past"), read("entry"), read("log")
+	plain := func(name string) script { return newScript(prelude, read(name)) }
+	ofEntry := func(name string) script { return newScript(prelude, past, entry, read(name)) }
+	ofLog := func(name string) script { return newScript(prelude, log, read(name)) }
 	return scripts{
-		put: load("put"), try: load("try"), delete: load("delete"),
-		take: loadWithWindows("take"), count: load("count"), giveBack: load("return"), turn: loadWithWindows("turn"), used: load("used"),
-		claim: load("claim"), settle: load("settle"),
-		sent: load("sent"), receipt: load("receipt"), link: load("link"), look: load("look"), delivery: load("delivery"),
+		put: ofEntry("put"), try: ofEntry("try"), delete: ofEntry("delete"), look: newScript(prelude, past, read("look")), link: plain("link"),
+		take: ofLog("take"), count: ofLog("count"), giveBack: ofLog("return"),
+		turn: plain("turn"), leave: plain("leave"), used: plain("used"),
+		claim: plain("claim"), settle: plain("settle"),
+		sent: plain("sent"), receipt: plain("receipt"), delivery: plain("delivery"),
 	}
 }
 
 // run runs a script until it has given its answer, with the deadline put
-// before args. It returns what the script returned after the time, the
-// answer first. Its error is codes.ErrUnavailable.
-func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args ...any) ([]any, error) {
-	return s.repeat(ctx, args, func(ctx context.Context, argv []any) ([]any, error) {
-		return script.Run(ctx, s.convoy, keys, argv...).Slice()
+// before args. Its error is codes.ErrUnavailable.
+func (s *Store) run(ctx context.Context, script script, keys []string, args ...any) (string, error) {
+	return s.repeat(ctx, func(ctx context.Context, deadline int64) (string, error) {
+		return script.run(ctx, s.convoy.Do, keys, deadline, args)
 	})
 }
 
-// repeat does the exchange with Redis until it has an answer.
-func (s *Store) repeat(ctx context.Context, args []any, exchange func(context.Context, []any) ([]any, error)) ([]any, error) {
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
-	defer cancel()
+// repeat does an exchange with Redis until it has an answer, which it returns
+// without the time.
+func (s *Store) repeat(ctx context.Context, exchange func(ctx context.Context, deadline int64) (string, error)) (string, error) {
+	ctx = within(ctx, opTimeout)
 	deadline, _ := ctx.Deadline()
-	argv := append([]any{nil}, args...)
 	lastErr := ctx.Err()
 	for ctx.Err() == nil {
-		argv[0] = s.clock.at(deadline)
-		reply, err := exchange(ctx, argv)
+		answer, err := exchange(ctx, s.clock.at(deadline))
 		if err == nil {
-			reply, err = s.read(reply)
+			answer, err = s.read(answer)
 		}
 		if err == nil {
-			return reply, nil
+			return answer, nil
 		}
 		if lastErr == nil || ctx.Err() == nil {
 			lastErr = err // what stopped it says more than that its time was over
 		}
-		if refused(err) {
-			<-ctx.Done()
-			break
+		rest := time.Until(deadline)
+		if !refused(err) {
+			rest = min(rest, pause)
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(pause):
+		case <-time.After(rest):
 		}
 	}
-	return nil, fmt.Errorf("%w: redis: %w", codes.ErrUnavailable, lastErr)
+	return "", fmt.Errorf("%w: redis: %w", codes.ErrUnavailable, lastErr)
+}
+
+// bounded is a context that ends at a deadline, but wakes nobody then: all who
+// wait under it look at the deadline too, and a timer that every operation
+// sets and none needs would cost more than the rest of it.
+type bounded struct {
+	context.Context
+	deadline time.Time
+}
+
+func within(ctx context.Context, d time.Duration) context.Context {
+	b := bounded{ctx, time.Now().Add(d)}
+	if earlier, ok := ctx.Deadline(); ok && earlier.Before(b.deadline) {
+		b.deadline = earlier
+	}
+	return b
+}
+
+func (b bounded) Deadline() (time.Time, bool) { return b.deadline, true }
+
+func (b bounded) Err() error {
+	if err := b.Context.Err(); err != nil {
+		return err
+	}
+	if !time.Now().Before(b.deadline) {
+		return context.DeadlineExceeded
+	}
+	return nil
 }
 
 // refused tells that Redis forbids an operation or a command inside its
@@ -114,20 +168,32 @@ func refused(err error) bool {
 	return errors.As(err, &reply) && strings.Contains(reply.Error(), "user_script") && !strings.Contains(reply.Error(), "READONLY")
 }
 
-var errLate = errors.New("ran after its deadline")
+var (
+	errLate      = errors.New("ran after its deadline")
+	errMalformed = errors.New("malformed answer")
+)
 
 // read takes the server's time off a reply.
-func (s *Store) read(reply []any) ([]any, error) {
-	if len(reply) < 2 {
-		return nil, errors.New("short reply")
+func (s *Store) read(reply string) (answer string, err error) {
+	var seconds, micros int64
+	if answer, err = numbers(reply, &seconds, &micros); err != nil {
+		return "", err
 	}
-	now, ok := reply[0].(int64)
-	if !ok {
-		return nil, errors.New("reply without the time")
+	s.clock.sync(seconds*1000 + micros/1000)
+	if answer == "late" {
+		return "", errLate
 	}
-	s.clock.sync(now)
-	if reply[1] == "late" {
-		return nil, errLate
+	return answer, nil
+}
+
+// numbers reads the numbers that an answer begins with, and returns the rest.
+func numbers(answer string, into ...*int64) (rest string, err error) {
+	for _, n := range into {
+		var digits string
+		digits, answer, _ = strings.Cut(answer, " ")
+		if *n, err = strconv.ParseInt(digits, 10, 64); err != nil {
+			return "", errMalformed // which an error that quotes it could tell more of
+		}
 	}
-	return reply[1:], nil
+	return answer, nil
 }

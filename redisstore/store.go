@@ -2,9 +2,8 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,6 +59,10 @@ func (s *Store) Prepare(ctx context.Context) error {
 			return err
 		},
 		func() error {
+			_, err := probe.Try(ctx, codes.Try{Op: codes.NewOp(), Keep: time.Second})
+			return err
+		},
+		func() error {
 			_, err := probe.Delete(ctx, codes.Deletion{Made: codes.NewOp(), Op: codes.NewOp()})
 			return err
 		},
@@ -82,67 +85,68 @@ func (s *Store) Put(ctx context.Context, e codes.Entry) (time.Duration, error) {
 	if e.Notice > 0 {
 		notice = seconds(e.Expiration + e.Notice)
 	}
-	reply, err := s.run(ctx, s.scripts.put, s.keys.forEntry(e.ID, e.Op),
-		e.Op[:], e.Code[:], e.Recipient[:], e.Attempts, seconds(e.Expiration), notice, remember.Milliseconds(), uint8(e.Area))
-	if err != nil {
-		return 0, fmt.Errorf("redisstore: put: %w", err)
-	}
-	return millis(reply), nil
+	entry := slices.Concat(e.Code[:], e.Op[:], e.Recipient[:], []byte{byte(e.Area)})
+	answer, err := s.run(ctx, s.scripts.put, s.keys.ofEntry(e.ID), e.Op[:], entry, e.Attempts, seconds(e.Expiration), notice)
+	return done("put", answer, err)
 }
 
-// millis reads the time in the reply {"done", milliseconds}.
-func millis(reply []any) time.Duration { return time.Duration(number(reply, 1)) * time.Millisecond }
+// done reads the answer "done" with a time in milliseconds.
+func done(operation, answer string, err error) (time.Duration, error) {
+	var millis int64
+	if err == nil {
+		_, err = numbers(strings.TrimPrefix(answer, "done "), &millis)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("redisstore: %s: %w", operation, err)
+	}
+	return time.Duration(millis) * time.Millisecond, nil
+}
 
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 
 // Try compares a code; see codes.Store.
 func (s *Store) Try(ctx context.Context, t codes.Try) (codes.Outcome, error) {
-	keep, all := remember, 0
+	run, keys := s.run, s.keys.ofEntry(t.ID)
 	if t.Keep > 0 {
-		keep, all = t.Keep, 1
+		keys = append(keys, s.keys.operation(t.ID, t.Op))
 	}
-	run := s.run
 	if s.copies > 0 {
 		run = s.runAndWait
 	}
-	reply, err := run(ctx, s.scripts.try, s.keys.forEntry(t.ID, t.Op), t.Code[:], keep.Milliseconds(), all)
+	answer, err := run(ctx, s.scripts.try, keys, t.Op[:], t.Code[:], t.Keep.Milliseconds())
+	var outcome codes.Outcome
+	if err == nil {
+		outcome, err = outcomeFrom(answer)
+	}
 	if err != nil {
 		return codes.Outcome{}, fmt.Errorf("redisstore: try: %w", err)
-	}
-	answer, _ := reply[0].(string)
-	outcome, ok := outcomeFrom(answer)
-	if !ok {
-		return codes.Outcome{}, errors.New("redisstore: try: malformed answer")
 	}
 	return outcome, nil
 }
 
 // outcomeFrom reads an answer of the script try.
-func outcomeFrom(answer string) (o codes.Outcome, ok bool) {
+func outcomeFrom(answer string) (o codes.Outcome, err error) {
 	status, answer, _ := strings.Cut(answer, " ")
 	switch status {
 	case "unknown":
-		return codes.Outcome{Status: codes.Unknown}, true
+		return codes.Outcome{Status: codes.Unknown}, nil
 	case "expired":
-		return codes.Outcome{Status: codes.Expired}, true
+		return codes.Outcome{Status: codes.Expired}, nil
 	case "right":
 		o.Status = codes.Right
 	case "wrong":
 		o.Status = codes.Wrong
 	default:
-		return o, false
+		return o, errMalformed
 	}
-	var numbers [3]int64 // attempts left, milliseconds, area
-	var err error
-	for i := range numbers {
-		var number string
-		number, answer, _ = strings.Cut(answer, " ")
-		if numbers[i], err = strconv.ParseInt(number, 10, 64); err != nil {
-			return o, false
-		}
+	var millis int64
+	answer, err = numbers(answer, &o.Left, &millis)
+	if err != nil || len(answer) != len(o.Recipient)+1 {
+		return o, errMalformed
 	}
-	o.Left, o.Rest, o.Area = numbers[0], time.Duration(numbers[1])*time.Millisecond, codes.AreaNumber(numbers[2])
-	return o, copy(o.Recipient[:], answer) == len(answer) && len(answer) == len(o.Recipient)
+	copy(o.Recipient[:], answer)
+	o.Area, o.Rest = codes.AreaNumber(int64(answer[len(o.Recipient)])), time.Duration(millis)*time.Millisecond
+	return o, nil
 }
 
 // Delete removes an entry; see codes.Store.
@@ -151,9 +155,6 @@ func (s *Store) Delete(ctx context.Context, d codes.Deletion) (time.Duration, er
 	if d.Made != (codes.Op{}) {
 		made = d.Made[:]
 	}
-	reply, err := s.run(ctx, s.scripts.delete, s.keys.forEntry(d.ID, d.Op), made, remember.Milliseconds())
-	if err != nil {
-		return 0, fmt.Errorf("redisstore: delete: %w", err)
-	}
-	return millis(reply), nil
+	answer, err := s.run(ctx, s.scripts.delete, s.keys.ofEntry(d.ID), d.Op[:], made)
+	return done("delete", answer, err)
 }

@@ -15,16 +15,16 @@ const waitTimeout = 200 * time.Millisecond
 // runAndWait is run, but an answer "right" counts only when enough replicas
 // have it. WAIT speaks of what its own connection wrote, so both go over one
 // connection to the master of the key.
-func (s *Store) runAndWait(ctx context.Context, script *redis.Script, keys []string, args ...any) ([]any, error) {
-	return s.repeat(ctx, args, func(ctx context.Context, argv []any) ([]any, error) {
+func (s *Store) runAndWait(ctx context.Context, script script, keys []string, args ...any) (string, error) {
+	return s.repeat(ctx, func(ctx context.Context, deadline int64) (string, error) {
 		master, err := s.masterOf(ctx, keys[0])
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		conn := master.Conn()
 		defer func() { _ = conn.Close() }()
-		reply, err := script.Run(ctx, conn, keys, argv...).Slice()
-		if err != nil || !isRight(reply) {
+		reply, err := script.run(ctx, conn.Do, keys, deadline, args)
+		if err != nil || !strings.Contains(reply, " right ") {
 			return reply, err
 		}
 		copies, err := conn.Wait(ctx, s.copies, waitTimeout).Result()
@@ -33,15 +33,6 @@ func (s *Store) runAndWait(ctx context.Context, script *redis.Script, keys []str
 		}
 		return reply, err
 	})
-}
-
-// isRight tells the answer "right" of the script try.
-func isRight(reply []any) bool {
-	if len(reply) < 2 {
-		return false
-	}
-	answer, _ := reply[1].(string)
-	return strings.HasPrefix(answer, "right ")
 }
 
 func (s *Store) masterOf(ctx context.Context, key string) (*redis.Client, error) {

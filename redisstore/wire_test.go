@@ -94,7 +94,7 @@ func (c *wiredConn) Write(p []byte) (int, error) {
 func (c *wiredConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	// An error, such as that the server does not know the script, is no loss.
-	if err == nil && n > 0 && c.script && p[0] == '*' && c.wire.loses() {
+	if err == nil && n > 0 && c.script && p[0] == '$' && c.wire.loses() {
 		_ = c.Close()
 		return 0, io.EOF
 	}

@@ -161,16 +161,10 @@ func (l *lab) fill(ctx context.Context, s stage, entries uint64) error {
 	})
 }
 
-// kindOf is the part of a key that tells what it is: see package redisstore.
+// kindOf is the letter of a key that tells what it is: see package redisstore.
 func kindOf(key string) string {
-	_, kind, _ := strings.Cut(key, "}")
-	switch {
-	case kind == "":
-		return "entry"
-	case len(kind) > 1:
-		return "operation"
-	}
-	return kind
+	name, _, _ := strings.Cut(strings.TrimPrefix(key, keyPrefix), "{")
+	return name
 }
 
 // noteLife is longer than Redis keeps the answer of an operation.

@@ -23,10 +23,10 @@ type contract struct {
 
 const anyone = "12065550142"
 
-// entries counts the live entries in Redis: the hashes.
+// entries counts the live entries in Redis.
 func (c *contract) entries() (n int) {
 	c.Helper()
-	for _, key := range c.redis.Keys(c, c.prefix+"1:") {
+	for _, key := range c.redis.Keys(c, c.prefix+"e{") {
 		if kind, err := c.redis.Client().Type(c.Context(), key).Result(); err != nil {
 			c.Error(err)
 		} else if kind == "hash" {

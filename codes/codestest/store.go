@@ -3,7 +3,6 @@ package codestest
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -135,10 +134,12 @@ func RunStore(t *testing.T, open func(testing.TB) Backend) {
 			s.Advance(1100 * time.Millisecond)
 			s.try(e.ID, e.Code, codes.Outcome{Status: codes.Unknown})
 		},
-		"delete":            deleted,
-		"repetition":        repeated,
-		"what an entry was": told,
-		"an ended context":  ended,
+		"delete":                   deleted,
+		"repetition":               repeated,
+		"repetition after the end": repeatedAfterTheEnd,
+		"what an entry was":        told,
+		"an ended context":         ended,
+		"ids that are much alike":  alike,
 		"used is not expired": func(s storeTest) {
 			e := entry(1, time.Second, time.Hour)
 			s.put(e)
@@ -154,6 +155,38 @@ func RunStore(t *testing.T, open func(testing.TB) Backend) {
 			test(storeTest{t, b})
 		})
 	}
+}
+
+// alike: what becomes of an entry is nothing to others whose ids begin the same.
+func alike(s storeTest) {
+	like := entry(1, time.Second, time.Minute)
+	made := func(last byte, expiration, notice time.Duration) codes.Entry {
+		e := entry(2, expiration, notice)
+		e.ID = like.ID
+		e.ID[len(e.ID)-1] += last
+		s.put(e)
+		return e
+	}
+	right, removed, again := made(1, time.Second, time.Minute), made(2, time.Second, time.Hour), made(3, time.Second, time.Minute)
+	over, wrong, mute := made(4, time.Second, time.Minute), made(5, time.Minute, time.Second), made(6, time.Second, 0)
+	forgotten, late := made(7, time.Second, time.Second), made(8, time.Second, time.Hour)
+	s.try(right.ID, right.Code, codes.Outcome{Status: codes.Right})
+	s.remove(codes.Deletion{ID: removed.ID, Op: codes.NewOp()})
+	s.try(wrong.ID, Fresh(), codes.Outcome{Status: codes.Wrong, Left: 1, Recipient: wrong.Recipient})
+	again.Op, again.Expiration = codes.NewOp(), time.Minute
+	s.put(again)
+	s.Advance(1100 * time.Millisecond)
+	s.try(over.ID, over.Code, codes.Outcome{Status: codes.Expired})
+	for _, id := range []codes.Digest{right.ID, removed.ID, over.ID, mute.ID, like.ID} {
+		s.try(id, Fresh(), codes.Outcome{Status: codes.Unknown})
+	}
+	s.try(again.ID, Fresh(), codes.Outcome{Status: codes.Wrong, Left: 1, Recipient: again.Recipient})
+	s.try(again.ID, again.Code, codes.Outcome{Status: codes.Right})
+	s.Advance(2500 * time.Millisecond) // what was noted of all these is not wanted any more
+	made(9, time.Minute, time.Minute)
+	s.try(forgotten.ID, forgotten.Code, codes.Outcome{Status: codes.Unknown})
+	s.try(late.ID, late.Code, codes.Outcome{Status: codes.Expired})
+	s.try(wrong.ID, wrong.Code, codes.Outcome{Status: codes.Right})
 }
 
 func largest(s storeTest) {
@@ -190,116 +223,6 @@ func deleted(s storeTest) {
 	s.remove(codes.Deletion{ID: e.ID, Op: codes.NewOp()})
 	s.remove(codes.Deletion{ID: e.ID, Op: codes.NewOp()}) // nothing there
 	s.try(e.ID, e.Code, codes.Outcome{Status: codes.Unknown})
-}
-
-// repeated: an operation that is sent again because its reply was lost.
-func repeated(s storeTest) {
-	e := entry(3, time.Minute, time.Minute)
-	wrong, right, gone := codes.NewOp(), codes.NewOp(), codes.NewOp()
-	s.put(e)
-	s.tryAs(wrong, e.ID, Fresh(), codes.Outcome{Status: codes.Wrong, Left: 2, Recipient: e.Recipient})
-	s.try(e.ID, Fresh(), codes.Outcome{Status: codes.Wrong, Left: 1, Recipient: e.Recipient})
-	s.tryAs(wrong, e.ID, Fresh(), codes.Outcome{Status: codes.Wrong, Left: 2, Recipient: e.Recipient})
-	s.put(e)
-	s.tryAs(right, e.ID, e.Code, codes.Outcome{Status: codes.Right})
-	s.put(e) // a used code does not come back
-	s.tryAs(right, e.ID, e.Code, codes.Outcome{Status: codes.Right})
-	s.try(e.ID, e.Code, codes.Outcome{Status: codes.Unknown})
-
-	again := entry(1, time.Minute, time.Minute)
-	again.ID = e.ID
-	s.remove(codes.Deletion{ID: e.ID, Op: gone})
-	s.put(again)
-	s.tryAs(right, e.ID, e.Code, codes.Outcome{Status: codes.Right}) // and costs the new entry nothing
-	s.remove(codes.Deletion{ID: e.ID, Op: gone})                     // nor takes it away
-	last := codes.NewOp()
-	s.tryAs(last, e.ID, Fresh(), codes.Outcome{Status: codes.Wrong, Recipient: again.Recipient})
-	s.tryAs(last, e.ID, Fresh(), codes.Outcome{Status: codes.Wrong, Recipient: again.Recipient})
-}
-
-// told: each operation tells of the entry that it ended, and again the same.
-func told(s storeTest) {
-	ctx := context.Background()
-	lived := func(what string, rest, most time.Duration, err error) {
-		s.Helper()
-		if err != nil || rest > most || most > 0 && rest < most-20*time.Second {
-			s.Errorf("%s: %v of life left, %v; want %v", what, rest, err, most)
-		}
-	}
-	put := func(e codes.Entry, most time.Duration) {
-		s.Helper()
-		first, err := s.Store.Put(ctx, e)
-		lived("put", first, most, err)
-		if again, err := s.Store.Put(ctx, e); err != nil || again != first {
-			s.Errorf("put again: %v, %v; first %v", again, err, first)
-		}
-	}
-	remove := func(d codes.Deletion, most time.Duration) {
-		s.Helper()
-		first, err := s.Store.Delete(ctx, d)
-		lived("delete", first, most, err)
-		if again, err := s.Store.Delete(ctx, d); err != nil || again != first {
-			s.Errorf("delete again: %v, %v; first %v", again, err, first)
-		}
-	}
-	try := func(t codes.Try, e codes.Entry, status codes.Status, left int64, most time.Duration) {
-		s.Helper()
-		first, err := s.Store.Try(ctx, t)
-		lived("try", first.Rest, most, err)
-		want := codes.Outcome{Status: status, Left: left, Recipient: e.Recipient, Area: e.Area, Rest: first.Rest}
-		if again, err := s.Store.Try(ctx, t); err != nil || first != want || again != first {
-			s.Errorf("Try = %+v, then %+v, %v; want %+v", first, again, err, want)
-		}
-	}
-	e := entry(2, time.Minute, time.Minute)
-	e.Area = codes.AreaCaribbean
-	put(e, 0)
-	try(codes.Try{ID: e.ID, Code: Fresh(), Op: codes.NewOp()}, e, codes.Wrong, 1, 0)
-	next := entry(2, time.Hour, 0)
-	next.ID, next.Area = e.ID, codes.AreaPremium
-	put(next, time.Minute)
-	try(codes.Try{ID: e.ID, Code: next.Code, Op: codes.NewOp()}, next, codes.Right, 0, time.Hour)
-
-	put(again(e), 0)
-	try(codes.Try{ID: e.ID, Code: Fresh(), Op: codes.NewOp()}, e, codes.Wrong, 1, 0)
-	try(codes.Try{ID: e.ID, Code: Fresh(), Op: codes.NewOp()}, e, codes.Wrong, 0, time.Minute)
-	remove(codes.Deletion{ID: e.ID, Op: codes.NewOp()}, 0)
-
-	last := again(e)
-	put(last, 0)
-	remove(codes.Deletion{ID: e.ID, Made: codes.NewOp(), Op: codes.NewOp()}, 0)
-	remove(codes.Deletion{ID: e.ID, Made: last.Op, Op: codes.NewOp()}, time.Minute)
-
-	short := again(e)
-	short.Expiration = time.Second
-	put(short, 0)
-	s.Advance(1100 * time.Millisecond)
-	put(again(e), 0) // what is over is not replaced
-}
-
-// again is the same entry, made by another put.
-func again(e codes.Entry) codes.Entry {
-	e.Op = codes.NewOp()
-	return e
-}
-
-// ended: what its caller has given up has no effect.
-func ended(s storeTest) {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	e := entry(1, time.Minute, time.Minute)
-	if _, err := s.Store.Put(ctx, e); !errors.Is(err, codes.ErrUnavailable) {
-		s.Errorf("Put = %v, want ErrUnavailable", err)
-	}
-	s.try(e.ID, e.Code, codes.Outcome{Status: codes.Unknown})
-	s.put(e)
-	if _, err := s.Store.Try(ctx, codes.Try{ID: e.ID, Code: Fresh(), Op: codes.NewOp()}); !errors.Is(err, codes.ErrUnavailable) {
-		s.Errorf("Try = %v, want ErrUnavailable", err)
-	}
-	if _, err := s.Store.Delete(ctx, codes.Deletion{ID: e.ID, Op: codes.NewOp()}); !errors.Is(err, codes.ErrUnavailable) {
-		s.Errorf("Delete = %v, want ErrUnavailable", err)
-	}
-	s.try(e.ID, e.Code, codes.Outcome{Status: codes.Right})
 }
 
 // RunStoreConcurrency checks what codes.Store demands of parallel calls, from

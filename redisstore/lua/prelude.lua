@@ -2,19 +2,12 @@
 --
 -- ARGV[1] of each is its deadline in milliseconds of Redis time: from then on
 -- the caller has given up and the script must have no effect. Every script
--- returns {now, answer, …}; the answer "late" means that it had none.
+-- returns one string: the seconds and microseconds of Redis time and an
+-- answer, all with blanks between. The answer "late" means that it had none.
+
+-- Numbers are written with %d: in Lua's own way large ones are rounded.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local late = now >= tonumber(ARGV[1])
-
--- rest is the milliseconds that a key has left, at least 1; 0 if there is none.
-local function rest(key)
-  local left = redis.call('PTTL', key)
-  return left == -2 and 0 or math.max(1, left)
-end
-
--- Lua prints large numbers in its own way; Redis wants plain digits.
-local function digits(n)
-  return string.format('%.0f', n)
-end
+local clock = time[1] .. ' ' .. time[2] .. ' '

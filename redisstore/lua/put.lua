@@ -1,28 +1,30 @@
 -- Stores an entry in place of whatever has the same id.
 --
--- KEYS[1] entry   KEYS[2] notice of its expiry   KEYS[3] operation
--- ARGV[2] the put's op          ARGV[3] digest of the code
--- ARGV[4] digest of the number  ARGV[5] attempts
--- ARGV[6] seconds to live       ARGV[7] seconds that the notice lives, 0 for none
--- ARGV[8] milliseconds to remember the operation
--- ARGV[9] area of the number
--- Returns {now, 'done', milliseconds that an entry which it replaced had left, 0 for none}
+-- KEYS[1] entry   KEYS[2] the past
+-- ARGV[2] the put's op   ARGV[3] the entry, but for its end and what it replaced
+-- ARGV[4] attempts       ARGV[5] seconds to live
+-- ARGV[6] seconds until its expiry is told no more, 0 to tell nothing
+-- Returns 'done' and the milliseconds that an entry which it replaced had left, 0 for none
 
-if late then
-  local told = redis.call('GET', KEYS[3])
-  return { now, told and 'done' or 'late', tonumber(told or 0) }
+if entry and string.sub(entry, 11, 18) == ARGV[2] then
+  told = 'done ' .. string.sub(entry, 41)
 end
-local left = rest(KEYS[1])
+if told or late then
+  return clock .. (told or 'late')
+end
+ended()
 -- The first write is one that a server out of memory refuses, so that the
 -- script runs as a whole or not at all.
-if not redis.call('SET', KEYS[3], digits(left), 'PX', ARGV[8], 'NX') then
-  return { now, 'done', tonumber(redis.call('GET', KEYS[3])) }
-end
-redis.call('HSET', KEYS[1], 'o', ARGV[2], 'c', ARGV[3], 'r', ARGV[4], 'l', ARGV[5], 'a', ARGV[9])
-redis.call('EXPIRE', KEYS[1], ARGV[6])
-if ARGV[7] == '0' then
-  redis.call('DEL', KEYS[2])
+local made = ARGV[3] .. string.format('%011x', now + ARGV[5] * 1000) .. string.format('%d', life)
+if notes == '' then
+  redis.call('HSET', KEYS[1], 'e', made, 'l', ARGV[4])
 else
-  redis.call('SET', KEYS[2], 1, 'EX', ARGV[7])
+  redis.call('HSET', KEYS[1], 'e', made, 'l', ARGV[4], 'n', notes)
 end
-return { now, 'done', left }
+redis.call('EXPIRE', KEYS[1], ARGV[5])
+if ARGV[6] ~= '0' then
+  keep(items .. item(now + ARGV[6] * 1000, ''))
+elseif any then
+  keep(items)
+end
+return clock .. 'done ' .. string.format('%d', life)

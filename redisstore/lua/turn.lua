@@ -5,29 +5,38 @@
 -- ARGV[3] turns in any span, 0 for no schedule   ARGV[4] the span in milliseconds
 -- ARGV[5] milliseconds that a turn may be off
 -- ARGV[6] milliseconds that the longest window of KEYS[1] spans, 0 for no windows
--- ARGV[7] … the windows of KEYS[1]
--- Returns {now, 'taken', milliseconds until the turn},
--- {now, 'full', index in ARGV of the window, milliseconds until it clears} or
--- {now, 'busy', milliseconds until a turn is near enough}
+-- ARGV[7] … the windows of KEYS[1]: how many in how many milliseconds
+-- Returns 'taken' with the milliseconds until the turn, 'full' with the index in
+-- ARGV of the window that clears last and the milliseconds until then, or 'busy'
+-- with the milliseconds until a turn is near enough
 
 local rate, span, patience = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local counted = ARGV[6] ~= '0'
 
 local turn = rate > 0 and redis.call('ZSCORE', KEYS[2], ARGV[2])
 if turn then
-  return { now, 'taken', math.max(0, turn - now) }
+  return clock .. 'taken ' .. string.format('%d', math.max(0, turn - now))
 end
 if counted and redis.call('ZSCORE', KEYS[1], ARGV[2]) then
-  return { now, 'taken', 0 }
+  return clock .. 'taken 0'
 end
 if late then
-  return { now, 'late' }
+  return clock .. 'late'
 end
 
 if counted then
-  local window, clear = full(KEYS[1], redis.call('ZCARD', KEYS[1]), 7, #ARGV)
+  local messages = redis.call('ZCARD', KEYS[1])
+  local window, clear = nil, 0
+  for i = 7, #ARGV, 2 do
+    if messages >= tonumber(ARGV[i]) then
+      local nth = redis.call('ZREVRANGE', KEYS[1], ARGV[i] - 1, ARGV[i] - 1, 'WITHSCORES')
+      if nth[2] + ARGV[i + 1] - now > clear then
+        window, clear = i, nth[2] + ARGV[i + 1] - now
+      end
+    end
+  end
   if window then
-    return { now, 'full', window, clear }
+    return clock .. 'full ' .. window .. ' ' .. string.format('%d', clear)
   end
 end
 
@@ -39,16 +48,16 @@ if rate > 0 then
   turn = math.max(now, (back[2] or -span) + span)
   wait = turn - now
   if wait > patience then
-    return { now, 'busy', wait - patience }
+    return clock .. 'busy ' .. string.format('%d', wait - patience)
   end
-  redis.call('ZADD', KEYS[2], digits(turn), ARGV[2])
+  redis.call('ZADD', KEYS[2], string.format('%d', turn), ARGV[2])
   -- A turn is remembered for longer than anybody repeats the question for it.
-  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', digits(now - 2 * span))
-  redis.call('PEXPIRE', KEYS[2], digits(wait + 2 * span))
+  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%d', now - 2 * span))
+  redis.call('PEXPIRE', KEYS[2], string.format('%d', wait + 2 * span))
 end
 if counted then
-  redis.call('ZADD', KEYS[1], digits(now), ARGV[2])
-  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', digits(now - ARGV[6]))
+  redis.call('ZADD', KEYS[1], string.format('%d', now), ARGV[2])
+  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%d', now - ARGV[6]))
   redis.call('PEXPIRE', KEYS[1], ARGV[6])
 end
-return { now, 'taken', wait }
+return clock .. 'taken ' .. string.format('%d', wait)

@@ -4,29 +4,28 @@
 -- ARGV[2] digest of its arguments   ARGV[3] op of this claim
 -- ARGV[4] milliseconds that the request may take, 0 if anybody may run it at once
 -- ARGV[5] milliseconds to remember it
--- Returns {now, 'run', op}, {now, 'answered', answer},
--- {now, 'running', milliseconds until its time is over} or {now, 'other'}
--- if it had other arguments
+-- Returns 'run' with the op, 'answered' with the answer, 'running' with the
+-- milliseconds until its time is over, or 'other' if it had other arguments
 
 local request = redis.call('HMGET', KEYS[1], 'a', 'o', 'u', 't')
 local arguments, op, over, answer = request[1], request[2], request[3], request[4]
 if arguments then
   if arguments ~= ARGV[2] then
-    return { now, 'other' }
+    return clock .. 'other'
   end
   if answer then
-    return { now, 'answered', answer }
+    return clock .. 'answered ' .. answer
   end
   if op == ARGV[3] or ARGV[4] == '0' then
-    return { now, 'run', op }
+    return clock .. 'run ' .. op
   end
   if over - now > 0 then
-    return { now, 'running', over - now }
+    return clock .. 'running ' .. string.format('%d', over - now)
   end
 end
 if late then
-  return { now, 'late' }
+  return clock .. 'late'
 end
-redis.call('HSET', KEYS[1], 'a', ARGV[2], 'o', ARGV[3], 'u', digits(now + ARGV[4]))
+redis.call('HSET', KEYS[1], 'a', ARGV[2], 'o', ARGV[3], 'u', string.format('%d', now + ARGV[4]))
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
-return { now, 'run', ARGV[3] }
+return clock .. 'run ' .. ARGV[3]

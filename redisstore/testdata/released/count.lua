@@ -4,13 +4,15 @@
 -- ARGV[2] op
 -- ARGV[3] milliseconds that the longest window spans
 -- ARGV[4] the largest number that a window allows
--- Returns {now, 'done'}
+-- Returns 'done'
 
-if late then
-  return { now, 'late' }
+local log = redis.call('GET', KEYS[1]) or ''
+if find(log) then
+  return clock .. 'done'
 end
-redis.call('ZADD', KEYS[1], 'NX', digits(now), ARGV[2])
+if late then
+  return clock .. 'late'
+end
 -- No window looks further back than that many events.
-redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -1 - ARGV[4])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-return { now, 'done' }
+redis.call('SET', KEYS[1], string.sub(add(log), -size * ARGV[4]), 'PX', ARGV[3])
+return clock .. 'done'

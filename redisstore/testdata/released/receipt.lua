@@ -5,15 +5,15 @@
 -- ARGV[4] what it says of the message: 't' taken, 'f' rejected, 's' neither
 -- ARGV[5] who rejected it
 -- ARGV[6] milliseconds that the receipt of an unknown message lives
--- Returns {now, 'joined', 'early' or 'duplicate', 1 if it is the first to say so of
--- a known message} and, of a known message, the op of the entry's put, digest of
--- the number, area and caller
+-- Returns 'joined', 'early' or 'duplicate', and of a known message 1 if it is the
+-- first to say so, else 0; the op of the entry's put and the digest of the
+-- number in one word; area and caller
 
 local message = redis.call('HMGET', KEYS[1], 'o', 'r', 'a', 'n', ARGV[3], ARGV[4])
 local put, noted, first = message[1], message[5], message[6]
 if not noted then
   if late then
-    return { now, 'late' }
+    return clock .. 'late'
   end
   local fields = { ARGV[3], ARGV[2] }
   if not first then
@@ -35,6 +35,6 @@ if noted and noted ~= ARGV[2] then
   result = 'duplicate'
 end
 if not put then
-  return { now, result, 0 }
+  return clock .. result
 end
-return { now, result, first == ARGV[2] and 1 or 0, put, message[2], message[3], message[4] }
+return clock .. (result .. ' ' .. (first == ARGV[2] and 1 or 0) .. ' ' .. put .. message[2] .. ' ' .. message[3] .. ' ' .. message[4])

@@ -2,9 +2,16 @@
 --
 -- KEYS[1] log
 -- ARGV[2] op
--- Returns {now, 'done'}
+-- Returns 'done'
 
-if not late then
-  redis.call('ZREM', KEYS[1], ARGV[2])
+if late then
+  return clock .. 'late'
 end
-return { now, late and 'late' or 'done' }
+local log = redis.call('GET', KEYS[1]) or ''
+local at = find(log)
+if at and #log == size then
+  redis.call('DEL', KEYS[1])
+elseif at then
+  redis.call('SET', KEYS[1], string.sub(log, 1, at - 1) .. string.sub(log, at + size), 'KEEPTTL')
+end
+return clock .. 'done'

@@ -3,14 +3,14 @@
 -- KEYS[1] message
 -- ARGV[2] op of the entry's put   ARGV[3] digest of the number
 -- ARGV[4] area   ARGV[5] caller   ARGV[6] seconds to live
--- Returns {now, 'noted', 1 if a receipt said that it was taken, 1 if one said that
--- it was rejected}
+-- Returns 'noted', 1 if a receipt said that it was taken, and 1 if one said that
+-- it was rejected; else 0
 
 local message = redis.call('HMGET', KEYS[1], 'o', 't', 'f')
 local put, taken, rejected = message[1], message[2], message[3]
 if not put then
   if late then
-    return { now, 'late' }
+    return clock .. 'late'
   end
   redis.call('HSET', KEYS[1], 'o', ARGV[2], 'r', ARGV[3], 'a', ARGV[4], 'n', ARGV[5])
   -- What receipts said before is told by this op, and by its repetition: no
@@ -25,4 +25,4 @@ if not put then
   end
   redis.call('EXPIRE', KEYS[1], ARGV[6])
 end
-return { now, 'noted', taken == ARGV[2] and 1 or 0, rejected == ARGV[2] and 1 or 0 }
+return clock .. ('noted ' .. (taken == ARGV[2] and 1 or 0) .. ' ' .. (rejected == ARGV[2] and 1 or 0))

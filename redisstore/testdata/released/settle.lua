@@ -2,16 +2,16 @@
 --
 -- KEYS[1] request
 -- ARGV[2] op of the claim   ARGV[3] answer, empty to forget
--- Returns {now, 'done', 1 if it is the first answer to be kept, else 0}
+-- Returns 'done' and 1 if it is the first answer to be kept, else 0
 
 if late then
-  return { now, 'late' }
+  return clock .. 'late'
 end
 if redis.call('HGET', KEYS[1], 'o') == ARGV[2] then
   if ARGV[3] == '' then
     redis.call('DEL', KEYS[1])
   else
-    return { now, 'done', redis.call('HSET', KEYS[1], 't', ARGV[3]) }
+    return clock .. 'done ' .. redis.call('HSET', KEYS[1], 't', ARGV[3])
   end
 end
-return { now, 'done', 0 }
+return clock .. 'done 0'

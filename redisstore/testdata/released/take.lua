@@ -5,29 +5,31 @@
 -- ARGV[3] milliseconds that the longest window of KEYS[1] spans, 0 for no windows
 -- ARGV[4] index in ARGV of the last number of KEYS[1]'s windows
 -- ARGV[5] … the windows of KEYS[1], then those of KEYS[2]
--- Returns {now, 'taken'} or {now, 'full', index in ARGV of the window, milliseconds until it clears}
+-- Returns 'taken', or 'full' with the index in ARGV of the window and the
+-- milliseconds until it clears
 
-local events = redis.call('ZCARD', KEYS[1])
-if events > 0 and redis.call('ZSCORE', KEYS[1], ARGV[2]) then
-  return { now, 'taken' }
+local logs = redis.call('MGET', KEYS[1], KEYS[2])
+local log, other = logs[1] or '', logs[2] or ''
+if find(log) then
+  return clock .. 'taken'
 end
 if late then
-  return { now, 'late' }
+  return clock .. 'late'
 end
 local last = tonumber(ARGV[4])
-local window, wait = full(KEYS[1], events, 5, last)
-local other, longer = full(KEYS[2], redis.call('ZCARD', KEYS[2]), last + 1, #ARGV)
-if other and longer > wait then
-  window, wait = other, longer
+local window, wait = full(log, 5, last)
+local beside, longer = full(other, last + 1, #ARGV)
+if longer > wait then
+  window, wait = beside, longer
 end
 if window then
-  return { now, 'full', window, wait }
+  return clock .. 'full ' .. window .. ' ' .. string.format('%d', wait)
 end
 if ARGV[3] ~= '0' then
-  redis.call('ZADD', KEYS[1], digits(now), ARGV[2])
-  if events > 0 then
-    redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', digits(now - ARGV[3]))
+  local first = 1 -- that a window still sees
+  while first < #log and time(log, first) <= now - ARGV[3] do
+    first = first + size
   end
-  redis.call('PEXPIRE', KEYS[1], ARGV[3])
+  redis.call('SET', KEYS[1], add(string.sub(log, first)), 'PX', ARGV[3])
 end
-return { now, 'taken' }
+return clock .. 'taken'

@@ -2,10 +2,10 @@
 --
 -- KEYS[1] log
 -- ARGV[2] … the spans of the windows in milliseconds
--- Returns {now, 'used', how many, …}
+-- Returns 'used' and how many there are in each
 
-local answer = { now, 'used' }
+local answer = 'used'
 for i = 2, #ARGV do
-  answer[i + 1] = redis.call('ZCOUNT', KEYS[1], digits(now - ARGV[i] + 1), '+inf')
+  answer = answer .. ' ' .. redis.call('ZCOUNT', KEYS[1], string.format('%d', now - ARGV[i] + 1), '+inf')
 end
-return answer
+return clock .. answer
