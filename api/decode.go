@@ -33,8 +33,8 @@ func decodeObject(body []byte, want ...string) ([]json.RawMessage, error) {
 	seen := map[string]bool{}
 	for rest := blanks(body[1:]); rest[0] != '}'; {
 		raw := rest[:valueLength(rest)]
-		var name string
-		if err := json.Unmarshal(raw, &name); err != nil {
+		name, err := unquote(raw)
+		if err != nil {
 			return nil, errors.New("be one JSON object")
 		}
 		if seen[name] {
@@ -107,11 +107,20 @@ func text(raw json.RawMessage) (string, error) {
 	if !surrogatesPaired(raw) {
 		return "", errors.New("text without unpaired surrogates")
 	}
-	var s string
-	if err := json.Unmarshal(raw, &s); err != nil {
+	s, err := unquote(raw)
+	if err != nil {
 		return "", errNotText
 	}
 	return s, nil
+}
+
+// unquote is the content of a valid JSON string.
+func unquote(raw []byte) (s string, err error) {
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw[1 : len(raw)-1]), nil // as nearly all are
+	}
+	err = json.Unmarshal(raw, &s)
+	return s, err
 }
 
 // surrogatesPaired looks at the escapes of a JSON string: encoding/json would

@@ -58,14 +58,14 @@ func (s *Server) create(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	begun := time.Now()
+	n, begun := noteOf(c), time.Now()
+	ctx := codes.WithCaller(c.Request().Context(), n.caller)
 	var created codes.Created
 	if key.Value == "" {
-		created, err = s.Service.Create(c.Request().Context(), id, to)
+		created, err = s.Service.Create(ctx, id, to)
 	} else {
-		created, err = s.Service.CreateOnce(c.Request().Context(), key, id, to)
+		created, err = s.Service.CreateOnce(ctx, key, id, to)
 	}
-	n := noteOf(c)
 	n.recipient, n.ends = created.Recipient, to.LastTwo()
 	s.funnel.created(n.caller, begun, created, err)
 	if err != nil {
@@ -167,7 +167,7 @@ func fromBody(c echo.Context, usage string, names ...string) ([]string, error) {
 	if !isJSON(r.Header) {
 		return nil, invalid(http.StatusUnsupportedMediaType, usage+" as JSON; Content-Type must be application/json, without Content-Encoding")
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, maxBody))
+	body, err := readBody(c.Response(), r)
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return nil, invalid(http.StatusRequestEntityTooLarge, usage+"; the body must be at most 4 KiB")
 	}
@@ -190,14 +190,31 @@ func fromBody(c echo.Context, usage string, names ...string) ([]string, error) {
 	return values, nil
 }
 
+// readBody reads a body of at most maxBody bytes.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.ContentLength < 0 || r.ContentLength > maxBody {
+		return io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	}
+	body := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(r.Body, body)
+	return body, err
+}
+
 func isJSON(h http.Header) bool {
 	for _, encoding := range h[echo.HeaderContentEncoding] {
 		if encoding != "" && !strings.EqualFold(encoding, "identity") {
 			return false
 		}
 	}
-	mediaType, parameters, err := mime.ParseMediaType(h.Get(echo.HeaderContentType))
-	if err != nil || len(h[echo.HeaderContentType]) != 1 {
+	types := h[echo.HeaderContentType]
+	if len(types) != 1 {
+		return false
+	}
+	if types[0] == "application/json" {
+		return true // as nearly all are
+	}
+	mediaType, parameters, err := mime.ParseMediaType(types[0])
+	if err != nil {
 		return false
 	}
 	_, subtype, _ := strings.Cut(mediaType, "/")

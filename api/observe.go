@@ -14,45 +14,43 @@ import (
 )
 
 // observe gives every request its id and headers, answers every error and
-// panic as JSON, and writes one line and one measurement for it. It never
-// sees what is in the request.
-func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		begun := time.Now()
-		h := c.Response().Header()
-		h.Set(echo.HeaderXRequestID, requestID(c.Request().Header))
-		h.Set(echo.HeaderCacheControl, "no-store")
-		if s.State.Draining() {
-			h.Set(echo.HeaderConnection, "close")
+// panic as JSON, and writes one line, one measurement and, if it is traced,
+// one span for it. It never sees what is in the request.
+func (s *Server) observe(traced bool) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			begun := time.Now()
+			c = &observed{Context: c}
+			if traced && levelOf(c) != slog.LevelDebug { // nobody asks what became of a request for health
+				defer s.trace(c)()
+			}
+			h := c.Response().Header()
+			h.Set(echo.HeaderXRequestID, requestID(c.Request().Header))
+			h[echo.HeaderCacheControl] = noStore
+			if s.State.Draining() {
+				h.Set(echo.HeaderConnection, "close")
+			}
+			failed := s.answer(c, next)
+			if failed != nil && failed.body.Limit != "" {
+				s.funnel.limits.WithLabelValues(failed.body.Limit).Inc()
+			}
+			s.recorder.record(c, failed, time.Since(begun))
+			return nil
 		}
-		failed := s.answer(c, next)
-		if failed != nil && failed.body.Limit != "" {
-			s.funnel.limits.WithLabelValues(failed.body.Limit).Inc()
-		}
-		s.recorder.record(c, failed, time.Since(begun))
-		return nil
 	}
 }
 
-// trace gives every request a span, but those for health: nobody asks what
-// became of them.
-func (s *Server) trace(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if levelOf(c) == slog.LevelDebug {
-			return next(c)
-		}
-		route := routeOf(c)
-		if c.Path() == "" {
-			route = "unknown"
-		}
-		ctx, id, end := s.Trace(c.Request(), route)
-		c.SetRequest(c.Request().WithContext(ctx))
-		n := noteOf(c)
-		n.traceID = id
-		err := next(c)
-		end(c.Response().Status, string(n.reason), n.caller)
-		return err
+// trace begins the span of a request, and returns what ends it.
+func (s *Server) trace(c echo.Context) (end func()) {
+	route := routeOf(c)
+	if c.Path() == "" {
+		route = "unknown"
 	}
+	ctx, id, ended := s.Trace(c.Request(), route)
+	c.SetRequest(c.Request().WithContext(ctx))
+	n := noteOf(c)
+	n.traceID = id
+	return func() { ended(c.Response().Status, string(n.reason), n.caller) }
 }
 
 // answer runs the handler and answers what it returns or panics with.
@@ -69,6 +67,9 @@ func (s *Server) answer(c echo.Context, next echo.HandlerFunc) (failed *failure)
 		s.Logger.Error("panic", "request_id", idOf(c), "stack", string(debug.Stack()))
 		s.send(c, failed)
 	}()
+	if r := c.Request(); r.Method == http.MethodOptions && r.URL.Path == "*" {
+		next = wholeServer
+	}
 	err := next(c)
 	if err == nil {
 		return nil

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
@@ -151,5 +152,18 @@ func (f *failure) write(c echo.Context) error {
 	return reply(c, status, f.body)
 }
 
-// reply sends JSON. (c.JSON would look for "pretty" in the query.)
-func reply(c echo.Context, status int, body any) error { return c.JSONPretty(status, body, "") }
+// What many answers have in a header; nobody changes a header's values in place.
+var (
+	typeJSON = []string{echo.MIMEApplicationJSON}
+	noStore  = []string{"no-store"}
+)
+
+// reply sends JSON in one piece.
+func reply(c echo.Context, status int, body any) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	c.Response().Header()[echo.HeaderContentType] = typeJSON
+	return c.JSONBlob(status, append(text, '\n'))
+}

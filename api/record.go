@@ -22,16 +22,14 @@ type note struct {
 	traceID   string
 }
 
-const noteKey = "note"
-
-func noteOf(c echo.Context) *note {
-	n, ok := c.Get(noteKey).(*note)
-	if !ok {
-		n = &note{}
-		c.Set(noteKey, n)
-	}
-	return n
+// observed is the context of a request with its note.
+type observed struct {
+	echo.Context
+	note
 }
+
+// noteOf is the note of a request that observe has seen.
+func noteOf(c echo.Context) *note { return &c.(*observed).note }
 
 // recorder writes the line and the measurement of each request.
 type recorder struct {

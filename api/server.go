@@ -96,11 +96,11 @@ func callersOf(keys []Key) []string {
 // Handler returns the public API.
 func (s *Server) Handler() http.Handler {
 	e := s.echo(s.Trace != nil)
-	e.POST("/", s.create, s.authenticate)
-	e.GET("/", s.verifyQuery, s.authenticate)
-	e.DELETE("/", s.cancel, s.authenticate)
-	e.POST("/verify", s.verifyBody, s.authenticate)
-	e.GET("/status", s.status, s.authenticate)
+	e.POST("/", s.authenticate(s.create))
+	e.GET("/", s.authenticate(s.verifyQuery))
+	e.DELETE("/", s.authenticate(s.cancel))
+	e.POST("/verify", s.authenticate(s.verifyBody))
+	e.GET("/status", s.authenticate(s.status))
 	e.POST("/webhooks/flowroute/:token", s.receive)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		e.Add(method, "/openapi.yaml", s.describe)
@@ -123,23 +123,15 @@ func (s *Server) Admin(extra map[string]http.Handler) http.Handler {
 func (s *Server) echo(traced bool) *echo.Echo {
 	e := echo.New()
 	e.HTTPErrorHandler = func(error, echo.Context) {} // observe has answered every error
-	if traced {
-		e.Use(s.trace)
-	}
-	e.Use(s.observe, wholeServer)
+	e.Use(s.observe(traced))
 	return e
 }
 
 // wholeServer answers OPTIONS *, which asks about no route in particular.
-func wholeServer(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if r := c.Request(); r.Method != http.MethodOptions || r.URL.Path != "*" {
-			return next(c)
-		}
-		c.SetPath("*")
-		c.Response().Header().Set(echo.HeaderAllow, "OPTIONS, DELETE, GET, HEAD, POST")
-		return c.NoContent(http.StatusNoContent)
-	}
+func wholeServer(c echo.Context) error {
+	c.SetPath("*")
+	c.Response().Header().Set(echo.HeaderAllow, "OPTIONS, DELETE, GET, HEAD, POST")
+	return c.NoContent(http.StatusNoContent)
 }
 
 type healthBody struct {

@@ -33,29 +33,23 @@ func newGate(kind string, capacity int, r prometheus.Registerer) *gate {
 	return g
 }
 
-// run does the work, or refuses at once.
-func (g *gate) run(work func() error) error {
-	if !g.enter() {
-		g.shed.Inc()
-		return &codes.UnavailableError{RetryAfter: time.Second, Cause: "too many requests in flight"}
-	}
-	defer g.inside.Add(-1)
-	return work()
-}
-
-// enter takes a place if there is one. Who is refused never holds one, so
+// enter takes a place, or refuses at once. Who is refused never holds one, so
 // that a crowd outside does not keep a free place from being taken.
-func (g *gate) enter() bool {
+func (g *gate) enter() error {
 	for {
 		inside := g.inside.Load()
 		if g.capacity > 0 && inside >= g.capacity {
-			return false
+			g.shed.Inc()
+			return &codes.UnavailableError{RetryAfter: time.Second, Cause: "too many requests in flight"}
 		}
 		if g.inside.CompareAndSwap(inside, inside+1) {
-			return true
+			return nil
 		}
 	}
 }
+
+// leave gives the place back.
+func (g *gate) leave() { g.inside.Add(-1) }
 
 // gated is a Service behind gates. They stand around the work alone, so that
 // whoever sends a request slowly, or without a key, takes nobody's place.
@@ -65,41 +59,41 @@ type gated struct {
 }
 
 func (g gated) Create(ctx context.Context, id codes.ID, to codes.Phone) (created codes.Created, err error) {
-	err = g.creates.run(func() error {
-		created, err = g.Service.Create(ctx, id, to)
-		return err
-	})
-	return created, err
+	if err := g.creates.enter(); err != nil {
+		return created, err
+	}
+	defer g.creates.leave()
+	return g.Service.Create(ctx, id, to)
 }
 
 func (g gated) CreateOnce(ctx context.Context, k codes.Key, id codes.ID, to codes.Phone) (created codes.Created, err error) {
-	err = g.creates.run(func() error {
-		created, err = g.Service.CreateOnce(ctx, k, id, to)
-		return err
-	})
-	return created, err
+	if err := g.creates.enter(); err != nil {
+		return created, err
+	}
+	defer g.creates.leave()
+	return g.Service.CreateOnce(ctx, k, id, to)
 }
 
 func (g gated) Verify(ctx context.Context, id codes.ID, code codes.Code) (outcome codes.Outcome, err error) {
-	err = g.checks.run(func() error {
-		outcome, err = g.Service.Verify(ctx, id, code)
-		return err
-	})
-	return outcome, err
+	if err := g.checks.enter(); err != nil {
+		return outcome, err
+	}
+	defer g.checks.leave()
+	return g.Service.Verify(ctx, id, code)
 }
 
 func (g gated) VerifyOnce(ctx context.Context, k codes.Key, id codes.ID, code codes.Code) (outcome codes.Outcome, err error) {
-	err = g.checks.run(func() error {
-		outcome, err = g.Service.VerifyOnce(ctx, k, id, code)
-		return err
-	})
-	return outcome, err
+	if err := g.checks.enter(); err != nil {
+		return outcome, err
+	}
+	defer g.checks.leave()
+	return g.Service.VerifyOnce(ctx, k, id, code)
 }
 
 func (g gated) Cancel(ctx context.Context, id codes.ID) (rest time.Duration, err error) {
-	err = g.checks.run(func() error {
-		rest, err = g.Service.Cancel(ctx, id)
-		return err
-	})
-	return rest, err
+	if err := g.checks.enter(); err != nil {
+		return rest, err
+	}
+	defer g.checks.leave()
+	return g.Service.Cancel(ctx, id)
 }

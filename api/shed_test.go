@@ -175,24 +175,12 @@ func serveAny(h http.Handler, call []string) {
 func TestGateIsExact(t *testing.T) {
 	const capacity, crowd = 3, 8
 	g := newGate("create", capacity, prometheus.NewRegistry())
-	release := make(chan struct{})
-	entered := make(chan struct{}, crowd)
-	work := func() error {
-		entered <- struct{}{}
-		<-release
-		return nil
-	}
-	var refused, crowds sync.WaitGroup
+	var refused sync.WaitGroup
 	stop := make(chan struct{})
 	for range capacity {
-		crowds.Go(func() {
-			if err := g.run(work); err != nil {
-				t.Errorf("refused a place that is free: %v", err)
-			}
-		})
-	}
-	for range capacity {
-		<-entered
+		if err := g.enter(); err != nil {
+			t.Errorf("refused a place that is free: %v", err)
+		}
 	}
 	for range crowd {
 		refused.Go(func() {
@@ -202,7 +190,7 @@ func TestGateIsExact(t *testing.T) {
 					return
 				default:
 				}
-				if err := g.run(work); !errors.Is(err, codes.ErrUnavailable) {
+				if err := g.enter(); !errors.Is(err, codes.ErrUnavailable) {
 					t.Errorf("full, but: %v", err)
 					return
 				}
@@ -217,8 +205,9 @@ func TestGateIsExact(t *testing.T) {
 	}
 	close(stop)
 	refused.Wait()
-	close(release)
-	crowds.Wait()
+	for range capacity {
+		g.leave()
+	}
 	if inside := g.inside.Load(); inside != 0 {
 		t.Errorf("%d inside, and nobody is", inside)
 	}

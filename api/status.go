@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -30,11 +31,7 @@ func (s *Server) status(c echo.Context) error {
 	if err != nil {
 		return invalid(0, usage+"; "+err.Error())
 	}
-	var progress codes.Progress
-	err = s.checks.run(func() error {
-		progress, err = s.Tracker.Progress(c.Request().Context(), id)
-		return err
-	})
+	progress, err := s.progress(c.Request().Context(), id)
 	if err != nil {
 		return err
 	}
@@ -58,6 +55,15 @@ func (s *Server) status(c echo.Context) error {
 		return noCode(UnknownAuthID, "Unknown auth id", 0)
 	}
 	return reply(c, http.StatusOK, body)
+}
+
+// progress looks behind the gate of the checks.
+func (s *Server) progress(ctx context.Context, id codes.ID) (codes.Progress, error) {
+	if err := s.checks.enter(); err != nil {
+		return codes.Progress{}, err
+	}
+	defer s.checks.leave()
+	return s.Tracker.Progress(ctx, id)
 }
 
 // why puts a failure into words: one for programs, and a sentence.

@@ -111,14 +111,17 @@ func (s *Server) receive(c echo.Context) error {
 		s.Logger.LogAttrs(c.Request().Context(), slog.LevelDebug, "receipt not understood",
 			slog.String("request_id", idOf(c)), slog.String("error", err.Error()))
 	}
-	err = s.receiving.run(func() error { return s.receiveAll(c.Request().Context(), receipts) })
-	if err != nil {
+	if err := s.receiveAll(c.Request().Context(), receipts); err != nil {
 		return err
 	}
 	return reply(c, http.StatusOK, receivedBody{"Success: Receipt noted."})
 }
 
 func (s *Server) receiveAll(ctx context.Context, receipts []codes.Receipt) error {
+	if err := s.receiving.enter(); err != nil {
+		return err
+	}
+	defer s.receiving.leave()
 	for _, r := range receipts {
 		received, err := s.Tracker.Receive(ctx, r)
 		s.news.tell(received.News)

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -11,10 +13,19 @@ import (
 	"github.com/flowroute/sms-verification/config"
 )
 
+// ballast is memory that the garbage collector counts and nobody touches, so
+// that it takes none. What a replica keeps is a few megabytes: by itself that
+// would be collected dozens of times a second under load, for a tenth of the
+// processor time. Unlike a larger GOGC it does not multiply a large heap.
+const ballast = 20 << 20
+
 func serveCommand(cmd *cobra.Command, _ []string) error {
 	cfg, err := settings(cmd)
 	if err != nil {
 		return err
+	}
+	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+		defer runtime.KeepAlive(make([]byte, ballast))
 	}
 	signal.Ignore(syscall.SIGPIPE) // the service outlives whoever reads its log
 	logs := newLogs(cmd.ErrOrStderr(), cfg.LogLevel, cfg.DebugMode && isTerminal(cmd.ErrOrStderr()))
