@@ -13,7 +13,8 @@ import (
 const (
 	lanes    = 4   // round trips under way at a time, while they are quick
 	maxLanes = 32  // and while they are not: then to wait for one takes too long
-	maxShare = 256 // calls in one round trip
+	minShare = 16  // calls that go in one round trip, if so many wait
+	maxShare = 256 // and in none more
 
 	quick = 25 * time.Millisecond // for a round trip, however many share it
 )
@@ -22,7 +23,9 @@ const (
 // of what a call costs, at both ends, is to read from and write to the
 // connection. A call that finds a lane free sets out at once, so that a lone
 // one waits for nobody. Those that come while all lanes are taken go together
-// when one is free, led by the first of them on its own goroutine.
+// when one is free, led by the first of them on its own goroutine. A crowd is
+// spread over the lanes: if all were in one round trip, the service would have
+// nothing to do until Redis is done, and then Redis until the service is.
 //
 // It repeats nothing: every call gets the reply or the error that was its own.
 // Only callers wait in it, so its queue is as long as they are many.
@@ -138,7 +141,7 @@ func (c *convoy) handOn() {
 		c.taken--
 		return
 	}
-	n := min(len(c.waiting), maxShare)
+	n := min(len(c.waiting), max(minShare, len(c.waiting)/c.lanes), maxShare)
 	share := c.waiting[:n:n]
 	c.waiting = c.waiting[n:]
 	share[0].turn <- share

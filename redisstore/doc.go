@@ -14,11 +14,11 @@
 //	                          it, digest of the number and its area, its end, and
 //	                          what it replaced; l attempts left; n notes; m the put
 //	                          and the digest of its message. Lives for
-//	                          CODE_EXPIRATION.
-//	x{<tag>}          string  the past of all entries with this tag: notes of those
-//	                          that ended in the last 2 seconds, and which have
-//	                          expired or will, and until when that is told. Lives
-//	                          as long as the last of it, CODE_EXPIRATION and
+//	                          CODE_EXPIRATION, and its notes alone for 2 seconds
+//	                          after it has ended.
+//	x{<tag>}          zset    notices of the entries with this tag, that they have
+//	                          expired or will, by the time until which that is told.
+//	                          Lives as long as the last of them, CODE_EXPIRATION and
 //	                          EXPIRED_NOTICE.
 //	o{<tag>}<id><op>  string  the answer of a check with an Idempotency-Key. Lives for
 //	                          10 minutes.

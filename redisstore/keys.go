@@ -39,12 +39,12 @@ func (k keys) message(id codes.Digest) string        { return k.of('m', id) }
 func (k keys) total() string                         { return k.prefix + "t{all}" }
 func (k keys) turns() string                         { return k.prefix + "p{all}" }
 
-// tagBytes of an entry's id are its hash tag, so that some entries share one
-// key for their past: 65,536 of them, 15 for each of a million entries.
+// tagBytes of an entry's id are its hash tag, so that some entries share the
+// key of their notices: there are 65,536, one for 15 of a million entries.
 const tagBytes = 2
 
-// ofEntry are the keys of the scripts of an entry: itself and the past. They
-// are cut from one string: every request makes them.
+// ofEntry are the keys of the scripts of an entry: itself and the
+// notices. They are cut from one string: every request makes them.
 func (k keys) ofEntry(id codes.Digest) []string {
 	var space [128]byte
 	entry := k.append(space[:0], 'e', id[:tagBytes], id[tagBytes:])

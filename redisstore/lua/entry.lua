@@ -1,28 +1,17 @@
 -- Runs before the scripts that change an entry.
 --
--- KEYS[1] entry   KEYS[2] the past   ARGV[2] op
---
--- An entry is a hash. Its field e is made of the digest of the code (10 bytes),
--- the op of the put that made it (8), the digest of the number (10), its area
--- (1), the milliseconds of Redis time at its end (11 hex digits) and those that
--- the entry had left which it replaced; l is the attempts left, n are notes.
+-- KEYS[1] entry   KEYS[2] notices   ARGV[2] op
 --
 -- A note is what an operation of the last moments came to: its op (8 bytes),
 -- the seconds of Redis time (10 digits), the length of its answer (1 byte) and
 -- the answer. The same operation, sent again because a reply was lost, has no
--- second effect. When the entry ends its notes go into the past.
+-- second effect. The notes of an entry outlive it for as long as they are asked for.
 
 local remember = 2000 -- milliseconds: longer than anybody repeats an operation
 
 local stored = redis.call('HMGET', KEYS[1], 'e', 'l', 'n')
 local entry, left, notes = stored[1], stored[2], stored[3] or ''
-local items, any, noticed -- of the past, once it is recalled
-local life = 0            -- milliseconds that the entry has left
-if entry then
-  life = math.max(1, tonumber(string.sub(entry, 30, 40), 16) - now)
-else
-  items, notes, any, noticed = recall()
-end
+local life = lifeOf(entry)
 
 local told -- the answer that the operation has already
 if notes ~= '' then
@@ -37,17 +26,23 @@ if notes ~= '' then
   notes = string.sub(notes, first)
 end
 
--- noted adds a note.
-local function noted(op, answer)
+-- note adds a note.
+local function note(op, answer)
   notes = notes .. op .. time[1] .. string.char(#answer) .. answer
 end
 
--- ended notes the put that made the entry, of which the entry itself tells as
--- long as it lives, and recalls the past.
-local function ended()
-  if entry then
-    noted(string.sub(entry, 11, 18), 'done ' .. string.sub(entry, 41))
-    local _
-    items, _, any, noticed = recall()
+-- notePut notes the put that made the entry, of which the entry itself tells
+-- as long as it lives.
+local function notePut()
+  if life > 0 then
+    note(string.sub(entry, 11, 18), 'done ' .. string.sub(entry, 41))
   end
+end
+
+-- finish ends the entry and keeps its notes.
+local function finish()
+  notePut()
+  redis.call('HSET', KEYS[1], 'e', '', 'n', notes)
+  redis.call('PEXPIRE', KEYS[1], remember)
+  redis.call('ZREM', KEYS[2], name)
 end

@@ -1,6 +1,6 @@
 -- Compares a code with the entry's, and spends an attempt if it is wrong.
 --
--- KEYS[1] entry   KEYS[2] the past
+-- KEYS[1] entry   KEYS[2] notices
 -- KEYS[3] operation, if its answer is to be kept for longer
 -- ARGV[2] op      ARGV[3] digest of the code
 -- ARGV[4] milliseconds to keep the answer
@@ -14,13 +14,8 @@ if kept then
 end
 if told then
   -- It writes, so that who waits for the replicas waits for the first answer too.
-  if kept then
-    redis.call('PEXPIRE', kept, ARGV[4])
-  elseif entry then
-    redis.call('HSET', KEYS[1], 'l', left)
-  else
-    redis.call('PEXPIRE', KEYS[2], redis.call('PTTL', KEYS[2]))
-  end
+  local noted = kept or KEYS[1]
+  redis.call('PEXPIRE', noted, redis.call('PTTL', noted))
   return clock .. told
 end
 if late then
@@ -28,7 +23,7 @@ if late then
 end
 
 local answer, over = 'unknown', true
-if entry then
+if life > 0 then
   if string.sub(entry, 1, 10) == ARGV[3] then
     left, answer = 0, 'right 0 '
   else
@@ -37,27 +32,24 @@ if entry then
     answer = 'wrong ' .. left .. ' '
   end
   answer = answer .. string.format('%d', over and life or 0) .. ' ' .. string.sub(entry, 19, 29)
-elseif noticed then
+elseif noticed() then
   answer = 'expired'
 end
 
 -- Every effect is preceded by a note of the answer. It comes first because a
--- server out of memory refuses it: else DEL would let a right code through
+-- server out of memory refuses it: else a right code would be let through
 -- where a wrong one could not be charged.
 if kept then
   redis.call('SET', kept, answer, 'PX', ARGV[4])
 elseif answer ~= 'unknown' then
-  noted(ARGV[2], answer)
+  note(ARGV[2], answer)
 end
 if not over then
   redis.call('HSET', KEYS[1], 'l', left, 'n', notes)
-  if life <= remember and notes ~= '' then -- they may be wanted when the entry has expired
-    local others, _, _, till = recall()
-    keep(item(now + life + remember, notes) .. others .. (till and item(till, '') or ''))
+  if life <= remember then -- the notes may be asked for when the entry has expired
+    redis.call('PEXPIRE', KEYS[1], string.format('%d', life + remember))
   end
 elseif answer ~= 'unknown' then
-  ended()
-  keep((notes == '' and '' or item(now + remember, notes)) .. items)
-  redis.call('DEL', KEYS[1])
+  finish()
 end
 return clock .. answer
