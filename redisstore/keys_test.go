@@ -180,3 +180,35 @@ func runEntry(t *testing.T, name string, instance *redistest.Instance) {
 		t.Logf("an entry takes %d bytes", instance.Client().MemoryUsage(t.Context(), key).Val())
 	}
 }
+
+// runNotices: what is kept beside entries does not pile up.
+func runNotices(t *testing.T, _ string, instance *redistest.Instance) {
+	prefix := freshPrefix()
+	store := openURL(t, instance.URL, instance.Mode, prefix, codes.Limits{})
+	long, short, last := newEntry(1), newEntry(1), newEntry(1)
+	short.Expiration, short.Notice = time.Second, time.Second
+	short.ID, last.ID = long.ID, long.ID // but for the end, so with the same hash tag
+	short.ID[len(short.ID)-1]++
+	last.ID[len(last.ID)-1] += 2
+	put := func(e codes.Entry) {
+		t.Helper()
+		if _, err := store.Put(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(long)
+	put(short)
+	instance.Advance(2100 * time.Millisecond)
+	put(last)
+	tag, rest := base64.RawURLEncoding.EncodeToString(last.ID[:2]), base64.RawURLEncoding.EncodeToString(last.ID[2:])
+	if n, err := instance.Client().ZCard(t.Context(), prefix+"x{"+tag+"}").Result(); err != nil || n != 2 {
+		t.Errorf("%d notices, %v; want those that count", n, err)
+	}
+	if got, err := store.Try(t.Context(), codes.Try{ID: last.ID, Code: last.Code, Op: codes.NewOp()}); err != nil || got.Status != codes.Right {
+		t.Fatalf("Try = %+v, %v", got, err)
+	}
+	left, err := instance.Client().PTTL(t.Context(), prefix+"e{"+tag+"}"+rest).Result()
+	if err != nil || left <= 0 || left > 2*time.Second {
+		t.Errorf("the notes of a used entry live for %v, %v; want 2s", left, err)
+	}
+}

@@ -28,9 +28,14 @@ func repeated(s storeTest) {
 	s.put(again)
 	s.tryAs(right, e.ID, e.Code, codes.Outcome{Status: codes.Right}) // and costs the new entry nothing
 	s.remove(codes.Deletion{ID: e.ID, Op: gone})                     // nor takes it away
+	s.put(again)
+	next := entry(1, time.Minute, time.Minute)
+	next.ID = e.ID
+	s.put(next)
+	s.put(again) // nor does what was replaced come back
 	last := codes.NewOp()
-	s.tryAs(last, e.ID, Fresh(), codes.Outcome{Status: codes.Wrong, Recipient: again.Recipient})
-	s.tryAs(last, e.ID, Fresh(), codes.Outcome{Status: codes.Wrong, Recipient: again.Recipient})
+	s.tryAs(last, e.ID, Fresh(), codes.Outcome{Status: codes.Wrong, Recipient: next.Recipient})
+	s.tryAs(last, e.ID, Fresh(), codes.Outcome{Status: codes.Wrong, Recipient: next.Recipient})
 }
 
 // repeatedAfterTheEnd: the entry's time runs out between the two.
@@ -48,9 +53,12 @@ func repeatedAfterTheEnd(s storeTest) {
 		}
 		s.Advance(400 * time.Millisecond)
 		s.tryAs(wrong, e.ID, Fresh(), codes.Outcome{Status: codes.Wrong, Left: 2, Recipient: e.Recipient})
-		over := codes.Outcome{Status: codes.Unknown}
+		over, stage := codes.Outcome{Status: codes.Unknown}, codes.Gone
 		if notice > 0 {
-			over.Status = codes.Expired
+			over.Status, stage = codes.Expired, codes.Over
+		}
+		if got, err := s.Store.Look(context.Background(), e.ID); err != nil || got != (codes.Sight{Stage: stage}) {
+			s.Errorf("Look = %+v, %v; want stage %v", got, err, stage)
 		}
 		s.try(e.ID, e.Code, over)
 		s.try(other.ID, other.Code, over)

@@ -167,9 +167,10 @@ func alike(s storeTest) {
 		s.put(e)
 		return e
 	}
+	forgotten := made(7, time.Second, time.Second) // the first, whose notice is over before the others'
 	right, removed, again := made(1, time.Second, time.Minute), made(2, time.Second, time.Hour), made(3, time.Second, time.Minute)
 	over, wrong, mute := made(4, time.Second, time.Minute), made(5, time.Minute, time.Second), made(6, time.Second, 0)
-	forgotten, late := made(7, time.Second, time.Second), made(8, time.Second, time.Hour)
+	late := made(8, time.Second, time.Hour)
 	s.try(right.ID, right.Code, codes.Outcome{Status: codes.Right})
 	s.remove(codes.Deletion{ID: removed.ID, Op: codes.NewOp()})
 	s.try(wrong.ID, Fresh(), codes.Outcome{Status: codes.Wrong, Left: 1, Recipient: wrong.Recipient})
@@ -183,8 +184,9 @@ func alike(s storeTest) {
 	s.try(again.ID, Fresh(), codes.Outcome{Status: codes.Wrong, Left: 1, Recipient: again.Recipient})
 	s.try(again.ID, again.Code, codes.Outcome{Status: codes.Right})
 	s.Advance(2500 * time.Millisecond) // what was noted of all these is not wanted any more
-	made(9, time.Minute, time.Minute)
 	s.try(forgotten.ID, forgotten.Code, codes.Outcome{Status: codes.Unknown})
+	made(9, time.Second, time.Second)
+	s.Advance(2100 * time.Millisecond) // what was made last is over first
 	s.try(late.ID, late.Code, codes.Outcome{Status: codes.Expired})
 	s.try(wrong.ID, wrong.Code, codes.Outcome{Status: codes.Right})
 }

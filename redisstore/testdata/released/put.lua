@@ -16,7 +16,7 @@ notePut()
 -- The first write is one that a server out of memory refuses, so that the
 -- script runs as a whole or not at all.
 local made = ARGV[3] .. string.format('%011x', now + ARGV[5] * 1000) .. string.format('%d', life)
-if stored[3] or notes ~= '' then
+if notes ~= '' then
   redis.call('HSET', KEYS[1], 'e', made, 'l', ARGV[4], 'n', notes)
 else
   redis.call('HSET', KEYS[1], 'e', made, 'l', ARGV[4])
