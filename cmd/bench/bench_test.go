@@ -52,7 +52,7 @@ func TestSpeed(t *testing.T) {
 	t.Parallel()
 	needRedis(t)
 	file := filepath.Join(t.TempDir(), "samples.json")
-	out := bench(t, "speed", "-rounds", "1", "-seconds", "0.3", "-connections", "4", "-service", "service=../..", "-json", file)
+	out := bench(t, "speed", "-rounds", "1", "-seconds", "0.3", "-connections", "4", "-service", "service=../..", "-sharing", "-json", file)
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +61,7 @@ func TestSpeed(t *testing.T) {
 	if err := json.Unmarshal(text, &samples); err != nil {
 		t.Fatal(err)
 	}
-	if want := 2 * len(workloads()); len(samples) != want || strings.Count(out, "\n") != want+1 {
+	if want := 3 * len(workloads()); len(samples) != want || strings.Count(out, "\n") != want+1 {
 		t.Errorf("%d samples, want %d, and one line for each:\n%s", len(samples), want, out)
 	}
 	spent := 0.0 // ticks are coarse: a run may see none
@@ -237,9 +237,9 @@ func TestBadFlags(t *testing.T) {
 func TestCapacity(t *testing.T) {
 	var samples []sample
 	for _, w := range workloads() {
-		for _, system := range []string{"service", floorCommand} {
+		for _, system := range []string{"service", floorCommand, sharingFloor} {
 			s := sample{Workload: w.name, Connections: planned, System: system, CPUPerOp: 1000, RedisPerOp: 250}
-			if system == floorCommand {
+			if system != "service" {
 				s.CPUPerOp = 1
 			}
 			samples = append(samples, s)

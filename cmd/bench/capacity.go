@@ -94,7 +94,7 @@ type effort struct {
 
 func (r *report) measure(ctx context.Context, e effort, progress io.Writer) error {
 	rounds, seconds := strconv.Itoa(e.rounds), fmt.Sprint(e.length.Seconds())
-	p, err := parsePlan([]string{"-rounds", rounds, "-seconds", seconds, "-connections", e.connections})
+	p, err := parsePlan([]string{"-rounds", rounds, "-seconds", seconds, "-connections", e.connections, "-sharing"})
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (r *report) plan(samples []sample, all []kept) {
 	perOp := func(workload string, of func(sample) float64) float64 { // microseconds
 		var values []float64
 		for _, s := range samples {
-			if s.Workload == workload && s.System != floorCommand && s.Connections == planned {
+			if s.Workload == workload && s.System != floorCommand && s.System != sharingFloor && s.Connections == planned {
 				values = append(values, of(s))
 			}
 		}

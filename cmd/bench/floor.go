@@ -22,7 +22,10 @@ import (
 // floorCommand starts the floor: the least that answers the same requests
 // with the same stack. What the service takes more is the price of its
 // promises.
-const floorCommand = "floor"
+const (
+	floorCommand = "floor"
+	sharingFloor = "sharing" // the floor with the client's own way to share round trips
+)
 
 //go:embed lua/put.lua
 var floorPut string
@@ -38,7 +41,7 @@ const (
 
 // bareService is echo, go-redis and net/http, and nothing between.
 type bareService struct {
-	redis      *redis.Client
+	redis      redis.Scripter
 	put, check *redis.Script
 	carrier    *http.Client
 	messages   string // URL
@@ -48,20 +51,29 @@ func floor(ctx context.Context, args []string, out, _ io.Writer) error {
 	flags := flag.NewFlagSet(floorCommand, flag.ContinueOnError)
 	redisAddr := flags.String("redis", "", "host:port of Redis")
 	carrierURL := flags.String("carrier", "", "URL of the carrier")
+	sharing := flags.Bool("sharing", false, "share round trips to Redis in the client's own way")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+	client := dialRedis(*redisAddr)
 	s := &bareService{
-		redis:    dialRedis(*redisAddr),
+		redis:    client,
 		put:      redis.NewScript(floorPut),
 		check:    redis.NewScript(floorCheck),
 		carrier:  &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConns: 512, MaxIdleConnsPerHost: 512}},
 		messages: *carrierURL + "/v2.1/messages",
 	}
 	for _, script := range []*redis.Script{s.put, s.check} {
-		if err := script.Load(ctx, s.redis).Err(); err != nil {
+		if err := script.Load(ctx, client).Err(); err != nil {
 			return err
 		}
+	}
+	if *sharing {
+		shared, err := client.AutoPipeline()
+		if err != nil {
+			return err
+		}
+		s.redis = shared
 	}
 	e := echo.New()
 	e.POST("/", s.create)

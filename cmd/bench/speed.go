@@ -33,6 +33,7 @@ type plan struct {
 	workloads   []workload
 	services    []service // in the order of the table
 	floor       bool
+	sharing     bool     // the floor that shares round trips too
 	env         []string // further settings of the services
 	jsonFile    string
 }
@@ -70,6 +71,9 @@ func (p *plan) systems() []string {
 	if p.floor {
 		names = append(names, floorCommand)
 	}
+	if p.sharing {
+		names = append(names, sharingFloor)
+	}
 	return names
 }
 
@@ -94,6 +98,7 @@ func parsePlan(args []string) (*plan, error) {
 	names := flags.String("workloads", "create,verify-right,verify-wrong,cycle", "workloads; an operation of cycle is a create, a wrong and the right code")
 	services := flags.String("service", "service=.", "builds of the service to compare, each name=binary or name=folder of the source, such as old=/tmp/old,new=.")
 	flags.BoolVar(&p.floor, "floor", true, "measure the floor too")
+	flags.BoolVar(&p.sharing, "sharing", false, "and the floor with go-redis' AutoPipeline: what sharing round trips alone gives")
 	flags.StringVar(&p.jsonFile, "json", "", "file to write every run to")
 	flags.Func("env", "further setting of the services, such as GUESS_LIMITS=off; may be given several times", func(s string) error {
 		p.env = append(p.env, s)
@@ -199,8 +204,8 @@ func (p *plan) start(ctx context.Context, l *lab, progress io.Writer) (systems [
 		}
 		systems = append(systems, running)
 	}
-	if p.floor {
-		running, err := l.startFloor(ctx)
+	for _, name := range p.systems()[len(p.services):] {
+		running, err := l.startFloor(ctx, name)
 		if err != nil {
 			return systems, err
 		}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -141,13 +142,13 @@ func (s *system) ready(ctx context.Context) error {
 	}
 }
 
-// startFloor starts this program as the floor.
-func (l *lab) startFloor(ctx context.Context) (*system, error) {
+// startFloor starts this program as the floor of that name.
+func (l *lab) startFloor(ctx context.Context, name string) (*system, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	s, err := startSystem(ctx, floorCommand, exec.Command(self, floorCommand, "-redis", l.redis.addr, "-carrier", l.carrier.URL))
+	s, err := startSystem(ctx, name, exec.Command(self, floorCommand, "-redis", l.redis.addr, "-carrier", l.carrier.URL, "-sharing="+strconv.FormatBool(name == sharingFloor)))
 	if err != nil {
 		return nil, err
 	}
