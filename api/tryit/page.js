@@ -8,8 +8,6 @@ const digits = settings.code_length;
 // What is known of the sign-up, from the answers.
 const signUp = { id: "", to: "", expires: 0, clear: 0 };
 
-// Small things.
-
 function element(tag, className, text) {
   const e = document.createElement(tag);
   if (className) e.className = className;
