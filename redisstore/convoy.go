@@ -134,17 +134,18 @@ func (c *convoy) giveLane(began time.Time) {
 	c.handOn()
 }
 
-// handOn is giveLane with mu held.
+// handOn is giveLane with mu held. The lane goes to those who wait, and so do
+// others if there are more now than were taken.
 func (c *convoy) handOn() {
 	c.waiting = slices.DeleteFunc(c.waiting, func(one *call) bool { return one.left })
-	if len(c.waiting) == 0 {
-		c.taken--
-		return
+	c.taken--
+	for own := true; len(c.waiting) > 0 && (own || c.taken < c.lanes); own = false {
+		n := min(len(c.waiting), max(minShare, len(c.waiting)/c.lanes), maxShare)
+		share := c.waiting[:n:n]
+		c.waiting = c.waiting[n:]
+		c.taken++
+		share[0].turn <- share
 	}
-	n := min(len(c.waiting), max(minShare, len(c.waiting)/c.lanes), maxShare)
-	share := c.waiting[:n:n]
-	c.waiting = c.waiting[n:]
-	share[0].turn <- share
 }
 
 // leave is for a caller that waits no longer. If it was just given a lane, the

@@ -27,9 +27,9 @@ const anyone = "12065550142"
 func (c *contract) entries() (n int) {
 	c.Helper()
 	for _, key := range c.redis.Keys(c, c.prefix+"e{") {
-		if kind, err := c.redis.Client().Type(c.Context(), key).Result(); err != nil {
+		if entry, err := c.redis.Client().HGet(c.Context(), key, "e").Result(); err != nil {
 			c.Error(err)
-		} else if kind == "hash" {
+		} else if entry != "" { // and not the notes of one that has ended
 			n++
 		}
 	}
