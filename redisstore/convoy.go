@@ -11,9 +11,9 @@ import (
 
 // Bounds of the round trips that calls share.
 const (
-	lanes    = 4   // round trips under way at a time, while they are quick
+	lanes    = 2   // round trips under way at a time, while they are quick: one at Redis, one on the way
 	maxLanes = 32  // and while they are not: then to wait for one takes too long
-	minShare = 16  // calls that go in one round trip, if so many wait
+	minShare = 32  // calls that go in one round trip, if so many wait
 	maxShare = 256 // and in none more
 
 	quick = 25 * time.Millisecond // for a round trip, however many share it

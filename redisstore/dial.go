@@ -55,7 +55,7 @@ func Dial(url, mode string) (redis.UniversalClient, error) {
 		o.ContextTimeoutEnabled, o.DisableIdentity = true, true
 		o.MaxRetries, o.DialerRetries = -1, 1 // the store repeats by itself, see script.go
 		o.MaintNotificationsConfig = noNotifications()
-		defaultTo(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.PoolTimeout, &o.PoolSize)
+		defaultTo(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.PoolTimeout, &o.PoolSize, &o.Protocol)
 		return redis.NewClient(o), nil
 	case Sentinel:
 		o, err := redis.ParseFailoverURL(url)
@@ -64,7 +64,7 @@ func Dial(url, mode string) (redis.UniversalClient, error) {
 		}
 		o.ContextTimeoutEnabled, o.DisableIdentity = true, true
 		o.MaxRetries, o.DialerRetries = -1, 1
-		defaultTo(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.PoolTimeout, &o.PoolSize)
+		defaultTo(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.PoolTimeout, &o.PoolSize, &o.Protocol)
 		return redis.NewFailoverClient(o), nil
 	case Cluster:
 		o, err := redis.ParseClusterURL(url)
@@ -78,7 +78,7 @@ func Dial(url, mode string) (redis.UniversalClient, error) {
 		// A master that is gone refuses connections, which does not make the
 		// client look for the new one; by default it would look after a minute.
 		o.ClusterStateReloadInterval = time.Second
-		defaultTo(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.PoolTimeout, &o.PoolSize)
+		defaultTo(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.PoolTimeout, &o.PoolSize, &o.Protocol)
 		return redis.NewClusterClient(o), nil
 	}
 	return nil, fmt.Errorf("unknown mode %q: %s, %s or %s", mode, Standalone, Sentinel, Cluster)
@@ -92,7 +92,7 @@ func noNotifications() *maintnotifications.Config {
 
 // defaultTo sets what the URL left open. The library's own timeouts are
 // seconds, longer than anybody waits for a code to be checked.
-func defaultTo(dial, read, write, pool *time.Duration, size *int) {
+func defaultTo(dial, read, write, pool *time.Duration, size, protocol *int) {
 	for _, d := range []*time.Duration{dial, read, write} {
 		if *d == 0 {
 			*d = tryTimeout
@@ -103,6 +103,11 @@ func defaultTo(dial, read, write, pool *time.Duration, size *int) {
 	}
 	if *size == 0 {
 		*size = poolSize
+	}
+	if *protocol == 0 {
+		// RESP2: we need none of what came later, and with RESP3 the client
+		// looks for notifications before and after every reply.
+		*protocol = 2
 	}
 }
 

@@ -11,15 +11,15 @@
 // keys of one script share a slot.
 //
 //	e{<tag>}<id>      hash    a live entry: e digest of the code, the put that made
-//	                          it, digest of the number and its area, its end, and
-//	                          what it replaced; l attempts left; n notes; m the put
-//	                          and the digest of its message. Lives for
-//	                          CODE_EXPIRATION, and its notes alone for 2 seconds
+//	                          it, digest of the number and its area, its end,
+//	                          attempts left, and what it replaced; n notes; m the
+//	                          put and the digest of its message. Lives for
+//	                          CODE_EXPIRATION, and for its notes alone 2 seconds
 //	                          after it has ended.
 //	x{<tag>}          zset    notices of the entries with this tag, that they have
 //	                          expired or will, by the time until which that is told.
 //	                          Lives as long as the last of them, CODE_EXPIRATION and
-//	                          EXPIRED_NOTICE.
+//	                          EXPIRED_NOTICE, and a minute.
 //	o{<tag>}<id><op>  string  the answer of a check with an Idempotency-Key. Lives for
 //	                          10 minutes.
 //	s{<number>}       string  messages to a number, by time, for SEND_LIMITS

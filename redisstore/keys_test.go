@@ -199,6 +199,7 @@ func runNotices(t *testing.T, _ string, instance *redistest.Instance) {
 	put(long)
 	put(short)
 	instance.Advance(2100 * time.Millisecond)
+	last.Expiration = long.Expiration + 2*time.Minute // what is over goes when the life of the rest is prolonged
 	put(last)
 	tag, rest := base64.RawURLEncoding.EncodeToString(last.ID[:2]), base64.RawURLEncoding.EncodeToString(last.ID[2:])
 	if n, err := instance.Client().ZCard(t.Context(), prefix+"x{"+tag+"}").Result(); err != nil || n != 2 {
@@ -210,5 +211,28 @@ func runNotices(t *testing.T, _ string, instance *redistest.Instance) {
 	left, err := instance.Client().PTTL(t.Context(), prefix+"e{"+tag+"}"+rest).Result()
 	if err != nil || left <= 0 || left > 2*time.Second {
 		t.Errorf("the notes of a used entry live for %v, %v; want 2s", left, err)
+	}
+}
+
+// runTotal: messages that no limit of the service sees any more do not pile up.
+func runTotal(t *testing.T, _ string, instance *redistest.Instance) {
+	const takes = 20 // more than between two sweeps
+	prefix := freshPrefix()
+	store := openURL(t, instance.URL, instance.Mode, prefix, codes.Limits{Total: codestest.Windows(t, "99/1s")})
+	take := func(times int) {
+		t.Helper()
+		for range times {
+			if _, err := store.Take(t.Context(), codes.Place{Op: codes.NewOp()}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	take(takes)
+	instance.Advance(600 * time.Millisecond)
+	take(1) // or the log would be gone
+	instance.Advance(600 * time.Millisecond)
+	take(takes)
+	if n, err := instance.Client().ZCard(t.Context(), prefix+"t{all}").Result(); err != nil || n > takes+1 {
+		t.Errorf("%d messages are kept, %v; want at most %d", n, err, takes+1)
 	}
 }

@@ -106,14 +106,14 @@ func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 
 // Try compares a code; see codes.Store.
 func (s *Store) Try(ctx context.Context, t codes.Try) (codes.Outcome, error) {
-	run, keys := s.run, s.keys.ofEntry(t.ID)
+	run, keys, args := s.run, s.keys.ofEntry(t.ID), []any{t.Op[:], t.Code[:]}
 	if t.Keep > 0 {
-		keys = append(keys, s.keys.operation(t.ID, t.Op))
+		keys, args = append(keys, s.keys.operation(t.ID, t.Op)), append(args, t.Keep.Milliseconds())
 	}
 	if s.copies > 0 {
 		run = s.runAndWait
 	}
-	answer, err := run(ctx, s.scripts.try, keys, t.Op[:], t.Code[:], t.Keep.Milliseconds())
+	answer, err := run(ctx, s.scripts.try, keys, args...)
 	var outcome codes.Outcome
 	if err == nil {
 		outcome, err = outcomeFrom(answer)

@@ -3,7 +3,7 @@
 -- KEYS[1] entry   KEYS[2] notices
 -- KEYS[3] operation, if its answer is to be kept for longer
 -- ARGV[2] op      ARGV[3] digest of the code
--- ARGV[4] milliseconds to keep the answer
+-- ARGV[4] milliseconds to keep it
 -- Returns 'unknown', 'expired', or 'right' or 'wrong' with the attempts left, the
 -- milliseconds that an entry which it ended had left or 0, and digest of the
 -- number and area
@@ -22,17 +22,16 @@ if late then
   return clock .. 'late'
 end
 
-local answer, over = 'unknown', true
+local answer, left = 'unknown', '0'
 if life > 0 then
   if string.sub(entry, 1, 10) == ARGV[3] then
-    left, answer = 0, 'right 0 '
+    answer = 'right 0 ' .. life
   else
-    left = string.format('%d', left - 1)
-    over = left == '0'
-    answer = 'wrong ' .. left .. ' '
+    left = string.format('%d', string.match(entry, '%d+', 42) - 1)
+    answer = 'wrong ' .. left .. ' ' .. (left == '0' and life or 0)
   end
-  answer = answer .. string.format('%d', over and life or 0) .. ' ' .. string.sub(entry, 19, 29)
-elseif noticed() then
+  answer = answer .. ' ' .. string.sub(entry, 19, 29)
+elseif tonumber(redis.call('ZSCORE', KEYS[2], name) or 0) > now then
   answer = 'expired'
 end
 
@@ -44,10 +43,11 @@ if kept then
 elseif answer ~= 'unknown' then
   note(ARGV[2], answer)
 end
-if not over then
-  redis.call('HSET', KEYS[1], 'l', left, 'n', notes)
+if left ~= '0' then
+  local _, attempts = string.find(entry, '%d+', 42)
+  redis.call('HSET', KEYS[1], 'e', string.sub(entry, 1, 40) .. 'n' .. left .. string.sub(entry, attempts + 1), 'n', notes)
   if life <= remember then -- the notes may be asked for when the entry has expired
-    redis.call('PEXPIRE', KEYS[1], string.format('%d', life + remember))
+    redis.call('PEXPIRE', KEYS[1], life + remember)
   end
 elseif answer ~= 'unknown' then
   finish()

@@ -10,7 +10,7 @@ end
 if ARGV[3] ~= '' and not (life > 0 and string.sub(entry, 11, 18) == ARGV[3]) then
   return clock .. 'done 0'
 end
-local answer = 'done ' .. string.format('%d', life)
+local answer = 'done ' .. life
 note(ARGV[2], answer)
 -- Also a server out of memory may free some, so this one begins with DEL;
 -- the note keeps a repetition from removing a later entry.

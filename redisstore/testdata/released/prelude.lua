@@ -5,7 +5,8 @@
 -- returns one string: the seconds and microseconds of Redis time and an
 -- answer, all with blanks between. The answer "late" means that it had none.
 
--- Numbers are written with %d: in Lua's own way large ones are rounded.
+-- Times are written as they are; what may have more than 14 digits, with %d: in
+-- Lua's own way it would be rounded.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

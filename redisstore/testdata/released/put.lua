@@ -1,34 +1,42 @@
 -- Stores an entry in place of whatever has the same id.
 --
 -- KEYS[1] entry   KEYS[2] notices
--- ARGV[2] the put's op   ARGV[3] the entry, but for its end and what it replaced
+-- ARGV[2] the put's op   ARGV[3] the entry up to its end
 -- ARGV[4] attempts       ARGV[5] seconds to live
 -- ARGV[6] seconds until its expiry is told no more, 0 to tell nothing
 -- Returns 'done' and the milliseconds that an entry which it replaced had left, 0 for none
 
-if life > 0 and string.sub(entry, 11, 18) == ARGV[2] then
-  told = 'done ' .. string.sub(entry, 41)
+local put = string.sub(entry, 11, 18) -- that made the entry which is there, if one is
+if put ~= '' then
+  local done = 'done' .. string.match(entry, ' %d+', 42)
+  if put == ARGV[2] then
+    told = done
+  end
+  note(put, done) -- the entry that tells it is about to go
 end
 if told or late then
   return clock .. (told or 'late')
 end
-notePut()
 -- The first write is one that a server out of memory refuses, so that the
 -- script runs as a whole or not at all.
-local made = ARGV[3] .. string.format('%011x', now + ARGV[5] * 1000) .. string.format('%d', life)
-if notes ~= '' then
-  redis.call('HSET', KEYS[1], 'e', made, 'l', ARGV[4], 'n', notes)
+local made = ARGV[3] .. string.format('%011x', now + ARGV[5] * 1000)
+if notes == '' then
+  redis.call('HSET', KEYS[1], 'e', made .. '-' .. ARGV[4] .. ' ' .. life)
 else
-  redis.call('HSET', KEYS[1], 'e', made, 'l', ARGV[4])
+  redis.call('HSET', KEYS[1], 'e', made .. 'n' .. ARGV[4] .. ' ' .. life, 'n', notes)
 end
 redis.call('EXPIRE', KEYS[1], ARGV[5])
 if ARGV[6] == '0' then
   redis.call('ZREM', KEYS[2], name)
 else
-  redis.call('ZADD', KEYS[2], string.format('%d', now + ARGV[6] * 1000), name)
-  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%d', now))
-  if redis.call('PTTL', KEYS[2]) < ARGV[6] * 1000 then -- others may have been to live longer
-    redis.call('EXPIRE', KEYS[2], ARGV[6])
+  redis.call('ZADD', KEYS[2], now + ARGV[6] * 1000, name)
+  local rest = redis.call('PTTL', KEYS[2]) -- others may have been to live longer
+  if rest < ARGV[6] * 1000 then
+    -- For a minute longer than it must, so that where puts are many most need not.
+    redis.call('EXPIRE', KEYS[2], ARGV[6] + 60)
+    if rest > 0 then
+      redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+    end
   end
 end
-return clock .. 'done ' .. string.format('%d', life)
+return clock .. 'done ' .. life

@@ -17,16 +17,13 @@ local turn = rate > 0 and redis.call('ZSCORE', KEYS[2], ARGV[2])
 if turn then
   return clock .. 'taken ' .. string.format('%d', math.max(0, turn - now))
 end
-if counted and redis.call('ZSCORE', KEYS[1], ARGV[2]) then
-  return clock .. 'taken 0'
-end
 if late then
   return clock .. 'late'
 end
 
+local messages, window, clear = 0, nil, 0
 if counted then
-  local messages = redis.call('ZCARD', KEYS[1])
-  local window, clear = nil, 0
+  messages = redis.call('ZCARD', KEYS[1])
   for i = 7, #ARGV, 2 do
     if messages >= tonumber(ARGV[i]) then
       local nth = redis.call('ZREVRANGE', KEYS[1], ARGV[i] - 1, ARGV[i] - 1, 'WITHSCORES')
@@ -35,9 +32,12 @@ if counted then
       end
     end
   end
-  if window then
-    return clock .. 'full ' .. window .. ' ' .. string.format('%d', clear)
+end
+if window then
+  if redis.call('ZSCORE', KEYS[1], ARGV[2]) then -- its own place may be the one that fills it
+    return clock .. 'taken 0'
   end
+  return clock .. 'full ' .. window .. ' ' .. string.format('%d', clear)
 end
 
 local wait = 0
@@ -56,8 +56,11 @@ if rate > 0 then
   redis.call('PEXPIRE', KEYS[2], string.format('%d', wait + 2 * span))
 end
 if counted then
-  redis.call('ZADD', KEYS[1], string.format('%d', now), ARGV[2])
-  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%d', now - ARGV[6]))
+  -- A place that the operation has already stays where it is.
+  redis.call('ZADD', KEYS[1], 'NX', now, ARGV[2])
   redis.call('PEXPIRE', KEYS[1], ARGV[6])
+  if messages % 16 == 0 then -- what no window sees costs memory only, so it may stay for a while
+    redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[6])
+  end
 end
 return clock .. 'taken ' .. string.format('%d', wait)
