@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -13,8 +14,8 @@ import (
 const (
 	lanes    = 2   // round trips under way at a time, while they are quick: one at Redis, one on the way
 	maxLanes = 32  // and while they are not: then to wait for one takes too long
-	minShare = 32  // calls that go in one round trip, if so many wait
-	maxShare = 256 // and in none more
+	minShare = 32  // calls that come along with one, if so many wait
+	maxShare = 256 // and with none more
 
 	quick = 25 * time.Millisecond // for a round trip, however many share it
 )
@@ -22,7 +23,7 @@ const (
 // convoy is a client whose calls of scripts share round trips to Redis: most
 // of what a call costs, at both ends, is to read from and write to the
 // connection. A call that finds a lane free sets out at once, so that a lone
-// one waits for nobody. Those that come while all lanes are taken go together
+// one waits for nobody; those that come while all lanes are taken go together
 // when one is free, led by the first of them on its own goroutine. A crowd is
 // spread over the lanes: if all were in one round trip, the service would have
 // nothing to do until Redis is done, and then Redis until the service is.
@@ -46,13 +47,13 @@ type convoy struct {
 // call is a command that waits.
 type call struct {
 	cmd   *redis.Cmd
-	turn  chan []*call // gets the calls to lead, its own first, or nil when its reply is there
+	turn  chan bool // true: it leads the next round trip; false: its reply is there
 	timer *time.Timer
 	left  bool // by its caller; guarded by mu
 }
 
 func newCall() any {
-	c := &call{turn: make(chan []*call, 1), timer: time.NewTimer(0)}
+	c := &call{turn: make(chan bool, 1), timer: time.NewTimer(0)}
 	c.timer.Stop()
 	return c
 }
@@ -70,17 +71,16 @@ func (c *convoy) Do(ctx context.Context, words ...any) *redis.Cmd {
 	cmd := redis.NewCmd(ctx, words...)
 	own := c.join(cmd)
 	if own == nil {
-		defer c.giveLane(time.Now())
-		_ = c.Process(ctx, cmd)
+		c.lead(ctx, cmd)
 		return cmd
 	}
 	if deadline, ok := ctx.Deadline(); ok {
 		own.timer.Reset(time.Until(deadline))
 	}
 	select {
-	case share := <-own.turn:
-		if share != nil {
-			c.lead(ctx, share)
+	case leads := <-own.turn:
+		if leads {
+			c.lead(ctx, cmd)
 		}
 		own.timer.Stop()
 		own.cmd = nil
@@ -93,8 +93,8 @@ func (c *convoy) Do(ctx context.Context, words ...any) *redis.Cmd {
 	}
 }
 
-// join takes a lane for the call alone, or else a place among the waiting,
-// which it returns.
+// join takes a lane for the call, or else a place among the waiting, which it
+// returns.
 func (c *convoy) join(cmd *redis.Cmd) *call {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -108,17 +108,44 @@ func (c *convoy) join(cmd *redis.Cmd) *call {
 	return own
 }
 
-// lead makes the round trip of a share, and gives the lane on.
-func (c *convoy) lead(ctx context.Context, share []*call) {
+// lead makes the round trip of a command that has a lane, and of those who
+// wait, and gives the lane on.
+func (c *convoy) lead(ctx context.Context, cmd *redis.Cmd) {
+	// Requests that have arrived already get this far first, and come along: on
+	// a busy service twice as many share a round trip. Where none have, it
+	// takes no time.
+	runtime.Gosched()
+	others := c.companions()
 	defer c.giveLane(time.Now())
+	if len(others) == 0 {
+		_ = c.Process(ctx, cmd)
+		return
+	}
 	trip := c.Pipeline()
-	for _, one := range share {
+	_ = trip.Process(ctx, cmd)
+	for _, one := range others {
 		_ = trip.Process(ctx, one.cmd)
 	}
 	_, _ = trip.Exec(ctx) // each command has its own error
-	for _, one := range share[1:] {
-		one.turn <- nil
+	for _, one := range others {
+		one.turn <- false
 	}
+}
+
+// companions takes those who come along in a round trip from the waiting.
+func (c *convoy) companions() []*call {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.strike()
+	n := min(len(c.waiting), max(minShare, len(c.waiting)/c.lanes), maxShare)
+	others := c.waiting[:n:n]
+	c.waiting = c.waiting[n:]
+	return others
+}
+
+// strike strikes out those who have left. c.mu is held.
+func (c *convoy) strike() {
+	c.waiting = slices.DeleteFunc(c.waiting, func(one *call) bool { return one.left })
 }
 
 // giveLane gives a lane to those who wait for one, or back, after a round trip
@@ -134,23 +161,22 @@ func (c *convoy) giveLane(began time.Time) {
 	c.handOn()
 }
 
-// handOn is giveLane with mu held. The lane goes to those who wait, and so do
-// others if there are more now than were taken.
+// handOn is giveLane with mu held. The first of those who wait lead the next
+// round trips, on as many lanes as it takes for all to come along.
 func (c *convoy) handOn() {
-	c.waiting = slices.DeleteFunc(c.waiting, func(one *call) bool { return one.left })
 	c.taken--
-	for own := true; len(c.waiting) > 0 && (own || c.taken < c.lanes); own = false {
-		n := min(len(c.waiting), max(minShare, len(c.waiting)/c.lanes), maxShare)
-		share := c.waiting[:n:n]
-		c.waiting = c.waiting[n:]
+	c.strike()
+	for left := len(c.waiting); left > 0 && c.taken < c.lanes; left -= 1 + minShare {
+		first := c.waiting[0]
+		c.waiting = c.waiting[1:]
 		c.taken++
-		share[0].turn <- share
+		first.turn <- true
 	}
 }
 
-// leave is for a caller that waits no longer. If it was just given a lane, the
-// others of its share go first with the next. It returns a command with the
-// error: the one that was given may still be on its way.
+// leave is for a caller that waits no longer. If it was just given a lane, that
+// goes to the next. It returns a command with the error: the one that was
+// given may still be on its way.
 func (c *convoy) leave(ctx context.Context, own *call, err error) *redis.Cmd {
 	cmd := redis.NewCmd(ctx)
 	cmd.SetErr(err)
@@ -158,9 +184,8 @@ func (c *convoy) leave(ctx context.Context, own *call, err error) *redis.Cmd {
 	defer c.mu.Unlock()
 	own.left = true
 	select {
-	case share := <-own.turn:
-		if share != nil {
-			c.waiting = append(share[1:], c.waiting...)
+	case leads := <-own.turn:
+		if leads {
 			c.handOn()
 		}
 	default:

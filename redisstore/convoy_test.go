@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -22,17 +23,34 @@ func TestCallsShareRoundTrips(t *testing.T) {
 	c, trips := openConvoy(t)
 	trips.hold()
 	var wg sync.WaitGroup
+	c.occupy(t, trips, &wg, func() { mustEcho(t, c, "before") })
 	for i := range calls {
 		wg.Go(func() { mustEcho(t, c, fmt.Sprint(i)) })
 	}
-	await(t, func() bool { return c.queue() == calls-lanes })
+	await(t, func() bool { return c.queue() == calls })
 	trips.release()
 	wg.Wait()
-	const wantShared = (calls - lanes + minShare - 1) / minShare
+	const wantShared = (calls + minShare) / (1 + minShare)
 	if alone, shared := trips.alone.Load(), trips.shared.Load(); alone != lanes || shared != wantShared {
-		t.Errorf("%d calls went alone and in %d shared round trips, want %d and %d", alone, shared, lanes, wantShared)
+		t.Errorf("%d calls went alone and others in %d shared round trips, want %d and %d", alone, shared, lanes, wantShared)
 	}
 	c.mustBeIdle(t)
+}
+
+// TestCallsComeAlong: those that a busy service is about to make do not wait
+// for the next round trip.
+func TestCallsComeAlong(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	const calls = lanes + minShare
+	c, trips := openConvoy(t)
+	var wg sync.WaitGroup
+	for i := range calls {
+		wg.Go(func() { mustEcho(t, c, fmt.Sprint(i)) })
+	}
+	wg.Wait()
+	if n := trips.alone.Load() + trips.shared.Load(); n > lanes {
+		t.Errorf("%d round trips, want at most %d", n, lanes)
+	}
 }
 
 // TestSlowRoundTrips: where round trips take long, calls do not wait for each
@@ -40,8 +58,8 @@ func TestCallsShareRoundTrips(t *testing.T) {
 func TestSlowRoundTrips(t *testing.T) {
 	const calls = maxLanes + 10
 	c, trips := openConvoy(t)
-	// after is how many of a burst of calls go alone, after a round trip that took so long.
-	after := func(took time.Duration) (alone int) {
+	// after is how many round trips a burst of calls makes at once, after one that took so long.
+	after := func(took time.Duration) (made int) {
 		trips.hold()
 		var wg sync.WaitGroup
 		wg.Go(func() { mustEcho(t, c, "before") })
@@ -49,19 +67,20 @@ func TestSlowRoundTrips(t *testing.T) {
 		time.Sleep(took)
 		trips.release()
 		wg.Wait()
-		trips.alone.Store(0)
+		trips.reset()
 		trips.hold()
 		for range calls {
 			wg.Go(func() { mustEcho(t, c, "burst") })
 		}
-		await(t, func() bool { return int(trips.alone.Load())+c.queue() == calls })
-		alone = int(trips.alone.Swap(0))
+		await(t, func() bool { return int(trips.calls.Load())+c.queue() == calls })
+		made = int(trips.alone.Load() + trips.shared.Load())
 		trips.release()
 		wg.Wait()
-		return alone
+		trips.reset()
+		return made
 	}
-	if alone := after(2 * quick); alone != maxLanes {
-		t.Errorf("%d calls went alone after a slow round trip, want %d", alone, maxLanes)
+	if made := after(2 * quick); made != maxLanes {
+		t.Errorf("%d round trips at once after a slow one, want %d", made, maxLanes)
 	}
 	// On a busy machine not every round trip is quick.
 	for deadline := time.Now().Add(10 * time.Second); after(0) != lanes; {
@@ -78,14 +97,15 @@ func TestShareIsBounded(t *testing.T) {
 	c, trips := openConvoy(t)
 	trips.hold()
 	var wg sync.WaitGroup
+	c.occupy(t, trips, &wg, func() { mustEcho(t, c, "before") })
 	for i := range calls {
 		wg.Go(func() { mustEcho(t, c, fmt.Sprint(i)) })
 	}
-	await(t, func() bool { return c.queue() == calls-lanes })
+	await(t, func() bool { return c.queue() == calls })
 	trips.release()
 	wg.Wait()
-	if largest := trips.largest.Load(); largest > maxShare {
-		t.Errorf("%d calls in one round trip, want at most %d", largest, maxShare)
+	if largest := trips.largest.Load(); largest > 1+maxShare {
+		t.Errorf("%d calls in one round trip, want at most %d", largest, 1+maxShare)
 	}
 	c.mustBeIdle(t)
 }
@@ -96,10 +116,7 @@ func TestWaitingCallEnds(t *testing.T) {
 	c, trips := openConvoy(t)
 	trips.hold()
 	var wg sync.WaitGroup
-	for range lanes {
-		wg.Go(func() { mustEcho(t, c, "first") })
-	}
-	await(t, func() bool { return trips.alone.Load() == lanes })
+	c.occupy(t, trips, &wg, func() { mustEcho(t, c, "first") })
 	ctx, cancel := context.WithCancel(t.Context())
 	wg.Go(func() {
 		if _, err := echo(ctx, c, "gone"); !errors.Is(err, context.Canceled) {
@@ -152,14 +169,16 @@ func TestLostTrip(t *testing.T) {
 	trips.hold()
 	trips.fail.Store(true)
 	var wg sync.WaitGroup
-	for range 3 * lanes {
-		wg.Go(func() {
-			if _, err := echo(t.Context(), c, "lost"); !errors.Is(err, errTrip) {
-				t.Errorf("a call of a failed trip: %v", err)
-			}
-		})
+	lost := func() {
+		if _, err := echo(t.Context(), c, "lost"); !errors.Is(err, errTrip) {
+			t.Errorf("a call of a failed trip: %v", err)
+		}
 	}
-	await(t, func() bool { return c.queue() == 2*lanes })
+	c.occupy(t, trips, &wg, lost)
+	for range 10 {
+		wg.Go(lost)
+	}
+	await(t, func() bool { return c.queue() == 10 })
 	trips.release()
 	wg.Wait()
 	trips.fail.Store(false)
@@ -178,6 +197,15 @@ func mustEcho(t *testing.T, c *convoy, word string) {
 	if got, err := echo(t.Context(), c, word); err != nil || got != word {
 		t.Errorf("reply %q, %v to %q", got, err, word)
 	}
+}
+
+// occupy makes a call on every lane, while trips are held.
+func (c *convoy) occupy(t *testing.T, held *trips, wg *sync.WaitGroup, call func()) {
+	t.Helper()
+	for range lanes {
+		wg.Go(call)
+	}
+	await(t, func() bool { return held.alone.Load() == lanes })
 }
 
 // queue is how many calls wait for a lane.
@@ -228,9 +256,11 @@ func openConvoy(t *testing.T) (*convoy, *trips) {
 // trips counts round trips, and holds them up or lets them fail.
 type trips struct {
 	redis.Hook
-	gate                   sync.RWMutex
-	fail                   atomic.Bool
-	alone, shared, largest atomic.Int64
+	gate          sync.RWMutex
+	fail          atomic.Bool
+	alone, shared atomic.Int64 // round trips
+	calls         atomic.Int64 // in them
+	largest       atomic.Int64 // calls in one
 }
 
 var errTrip = errors.New("trip lost")
@@ -238,12 +268,19 @@ var errTrip = errors.New("trip lost")
 func (h *trips) hold()    { h.gate.Lock() }
 func (h *trips) release() { h.gate.Unlock() }
 
+func (h *trips) reset() {
+	h.alone.Store(0)
+	h.shared.Store(0)
+	h.calls.Store(0)
+}
+
 func (h *trips) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (h *trips) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		if cmd.Name() == "evalsha" { // and not the greeting of a new connection
 			h.alone.Add(1)
+			h.calls.Add(1)
 		}
 		return h.pass(func() error { return next(ctx, cmd) }, cmd)
 	}
@@ -252,6 +289,7 @@ func (h *trips) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 func (h *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		h.shared.Add(1)
+		h.calls.Add(int64(len(cmds)))
 		h.largest.Store(max(h.largest.Load(), int64(len(cmds))))
 		return h.pass(func() error { return next(ctx, cmds) }, cmds...)
 	}
