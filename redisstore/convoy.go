@@ -12,12 +12,12 @@ import (
 
 // Bounds of the round trips that calls share.
 const (
-	lanes    = 2   // round trips under way at a time, while they are quick: one at Redis, one on the way
-	maxLanes = 32  // and while they are not: then to wait for one takes too long
+	lanes    = 2   // round trips under way at a time: one at Redis, one on the way
+	maxLanes = 32  // and where Redis is slow
 	minShare = 32  // calls that come along with one, if so many wait
 	maxShare = 256 // and with none more
 
-	quick = 25 * time.Millisecond // for a round trip, however many share it
+	patience = 25 * time.Millisecond // of a call that waits for a lane
 )
 
 // convoy is a client whose calls of scripts share round trips to Redis: most
@@ -26,7 +26,8 @@ const (
 // one waits for nobody; those that come while all lanes are taken go together
 // when one is free, led by the first of them on its own goroutine. A crowd is
 // spread over the lanes: if all were in one round trip, the service would have
-// nothing to do until Redis is done, and then Redis until the service is.
+// nothing to do until Redis is done, and then Redis until the service is. Where
+// Redis is slow, whoever has waited long enough opens a further lane.
 //
 // It repeats nothing: every call gets the reply or the error that was its own.
 // Only callers wait in it, so its queue is as long as they are many.
@@ -39,8 +40,7 @@ type convoy struct {
 	calls sync.Pool // that nobody waits for any more
 
 	mu      sync.Mutex
-	lanes   int     // open now
-	taken   int     // of them
+	taken   int     // lanes
 	waiting []*call // while all are taken
 }
 
@@ -60,7 +60,7 @@ func newCall() any {
 
 func newConvoy(client redis.UniversalClient) *convoy {
 	_, cluster := client.(*redis.ClusterClient)
-	return &convoy{UniversalClient: client, alone: cluster, lanes: lanes, calls: sync.Pool{New: newCall}}
+	return &convoy{UniversalClient: client, alone: cluster, calls: sync.Pool{New: newCall}}
 }
 
 // Do sends a command, and waits for its reply no longer than ctx lasts.
@@ -74,22 +74,45 @@ func (c *convoy) Do(ctx context.Context, words ...any) *redis.Cmd {
 		c.lead(ctx, cmd)
 		return cmd
 	}
-	if deadline, ok := ctx.Deadline(); ok {
-		own.timer.Reset(time.Until(deadline))
-	}
-	select {
-	case leads := <-own.turn:
-		if leads {
-			c.lead(ctx, cmd)
-		}
-		own.timer.Stop()
+	if c.await(ctx, own) {
 		own.cmd = nil
 		c.calls.Put(own)
 		return cmd
-	case <-own.timer.C:
-		return c.leave(ctx, own, context.DeadlineExceeded)
-	case <-ctx.Done():
-		return c.leave(ctx, own, ctx.Err())
+	}
+	// The one that was given may still be on its way.
+	cmd = redis.NewCmd(ctx)
+	cmd.SetErr(ctx.Err())
+	return cmd
+}
+
+// await waits until the call has its reply, and leads a round trip if it is
+// its turn. It tells false if ctx ended before.
+func (c *convoy) await(ctx context.Context, own *call) bool {
+	defer own.timer.Stop()
+	own.timer.Reset(patience)
+	for {
+		select {
+		case leads := <-own.turn:
+			if leads {
+				c.lead(ctx, own.cmd)
+			}
+			return true
+		case <-own.timer.C:
+			deadline, limited := ctx.Deadline()
+			switch {
+			case ctx.Err() != nil:
+				c.leave(own)
+				return false
+			case c.open(own):
+				c.lead(ctx, own.cmd)
+				return true
+			case limited:
+				own.timer.Reset(time.Until(deadline))
+			}
+		case <-ctx.Done():
+			c.leave(own)
+			return false
+		}
 	}
 }
 
@@ -98,7 +121,7 @@ func (c *convoy) Do(ctx context.Context, words ...any) *redis.Cmd {
 func (c *convoy) join(cmd *redis.Cmd) *call {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.taken < c.lanes {
+	if c.taken < lanes {
 		c.taken++
 		return nil
 	}
@@ -106,6 +129,20 @@ func (c *convoy) join(cmd *redis.Cmd) *call {
 	own.cmd = cmd
 	c.waiting = append(c.waiting, own)
 	return own
+}
+
+// open opens a further lane for a call that waits, unless there are enough or
+// its turn has come already.
+func (c *convoy) open(own *call) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at := slices.Index(c.waiting, own)
+	if at < 0 || c.taken >= maxLanes {
+		return false
+	}
+	c.waiting = slices.Delete(c.waiting, at, at+1)
+	c.taken++
+	return true
 }
 
 // lead makes the round trip of a command that has a lane, and of those who
@@ -116,7 +153,7 @@ func (c *convoy) lead(ctx context.Context, cmd *redis.Cmd) {
 	// takes no time.
 	runtime.Gosched()
 	others := c.companions()
-	defer c.giveLane(time.Now())
+	defer c.handOn()
 	if len(others) == 0 {
 		_ = c.Process(ctx, cmd)
 		return
@@ -137,7 +174,7 @@ func (c *convoy) companions() []*call {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.strike()
-	n := min(len(c.waiting), max(minShare, len(c.waiting)/c.lanes), maxShare)
+	n := min(len(c.waiting), max(minShare, len(c.waiting)/lanes), maxShare)
 	others := c.waiting[:n:n]
 	c.waiting = c.waiting[n:]
 	return others
@@ -148,47 +185,40 @@ func (c *convoy) strike() {
 	c.waiting = slices.DeleteFunc(c.waiting, func(one *call) bool { return one.left })
 }
 
-// giveLane gives a lane to those who wait for one, or back, after a round trip
-// that began then.
-func (c *convoy) giveLane(began time.Time) {
-	took := time.Since(began)
+// handOn gives a lane back. The first of those who wait lead the next round
+// trips, one in its place, and others on lanes that are free if it takes more
+// for all to come along.
+func (c *convoy) handOn() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.lanes = lanes
-	if took > quick {
-		c.lanes = maxLanes
-	}
-	c.handOn()
+	c.pass()
 }
 
-// handOn is giveLane with mu held. The first of those who wait lead the next
-// round trips, on as many lanes as it takes for all to come along.
-func (c *convoy) handOn() {
+// pass is handOn with mu held.
+func (c *convoy) pass() {
 	c.taken--
 	c.strike()
-	for left := len(c.waiting); left > 0 && c.taken < c.lanes; left -= 1 + minShare {
+	passed := false
+	for left := len(c.waiting); left > 0 && (!passed || c.taken < lanes); left -= 1 + minShare {
 		first := c.waiting[0]
 		c.waiting = c.waiting[1:]
 		c.taken++
 		first.turn <- true
+		passed = true
 	}
 }
 
 // leave is for a caller that waits no longer. If it was just given a lane, that
-// goes to the next. It returns a command with the error: the one that was
-// given may still be on its way.
-func (c *convoy) leave(ctx context.Context, own *call, err error) *redis.Cmd {
-	cmd := redis.NewCmd(ctx)
-	cmd.SetErr(err)
+// goes to the next.
+func (c *convoy) leave(own *call) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	own.left = true
 	select {
 	case leads := <-own.turn:
 		if leads {
-			c.handOn()
+			c.pass()
 		}
 	default:
 	}
-	return cmd
 }

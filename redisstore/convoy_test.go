@@ -53,41 +53,28 @@ func TestCallsComeAlong(t *testing.T) {
 	}
 }
 
-// TestSlowRoundTrips: where round trips take long, calls do not wait for each
-// other, but for a bound; where they are quick again, they share.
+// TestSlowRoundTrips: where round trips take long nobody waits for long to set
+// out, as long as there are not too many of them.
 func TestSlowRoundTrips(t *testing.T) {
-	const calls = maxLanes + 10
 	c, trips := openConvoy(t)
-	// after is how many round trips a burst of calls makes at once, after one that took so long.
-	after := func(took time.Duration) (made int) {
-		trips.hold()
-		var wg sync.WaitGroup
-		wg.Go(func() { mustEcho(t, c, "before") })
-		await(t, func() bool { return trips.alone.Load() == 1 })
-		time.Sleep(took)
-		trips.release()
-		wg.Wait()
-		trips.reset()
-		trips.hold()
-		for range calls {
-			wg.Go(func() { mustEcho(t, c, "burst") })
-		}
-		await(t, func() bool { return int(trips.calls.Load())+c.queue() == calls })
-		made = int(trips.alone.Load() + trips.shared.Load())
-		trips.release()
-		wg.Wait()
-		trips.reset()
-		return made
+	trips.hold()
+	var wg sync.WaitGroup
+	c.occupy(t, trips, &wg, func() { mustEcho(t, c, "before") })
+	under := func() int { return int(trips.alone.Load() + trips.shared.Load()) }
+	for i := range maxLanes - lanes {
+		wg.Go(func() { mustEcho(t, c, fmt.Sprint(i)) })
+		await(t, func() bool { return under() == lanes+i+1 })
 	}
-	if made := after(2 * quick); made != maxLanes {
-		t.Errorf("%d round trips at once after a slow one, want %d", made, maxLanes)
+	for i := range 10 {
+		wg.Go(func() { mustEcho(t, c, fmt.Sprint("more ", i)) })
 	}
-	// On a busy machine not every round trip is quick.
-	for deadline := time.Now().Add(10 * time.Second); after(0) != lanes; {
-		if time.Now().After(deadline) {
-			t.Fatal("calls share no more")
-		}
+	await(t, func() bool { return c.queue() == 10 })
+	time.Sleep(2 * patience)
+	if n := under(); n != maxLanes || c.queue() != 10 {
+		t.Errorf("%d round trips under way, want %d", n, maxLanes)
 	}
+	trips.release()
+	wg.Wait()
 	c.mustBeIdle(t)
 }
 
@@ -259,7 +246,6 @@ type trips struct {
 	gate          sync.RWMutex
 	fail          atomic.Bool
 	alone, shared atomic.Int64 // round trips
-	calls         atomic.Int64 // in them
 	largest       atomic.Int64 // calls in one
 }
 
@@ -268,19 +254,12 @@ var errTrip = errors.New("trip lost")
 func (h *trips) hold()    { h.gate.Lock() }
 func (h *trips) release() { h.gate.Unlock() }
 
-func (h *trips) reset() {
-	h.alone.Store(0)
-	h.shared.Store(0)
-	h.calls.Store(0)
-}
-
 func (h *trips) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (h *trips) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		if cmd.Name() == "evalsha" { // and not the greeting of a new connection
 			h.alone.Add(1)
-			h.calls.Add(1)
 		}
 		return h.pass(func() error { return next(ctx, cmd) }, cmd)
 	}
@@ -289,7 +268,6 @@ func (h *trips) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 func (h *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		h.shared.Add(1)
-		h.calls.Add(int64(len(cmds)))
 		h.largest.Store(max(h.largest.Load(), int64(len(cmds))))
 		return h.pass(func() error { return next(ctx, cmds) }, cmds...)
 	}

@@ -26,10 +26,11 @@ const anyone = "12065550142"
 // entries counts the live entries in Redis.
 func (c *contract) entries() (n int) {
 	c.Helper()
+	const state = 40 // in the entry; any other than these is of one that has ended
 	for _, key := range c.redis.Keys(c, c.prefix+"e{") {
 		if entry, err := c.redis.Client().HGet(c.Context(), key, "e").Result(); err != nil {
 			c.Error(err)
-		} else if entry != "" { // and not the notes of one that has ended
+		} else if len(entry) > state && strings.ContainsRune("-n", rune(entry[state])) {
 			n++
 		}
 	}
