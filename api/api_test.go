@@ -237,7 +237,7 @@ func (a *testAPI) check(t testing.TB, method, target string, got answer) {
 func (a *testAPI) checkError(t testing.TB, got answer) {
 	t.Helper()
 	reason := Reason(got.reason())
-	status, known := Statuses()[reason]
+	status, known := statuses[reason]
 	if !known || got.status != status && !hasFurther(reason, got.status) {
 		t.Errorf("status %d for reason %q", got.status, reason)
 	}

@@ -98,7 +98,7 @@ func TestDescribedRoutes(t *testing.T) {
 func TestDescribedReasons(t *testing.T) {
 	d := readDescription(t)
 	var listed []string
-	for reason := range Statuses() {
+	for reason := range statuses {
 		listed = append(listed, string(reason))
 	}
 	slices.Sort(listed)
@@ -127,7 +127,7 @@ func TestDescribedReasons(t *testing.T) {
 					if !d.hasExample(response, reason) {
 						t.Errorf("%s %s: %s: no example of %s", method, path, code, reason)
 					}
-					if Statuses()[Reason(reason)] != status && !hasFurther(Reason(reason), status) {
+					if statuses[Reason(reason)] != status && !hasFurther(Reason(reason), status) {
 						t.Errorf("%s %s: %s for %s", method, path, code, reason)
 					}
 				}

@@ -33,26 +33,24 @@ const (
 	ServiceUnavailable  Reason = "ServiceUnavailable"
 )
 
-// Statuses is the one table from reason to status. Two reasons have further
+// statuses is the one table from reason to status. Two reasons have further
 // ones: InvalidAPIUsage where a body is too large or of the wrong type, and
 // IdempotencyConflict where the first request is still running.
-func Statuses() map[Reason]int {
-	return map[Reason]int{
-		InvalidAuthCode:     http.StatusBadRequest,
-		ExpiredAuthCode:     http.StatusBadRequest,
-		UnknownAuthID:       http.StatusBadRequest,
-		InvalidAPIUsage:     http.StatusBadRequest,
-		Unauthorized:        http.StatusUnauthorized,
-		RecipientNotAllowed: http.StatusForbidden,
-		NotFound:            http.StatusNotFound,
-		MethodNotAllowed:    http.StatusMethodNotAllowed,
-		IdempotencyConflict: http.StatusUnprocessableEntity,
-		RateLimited:         http.StatusTooManyRequests,
-		MessageRejected:     http.StatusInternalServerError,
-		MessageUnconfirmed:  http.StatusInternalServerError,
-		InternalError:       http.StatusInternalServerError,
-		ServiceUnavailable:  http.StatusServiceUnavailable,
-	}
+var statuses = map[Reason]int{
+	InvalidAuthCode:     http.StatusBadRequest,
+	ExpiredAuthCode:     http.StatusBadRequest,
+	UnknownAuthID:       http.StatusBadRequest,
+	InvalidAPIUsage:     http.StatusBadRequest,
+	Unauthorized:        http.StatusUnauthorized,
+	RecipientNotAllowed: http.StatusForbidden,
+	NotFound:            http.StatusNotFound,
+	MethodNotAllowed:    http.StatusMethodNotAllowed,
+	IdempotencyConflict: http.StatusUnprocessableEntity,
+	RateLimited:         http.StatusTooManyRequests,
+	MessageRejected:     http.StatusInternalServerError,
+	MessageUnconfirmed:  http.StatusInternalServerError,
+	InternalError:       http.StatusInternalServerError,
+	ServiceUnavailable:  http.StatusServiceUnavailable,
 }
 
 // failure is an error answer, on its way from a handler to the wire.
@@ -140,7 +138,7 @@ func seconds(d time.Duration) int64 {
 func (f *failure) write(c echo.Context) error {
 	status := f.status
 	if status == 0 {
-		status = Statuses()[f.body.Reason]
+		status = statuses[f.body.Reason]
 	}
 	h := c.Response().Header()
 	if f.body.RetryAfter > 0 {
