@@ -22,12 +22,13 @@ if late then
   return clock .. 'late'
 end
 
-local answer, left = 'unknown', '0'
+local answer, left, rest = 'unknown', '0', nil
 if life > 0 then
   if string.sub(entry, 1, 10) == ARGV[3] then
     answer = 'right 0 ' .. life
   else
-    left = string.format('%d', string.match(entry, '%d+', 42) - 1)
+    left, rest = string.match(entry, '(%d+)(.*)', 42)
+    left = string.format('%d', left - 1)
     answer = 'wrong ' .. left .. ' ' .. (left == '0' and life or 0)
   end
   answer = answer .. ' ' .. string.sub(entry, 19, 29)
@@ -44,8 +45,7 @@ elseif answer ~= 'unknown' then
   note(ARGV[2], answer)
 end
 if left ~= '0' then
-  local _, attempts = string.find(entry, '%d+', 42)
-  redis.call('HSET', KEYS[1], 'e', string.sub(entry, 1, 40) .. 'n' .. left .. string.sub(entry, attempts + 1), 'n', notes)
+  redis.call('HSET', KEYS[1], 'e', string.sub(entry, 1, 40) .. 'n' .. left .. rest, 'n', notes)
   if life <= remember then -- the notes may be asked for when the entry has expired
     redis.call('PEXPIRE', KEYS[1], life + remember)
   end
