@@ -47,6 +47,9 @@ timed "image of the tests" build --target test -t "$TEST_IMAGE"
 cp deploy/trial/* "$SETTINGS" # with no limit on the pace: it is not what is tried here
 echo "flowroute_rate: 0" >>"$SETTINGS/config.yaml"
 chmod -R a+rX "$SETTINGS"
+# What was built is written to the disk by now, or Redis, which writes every
+# change to it at once (appendfsync always), would have to wait for that.
+sync
 timed "up" $compose --profile trial up -d --no-build --quiet-pull
 export DEPLOYED_URL DEPLOYED_SIMULATOR
 DEPLOYED_URL=http://$($compose port balancer 8000)
