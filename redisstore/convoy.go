@@ -148,9 +148,8 @@ func (c *convoy) open(own *call) bool {
 // lead makes the round trip of a command that has a lane, and of those who
 // wait, and gives the lane on.
 func (c *convoy) lead(ctx context.Context, cmd *redis.Cmd) {
-	// Requests that have arrived already get this far first, and come along: on
-	// a busy service twice as many share a round trip. Where none have, it
-	// takes no time.
+	// Requests that have arrived already get this far first, and come along.
+	// Where none have, it takes no time.
 	runtime.Gosched()
 	others := c.companions()
 	defer c.handOn()
