@@ -92,7 +92,7 @@ func TestDialRefuses(t *testing.T) {
 func TestDialTakes(t *testing.T) {
 	type options struct {
 		user, password, address string
-		database, pool          int
+		database, pool, resp    int
 		read, connect           time.Duration
 		tls                     bool
 	}
@@ -104,7 +104,7 @@ func TestDialTakes(t *testing.T) {
 		"unix:///run/redis.sock?db=2":                          {address: "/run/redis.sock", database: 2},
 		"unix://user:pass@/run/redis.sock":                     {user: "user", password: "pass", address: "/run/redis.sock"},
 		"redis://host/1?read_timeout=3s&pool_size=7&db=1":      {address: "host:6379", database: 1, read: 3 * time.Second, pool: 7},
-		"redis://host?dial_timeout=2&max_retries=9&protocol=2": {address: "host:6379", connect: 2 * time.Second},
+		"redis://host?dial_timeout=2&max_retries=9&protocol=3": {address: "host:6379", connect: 2 * time.Second, resp: 3},
 	} {
 		client, err := redisstore.Dial(url, redisstore.Standalone)
 		if err != nil {
@@ -119,8 +119,11 @@ func TestDialTakes(t *testing.T) {
 		if want.pool == 0 {
 			want.pool = 64
 		}
+		if want.resp == 0 {
+			want.resp = 2
+		}
 		o := client.(*redis.Client).Options()
-		got := options{o.Username, o.Password, o.Addr, o.DB, o.PoolSize, o.ReadTimeout, o.DialTimeout, o.TLSConfig != nil}
+		got := options{o.Username, o.Password, o.Addr, o.DB, o.PoolSize, o.Protocol, o.ReadTimeout, o.DialTimeout, o.TLSConfig != nil}
 		if got != want || !o.ContextTimeoutEnabled || o.MaxRetries != 0 {
 			t.Errorf("%s: %+v, context %v, %d retries; want %+v", url, got, o.ContextTimeoutEnabled, o.MaxRetries, want)
 		}

@@ -78,12 +78,12 @@ func loadScripts(files fs.FS) scripts {
 		}
 		return string(text)
 	}
-	prelude, expiry, entry, log := read("prelude"), read("expiry"), read("entry"), read("log")
+	prelude, entry, notes, log := read("prelude"), read("entry"), read("notes"), read("log")
 	plain := func(name string) script { return newScript(prelude, read(name)) }
-	ofEntry := func(name string) script { return newScript(prelude, expiry, entry, read(name)) }
+	ofEntry := func(name string) script { return newScript(prelude, entry, notes, read(name)) }
 	ofLog := func(name string) script { return newScript(prelude, log, read(name)) }
 	return scripts{
-		put: ofEntry("put"), try: ofEntry("try"), delete: ofEntry("delete"), look: newScript(prelude, expiry, read("look")), link: plain("link"),
+		put: ofEntry("put"), try: ofEntry("try"), delete: ofEntry("delete"), look: newScript(prelude, entry, read("look")), link: plain("link"),
 		take: ofLog("take"), count: ofLog("count"), giveBack: ofLog("return"),
 		turn: plain("turn"), leave: plain("leave"), used: plain("used"),
 		claim: plain("claim"), settle: plain("settle"),

@@ -23,7 +23,7 @@ if longer > wait then
   window, wait = beside, longer
 end
 if window then
-  return clock .. 'full ' .. window .. ' ' .. string.format('%d', wait)
+  return clock .. 'full ' .. window .. ' ' .. wait
 end
 if ARGV[3] ~= '0' then
   local first = 1 -- that a window still sees

@@ -15,7 +15,7 @@ local counted = ARGV[6] ~= '0'
 
 local turn = rate > 0 and redis.call('ZSCORE', KEYS[2], ARGV[2])
 if turn then
-  return clock .. 'taken ' .. string.format('%d', math.max(0, turn - now))
+  return clock .. 'taken ' .. math.max(0, turn - now)
 end
 if late then
   return clock .. 'late'
@@ -37,7 +37,7 @@ if window then
   if redis.call('ZSCORE', KEYS[1], ARGV[2]) then -- its own place may be the one that fills it
     return clock .. 'taken 0'
   end
-  return clock .. 'full ' .. window .. ' ' .. string.format('%d', clear)
+  return clock .. 'full ' .. window .. ' ' .. clear
 end
 
 local wait = 0
@@ -48,12 +48,12 @@ if rate > 0 then
   turn = math.max(now, (back[2] or -span) + span)
   wait = turn - now
   if wait > patience then
-    return clock .. 'busy ' .. string.format('%d', wait - patience)
+    return clock .. 'busy ' .. (wait - patience)
   end
-  redis.call('ZADD', KEYS[2], string.format('%d', turn), ARGV[2])
+  redis.call('ZADD', KEYS[2], turn, ARGV[2])
   -- A turn is remembered for longer than anybody repeats the question for it.
-  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%d', now - 2 * span))
-  redis.call('PEXPIRE', KEYS[2], string.format('%d', wait + 2 * span))
+  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - 2 * span)
+  redis.call('PEXPIRE', KEYS[2], wait + 2 * span)
 end
 if counted then
   -- A place that the operation has already stays where it is.
@@ -63,4 +63,4 @@ if counted then
     redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[6])
   end
 end
-return clock .. 'taken ' .. string.format('%d', wait)
+return clock .. 'taken ' .. wait

@@ -20,12 +20,12 @@ if arguments then
     return clock .. 'run ' .. op
   end
   if over - now > 0 then
-    return clock .. 'running ' .. string.format('%d', over - now)
+    return clock .. 'running ' .. (over - now)
   end
 end
 if late then
   return clock .. 'late'
 end
-redis.call('HSET', KEYS[1], 'a', ARGV[2], 'o', ARGV[3], 'u', string.format('%d', now + ARGV[4]))
+redis.call('HSET', KEYS[1], 'a', ARGV[2], 'o', ARGV[3], 'u', now + ARGV[4])
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
 return clock .. 'run ' .. ARGV[3]

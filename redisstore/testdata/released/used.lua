@@ -6,6 +6,6 @@
 
 local answer = 'used'
 for i = 2, #ARGV do
-  answer = answer .. ' ' .. redis.call('ZCOUNT', KEYS[1], string.format('%d', now - ARGV[i] + 1), '+inf')
+  answer = answer .. ' ' .. redis.call('ZCOUNT', KEYS[1], now - ARGV[i] + 1, '+inf')
 end
 return clock .. answer
