@@ -156,6 +156,30 @@ func TestCallsThatLeave(t *testing.T) {
 	c.mustBeIdle(t)
 }
 
+// TestLeavesWhenItsTurnComes: a lane that is given to a call that just leaves
+// goes to the next, and back if there is none.
+func TestLeavesWhenItsTurnComes(t *testing.T) {
+	c := newConvoy(nil)
+	for range lanes {
+		c.join(nil)
+	}
+	first, second := c.join(nil), c.join(nil)
+	c.handOn()
+	c.leave(first)
+	select {
+	case leads := <-second.turn:
+		if !leads {
+			t.Error("the next has a reply instead of the lane")
+		}
+	default:
+		t.Error("the next did not get the lane")
+	}
+	for range lanes {
+		c.handOn()
+	}
+	c.mustBeIdle(t)
+}
+
 // TestLostTrip: the calls of a round trip that fails all fail, and the next goes on.
 func TestLostTrip(t *testing.T) {
 	c, trips := openConvoy(t)

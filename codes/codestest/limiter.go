@@ -197,10 +197,17 @@ func guessesAlone(l limiterTest) {
 }
 
 func totalLimit(l limiterTest) {
-	refused := Fresh()
-	l.take(place(Fresh()))
-	l.take(place(Fresh()))
+	refused, first := Fresh(), place(Fresh())
+	l.take(first)
+	l.Advance(time.Second)
+	l.take(first) // repeated: the same place, from when it was taken
+	last := place(Fresh())
+	l.take(last)
+	l.take(last)
 	clear := l.refused(refused, "SEND_LIMITS_TOTAL 2/3s")
+	if clear > 2*time.Second {
+		l.Errorf("retry after %v, want 2s", clear)
+	}
 	l.Advance(clear)
 	l.take(place(refused)) // the refusal took no place under SEND_LIMITS
 	l.refused(refused, "SEND_LIMITS 1/1h")
