@@ -3,7 +3,6 @@ package codestest
 import (
 	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -136,24 +135,18 @@ func RunClaims(t *testing.T, b ClaimsBackend) {
 	t.Run("parallel", func(t *testing.T) {
 		c := claim(time.Minute)
 		var ran atomic.Int64
-		var wg sync.WaitGroup
-		for range 50 {
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
-				var running *codes.InProgressError
-				_, _, err := b.Claims.Claim(ctx, again(c))
-				switch {
-				case err == nil:
-					ran.Add(1)
-				case !errors.As(err, &running):
-					t.Errorf("Claim: %v", err)
-				}
-			}()
-		}
-		wg.Wait()
+		together(func(int) {
+			var running *codes.InProgressError
+			_, _, err := b.Claims.Claim(ctx, again(c))
+			switch {
+			case err == nil:
+				ran.Add(1)
+			case !errors.As(err, &running):
+				t.Errorf("Claim: %v", err)
+			}
+		})
 		if ran.Load() != 1 {
-			t.Errorf("%d of 50 parallel requests with one key ran", ran.Load())
+			t.Errorf("%d of %d parallel requests with one key ran", ran.Load(), crowd)
 		}
 	})
 }

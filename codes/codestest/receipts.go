@@ -237,8 +237,6 @@ func RunReceiptsConcurrency(t *testing.T, backends ...ReceiptsBackend) {
 		_, m := receiptsTest{t, backends[0]}.made()
 		var mu sync.Mutex
 		var told [2]int
-		var wg sync.WaitGroup
-		start := make(chan struct{})
 		count := func(news codes.News, err error) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -252,19 +250,14 @@ func RunReceiptsConcurrency(t *testing.T, backends ...ReceiptsBackend) {
 				told[1]++
 			}
 		}
-		for i := range 20 {
-			wg.Go(func() {
-				<-start
-				b := backends[i%len(backends)]
-				if i == round { // sooner or later among the others
-					count(b.Receipts.Sent(context.Background(), m))
-				}
-				received, err := b.Receipts.Receive(context.Background(), note(m, all[i%len(all)]))
-				count(received.News, err)
-			})
-		}
-		close(start)
-		wg.Wait()
+		together(func(i int) {
+			b := backends[i%len(backends)]
+			if i == round { // sooner or later among the others
+				count(b.Receipts.Sent(context.Background(), m))
+			}
+			received, err := b.Receipts.Receive(context.Background(), note(m, all[i%len(all)]))
+			count(received.News, err)
+		})
 		if fmt.Sprint(told) != "[1 1]" {
 			t.Errorf("delivered and failed told %v times", told)
 		}
