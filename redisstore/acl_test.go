@@ -74,9 +74,7 @@ func TestDocumentedPermissions(t *testing.T) {
 		open := func(t testing.TB, l codes.Limits) *redisstore.Store {
 			return openURL(t, url, instance.Mode, "smsv:"+freshPrefix(), l)
 		}
-		if err := open(t, codes.Limits{}).Prepare(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		prepare(t, open(t, codes.Limits{}))
 		codestest.RunStore(t, func(t testing.TB) codestest.Backend {
 			return codestest.Backend{Store: open(t, codes.Limits{}), Advance: instance.Advance, Parallel: true}
 		})

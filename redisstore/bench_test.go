@@ -45,9 +45,7 @@ func BenchmarkPut(b *testing.B) {
 func openBenchmark(b *testing.B) *redisstore.Store {
 	instance := redistest.Server(b)
 	store := openURL(b, instance.URL, instance.Mode, freshPrefix(), codes.Limits{})
-	if err := store.Prepare(b.Context()); err != nil {
-		b.Fatal(err)
-	}
+	prepare(b, store)
 	b.ReportAllocs()
 	b.SetParallelism(8) // callers for each processor: they wait for Redis most of the time
 	b.ResetTimer()

@@ -17,7 +17,7 @@ const (
 	minShare = 32  // calls that come along with one, if so many wait
 	maxShare = 256 // and with none more
 
-	patience = 25 * time.Millisecond // of a call that waits for a lane
+	usualPatience = 25 * time.Millisecond
 )
 
 // convoy is a client whose calls of scripts share round trips to Redis: most
@@ -36,8 +36,9 @@ const (
 // wait for the slowest master, also for one that is gone.
 type convoy struct {
 	redis.UniversalClient
-	alone bool
-	calls sync.Pool // that nobody waits for any more
+	alone    bool
+	patience time.Duration // of a call that waits for a lane
+	calls    sync.Pool     // that nobody waits for any more
 
 	mu      sync.Mutex
 	taken   int     // lanes
@@ -60,7 +61,7 @@ func newCall() any {
 
 func newConvoy(client redis.UniversalClient) *convoy {
 	_, cluster := client.(*redis.ClusterClient)
-	return &convoy{UniversalClient: client, alone: cluster, calls: sync.Pool{New: newCall}}
+	return &convoy{UniversalClient: client, alone: cluster, patience: usualPatience, calls: sync.Pool{New: newCall}}
 }
 
 // Do sends a command, and waits for its reply no longer than ctx lasts.
@@ -89,7 +90,7 @@ func (c *convoy) Do(ctx context.Context, words ...any) *redis.Cmd {
 // its turn. It tells false if ctx ended before.
 func (c *convoy) await(ctx context.Context, own *call) bool {
 	defer own.timer.Stop()
-	own.timer.Reset(patience)
+	own.timer.Reset(c.patience)
 	for {
 		select {
 		case leads := <-own.turn:

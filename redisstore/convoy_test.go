@@ -31,8 +31,9 @@ func TestCallsShareRoundTrips(t *testing.T) {
 	trips.release()
 	wg.Wait()
 	const wantShared = (calls + minShare) / (1 + minShare)
-	if alone, shared := trips.alone.Load(), trips.shared.Load(); alone != lanes || shared != wantShared {
-		t.Errorf("%d calls went alone and others in %d shared round trips, want %d and %d", alone, shared, lanes, wantShared)
+	// One that is late to lead may find that all have gone with others.
+	if alone, shared := trips.alone.Load(), trips.shared.Load(); shared != wantShared || alone < lanes || alone > 2*lanes {
+		t.Errorf("%d calls went alone and others in %d shared round trips, want %d to %d and %d", alone, shared, lanes, 2*lanes, wantShared)
 	}
 	c.mustBeIdle(t)
 }
@@ -63,6 +64,7 @@ func TestCallsComeAlong(t *testing.T) {
 // out, as long as there are not too many of them.
 func TestSlowRoundTrips(t *testing.T) {
 	c, trips := openConvoy(t)
+	c.patience = usualPatience
 	trips.hold()
 	var wg sync.WaitGroup
 	c.occupy(t, trips, &wg, func() { mustEcho(t, c, "before") })
@@ -75,7 +77,7 @@ func TestSlowRoundTrips(t *testing.T) {
 		wg.Go(func() { mustEcho(t, c, fmt.Sprint("more ", i)) })
 	}
 	await(t, func() bool { return c.queue() == 10 })
-	time.Sleep(2 * patience)
+	time.Sleep(2 * usualPatience)
 	if n := under(); n != maxLanes || c.queue() != 10 {
 		t.Errorf("%d round trips under way, want %d", n, maxLanes)
 	}
@@ -130,6 +132,7 @@ func TestWaitingCallEnds(t *testing.T) {
 // are to lead, neither mix up replies, nor keep a lane, nor take others along.
 func TestCallsThatLeave(t *testing.T) {
 	c, _ := openConvoy(t)
+	c.patience = time.Millisecond
 	var wg sync.WaitGroup
 	for worker := range 64 {
 		wg.Go(func() {
@@ -267,7 +270,9 @@ func openConvoy(t *testing.T) (*convoy, *trips) {
 	}
 	hook := &trips{}
 	client.AddHook(hook)
-	return newConvoy(client), hook
+	c := newConvoy(client)
+	c.patience = time.Hour // so that a busy machine opens no further lanes
+	return c, hook
 }
 
 // trips counts round trips, and holds them up or lets them fail.

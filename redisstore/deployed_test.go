@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/flowroute/sms-verification/codes"
 	"github.com/flowroute/sms-verification/codes/codestest"
@@ -128,14 +127,13 @@ func tryDeployed(t *testing.T, instance *redistest.Instance, password string, re
 		return store
 	}
 	store := open(t, codes.Limits{})
-	prepared := func() bool { return store.Prepare(t.Context()) == nil }
-	until(t, "the server takes writes", prepared)
+	prepare(t, store)
 	e := newEntry(3)
 	if _, err := store.Put(t.Context(), e); err != nil {
 		t.Fatal(err)
 	}
 	instance.Restart()
-	until(t, "the server takes writes again", prepared)
+	prepare(t, store)
 	if replicas > 0 {
 		replicasHeard(t, instance.Nodes)
 	}
@@ -151,15 +149,5 @@ func tryDeployed(t *testing.T, instance *redistest.Instance, password string, re
 	codestest.RunClaims(t, codestest.ClaimsBackend{Claims: open(t, codes.Limits{}), Advance: instance.Advance})
 	for _, warning := range openURL(t, instance.URL, instance.Mode, freshPrefix(), codes.Limits{}).Inspect(t.Context()) {
 		t.Error(warning)
-	}
-}
-
-// until waits until something is true.
-func until(t testing.TB, what string, true func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !true(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 10s: %s", what)
-		}
 	}
 }

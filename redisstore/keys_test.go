@@ -44,9 +44,7 @@ func runKeys(t *testing.T, _ string, instance *redistest.Instance) {
 	store := openURL(t, instance.URL, instance.Mode, prefix, codes.Limits{
 		Sends: codestest.Windows(t, "9/1h"), Guesses: codestest.Windows(t, "9/1h"), Total: codestest.Windows(t, "99/1h"), Rate: 9,
 	})
-	if err := store.Prepare(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	prepare(t, store)
 	secrets := useService(t, store)
 
 	dump := instance.Dump(t, prefix)

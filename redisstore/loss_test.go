@@ -277,9 +277,7 @@ func TestLostReplyOnSockets(t *testing.T) {
 	instance := redistest.Server(t)
 	proxy := redistest.NewProxy(t, instance.Addr)
 	store := openURL(t, "redis://"+proxy.Addr()+"/0", instance.Mode, freshPrefix(), codes.Limits{})
-	if err := store.Prepare(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	prepare(t, store)
 	e := newEntry(3)
 	if _, err := store.Put(t.Context(), e); err != nil {
 		t.Fatal(err)

@@ -22,11 +22,8 @@ func TestOutOfMemory(t *testing.T) {
 	store := openURL(t, instance.URL, instance.Mode, prefix,
 		codes.Limits{Sends: codestest.Windows(t, "1/1h"), Guesses: codestest.Windows(t, "1/1h")})
 	service := openURL(t, instance.URL, instance.Mode, prefix, codes.Limits{Total: codestest.Windows(t, "1/1h"), Rate: 1})
-	for _, s := range []*redisstore.Store{store, service} {
-		if err := s.Prepare(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
+	prepare(t, store)
+	prepare(t, service)
 	e, last, dropped, over := newEntry(3), newEntry(1), newEntry(3), newEntry(3)
 	over.Expiration = time.Second
 	for _, entry := range []codes.Entry{e, last, dropped, over} {

@@ -17,7 +17,6 @@ import (
 // carry, each call has its true answer or is unavailable in time, and costs
 // one attempt at most; afterwards all is as before.
 func TestPoolExhausted(t *testing.T) {
-	t.Parallel()
 	instance := redistest.Server(t)
 	proxy := redistest.NewProxy(t, instance.Addr)
 	store := openURL(t, strings.Replace(instance.URL, instance.Addr, proxy.Addr(), 1)+"?pool_size=2", instance.Mode, freshPrefix(), codes.Limits{})

@@ -30,9 +30,7 @@ func TestStalledRedis(t *testing.T) {
 	// replica has a connection, on which its next call is sent at once.
 	replica := func(l codes.Limits) *redisstore.Store {
 		s := openURL(t, instance.URL, instance.Mode, prefix, l)
-		if err := s.Prepare(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		prepare(t, s)
 		return s
 	}
 	number := codes.Limits{Sends: codestest.Windows(t, "1/1h"), Guesses: codestest.Windows(t, "1/1h")}

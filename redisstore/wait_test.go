@@ -26,9 +26,7 @@ func TestWaitForReplicas(t *testing.T) {
 			replicasHeard(t, instance.Nodes[:len(instance.Nodes)/2])
 			store := openURL(t, instance.URL, instance.Mode, freshPrefix(), codes.Limits{})
 			store.WaitForReplicas(1)
-			if err := store.Prepare(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			prepare(t, store)
 			e := codes.Entry{ID: codestest.Fresh(), Code: codestest.Fresh(), Attempts: 3, Expiration: time.Minute, Op: codes.NewOp()}
 			put := func() {
 				e.Op = codes.NewOp()

@@ -129,11 +129,8 @@ func openLossTest(t testing.TB, i *redistest.Instance, losses int, limits codes.
 	store := redisstore.New(client, prefix, limits)
 	t.Cleanup(func() { _ = store.Close() })
 	clean := openURL(t, i.URL, i.Mode, prefix, limits)
-	for _, s := range []*redisstore.Store{store, clean} {
-		if err := s.Prepare(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
+	prepare(t, store)
+	prepare(t, clean)
 	return lossTest{TB: t, Store: store, wire: w, losses: losses, clean: clean, advance: i.Advance}
 }
 
