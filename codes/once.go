@@ -74,6 +74,11 @@ func (o *Once) CreateOnce(ctx context.Context, k Key, id ID, to Phone) (Created,
 	bounded, cancel := context.WithTimeout(ctx, o.lease)
 	defer cancel()
 	answer, _, err := o.claims.Claim(bounded, claim)
+	if errors.Is(err, ErrUnavailable) {
+		// It may have been made all the same, and would be in the way of the
+		// request when that is repeated.
+		o.left.add(func(ctx context.Context) error { _, err := o.claims.Settle(ctx, claim, ""); return err })
+	}
 	if err != nil {
 		return Created{}, fmt.Errorf("codes: create once: %w", err)
 	}
@@ -83,9 +88,14 @@ func (o *Once) CreateOnce(ctx context.Context, k Key, id ID, to Phone) (Created,
 		return created, err
 	}
 	answer = failed // what a panic came to
-	// If it cannot be settled the answer is true all the same. The same key
-	// is in progress until the lease is over, then run afresh, as after a crash.
-	defer func() { _, _ = o.claims.Settle(ctx, claim, answer) }()
+	// If it cannot be settled the answer is true all the same. The same key is
+	// in progress until it can, or as after a crash until the lease is over.
+	defer func() {
+		settle := func(ctx context.Context) error { _, err := o.claims.Settle(ctx, claim, answer); return err }
+		if settle(ctx) != nil {
+			o.left.add(settle)
+		}
+	}()
 	created, err := o.create(bounded, id, to)
 	answer = answerOf(created, err)
 	return created, err

@@ -26,7 +26,8 @@ type Rules struct {
 }
 
 // Service makes codes, sends them and checks them. It keeps no state of its
-// own: any number of services over one store and limiter act as one.
+// own but what is left to be undone in the store when that cannot be reached:
+// any number of services over one store and limiter act as one.
 type Service struct {
 	rules    Rules
 	hasher   *Hasher
@@ -35,13 +36,19 @@ type Service struct {
 	limiter  Limiter
 	sender   Sender
 	receipts Receipts // nil: none are kept
+	left     *leftovers
 }
 
 // NewService returns a Service. Entries that were made under previous, which
 // may be nil, are still accepted.
 func NewService(r Rules, secret, previous *Hasher, store Store, limiter Limiter, sender Sender) *Service {
-	return &Service{rules: r, hasher: secret, previous: previous, store: store, limiter: limiter, sender: sender}
+	return &Service{rules: r, hasher: secret, previous: previous, store: store, limiter: limiter, sender: sender, left: newLeftovers()}
 }
+
+// Finish waits until what requests had to leave undone in the store, as it
+// could not be reached, is done after all. It gives up when ctx ends. It is
+// called once, when all requests have been answered.
+func (s *Service) Finish(ctx context.Context) error { return s.left.finish(ctx) }
 
 // Created tells what was made, and what became of the entries. Beside an error
 // only the latter, the recipient and Repeated mean something.
@@ -139,29 +146,34 @@ func (s *Service) put(ctx context.Context, id ID, e Entry) (rest time.Duration, 
 	return max(rest, replaced), err
 }
 
-// undo takes back what a create did before it failed with cause, as far as
-// the store can be reached, and returns cause with what it could not undo.
+// undo takes back what a create did before it failed with cause, and returns
+// cause with what it could not undo yet, since the store cannot be reached.
 func (s *Service) undo(ctx context.Context, e Entry, p Place, c *Created, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
-	rest, err := s.store.Delete(ctx, Deletion{ID: e.ID, Made: e.Op, Op: NewOp()})
+	remove := func(ctx context.Context) (rest time.Duration, err error) {
+		return s.store.Delete(ctx, Deletion{ID: e.ID, Made: e.Op, Op: NewOp()})
+	}
+	rest, err := remove(ctx)
 	if err != nil {
 		cause = &undoError{cause, err}
+		s.left.add(func(ctx context.Context) error { _, err := remove(ctx); return err })
 	}
 	if c.Withdrawn = rest > 0; c.Withdrawn {
 		c.Stored = false
 	}
 	if err := s.limiter.Return(ctx, p); err != nil {
 		cause = &undoError{cause, err}
+		s.left.add(func(ctx context.Context) error { return s.limiter.Return(ctx, p) })
 	}
 	return cause
 }
 
-// undoError is a failure whose undoing failed too. Only the cause counts for
-// the answer.
+// undoError is a failure whose undoing failed too so far. Only the cause
+// counts for the answer.
 type undoError struct{ cause, undo error }
 
-func (e *undoError) Error() string { return e.cause.Error() + "; not undone: " + e.undo.Error() }
+func (e *undoError) Error() string { return e.cause.Error() + "; not undone yet: " + e.undo.Error() }
 func (e *undoError) Unwrap() error { return e.cause }
 
 // Verify checks a code. Its only error is ErrUnavailable: then the attempt

@@ -64,7 +64,16 @@ func (f *fixture) open() *fixture {
 
 // sending is a service over the same store with another sender.
 func (f *fixture) sending(s codes.Sender) *codes.Service {
-	return codes.NewService(f.rules, f.secret, f.previous, f.store, f.limiter, s)
+	service := codes.NewService(f.rules, f.secret, f.previous, f.store, f.limiter, s)
+	f.t.Cleanup(func() { _ = finish(service, 0) })
+	return service
+}
+
+// finish gives a service time to do what is left to be done.
+func finish(s interface{ Finish(context.Context) error }, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	return s.Finish(ctx)
 }
 
 // create makes a code that must be sent, and returns it.

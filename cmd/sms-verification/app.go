@@ -29,6 +29,7 @@ type app struct {
 	log     *logs
 	traces  *telemetry.Traces // nil if nobody wants them
 	state   state
+	service *codes.Once
 	store   *redisstore.Store
 	sender  *flowroute.Client
 	debug   *debugBackends // nil outside debug mode
@@ -100,10 +101,10 @@ func (a *app) wire(phone io.Writer) error {
 		}
 		return codes.NewOnce(service, store, longest)
 	}
-	once := under(rules)
+	a.service = under(rules)
 	options := api.Options{
-		Service:        once,
-		Tracker:        once,
+		Service:        a.service,
+		Tracker:        a.service,
 		Webhook:        webhook,
 		State:          &a.state,
 		Keys:           keysOf(cfg),
@@ -120,7 +121,7 @@ func (a *app) wire(phone io.Writer) error {
 		options.Trace = a.traces.Request
 	}
 	if a.debug != nil {
-		options.Service = newActing(once, under, rules)
+		options.Service = newActing(a.service, under, rules)
 	}
 	return a.open(api.New(options), registry, webhook)
 }
@@ -339,6 +340,9 @@ func (a *app) shutdown() error {
 		if err := server.Shutdown(ctx); err != nil {
 			unfinished = errors.New("shutdown: not every request was finished within SHUTDOWN_TIMEOUT")
 		}
+	}
+	if err := a.service.Finish(ctx); err != nil {
+		unfinished = errors.New("shutdown: within SHUTDOWN_TIMEOUT Redis could not be reached for what was left to undo")
 	}
 	if unfinished == nil {
 		a.log.Info("shut down")
