@@ -20,12 +20,16 @@ func Odds(digits int, tries float64) float64 {
 // one number in any 24 hours, whatever is requested: when the last code of
 // the day was made fewer wrong ones than the limit had been counted, and after
 // it only the entries made within one lifetime can be tried. It is +Inf when
-// neither SMS nor guesses are limited.
+// either SMS or guesses are not limited: to a number that Flowroute refuses
+// messages may be asked for without end, each with a code to guess at meanwhile.
 func MaxGuessesPerDay(l Limits, attempts int64, expiration time.Duration) float64 {
 	const day = 24 * time.Hour
 	perEntry := float64(attempts)
 	if l.Returns {
 		perEntry *= 2 // for every message there may be one whose place was given back
+	}
+	if len(l.Guesses) == 0 {
+		return math.Inf(1)
 	}
 	all := perEntry * most(l.Sends, day+expiration)
 	return math.Min(all, most(l.Guesses, day)+perEntry*most(l.Sends, expiration))
