@@ -203,6 +203,7 @@ type Progress struct {
 // Without receipts no entry is seen beyond Made. Its only error is
 // ErrUnavailable.
 func (s *Service) Progress(ctx context.Context, id ID) (Progress, error) {
+	ctx = context.WithoutCancel(ctx) // as every call of the store: they share round trips
 	var sight Sight
 	for _, h := range s.hashers() {
 		var err error
