@@ -18,6 +18,7 @@ const (
 	maxShare = 256 // and with none more
 
 	usualPatience = 25 * time.Millisecond
+	minTrip       = 100 * time.Millisecond // that a shared one may take at least
 )
 
 // convoy is a client whose calls of scripts share round trips to Redis: most
@@ -163,10 +164,25 @@ func (c *convoy) lead(ctx context.Context, cmd *redis.Cmd) {
 	for _, one := range others {
 		_ = trip.Process(ctx, one.cmd)
 	}
-	_, _ = trip.Exec(ctx) // each command has its own error
+	_, _ = trip.Exec(forAll(ctx)) // each command has its own error
 	for _, one := range others {
 		one.turn <- false
 	}
+}
+
+// forAll is the context of a round trip that others share with the call whose
+// context is ctx: it does not end when that caller leaves, nor, however little
+// time that has left, too soon for them.
+func forAll(ctx context.Context) context.Context {
+	deadline, limited := ctx.Deadline()
+	ctx = context.WithoutCancel(ctx)
+	if !limited {
+		return ctx
+	}
+	if least := time.Now().Add(minTrip); deadline.Before(least) {
+		deadline = least
+	}
+	return bounded{ctx, deadline}
 }
 
 // companions takes those who come along in a round trip from the waiting.

@@ -159,6 +159,33 @@ func TestCallsThatLeave(t *testing.T) {
 	c.mustBeIdle(t)
 }
 
+// TestLeaderOutOfTime: who leads a round trip with no time left, or hangs up,
+// does not take the others along.
+func TestLeaderOutOfTime(t *testing.T) {
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, ctx := range map[string]context.Context{
+		"no time left": bounded{t.Context(), time.Now()},
+		"hung up":      bounded{cancelled, time.Now().Add(time.Minute)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, _ := openConvoy(t)
+			for range lanes {
+				c.join(nil)
+			}
+			var wg sync.WaitGroup
+			wg.Go(func() { mustEcho(t, c, "companion") })
+			await(t, func() bool { return c.queue() == 1 })
+			c.lead(ctx, redis.NewCmd(ctx, "evalsha", echoScript.Hash(), 1, "echo", "leader"))
+			wg.Wait()
+			for range lanes - 1 {
+				c.handOn()
+			}
+			c.mustBeIdle(t)
+		})
+	}
+}
+
 // TestLeavesWhenItsTurnComes: a lane that is given to a call that just leaves
 // goes to the next, and back if there is none.
 func TestLeavesWhenItsTurnComes(t *testing.T) {

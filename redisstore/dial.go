@@ -27,7 +27,7 @@ const (
 
 // errURL does not repeat anything of the URL, nor of what its parser says:
 // with a password that is not percent-encoded either may hold a part of it.
-var errURL = errors.New("not a usable address: write redis://, rediss:// or unix:// as in redis://user:password@host:6379/0, " +
+var errURL = errors.New("is not a usable address: write redis://, rediss:// or unix:// as in redis://user:password@host:6379/0, " +
 	"with special characters of the password percent-encoded; sentinel needs ?master_name=, a cluster has only database 0")
 
 // Dial returns a client for the URL in the given mode. It does not connect
@@ -82,6 +82,15 @@ func Dial(url, mode string) (redis.UniversalClient, error) {
 		return redis.NewClusterClient(o), nil
 	}
 	return nil, fmt.Errorf("unknown mode %q: %s, %s or %s", mode, Standalone, Sentinel, Cluster)
+}
+
+// CheckURL says what is wrong with a URL in the given mode, if anything is.
+func CheckURL(url, mode string) error {
+	client, err := Dial(url, mode)
+	if err != nil {
+		return err
+	}
+	return client.Close()
 }
 
 // noNotifications keeps the timeouts ours: a server that announces its

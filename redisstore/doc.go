@@ -12,8 +12,8 @@
 //
 //	e{<tag>}<id>      hash    a live entry: e digest of the code, the put that made
 //	                          it, digest of the number and its area, its end,
-//	                          attempts left, and what it replaced; n notes; m the
-//	                          put and the digest of its message. Lives for
+//	                          attempts left, and what it replaced; m the put and
+//	                          the digest of its message; <op> notes. Lives for
 //	                          CODE_EXPIRATION, and for its notes alone 2 seconds
 //	                          after it has ended.
 //	x{<tag>}          zset    notices of the entries with this tag, that they have
@@ -57,8 +57,8 @@
 //
 //	ACL SETUSER smsv on >password resetchannels ~smsv:* -@all +hello
 //	  +eval +evalsha +time +get +mget +set +del +expire +pexpire +pttl +hset
-//	  +hget +hmget +zadd +zcard +zcount +zrem +zscore +zrevrange
-//	  +zremrangebyscore
+//	  +hget +hmget +hgetall +hlen +hdel +zadd +zcard +zcount +zrem +zscore
+//	  +zrevrange +zremrangebyscore
 //
 // and on a cluster +cluster|slots +command besides; a database other than 0
 // takes +select, and REDIS_WAIT_REPLICAS +wait.

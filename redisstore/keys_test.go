@@ -200,7 +200,16 @@ func runNotices(t *testing.T, _ string, instance *redistest.Instance) {
 	last.Expiration = long.Expiration + 2*time.Minute // what is over goes when the life of the rest is prolonged
 	put(last)
 	tag, rest := base64.RawURLEncoding.EncodeToString(last.ID[:2]), base64.RawURLEncoding.EncodeToString(last.ID[2:])
-	if n, err := instance.Client().ZCard(t.Context(), prefix+"x{"+tag+"}").Result(); err != nil || n != 2 {
+	set := prefix + "x{" + tag + "}"
+	if n, err := instance.Client().ZCard(t.Context(), set).Result(); err != nil || n != 2 {
+		t.Errorf("%d notices, %v; want those that count", n, err)
+	}
+	short.Op = codes.NewOp()
+	put(short)
+	instance.Advance(2100 * time.Millisecond)
+	short.ID[len(short.ID)-1] += 5
+	put(short) // what is over goes also where others live for longer
+	if n, err := instance.Client().ZCard(t.Context(), set).Result(); err != nil || n != 3 {
 		t.Errorf("%d notices, %v; want those that count", n, err)
 	}
 	if got, err := store.Try(t.Context(), codes.Try{ID: last.ID, Code: last.Code, Op: codes.NewOp()}); err != nil || got.Status != codes.Right {
@@ -209,6 +218,37 @@ func runNotices(t *testing.T, _ string, instance *redistest.Instance) {
 	left, err := instance.Client().PTTL(t.Context(), prefix+"e{"+tag+"}"+rest).Result()
 	if err != nil || left <= 0 || left > 2*time.Second {
 		t.Errorf("the notes of a used entry live for %v, %v; want 2s", left, err)
+	}
+}
+
+// runNotes: what operations came to is forgotten, also while their entry lives.
+func runNotes(t *testing.T, _ string, instance *redistest.Instance) {
+	prefix := freshPrefix()
+	store := openURL(t, instance.URL, instance.Mode, prefix, codes.Limits{})
+	e := newEntry(100)
+	if _, err := store.Put(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	guess := func(times int) (fields int64) {
+		t.Helper()
+		for range times {
+			if _, err := store.Try(t.Context(), codes.Try{ID: e.ID, Code: codestest.Fresh(), Op: codes.NewOp()}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tag, rest := base64.RawURLEncoding.EncodeToString(e.ID[:2]), base64.RawURLEncoding.EncodeToString(e.ID[2:])
+		fields, err := instance.Client().HLen(t.Context(), prefix+"e{"+tag+"}"+rest).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fields
+	}
+	if n := guess(20); n != 21 {
+		t.Errorf("%d fields after 20 wrong codes, want a note of each", n)
+	}
+	instance.Advance(3100 * time.Millisecond)
+	if n := guess(11); n != 12 { // at 32 fields the old ones go
+		t.Errorf("%d fields after 11 more, want those of the last moments", n)
 	}
 }
 

@@ -71,7 +71,7 @@ func TestEveryBackend(t *testing.T) {
 func runSuites(t *testing.T, backend string, instance *redistest.Instance) {
 	for name, run := range map[string]func(*testing.T, string, *redistest.Instance){
 		"contracts": runContracts,
-		"keys":      runKeys, "entry": runEntry, "notices": runNotices, "total": runTotal,
+		"keys":      runKeys, "entry": runEntry, "notices": runNotices, "notes": runNotes, "total": runTotal,
 		"lost reply": runLostReply, "every reply lost": runEveryReplyLost, "fresh op": runFreshOp,
 	} {
 		t.Run(name, func(t *testing.T) {

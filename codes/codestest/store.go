@@ -225,6 +225,13 @@ func deleted(s storeTest) {
 	s.remove(codes.Deletion{ID: e.ID, Op: codes.NewOp()})
 	s.remove(codes.Deletion{ID: e.ID, Op: codes.NewOp()}) // nothing there
 	s.try(e.ID, e.Code, codes.Outcome{Status: codes.Unknown})
+
+	late := entry(3, time.Minute, time.Minute)
+	for range 50 {
+		s.remove(codes.Deletion{ID: late.ID, Op: codes.NewOp()})
+	}
+	s.put(late)
+	s.try(late.ID, late.Code, codes.Outcome{Status: codes.Right})
 }
 
 // RunStoreConcurrency checks what codes.Store demands of parallel calls, from

@@ -11,9 +11,8 @@ if ARGV[3] ~= '' and not (life > 0 and string.sub(entry, 11, 18) == ARGV[3]) the
   return clock .. 'done 0'
 end
 local answer = 'done ' .. life
-note(ARGV[2], answer)
--- Also a server out of memory may free some, so this one begins with DEL;
--- the note keeps a repetition from removing a later entry.
-redis.call('DEL', KEYS[1])
-finish()
+-- Also a server out of memory may free some, so this one begins with HDEL; the
+-- note keeps a repetition from removing a later entry.
+redis.call('HDEL', KEYS[1], 'm')
+finish(ARGV[2], answer)
 return clock .. answer

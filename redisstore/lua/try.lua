@@ -14,8 +14,8 @@ if kept then
 end
 if told then
   -- It writes, so that who waits for the replicas waits for the first answer too.
-  local noted = kept or KEYS[1]
-  redis.call('PEXPIRE', noted, redis.call('PTTL', noted))
+  local note = kept or KEYS[1]
+  redis.call('PEXPIRE', note, redis.call('PTTL', note))
   return clock .. told
 end
 if late then
@@ -36,20 +36,20 @@ elseif tonumber(redis.call('ZSCORE', KEYS[2], name) or 0) > now then
   answer = 'expired'
 end
 
--- Every effect is preceded by a note of the answer. It comes first because a
--- server out of memory refuses it: else a right code would be let through
--- where a wrong one could not be charged.
+-- No effect is without a note of the answer. It comes first because a server
+-- out of memory refuses it: else a right code would be let through where a wrong
+-- one could not be charged.
+local note = answer
 if kept then
   redis.call('SET', kept, answer, 'PX', ARGV[4])
-elseif answer ~= 'unknown' then
-  note(ARGV[2], answer)
+  note = nil
 end
 if left ~= '0' then
-  redis.call('HSET', KEYS[1], 'e', string.sub(entry, 1, 40) .. 'n' .. left .. rest, 'n', notes)
+  write(string.sub(entry, 1, 40) .. 'n' .. left .. rest, ARGV[2], note)
   if life <= remember then -- the notes may be asked for when the entry has expired
     redis.call('PEXPIRE', KEYS[1], life + remember)
   end
 elseif answer ~= 'unknown' then
-  finish()
+  finish(ARGV[2], note)
 end
 return clock .. answer

@@ -7,9 +7,9 @@
 -- (1), the milliseconds of Redis time at its end (11 hex digits), its state (1),
 -- the attempts left, a blank, and the milliseconds that the entry had left which
 -- it replaced. The state is '-' of an entry that lives and 'n' of one that lives
--- and has notes, in the field n; every other has ended, and is kept for its notes
--- only. The field m tells its message. What a check needs as a rule is in one
--- field, because to read three takes Redis nearly twice as long.
+-- and may have notes; every other has ended, and is kept for its notes only. The
+-- field m tells its message, all others are notes. What a check needs as a rule is
+-- in one field, because to read three takes Redis nearly twice as long.
 --
 -- A notice tells that an entry has expired or will have. Those of all entries
 -- with the same hash tag are one sorted set, because a key for each would take

@@ -7,12 +7,9 @@
 -- Returns 'done' and the milliseconds that an entry which it replaced had left, 0 for none
 
 local put = string.sub(entry, 11, 18) -- that made the entry which is there, if one is
-if put ~= '' then
-  local done = 'done' .. string.match(entry, ' %d+', 42)
-  if put == ARGV[2] then
-    told = done
-  end
-  note(put, done) -- the entry that tells it is about to go
+local done = put ~= '' and 'done' .. string.match(entry, ' %d+', 42)
+if put == ARGV[2] then
+  told = done
 end
 if told or late then
   return clock .. (told or 'late')
@@ -20,23 +17,24 @@ end
 -- The first write is one that a server out of memory refuses, so that the
 -- script runs as a whole or not at all.
 local made = ARGV[3] .. string.format('%011x', now + ARGV[5] * 1000)
-if notes == '' then
-  redis.call('HSET', KEYS[1], 'e', made .. '-' .. ARGV[4] .. ' ' .. life)
+if entry == '' then
+  write(made .. '-' .. ARGV[4] .. ' 0')
 else
-  redis.call('HSET', KEYS[1], 'e', made .. 'n' .. ARGV[4] .. ' ' .. life, 'n', notes)
+  write(made .. 'n' .. ARGV[4] .. ' ' .. life, put, done) -- which the entry told that now goes
 end
 redis.call('EXPIRE', KEYS[1], ARGV[5])
 if ARGV[6] == '0' then
   redis.call('ZREM', KEYS[2], name)
 else
   redis.call('ZADD', KEYS[2], now + ARGV[6] * 1000, name)
-  local rest = redis.call('PTTL', KEYS[2]) -- others may have been to live longer
-  if rest < ARGV[6] * 1000 then
-    -- For a minute longer than it must, so that where puts are many most need not.
+  local rest = redis.call('PTTL', KEYS[2]) - ARGV[6] * 1000 -- that others are to live longer
+  -- For a minute longer than it must, so that where puts are many most need not.
+  if rest < 0 then
     redis.call('EXPIRE', KEYS[2], ARGV[6] + 60)
-    if rest > 0 then
-      redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
-    end
+  end
+  -- What counts no more goes with it, and always where entries lived longer once.
+  if rest < 0 or rest > 60000 then
+    redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
   end
 end
 return clock .. 'done ' .. life
