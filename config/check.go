@@ -21,9 +21,7 @@ func (l *loader) check(c *Config) {
 		l.hint = firstSteps
 	}
 	l.checkBaseURL(c)
-	if c.DebugMode && l.isSet(keyRedisURL) {
-		l.bad(keyRedisURL, l.origins[keyRedisURL], errors.New("excludes DEBUG_MODE, which has a Redis of its own; remove one of the two"))
-	}
+	l.checkRedisURL(c)
 	if least := c.FlowrouteTimeout + c.FlowrouteMaxWait; !l.anyWrong(keyTimeout, keyMaxWait, keyShutdownTimeout) && c.ShutdownTimeout < least {
 		l.bad(keyShutdownTimeout, l.origins[keyShutdownTimeout], fmt.Errorf("%s is shorter than FLOWROUTE_TIMEOUT + FLOWROUTE_MAX_WAIT; write at least %s",
 			short(c.ShutdownTimeout), short(least)))
@@ -39,6 +37,21 @@ const firstSteps = `
 To try it without an account and without Redis:
   sms-verification demo               shows one verification from end to end
   DEBUG_MODE=true sms-verification    serves on 127.0.0.1:8000 and prints the messages`
+
+func (l *loader) checkRedisURL(c *Config) {
+	if c.DebugMode {
+		if l.isSet(keyRedisURL) {
+			l.bad(keyRedisURL, l.origins[keyRedisURL], errors.New("excludes DEBUG_MODE, which has a Redis of its own; remove one of the two"))
+		}
+		return
+	}
+	if l.checkRedis == nil || l.anyWrong(keyRedisURL, keyRedisMode, keyDebugMode) {
+		return
+	}
+	if err := l.checkRedis(c.RedisURL.Reveal(), c.RedisMode); err != nil {
+		l.bad(keyRedisURL, l.origins[keyRedisURL], err)
+	}
+}
 
 // checkReceipts: one of the two alone is more likely a mistake than a wish.
 func (l *loader) checkReceipts(c *Config) {

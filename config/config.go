@@ -88,6 +88,10 @@ type Source struct {
 	ConfigFile      string            // read in place of config.yaml, must exist; the flag --config says the same
 	CredentialsFile string            // read in place of credentials.yaml, must exist; the flag --credentials says the same
 	Set             map[string]string // by upper-case name, stronger than everything else
+
+	// CheckRedis says what is wrong with REDIS_URL in a REDIS_MODE; nil: nobody asks.
+	// Only the Redis client knows what it understands of a URL.
+	CheckRedis func(url, mode string) error
 }
 
 // Error lists everything that is wrong with the settings. Each problem names

@@ -31,6 +31,8 @@ type loader struct {
 	wrong    map[string]bool   // settings with a problem
 	problems []string
 	hint     string // for the end of the error
+
+	checkRedis func(url, mode string) error // see Source
 }
 
 // Load reads, checks and returns the settings. Its error is an *[Error] with
@@ -48,20 +50,36 @@ func Load(o Source) (*Config, error) {
 // LoadAdminAddr is [Load] for ADMIN_ADDR alone, for commands that look at a
 // running service and have no need of its credentials. Empty is off.
 func LoadAdminAddr(o Source) (string, error) {
+	c, err := loadOnly(o, keyAdminAddr)
+	return c.AdminAddr, err
+}
+
+// LoadAccount is [Load] for the keys of the Flowroute account alone.
+func LoadAccount(o Source) (access, secret Secret, err error) {
+	c, err := loadOnly(o, keyAccessKey, keySecretKey)
+	return c.FlowrouteAccessKey, c.FlowrouteSecretKey, err
+}
+
+// loadOnly fills in some settings, whatever is wrong with the others.
+func loadOnly(o Source, keys ...string) (*Config, error) {
 	c := &Config{}
 	l := newLoader(c)
-	l.settings = []setting{l.byKey[keyAdminAddr]}
+	l.settings = nil
+	for _, key := range keys {
+		l.settings = append(l.settings, l.byKey[key])
+	}
 	l.read(o)
 	l.apply()
 	if l.problems != nil {
-		return "", &Error{Problems: l.problems, hint: l.hint}
+		return &Config{}, &Error{Problems: l.problems, hint: l.hint}
 	}
-	return c.AdminAddr, nil
+	return c, nil
 }
 
 // read asks the sources. A layer covers those before it;
 // flags and what is set cover them all.
 func (l *loader) read(o Source) {
+	l.checkRedis = o.CheckRedis
 	l.layer(l.file(o, "config", o.ConfigFile))
 	l.layer(l.file(o, "credentials", o.CredentialsFile))
 	l.layer(l.environment(o.Environ))

@@ -27,6 +27,8 @@ const (
 	keyShutdownTimeout  = "SHUTDOWN_TIMEOUT"
 	keyAdminAddr        = "ADMIN_ADDR"
 	keyRedisURL         = "REDIS_URL"
+	keyRedisMode        = "REDIS_MODE"
+	keyAccessKey        = "FLOWROUTE_ACCESS_KEY"
 	keySecretKey        = "FLOWROUTE_SECRET_KEY"
 	keyCodeSecret       = "CODE_SECRET"
 	keyPublicURL        = "PUBLIC_URL"
@@ -47,7 +49,7 @@ func (c *Config) settings() []setting {
 // messageSettings are about codes and the messages that carry them.
 func (c *Config) messageSettings() []setting {
 	return []setting{
-		{key: "FLOWROUTE_ACCESS_KEY", required: true, field: secretField(&c.FlowrouteAccessKey, nil),
+		{key: keyAccessKey, required: true, field: secretField(&c.FlowrouteAccessKey, nil),
 			doc: "Flowroute API access key"},
 		{key: keySecretKey, required: true, field: secretField(&c.FlowrouteSecretKey, nil),
 			doc: "Flowroute API secret key"},
@@ -101,7 +103,7 @@ func (c *Config) serviceSettings() []setting {
 
 		{key: keyRedisURL, def: "redis://localhost:6379/0", field: secretField(&c.RedisURL, checkRedisURL),
 			doc: "`redis://`, `rediss://` (TLS) or `unix://`; more nodes as `?addr=host:port`"},
-		{key: "REDIS_MODE", def: "standalone", field: choiceField(&c.RedisMode, "standalone", "sentinel", "cluster"),
+		{key: keyRedisMode, def: "standalone", field: choiceField(&c.RedisMode, "standalone", "sentinel", "cluster"),
 			doc: "what `REDIS_URL` leads to; `sentinel` needs `master_name` in the URL"},
 		{key: "REDIS_KEY_PREFIX", def: "smsv:", field: textField(&c.RedisKeyPrefix, checkKeyPrefix),
 			doc: "start of every key; 1 to 64 visible ASCII characters, none of `{ } * ? [ ] \\`"},

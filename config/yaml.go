@@ -52,9 +52,9 @@ func errorLine(err error) string {
 	return ""
 }
 
-// plainKey is a key that may be shown. Anything else may be a secret that
-// stands in the wrong place.
-var plainKey = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,32}$`)
+// plainKey is a key that may be shown: it looks like a name. Anything else may
+// be a secret that stands in the wrong place.
+var plainKey = regexp.MustCompile(`^[A-Za-z][A-Za-z_.-]{0,31}$`)
 
 // mapping reads the settings in the top level of a file.
 func (l *loader) mapping(name string, top *yaml.Node) map[string]any {

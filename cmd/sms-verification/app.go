@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,6 +35,7 @@ type app struct {
 	sender  *flowroute.Client
 	debug   *debugBackends // nil outside debug mode
 	servers []*http.Server
+	working atomic.Int64 // requests in flight
 	public  net.Listener
 	admin   net.Listener // nil if it is off
 	failed  chan error   // of a server that stopped by itself
@@ -174,7 +176,7 @@ func webhookOf(cfg *config.Config) api.Webhook {
 func openStore(cfg *config.Config, url, mode string) (*redisstore.Store, error) {
 	client, err := redisstore.Dial(url, mode)
 	if err != nil {
-		return nil, &config.Error{Problems: []string{"REDIS_URL is " + err.Error()}}
+		return nil, fmt.Errorf("REDIS_URL: %w", err)
 	}
 	store := redisstore.New(client, cfg.RedisKeyPrefix, limitsOf(cfg))
 	store.WaitForReplicas(cfg.RedisWaitReplicas)
@@ -256,7 +258,11 @@ func (a *app) listen(addr string, h http.Handler) (net.Listener, error) {
 		return nil, err
 	}
 	server := &http.Server{
-		Handler:           h,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			a.working.Add(1)
+			defer a.working.Add(-1)
+			h.ServeHTTP(w, r)
+		}),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       requestTimeout,
 		// pprof and the longest create both take their time.
@@ -337,7 +343,9 @@ func (a *app) shutdown() error {
 	defer cancel()
 	var unfinished error
 	for _, server := range a.servers {
-		if err := server.Shutdown(ctx); err != nil {
+		// It looks only now and then whether all is done, and takes a connection
+		// on which nothing came yet for a request.
+		if err := server.Shutdown(ctx); err != nil && a.working.Load() > 0 {
 			unfinished = errors.New("shutdown: not every request was finished within SHUTDOWN_TIMEOUT")
 		}
 	}

@@ -15,10 +15,7 @@ import (
 // error. It asks on stderr: stdout is for the answer.
 func askFor(cmd *cobra.Command, args []string, descriptions ...string) ([]string, error) {
 	if len(args) >= len(descriptions) || !isTerminal(cmd.InOrStdin()) {
-		if err := cobra.ExactArgs(len(descriptions))(cmd, args); err != nil {
-			return nil, usageError{fmt.Errorf("%w; write %s", err, cmd.UseLine())}
-		}
-		return args, nil
+		return args, exactly(len(descriptions))(cmd, args)
 	}
 	lines := bufio.NewReader(cmd.InOrStdin())
 	for _, description := range descriptions[len(args):] {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -62,12 +64,15 @@ func sendCommand() *cobra.Command {
 				"auth_id": auth.AuthID, "expires_in": int64(auth.ExpiresIn.Seconds()), "attempts_left": auth.AttemptsLeft,
 			})
 		}
-		at := ""
+		next := "sms-verification verify"
 		if flags.endpoint != defaultEndpoint {
-			at = " --endpoint " + flags.endpoint
+			next += " --endpoint " + shellWord(flags.endpoint)
 		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "Sent. The code is valid for %s and %d wrong tries.\nNext: sms-verification verify %s CODE%s\n",
-			auth.ExpiresIn, auth.AttemptsLeft, auth.AuthID, at)
+		if strings.HasPrefix(auth.AuthID, "-") {
+			next += " --"
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "Sent. The code is valid for %s and %d wrong tries.\nNext: %s %s CODE\n",
+			auth.ExpiresIn, auth.AttemptsLeft, next, shellWord(auth.AuthID))
 		return err
 	}
 	return cmd
@@ -100,6 +105,16 @@ func verifyCommand() *cobra.Command {
 		return err
 	}
 	return cmd
+}
+
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:@%+=-]+$`)
+
+// shellWord writes a text as one word of a shell.
+func shellWord(text string) string {
+	if plainWord.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 // explain says what the service said, and what to do about it, to the person

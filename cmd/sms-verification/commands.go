@@ -1,11 +1,14 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/flowroute/sms-verification/config"
+	"github.com/flowroute/sms-verification/redisstore"
 )
 
 func rootCommand() *cobra.Command {
@@ -31,7 +34,29 @@ func rootCommand() *cobra.Command {
 	config.Flags(serve.Flags())
 
 	root.AddCommand(serve, checkCommand(), healthcheckCommand(), demoCommand(), sendCommand(), verifyCommand(), topCommand(), simCommand(), keysCommand(), versionCommand())
+	strict(root)
 	return root
+}
+
+// strict makes mistakes in the use of cobra's own commands usage errors too.
+func strict(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	help, _, _ := root.Find([]string{"help"})
+	help.Args = usage(func(_ *cobra.Command, args []string) error {
+		if found, rest, err := root.Find(args); err != nil || len(rest) > 0 {
+			return fmt.Errorf("unknown command %q for %q", args[len(args)-1], found.CommandPath())
+		}
+		return nil
+	})
+	completion, _, _ := root.Find([]string{"completion"})
+	completion.Args = usage(cobra.NoArgs)
+	completion.RunE = func(*cobra.Command, []string) error {
+		return usageError{errors.New("completion: say for which shell: bash, zsh, fish or powershell")}
+	}
+	for _, shell := range completion.Commands() {
+		shell.Args = usage(cobra.NoArgs)
+	}
 }
 
 // usage makes what is wrong with the arguments a usage error.
@@ -44,20 +69,21 @@ func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
+// exactly demands so many arguments, and says which.
+func exactly(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := cobra.ExactArgs(n)(cmd, args); err != nil {
+			return usageError{fmt.Errorf("%w; write %s", err, cmd.UseLine())}
+		}
+		return nil
+	}
+}
+
 // settings loads the configuration for a command.
 func settings(cmd *cobra.Command) (*config.Config, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := config.Load(config.Source{Flags: cmd.Flags(), Environ: os.Environ(), Dir: dir})
-	if err != nil || cfg.DebugMode {
-		return cfg, err
-	}
-	// Only the Redis client knows what it understands of a URL.
-	store, err := openStore(cfg, cfg.RedisURL.Reveal(), cfg.RedisMode)
-	if err != nil {
-		return nil, err
-	}
-	return cfg, store.Close()
+	return config.Load(config.Source{Flags: cmd.Flags(), Environ: os.Environ(), Dir: dir, CheckRedis: redisstore.CheckURL})
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
 	"syscall"
@@ -62,6 +63,22 @@ func TestDemo(t *testing.T) {
 	}
 }
 
+// TestDemoUnseen: a demo that nobody can see has failed.
+func TestDemoUnseen(t *testing.T) {
+	t.Parallel()
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("no /dev/full here")
+	}
+	defer func() { _ = full.Close() }()
+	p := prepare(t.TempDir(), nil, "demo")
+	p.cmd.Stdout = full
+	p.start(t)
+	if status := p.exit(t, 10*time.Second); status != 1 {
+		t.Errorf("exit status %d", status)
+	}
+}
+
 func TestDemoKeep(t *testing.T) {
 	t.Parallel()
 	p := startIn(t, hostileDir(t), hostile(), "demo", "--keep")
@@ -106,6 +123,12 @@ func TestUsage(t *testing.T) {
 		"demo --org-name x":          "unknown flag: --org-name",
 		"serve --code-length":        "flag needs an argument",
 		"flowroute-sim --rate many":  "invalid argument",
+		"help bogus":                 `unknown command "bogus"`,
+		"help keys bogus":            `unknown command "bogus"`,
+		"completion":                 "bash, zsh, fish or powershell",
+		"completion bogus":           `unknown command "bogus"`,
+		"completion bash surplus":    `unknown command "surplus"`,
+		"keys new bad:name":          "NAME must be",
 		"send only-id":               "accepts 2 arg(s), received 1; write sms-verification send AUTH_ID RECIPIENT",
 		"verify a 1 surplus":         "accepts 2 arg(s), received 3",
 		"send a 1 --endpoint ftp://": "endpoint",
@@ -113,7 +136,7 @@ func TestUsage(t *testing.T) {
 		"top ftp://127.0.0.1":        "host:port",
 		"keys":                       "keys new NAME",
 		"keys bogus":                 `unknown command "bogus"`,
-		"keys new":                   "accepts 1 arg(s), received 0",
+		"keys new":                   "accepts 1 arg(s), received 0; write sms-verification keys new NAME",
 		"keys new a b":               "accepts 1 arg(s), received 2",
 	} {
 		status, out, errOut := command(t, nil, strings.Fields(args)...)
@@ -169,7 +192,7 @@ func TestKeysNew(t *testing.T) {
 		if status != 2 || out != "" {
 			t.Errorf("keys new %q: status %d, stdout %q", name, status, out)
 		}
-		contains(t, "keys new "+name, errOut, "name of 1 to 64")
+		contains(t, "keys new "+name, errOut, "NAME must be 1 to 64")
 	}
 }
 
@@ -202,7 +225,7 @@ func TestSendAndVerify(t *testing.T) {
 	}
 
 	out, _ := run(0, withKey, "send", "signup-1", "12065550142")
-	contains(t, "send", out, "valid for 1h0m0s", "3 wrong tries", "verify signup-1 CODE")
+	contains(t, "send", out, "valid for 1h0m0s", "3 wrong tries", "verify --endpoint "+p.URL+" signup-1 CODE")
 	code := codeShown(t, p, 1)
 	_, errOut := run(1, withKey, "verify", "signup-1", otherCode(code))
 	contains(t, "a wrong code", errOut, "wrong code", "2 attempts left")
@@ -285,11 +308,38 @@ func TestFlowrouteSim(t *testing.T) {
 	if status := sim.exit(t, 5*time.Second); status != 0 {
 		t.Errorf("exit status %d after SIGTERM", status)
 	}
-	for _, env := range [][]string{nil, keys[:1], keys[1:]} {
-		status, out, errOut := command(t, env, "flowroute-sim", "--listen", "127.0.0.1:0")
-		if status != 2 || out != "" {
-			t.Errorf("without keys: status %d, stdout %q", status, out)
+}
+
+func TestShellWord(t *testing.T) {
+	for text, want := range map[string]string{
+		"signup-1": "signup-1", "a b": "'a b'", "it's": `'it'\''s'`, "$HOME": "'$HOME'", "http://127.0.0.1:8000": "http://127.0.0.1:8000",
+	} {
+		if got := shellWord(text); got != want {
+			t.Errorf("%s becomes %s, want %s", text, got, want)
 		}
-		contains(t, "without keys", errOut, "FLOWROUTE_ACCESS_KEY", "FLOWROUTE_SECRET_KEY")
+	}
+}
+
+func TestFlowrouteSimRefuses(t *testing.T) {
+	t.Parallel()
+	keys := []string{"FLOWROUTE_ACCESS_KEY=" + testAccessKey, "FLOWROUTE_SECRET_KEY=" + testSecretKey}
+	for _, c := range []struct {
+		env  []string
+		args string
+		want string
+	}{
+		{nil, "--rate 0", "FLOWROUTE_ACCESS_KEY"},
+		{keys[:1], "--rate 0", "FLOWROUTE_SECRET_KEY"},
+		{keys[1:], "--rate 0", "FLOWROUTE_ACCESS_KEY"},
+		{append(keys[:1:1], "FLOWROUTE_SECRET_KEY_FILE=absent"), "--rate 0", "no such file"}, // it reads such files
+		{keys, "--rate -1", "--rate"},
+		{keys, "--number 12", "--number"},
+		{keys, "--listen bogus", "--listen"},
+	} {
+		status, out, errOut := command(t, c.env, append([]string{"flowroute-sim", "--listen", "127.0.0.1:0"}, strings.Fields(c.args)...)...)
+		if status != 2 || out != "" {
+			t.Errorf("%s: status %d, stdout %q", c.args, status, out)
+		}
+		contains(t, c.args, errOut, c.want)
 	}
 }

@@ -45,7 +45,7 @@ func demo(ctx context.Context, keep bool, out, errOut io.Writer) error {
 	phone := make(demoPhone, 16)
 	logs := newLogs(errOut, slog.LevelWarn, isTerminal(errOut))
 	defer logs.Close()
-	a, err := newApp(cfg, logs, nil, io.MultiWriter(out, phone))
+	a, err := newApp(cfg, logs, nil, io.MultiWriter(phone, out))
 	if err != nil {
 		return err
 	}
@@ -73,6 +73,16 @@ func (p demoPhone) Write(view []byte) (int, error) {
 	return len(view), nil
 }
 
+// last is the last thing that it showed: an SMS is there before the answer.
+func (p demoPhone) last() string {
+	select {
+	case view := <-p:
+		return view
+	default:
+		return ""
+	}
+}
+
 func demoSteps(ctx context.Context, a *app, phone demoPhone, out io.Writer) error {
 	say := func(text string) { _, _ = fmt.Fprintf(out, "\n# %s\n", text) }
 	if err := a.awaitReady(ctx); err != nil {
@@ -83,7 +93,7 @@ func demoSteps(ctx context.Context, a *app, phone demoPhone, out io.Writer) erro
 	if err := a.show(ctx, out, "/", create, http.StatusOK); err != nil {
 		return err
 	}
-	code := firstDigits(<-phone) // the SMS is there before the answer
+	code := firstDigits(phone.last())
 	say("The person mistypes it:")
 	if err := a.show(ctx, out, "/verify", fmt.Sprintf(`{"auth_id": "signup-1", "code": "%s"}`, otherCode(code)), http.StatusBadRequest); err != nil {
 		return err
@@ -128,7 +138,9 @@ func (a *app) show(ctx context.Context, out io.Writer, path, body string, want i
 	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(out, "%d %s\n", response.StatusCode, bytes.TrimSpace(answer))
+	if _, err := fmt.Fprintf(out, "%d %s\n", response.StatusCode, bytes.TrimSpace(answer)); err != nil {
+		return err
+	}
 	if response.StatusCode != want {
 		return fmt.Errorf("demo: the answer should have been %d", want)
 	}

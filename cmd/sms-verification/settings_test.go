@@ -73,6 +73,7 @@ func TestWrongSettings(t *testing.T) {
 		"no such secret":    {env: complete("CODE_SECRET_FILE=absent"), want: []string{"CODE_SECRET", "CODE_SECRET_FILE", "no such file"}},
 		"unknown groups":    {env: complete("ALLOWED_PREFIXES=us,narnia,oz", "BLOCKED_PREFIXES=utopia"), want: []string{"ALLOWED_PREFIXES", "narnia", "oz", "BLOCKED_PREFIXES", "utopia", "caribbean"}},
 		"timeouts":          {env: complete("SHUTDOWN_TIMEOUT=11s"), want: []string{"SHUTDOWN_TIMEOUT", "at least 12s"}},
+		"URL and more":      {env: complete("REDIS_URL=redis://127.0.0.1/0?bogus=1", "CODE_LENGTH=0"), want: []string{"REDIS_URL (environment): is not a usable address", "CODE_LENGTH"}},
 		"sentinel, no name": {env: complete("REDIS_MODE=sentinel", "REDIS_URL=redis://127.0.0.1:1"), want: []string{"REDIS_URL", "master_name"}},
 	} {
 		for _, cmd := range []string{"serve", "check"} {

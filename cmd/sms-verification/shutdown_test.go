@@ -193,6 +193,32 @@ func TestShutdownTimeout(t *testing.T) {
 	}
 }
 
+// TestShutdownJustInTime: what ended within the time is finished, however late
+// in it, and a connection on which nothing came is no request.
+func TestShutdownJustInTime(t *testing.T) {
+	t.Parallel()
+	redis, sim := redistest.Server(t), startSimulator(t, flowroutetest.Options{})
+	p := serveReady(t, environment(redis, sim, "FLOWROUTE_TIMEOUT=2s", "FLOWROUTE_MAX_WAIT=0s", "SHUTDOWN_TIMEOUT=2s", "SHUTDOWN_DELAY=0s"))
+	idle, err := net.Dial("tcp", strings.TrimPrefix(p.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = idle.Close() }()
+	if err := sim.Fail("12065550142", flowroutetest.Fault{Kind: flowroutetest.Slow, Delay: 1700 * time.Millisecond}); err != nil {
+		t.Fatal(err)
+	}
+	answered := make(chan *answer, 1)
+	go func() { answered <- create(t, p.URL, "late", "12065550142") }()
+	eventually(t, 5*time.Second, "the request is at Flowroute", func() bool { return len(sim.Messages()) > 0 })
+	p.signal(syscall.SIGTERM)
+	if a := <-answered; a.status != 200 {
+		t.Errorf("create: %d %s", a.status, a.raw)
+	}
+	if status := p.exit(t, 5*time.Second); status != 0 {
+		t.Errorf("exit status %d: %s", status, p.stderr)
+	}
+}
+
 // TestSecondSignal: whoever asks twice does not want to wait.
 func TestSecondSignal(t *testing.T) {
 	t.Parallel()

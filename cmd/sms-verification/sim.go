@@ -1,13 +1,17 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/config"
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
 )
 
@@ -20,7 +24,8 @@ func simCommand() *cobra.Command {
 		Use:   "flowroute-sim",
 		Short: "Runs the Flowroute simulator, for staging and tests; sends nothing",
 		Long: "Runs the Flowroute simulator, for staging and tests; sends nothing.\n\n" +
-			"The account's keys are read from FLOWROUTE_ACCESS_KEY and FLOWROUTE_SECRET_KEY.\n" +
+			"The account's keys are read from FLOWROUTE_ACCESS_KEY and FLOWROUTE_SECRET_KEY, or from files that these\n" +
+			"with _FILE name.\n" +
 			"What it accepted is at /_sim/messages, for clients on loopback.",
 		Args: usage(cobra.NoArgs),
 	}
@@ -33,11 +38,10 @@ func simCommand() *cobra.Command {
 	cmd.Flags().DurationVar(&options.ReceiptRetry, "receipt-retry", 30*time.Second, "time until a receipt that was not answered with 200 is sent again, up to four times")
 	cmd.Flags().StringSliceVar(&options.CallbackHosts, "callback-host", nil, "hosts that receipts are sent to, beside loopback")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		options.AccessKey, options.SecretKey = os.Getenv("FLOWROUTE_ACCESS_KEY"), os.Getenv("FLOWROUTE_SECRET_KEY")
-		if options.AccessKey == "" || options.SecretKey == "" {
-			return usageError{fmt.Errorf("flowroute-sim: set FLOWROUTE_ACCESS_KEY and FLOWROUTE_SECRET_KEY to what the service is to use")}
+		if err := readSimOptions(&options, addr, numbers); err != nil {
+			return err
 		}
-		options.Numbers, options.OpenControl = numbers, open
+		options.OpenControl = open
 		if show {
 			phone := newLineWriter(cmd.OutOrStdout())
 			defer phone.Close()
@@ -52,4 +56,30 @@ func simCommand() *cobra.Command {
 		return server.Close()
 	}
 	return cmd
+}
+
+// readSimOptions reads the account from the environment, and checks what the
+// flags say.
+func readSimOptions(o *flowroutetest.Options, addr string, numbers []string) error {
+	access, secret, err := config.LoadAccount(config.Source{Environ: os.Environ()})
+	if err != nil {
+		return err
+	}
+	if o.AccessKey, o.SecretKey = access.Reveal(), secret.Reveal(); access == "" || secret == "" {
+		return usageError{errors.New("flowroute-sim: set FLOWROUTE_ACCESS_KEY and FLOWROUTE_SECRET_KEY to what the service is to use")}
+	}
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return usageError{errors.New("flowroute-sim: --listen must be host:port")}
+	}
+	if o.Rate < 0 {
+		return usageError{errors.New("flowroute-sim: --rate must be 0 or more")}
+	}
+	for _, number := range numbers {
+		phone, err := codes.ParsePhone(number)
+		if err != nil {
+			return usageError{fmt.Errorf("flowroute-sim: --number: %w", err)}
+		}
+		o.Numbers = append(o.Numbers, string(phone))
+	}
+	return nil
 }
