@@ -47,7 +47,7 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 				return err
 			}
 		}
-		return fail(Unauthorized, "A valid API key is required: Authorization: Bearer <key>")
+		return fail(Unauthorized, "A valid API key is required: Authorization: Bearer KEY")
 	}
 }
 

@@ -54,7 +54,7 @@ func (f *failures) total() (n int64) {
 }
 
 const (
-	unauthorized = `{"message":"A valid API key is required: Authorization: Bearer \u003ckey\u003e","reason":"Unauthorized"}`
+	unauthorized = `{"message":"A valid API key is required: Authorization: Bearer KEY","reason":"Unauthorized"}`
 	tooMany      = `{"message":"Limit reached: failed API keys 30/1m","reason":"RateLimited","limit":"failed API keys 30/1m","retry_after":42}`
 )
 
