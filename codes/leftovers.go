@@ -8,10 +8,10 @@ import (
 
 // Bounds of what is left to do.
 const (
-	maxLeftovers   = 1000 // at a time; what is more stays as it is until it expires
-	leftoverTime   = 10 * time.Minute
-	leftoverPause  = 250 * time.Millisecond // before it is tried again, then twice as long, and so on
-	leftoverPauses = time.Second            // up to this
+	maxLeftovers = 1000 // at a time; what is more stays as it is until it expires
+	leftoverTime = 10 * time.Minute
+	firstPause   = 250 * time.Millisecond // before it is tried again; the next are twice as long each
+	longestPause = time.Second
 )
 
 // leftovers are what requests that have been answered have left to be done in
@@ -39,7 +39,7 @@ func (l *leftovers) add(what func(ctx context.Context) error) {
 	go func() {
 		defer func() { <-l.places }()
 		end := time.Now().Add(leftoverTime)
-		for pause := leftoverPause; time.Now().Before(end); pause = min(2*pause, leftoverPauses) {
+		for pause := firstPause; time.Now().Before(end); pause = min(2*pause, longestPause) {
 			select {
 			case <-l.stop:
 				return
