@@ -68,3 +68,44 @@ func TestRedisStopsDuringASend(t *testing.T) {
 		})
 	}
 }
+
+// TestShutdownFinishesWhatIsLeft: a service that is ended while it has
+// something to undo in Redis waits for that, and says so if it cannot be done.
+func TestShutdownFinishesWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	for name, comesBack := range map[string]bool{"Redis comes back": true, "Redis stays away": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			redis, sim := redistest.Server(t), startSimulator(t, flowroutetest.Options{})
+			env := environment(redis, sim, "SHUTDOWN_DELAY=0s", "FLOWROUTE_TIMEOUT=1s", "FLOWROUTE_MAX_WAIT=1s", "SHUTDOWN_TIMEOUT=2s")
+			p := serveReady(t, env)
+			if err := sim.Fail(anyone, flowroutetest.Fault{Kind: flowroutetest.Refuse, Status: 422, Delay: 700 * time.Millisecond}); err != nil {
+				t.Fatal(err)
+			}
+			first := make(chan *answer, 1)
+			go func() { first <- create(t, p.URL, "id", anyone) }()
+			time.Sleep(350 * time.Millisecond) // now it is at Flowroute
+			redis.Signal(syscall.SIGSTOP)
+			if a := <-first; a.body.Reason != "MessageRejected" {
+				t.Errorf("create: %d %s", a.status, a.raw)
+			}
+			p.signal(syscall.SIGTERM)
+			if !comesBack {
+				if status := p.exit(t, 5*time.Second); status != 1 {
+					t.Errorf("exit status %d", status)
+				}
+				contains(t, "stderr", p.stderr.String(), "Redis could not be reached for what was left to undo")
+				redis.Signal(syscall.SIGCONT)
+				return
+			}
+			time.Sleep(500 * time.Millisecond)
+			redis.Signal(syscall.SIGCONT)
+			if status := p.exit(t, 5*time.Second); status != 0 {
+				t.Errorf("exit status %d: %s", status, p.stderr)
+			}
+			if a := get(t, serveReady(t, env).URL+"/status?auth_id=id"); a.body.Reason != "UnknownAuthId" {
+				t.Errorf("afterwards: %d %s", a.status, a.raw)
+			}
+		})
+	}
+}
