@@ -21,17 +21,14 @@ type Store struct {
 	limits  codes.Limits
 	scripts scripts
 	clock   *clock
-	copies  int // replicas of Redis that must know of a right code
+	copies  int           // replicas of Redis that must know of a right code
+	waits   chan struct{} // one in it for each call that waits for them
 }
 
 // New returns a Store on an open client.
 func New(client redis.UniversalClient, prefix string, limits codes.Limits) *Store {
 	return &Store{client: client, convoy: newConvoy(client), keys: keys{prefix}, limits: limits, scripts: loadScripts(ourScripts()), clock: newClock()}
 }
-
-// WaitForReplicas makes Try answer Right only when at least n replicas of
-// Redis have taken note of it. It is called before the store is used.
-func (s *Store) WaitForReplicas(n int) { s.copies = n }
 
 // Close closes the client.
 func (s *Store) Close() error { return s.client.Close() }

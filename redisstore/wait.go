@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -12,11 +13,29 @@ import (
 // waitTimeout is how long one WAIT may take; it is repeated while there is time.
 const waitTimeout = 200 * time.Millisecond
 
+// WaitForReplicas makes Try answer Right only when at least n replicas of
+// Redis have taken note of it. It is called before the store is used.
+func (s *Store) WaitForReplicas(n int) {
+	size := poolSize
+	switch client := s.client.(type) {
+	case *redis.ClusterClient:
+		size = client.Options().PoolSize
+	case *redis.Client:
+		size = client.Options().PoolSize
+	}
+	// Where replicas lag, the other operations go on with half of the pool.
+	s.copies, s.waits = n, make(chan struct{}, max(1, size/2))
+}
+
 // runAndWait is run, but an answer "right" counts only when enough replicas
 // have it. WAIT speaks of what its own connection wrote, so both go over one
 // connection to the master of the key.
 func (s *Store) runAndWait(ctx context.Context, script script, keys []string, args ...any) (string, error) {
 	return s.repeat(ctx, func(ctx context.Context, deadline int64) (string, error) {
+		if !s.mayWait(ctx) {
+			return "", errors.New("too many wait for replicas")
+		}
+		defer func() { <-s.waits }()
 		master, err := s.masterOf(ctx, keys[0])
 		if err != nil {
 			return "", err
@@ -33,6 +52,17 @@ func (s *Store) runAndWait(ctx context.Context, script script, keys []string, ar
 		}
 		return reply, err
 	})
+}
+
+// mayWait takes one of the places in waits, unless there is none while ctx lasts.
+func (s *Store) mayWait(ctx context.Context) bool {
+	deadline, _ := ctx.Deadline()
+	select {
+	case s.waits <- struct{}{}:
+		return true
+	case <-time.After(time.Until(deadline)):
+		return false
+	}
 }
 
 func (s *Store) masterOf(ctx context.Context, key string) (*redis.Client, error) {

@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"errors"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -90,4 +91,36 @@ func replicasHeard(t *testing.T, masters []*redistest.Node) {
 			t.Error(err)
 		}
 	}
+}
+
+// TestLaggingReplicas: right codes that wait for replicas, however many, leave
+// connections to the others.
+func TestLaggingReplicas(t *testing.T) {
+	instance := redistest.Server(t) // without a replica each waits in vain
+	store := openURL(t, instance.URL, instance.Mode, freshPrefix(), codes.Limits{})
+	store.WaitForReplicas(1)
+	entries := make([]codes.Entry, 200)
+	for i := range entries {
+		entries[i] = newEntry(3)
+		if _, err := store.Put(t.Context(), entries[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var wg sync.WaitGroup
+	for _, e := range entries {
+		wg.Go(func() {
+			_, err := store.Try(t.Context(), codes.Try{ID: e.ID, Code: e.Code, Op: codes.NewOp()})
+			if !errors.Is(err, codes.ErrUnavailable) {
+				t.Errorf("Try = %v, want ErrUnavailable", err)
+			}
+		})
+	}
+	time.Sleep(50 * time.Millisecond) // now they wait
+	for range 20 {
+		begun := time.Now()
+		if _, err := store.Put(t.Context(), newEntry(3)); err != nil || time.Since(begun) > 100*time.Millisecond {
+			t.Errorf("Put = %v after %v", err, time.Since(begun))
+		}
+	}
+	wg.Wait()
 }
