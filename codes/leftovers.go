@@ -6,26 +6,25 @@ import (
 	"time"
 )
 
-// Bounds of what is left to do.
+// Pauses before what is left to do is tried again: each is twice as long as the
+// one before it.
 const (
-	maxLeftovers = 1000 // at a time; what is more stays as it is until it expires
-	leftoverTime = 10 * time.Minute
-	firstPause   = 250 * time.Millisecond // before it is tried again; the next are twice as long each
+	firstPause   = 250 * time.Millisecond
 	longestPause = time.Second
 )
 
 // leftovers are what requests that have been answered have left to be done in
-// the store, because it could not be reached then: to remove an entry whose
-// message was not sent, to give a place back, to settle a key. Each is tried
-// until it is done, for as long as that may help anybody. What a process that
-// dies leaves, expires.
+// the store, because it could not be reached then. Each is tried until it is
+// done, for as long as that may help anybody. What a process that dies leaves,
+// expires.
 type leftovers struct {
-	places chan struct{} // one taken for each
+	span   time.Duration // for which each is tried
+	places chan struct{} // one taken for each; what finds none stays as it is until it expires
 	stop   chan struct{}
 }
 
-func newLeftovers() *leftovers {
-	return &leftovers{places: make(chan struct{}, maxLeftovers), stop: make(chan struct{})}
+func newLeftovers(most int, span time.Duration) *leftovers {
+	return &leftovers{span: span, places: make(chan struct{}, most), stop: make(chan struct{})}
 }
 
 // add does it, in a while and in the background. It must have one effect
@@ -38,7 +37,7 @@ func (l *leftovers) add(what func(ctx context.Context) error) {
 	}
 	go func() {
 		defer func() { <-l.places }()
-		end := time.Now().Add(leftoverTime)
+		end := time.Now().Add(l.span)
 		for pause := firstPause; time.Now().Before(end); pause = min(2*pause, longestPause) {
 			select {
 			case <-l.stop:
@@ -55,7 +54,7 @@ func (l *leftovers) add(what func(ctx context.Context) error) {
 // finish waits until nothing is left to do, or gives up with ctx. After it
 // there is nothing new.
 func (l *leftovers) finish(ctx context.Context) error {
-	for range maxLeftovers {
+	for range cap(l.places) {
 		select {
 		case l.places <- struct{}{}: // also if ctx is over
 			continue
@@ -64,9 +63,12 @@ func (l *leftovers) finish(ctx context.Context) error {
 		select {
 		case l.places <- struct{}{}:
 		case <-ctx.Done():
-			close(l.stop)
+			l.drop()
 			return errors.New("codes: not everything was done that was left to do in the store")
 		}
 	}
 	return nil
 }
+
+// drop gives up on what is left.
+func (l *leftovers) drop() { close(l.stop) }

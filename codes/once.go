@@ -55,10 +55,23 @@ type Once struct {
 	*Service
 	claims Claims
 	lease  time.Duration
+	doubts *leftovers // claims whose reply was lost: in nobody's way once their lease is over
 }
 
+// maxDoubts bounds the claims that are dropped when the store is back.
+const maxDoubts = 250
+
 // NewOnce returns a Once; lease bounds the time that a create takes.
-func NewOnce(s *Service, c Claims, lease time.Duration) *Once { return &Once{s, c, lease} }
+func NewOnce(s *Service, c Claims, lease time.Duration) *Once {
+	return &Once{s, c, lease, newLeftovers(maxDoubts, lease)}
+}
+
+// Finish is that of the Service. Claims of requests that were refused are left
+// to their leases.
+func (o *Once) Finish(ctx context.Context) error {
+	o.doubts.drop()
+	return o.Service.Finish(ctx)
+}
 
 // CreateOnce is Create, but for a key that came before: then it gives the
 // first answer, without the carrier's id, and has no effect. Refusals that had
@@ -77,7 +90,7 @@ func (o *Once) CreateOnce(ctx context.Context, k Key, id ID, to Phone) (Created,
 	if errors.Is(err, ErrUnavailable) {
 		// It may have been made all the same, and would be in the way of the
 		// request when that is repeated.
-		o.left.add(func(ctx context.Context) error { _, err := o.claims.Settle(ctx, claim, ""); return err })
+		o.doubts.add(func(ctx context.Context) error { _, err := o.claims.Settle(ctx, claim, ""); return err })
 	}
 	if err != nil {
 		return Created{}, fmt.Errorf("codes: create once: %w", err)

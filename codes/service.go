@@ -11,6 +11,13 @@ import (
 // has failed: the caller waits for it.
 const undoTimeout = 300 * time.Millisecond
 
+// Bounds of what is left to be undone when the store is back, and of the time
+// for which it is tried.
+const (
+	maxUndos = 1000
+	undoFor  = 10 * time.Minute
+)
+
 // Rules are what the operator chose.
 type Rules struct {
 	CodeLength int           // digits, 1 to MaxCodeLength
@@ -42,7 +49,7 @@ type Service struct {
 // NewService returns a Service. Entries that were made under previous, which
 // may be nil, are still accepted.
 func NewService(r Rules, secret, previous *Hasher, store Store, limiter Limiter, sender Sender) *Service {
-	return &Service{rules: r, hasher: secret, previous: previous, store: store, limiter: limiter, sender: sender, left: newLeftovers()}
+	return &Service{rules: r, hasher: secret, previous: previous, store: store, limiter: limiter, sender: sender, left: newLeftovers(maxUndos, undoFor)}
 }
 
 // Finish waits until what requests had to leave undone in the store, as it
@@ -159,7 +166,7 @@ func (s *Service) undo(ctx context.Context, e Entry, p Place, c *Created, cause 
 		cause = &undoError{cause, err}
 		s.left.add(func(ctx context.Context) error { _, err := remove(ctx); return err })
 	}
-	if c.Withdrawn = rest > 0; c.Withdrawn {
+	if c.Withdrawn = rest > 0; c.Withdrawn || err != nil {
 		c.Stored = false
 	}
 	if err := s.limiter.Return(ctx, p); err != nil {

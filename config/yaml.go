@@ -54,7 +54,7 @@ func errorLine(err error) string {
 
 // plainKey is a key that may be shown: it looks like a name. Anything else may
 // be a secret that stands in the wrong place.
-var plainKey = regexp.MustCompile(`^[A-Za-z][A-Za-z_.-]{0,31}$`)
+var plainKey = regexp.MustCompile(`^[A-Za-z][A-Za-z_.-]{0,29}[0-9]{0,2}$`)
 
 // mapping reads the settings in the top level of a file.
 func (l *loader) mapping(name string, top *yaml.Node) map[string]any {

@@ -12,6 +12,7 @@ func TestYAMLIsStrict(t *testing.T) {
 		"merge key":              {"<<: {code_length: 4}", "config.yaml line 1: unknown key; "},
 		"key with a dot":         {"\ncode.length: 4", "config.yaml line 2: unknown key code.length"},
 		"key that is a number":   {"1: 2", "config.yaml line 1: unknown key; "},
+		"key with a digit":       {"code_length2: 4", "config.yaml line 1: unknown key code_length2; "},
 		"a secret as the key":    {"k3y9: code_secret", "config.yaml line 1: unknown key; "},
 		"key that is a list":     {"? [code_length]\n: 4", "config.yaml line 1: unknown key; "},
 		"key of a NAME_FILE":     {"code_secret_file: /x", "unknown key code_secret_file"},

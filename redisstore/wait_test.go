@@ -117,10 +117,12 @@ func TestLaggingReplicas(t *testing.T) {
 	}
 	time.Sleep(50 * time.Millisecond) // now they wait
 	for range 20 {
-		begun := time.Now()
-		if _, err := store.Put(t.Context(), newEntry(3)); err != nil || time.Since(begun) > 100*time.Millisecond {
-			t.Errorf("Put = %v after %v", err, time.Since(begun))
+		if _, err := store.Put(t.Context(), newEntry(3)); err != nil {
+			t.Error(err)
 		}
 	}
 	wg.Wait()
+	if n := store.Pool().Timeouts; n != 0 {
+		t.Errorf("%d times no connection was free", n)
+	}
 }

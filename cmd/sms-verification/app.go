@@ -350,7 +350,7 @@ func (a *app) shutdown() error {
 		}
 	}
 	if err := a.service.Finish(ctx); err != nil {
-		unfinished = errors.New("shutdown: within SHUTDOWN_TIMEOUT Redis could not be reached for what was left to undo")
+		unfinished = errors.Join(unfinished, errors.New("shutdown: within SHUTDOWN_TIMEOUT Redis could not be reached for what was left to undo"))
 	}
 	if unfinished == nil {
 		a.log.Info("shut down")

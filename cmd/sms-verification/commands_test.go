@@ -335,6 +335,7 @@ func TestFlowrouteSimRefuses(t *testing.T) {
 		{keys, "--rate -1", "--rate"},
 		{keys, "--number 12", "--number"},
 		{keys, "--listen bogus", "--listen"},
+		{keys, "--listen 127.0.0.1:99999", "--listen"},
 	} {
 		status, out, errOut := command(t, c.env, append([]string{"flowroute-sim", "--listen", "127.0.0.1:0"}, strings.Fields(c.args)...)...)
 		if status != 2 || out != "" {

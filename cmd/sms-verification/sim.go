@@ -68,7 +68,11 @@ func readSimOptions(o *flowroutetest.Options, addr string, numbers []string) err
 	if o.AccessKey, o.SecretKey = access.Reveal(), secret.Reveal(); access == "" || secret == "" {
 		return usageError{errors.New("flowroute-sim: set FLOWROUTE_ACCESS_KEY and FLOWROUTE_SECRET_KEY to what the service is to use")}
 	}
-	if _, _, err := net.SplitHostPort(addr); err != nil {
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
 		return usageError{errors.New("flowroute-sim: --listen must be host:port")}
 	}
 	if o.Rate < 0 {

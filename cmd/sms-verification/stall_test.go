@@ -36,7 +36,7 @@ func TestRedisStopsDuringASend(t *testing.T) {
 			key := keyHeader(rand.Text())
 			first := make(chan *answer, 1)
 			go func() { first <- create(t, p.URL, "id", anyone, key) }()
-			time.Sleep(350 * time.Millisecond) // now it is at Flowroute
+			eventually(t, 5*time.Second, "it is at Flowroute", func() bool { return sim.Requests().Requests > 0 })
 			redis.Signal(syscall.SIGSTOP)
 			a := <-first
 			redis.Signal(syscall.SIGCONT)
@@ -84,7 +84,7 @@ func TestShutdownFinishesWhatIsLeft(t *testing.T) {
 			}
 			first := make(chan *answer, 1)
 			go func() { first <- create(t, p.URL, "id", anyone) }()
-			time.Sleep(350 * time.Millisecond) // now it is at Flowroute
+			eventually(t, 5*time.Second, "it is at Flowroute", func() bool { return sim.Requests().Requests > 0 })
 			redis.Signal(syscall.SIGSTOP)
 			if a := <-first; a.body.Reason != "MessageRejected" {
 				t.Errorf("create: %d %s", a.status, a.raw)
