@@ -22,7 +22,7 @@ local function write(made, op, answer)
   end
   redis.call('HSET', KEYS[1], 'e', made, op, time[1] .. answer)
   -- Notes that nobody asks for any more go whenever their number has doubled, so
-  -- that they cost an operation the same, however many are made in a moment.
+  -- that on average they cost an operation the same, however many are made at once.
   local fields = noted and redis.call('HLEN', KEYS[1]) or 0
   if fields >= 8 and math.frexp(fields) == 0.5 then
     local all = redis.call('HGETALL', KEYS[1])
