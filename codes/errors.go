@@ -13,8 +13,18 @@ var (
 	// part now. Nothing was sent. Try again later.
 	ErrUnavailable = errors.New("unavailable")
 
-	// ErrRejected: the carrier's API refused the message for good. Nothing was sent.
+	// ErrRejected: the carrier refused this message to this number for good.
+	// Nothing was sent.
 	ErrRejected = errors.New("message rejected")
+
+	// ErrSenderRefused: the carrier refused the account, the sender or the
+	// address of its API. Nothing was sent, and nothing will be until the
+	// operator mends the settings.
+	ErrSenderRefused = errors.New("sender refused")
+
+	// ErrTooLate is an ErrUnavailable: the time to send passed before any byte
+	// of the message had left.
+	ErrTooLate = fmt.Errorf("%w: too late to send", ErrUnavailable)
 
 	// ErrUnconfirmed: it is unknown whether the carrier's API took the message.
 	// The SMS may arrive, so the entry stays and the message is not sent again.
