@@ -43,6 +43,7 @@ var only = map[string][]string{
 	"go.opentelemetry.io/":               {"cmd/sms-verification/internal/telemetry"},
 	"github.com/prometheus/client_golan": {"api", "cmd/sms-verification", "cmd/sms-verification/internal/telemetry"},
 	"github.com/chromedp":                {}, // tests alone
+	"github.com/nyaruka/phonenumbers":    {}, // tests alone
 	"github.com/getkin/kin-openapi":      {"api/apitest"},
 	"github.com/prometheus/client_model": {"cmd/sms-verification/internal/top"},
 	"github.com/prometheus/common":       {"cmd/sms-verification/internal/top"},

@@ -220,7 +220,7 @@ func isJSON(h http.Header) bool {
 	_, subtype, _ := strings.Cut(mediaType, "/")
 	charset, given := parameters["charset"]
 	return (mediaType == "application/json" || strings.HasSuffix(subtype, "+json")) &&
-		(!given || strings.EqualFold(charset, "utf-8"))
+		(!given || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8"))
 }
 
 // fromQuery reads the named arguments from the URL.

@@ -1,9 +1,11 @@
 package codes
 
-// recipientGroups names the area codes of country code 1. Source: the
-// assignments of the North American Numbering Plan Administration
-// (nanpa.com, area code reports), compared with the metadata of
-// libphonenumber; codes that are assigned but not yet in service are included.
+// recipientGroups names the area codes of country code 1, codes that are
+// assigned but not yet in service included. Sources: the area code reports of
+// the North American Numbering Plan Administration (nanpa.com) and of national
+// regulators, and libphonenumber, with which TestAreaCodesOfLibphonenumber
+// compares the table and whose date it states. Non-geographic codes, such as
+// 500 and 600, are in no group.
 var recipientGroups = map[string]string{
 	// The United States and its territories.
 	"us": `
@@ -14,7 +16,7 @@ var recipientGroups = map[string]string{
 401 402 404 405 406 407 408 409 410 412 413 414 415 417 419 423 424 425 430 432 434 435 436
 440 442 443 445 447 448 457 458 463 464 465 469 470 471 472 475 478 479 480 483 484
 501 502 503 504 505 507 508 509 510 512 513 515 516 517 518 520 530 531 534 539 540 541
-551 557 559 561 562 563 564 567 570 571 572 573 574 575 580 582 585 586
+551 557 559 561 562 563 564 565 567 570 571 572 573 574 575 580 582 585 586
 601 602 603 605 606 607 608 609 610 612 614 615 616 617 618 619 620 621 623 624 626 628 629
 630 631 636 640 641 645 646 650 651 656 657 659 660 661 662 667 669 678 679 680 681 682 686 689
 701 702 703 704 706 707 708 712 713 714 715 716 717 718 719 720 724 725 726 727 728 729
@@ -30,7 +32,7 @@ var recipientGroups = map[string]string{
 	"ca": `
 204 226 236 249 250 257 263 289 306 343 354 365 367 368 382 387 403 416 418 428 431 437 438 450 460 468 474
 506 514 519 537 548 568 579 581 584 587 604 613 639 647 672 683 705 709 742 753 778 780 782
-807 819 825 867 873 879 902 905`,
+807 819 825 867 873 879 902 905 942`,
 
 	// The other countries of the plan. They dial like a domestic number but
 	// cost like an international one: this is where toll fraud lives.

@@ -17,29 +17,33 @@ func Odds(digits int, tries float64) float64 {
 }
 
 // MaxGuessesPerDay bounds the wrong codes that anybody can have compared for
-// one number in any 24 hours, whatever is requested: when the last code of
-// the day was made fewer wrong ones than the limit had been counted, and after
-// it only the entries made within one lifetime can be tried. It is +Inf when
-// either SMS or guesses are not limited: to a number that Flowroute refuses
-// messages may be asked for without end, each with a code to guess at meanwhile.
+// one number in any 24 hours, whatever is requested and whatever the carrier
+// does. It is +Inf when either messages or guesses are not limited.
+//
+// The day holds so many windows of a guess limit. In each of them, fewer wrong
+// codes than the limit come before its last create; after it, only the entries
+// that are live then can be tried. Those made within the span of a send limit
+// are as many as that limit allows; they may be new ones in every window, since
+// a message that the carrier refuses gives its place back. The older entries
+// held their places, so over the whole day the send limit bounds them too.
 func MaxGuessesPerDay(l Limits, attempts int64, expiration time.Duration) float64 {
 	const day = 24 * time.Hour
 	perEntry := float64(attempts)
 	if l.Returns {
-		perEntry *= 2 // for every message there may be one whose place was given back
+		perEntry *= 2 // for every message there may be one whose place a receipt gave back
 	}
-	if len(l.Guesses) == 0 {
-		return math.Inf(1)
-	}
-	all := perEntry * most(l.Sends, day+expiration)
-	return math.Min(all, most(l.Guesses, day)+perEntry*most(l.Sends, expiration))
-}
-
-// most is how many events all windows together let pass in any span.
-func most(windows []Window, span time.Duration) float64 {
 	least := math.Inf(1)
-	for _, w := range windows {
-		least = math.Min(least, float64(w.Max)*math.Ceil(span.Seconds()/w.Span.Seconds()))
+	for _, guesses := range l.Guesses {
+		windows := spans(day, guesses.Span)
+		for _, sends := range l.Sends {
+			tries := perEntry * float64(sends.Max)
+			young := windows * (float64(guesses.Max) + tries)
+			old := tries * min(windows*(spans(expiration, sends.Span)-1), spans(day+expiration, sends.Span)-1)
+			least = min(least, young+old)
+		}
 	}
 	return least
 }
+
+// spans returns how many spans of the length of a window cover a duration.
+func spans(d, window time.Duration) float64 { return math.Ceil(d.Seconds() / window.Seconds()) }

@@ -51,6 +51,9 @@ var (
 	appHash   = regexp.MustCompile(`^[A-Za-z0-9+/]{11}$`)
 )
 
+// WebOTP takes codes of so many characters.
+const minWebOTP, maxWebOTP = 4, 10
+
 // reviewBoundCode looks at the line @host #code.
 func reviewBoundCode(text, code string) (warnings []string) {
 	lines := strings.Split(text, "\n")
@@ -68,6 +71,12 @@ func reviewBoundCode(text, code string) (warnings []string) {
 		return []string{form + ": it must be a line of its own"}
 	case !boundLine.MatchString(last):
 		return nil
+	}
+	if len(code) < minWebOTP || len(code) > maxWebOTP {
+		warnings = append(warnings, fmt.Sprintf("WebOTP takes codes of %d to %d characters only: set CODE_LENGTH accordingly", minWebOTP, maxWebOTP))
+	}
+	if strings.TrimSpace(strings.Join(lines[:len(lines)-1], "")) == "" {
+		warnings = append(warnings, "the line for phones is the whole message: write a line for people before it, such as {code} is your {org} code.")
 	}
 	fields := strings.Split(last, " ")
 	if host := fields[0][1:]; !hostName.MatchString(host) {

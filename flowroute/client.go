@@ -2,6 +2,7 @@ package flowroute
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
@@ -42,6 +43,7 @@ type Options struct {
 	Callback  string        // URL that delivery receipts are asked for at; empty asks for none
 	Timeout   time.Duration // one attempt, connect to answer; 0 is 10s
 	MaxWait   time.Duration // how long after a 429 or a failed dial another attempt may begin; 0 is no second attempt
+	UserAgent string        // such as sms-verification/1.2.3; empty is sms-verification
 }
 
 // Format masks the options under every verb: they hold the keys.
@@ -56,6 +58,7 @@ type Client struct {
 	url       string
 	auth      string // value of the Authorization header
 	from      string
+	userAgent string
 	callback  string // secret: whoever knows it can send receipts
 	timeout   time.Duration
 	maxWait   time.Duration
@@ -73,12 +76,13 @@ func New(o Options) *Client {
 	var http1 http.Protocols
 	http1.SetHTTP1(true)
 	return &Client{
-		url:      strings.TrimRight(o.BaseURL, "/") + "/v2.1/messages",
-		auth:     "Basic " + base64.StdEncoding.EncodeToString([]byte(o.AccessKey+":"+o.SecretKey)),
-		from:     string(o.From),
-		callback: o.Callback,
-		timeout:  timeout,
-		maxWait:  o.MaxWait,
+		url:       strings.TrimRight(o.BaseURL, "/") + "/v2.1/messages",
+		auth:      "Basic " + base64.StdEncoding.EncodeToString([]byte(o.AccessKey+":"+o.SecretKey)),
+		from:      string(o.From),
+		callback:  o.Callback,
+		userAgent: cmp.Or(o.UserAgent, "sms-verification"),
+		timeout:   timeout,
+		maxWait:   o.MaxWait,
 		transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment,
 			// A dial outlives the attempt that began it, for the next one to
@@ -165,6 +169,7 @@ func (c *Client) request(ctx context.Context, m codes.Message) (*http.Request, e
 	req.Header.Set("Authorization", c.auth)
 	req.Header.Set("Content-Type", mediaType)
 	req.Header.Set("Accept", mediaType)
+	req.Header.Set("User-Agent", c.userAgent)
 	return req, nil
 }
 

@@ -136,7 +136,12 @@ func TestRequestOnTheWire(t *testing.T) {
 	if want := `{"to":"12065551234","from":"12065550101","body":"<1> & 2"}`; body != want {
 		t.Errorf("body %s, want %s", body, want)
 	}
-	asking := client(t, url, func(o *flowroute.Options) { o.Callback = "https://sms.example.com/webhooks/flowroute/to-ken" })
+	if got := header.Get("User-Agent"); got != "sms-verification" {
+		t.Errorf("User-Agent %q of a client that was given none", got)
+	}
+	asking := client(t, url, func(o *flowroute.Options) {
+		o.Callback, o.UserAgent = "https://sms.example.com/webhooks/flowroute/to-ken", "sms-verification/1.2.3"
+	})
 	if _, err := asking.Send(context.Background(), codes.Message{To: to, Text: "1"}); err != nil {
 		t.Fatal(err)
 	}
@@ -147,6 +152,7 @@ func TestRequestOnTheWire(t *testing.T) {
 		"Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte(access+":"+secret)),
 		"Content-Type":  "application/vnd.api+json",
 		"Accept":        "application/vnd.api+json",
+		"User-Agent":    "sms-verification/1.2.3",
 		// net/http would repeat the POST if it had one of these.
 		"Idempotency-Key":   "",
 		"X-Idempotency-Key": "",

@@ -70,7 +70,7 @@ func (a *app) backends(phone io.Writer) (err error) {
 		redisURL, account, mode = a.debug.redis.URL(), a.debug.account, redisstore.Standalone
 	}
 	account.Timeout, account.MaxWait = cfg.FlowrouteTimeout, cfg.FlowrouteMaxWait
-	account.Callback = cfg.CallbackURL()
+	account.Callback, account.UserAgent = cfg.CallbackURL(), userAgent()
 
 	redisstore.LogTo(a.log.Logger)
 	if a.store, err = openStore(cfg, redisURL, mode); err != nil {

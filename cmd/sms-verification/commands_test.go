@@ -4,6 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"strings"
@@ -104,6 +107,26 @@ func TestVersion(t *testing.T) {
 	status, out, errOut := command(t, hostile(), "version")
 	if status != 0 || errOut != "" || !regexp.MustCompile(`^sms-verification \S+ \(commit \S+, go1\.\S+\)\n$`).MatchString(out) {
 		t.Errorf("status %d, stdout %q, stderr %q", status, out, errOut)
+	}
+}
+
+// TestUserAgent: Flowroute sees which program and version calls it.
+func TestUserAgent(t *testing.T) {
+	t.Parallel()
+	agents := make(chan string, 1)
+	flowroute := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		agents <- r.UserAgent()
+		_, _ = io.WriteString(w, `{"data":{"id":"mdr2-1"}}`)
+	}))
+	t.Cleanup(flowroute.Close)
+	p := serveReady(t, environment(redistest.Server(t), &flowroutetest.Server{URL: flowroute.URL}))
+	if a := create(t, p.URL, "agent", anyone); a.status != 200 {
+		t.Fatalf("create: %d %s", a.status, a.raw)
+	}
+	_, printed, _ := command(t, nil, "version")
+	want := "sms-verification/" + strings.Trim(strings.Fields(printed)[1], "()")
+	if got := <-agents; got != want {
+		t.Errorf("User-Agent %q, want %q", got, want)
 	}
 }
 

@@ -12,6 +12,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
+	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
 // pythonClient sends what the SMSAuthClient of the service's predecessor has
@@ -114,5 +117,55 @@ func TestPredecessorClient(t *testing.T) {
 	refused("a member missing", 400, "InvalidAPIUsage", nil, status, answer)
 	if !strings.Contains(fmt.Sprint(answer["message"]), "recipient is missing") {
 		t.Errorf("the message does not name it: %v", answer)
+	}
+}
+
+// TestInputsOfPredecessor: what api/migrating.md says is refused is refused,
+// sends nothing and spends no attempt.
+func TestInputsOfPredecessor(t *testing.T) {
+	t.Parallel()
+	sim := startSimulator(t, flowroutetest.Options{})
+	p := serveReady(t, environment(redistest.Server(t), sim))
+	if a := create(t, p.URL, "live", anyone); a.status != 200 {
+		t.Fatalf("create: %d %s", a.status, a.raw)
+	}
+	long := strings.Repeat("x", 121)
+	for _, body := range []string{
+		`{"auth_id":true,"recipient":"12065550142"}`, `{"auth_id":null,"recipient":"12065550142"}`, `{"auth_id":1.5,"recipient":"12065550142"}`,
+		`{"auth_id":-1,"recipient":"12065550142"}`, `{"auth_id":[],"recipient":"12065550142"}`, `{"auth_id":{},"recipient":"12065550142"}`,
+		`{"auth_id":"","recipient":"12065550142"}`, `{"auth_id":"` + long + `","recipient":"12065550142"}`,
+		`{"auth_id":"a","recipient":"+1206555123"}`, `{"auth_id":"a","recipient":"22065551234"}`, `{"auth_id":"a","recipient":" 1206555123"}`,
+		`{"auth_id":"a","auth_id":"b","recipient":"12065550142"}`,
+	} {
+		if a := do(t, "POST", p.URL+"/", body); a.status != 400 || a.body.Reason != "InvalidAPIUsage" {
+			t.Errorf("%.60s: %d %s", body, a.status, a.raw)
+		}
+	}
+	for query, want := range map[string]int{"auth_id=live&code=1&code=2": 400, "auth_id=live&code=%2B4903": 400, "auth_id=live&code=-1": 400} {
+		if a := get(t, p.URL+"/?"+query); a.status != want || a.body.Reason != "InvalidAPIUsage" {
+			t.Errorf("%s: %d %s", query, a.status, a.raw)
+		}
+	}
+	if a := do(t, "POST", p.URL+"/", `{"auth_id":"a","recipient":"12065550142","x":"`+strings.Repeat("x", 4096)+`"}`); a.status != 413 {
+		t.Errorf("a long body: %d", a.status)
+	}
+	if a := do(t, "POST", p.URL+"/", `{"auth_id":"a","recipient":"12065550142"}`, "Content-Type: application/json; charset=latin1"); a.status != 415 {
+		t.Errorf("latin1: %d", a.status)
+	}
+	if a := do(t, "HEAD", p.URL+"/?auth_id=live&code="+codeSent(t, sim, anyone), ""); a.status != 405 {
+		t.Errorf("HEAD: %d", a.status)
+	}
+	if n := len(sim.Messages()); n != 1 {
+		t.Errorf("%d messages, want that of the live code alone", n)
+	}
+	if a := verify(t, p.URL, "live", codeSent(t, sim, anyone)); a.status != 200 {
+		t.Errorf("the live code: %d %s", a.status, a.raw)
+	}
+	for _, setting := range []string{"CODE_EXPIRATION=0", "RETRIES_ALLOWED=0", "CODE_LENGTH=0", "LOG_LEVEL=0", "LOG_LEVEL=25", "FLOWROUTE_NUMBER=", "FLOWROUTE_NUMBER=+12065550101"} {
+		status, _, errOut := command(t, append(environment(&redistest.Instance{URL: "redis://127.0.0.1:1/0", Mode: "standalone"}, sim), setting), "check")
+		name, _, _ := strings.Cut(setting, "=")
+		if status != 2 || !strings.Contains(errOut, name) {
+			t.Errorf("%s: status %d, %s", setting, status, errOut)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -46,10 +47,10 @@ type odds struct {
 
 // newReport tells of the settings.
 func newReport(cfg *config.Config) *report {
-	text, code := sampleMessage(cfg)
+	text, _ := sampleMessage(cfg)
 	return &report{
 		Problems: []string{},
-		Warnings: append(append(cfg.Warnings(), codes.ReviewMessage(text, code)...), weakCodes(cfg)...),
+		Warnings: slices.Concat(cfg.Warnings(), messageWarnings(cfg), weakCodes(cfg)),
 		Message:  newMessageReport(text),
 		Guessing: newGuessingReport(cfg),
 	}
@@ -58,6 +59,18 @@ func newReport(cfg *config.Config) *report {
 func sampleMessage(cfg *config.Config) (codes.Text, codes.Code) {
 	code := codes.Code(strings.Repeat("4903716258", cfg.CodeLength/10+1)[:cfg.CodeLength])
 	return cfg.AuthMessage.Render(code, cfg.OrgName, cfg.CodeExpiration), code
+}
+
+// messageWarnings returns what is likely a mistake in the message, each with
+// the name of its setting.
+func messageWarnings(cfg *config.Config) (warnings []string) {
+	for _, mistake := range slices.Concat(codes.ReviewTemplate(cfg.AuthMessage), codes.ReviewMessage(sampleMessage(cfg))) {
+		warnings = append(warnings, "AUTH_MESSAGE: "+mistake)
+	}
+	for _, mistake := range codes.ReviewOrgName(cfg.OrgName) {
+		warnings = append(warnings, "ORG_NAME: "+mistake)
+	}
+	return warnings
 }
 
 func newMessageReport(text codes.Text) *messageReport {

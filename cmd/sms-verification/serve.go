@@ -32,7 +32,7 @@ func serveCommand(cmd *cobra.Command, _ []string) error {
 	defer logs.Close()
 	phone := newLineWriter(cmd.OutOrStdout())
 	defer phone.Close()
-	for _, warning := range cfg.Warnings() {
+	for _, warning := range append(cfg.Warnings(), messageWarnings(cfg)...) {
 		logs.Warn(warning)
 	}
 	traces, err := newTraces(cmd.Context(), logs)

@@ -26,7 +26,10 @@ func simCommand() *cobra.Command {
 		Long: "Runs the Flowroute simulator, for staging and tests; sends nothing.\n\n" +
 			"The account's keys are read from FLOWROUTE_ACCESS_KEY and FLOWROUTE_SECRET_KEY, or from files that these\n" +
 			"with _FILE name.\n" +
-			"What it accepted is at /_sim/messages, for clients on loopback.",
+			"What it accepted is at /_sim/messages, for clients on loopback.\n\n" +
+			"It serves sending, the look-up of one message, the account's callbacks and delivery receipts. Of the calls\n" +
+			"that Flowroute's SDKs make it does not serve the list of messages (GET /v2.1/messages: 405) and everything\n" +
+			"about numbers, such as POST /v2/numbers/{number}/relationships/{type}: 404.",
 		Args: usage(cobra.NoArgs),
 	}
 	cmd.Flags().StringVar(&addr, "listen", "127.0.0.1:9999", "address to listen on")

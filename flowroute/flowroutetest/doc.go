@@ -1,6 +1,13 @@
 // Package flowroutetest is a strict simulator of the Flowroute Messaging API:
 // POST /v2/messages, /v2.1/messages and /v2.2/messages, the look-up of a
-// message at GET /v2.1/messages/{id}, and delivery receipts. Nothing is sent, and nothing is logged.
+// message at GET /v2.1/messages/{id}, the callbacks of the account, and
+// delivery receipts. Nothing is sent, and nothing is logged.
+//
+// It does not serve these calls of Flowroute's SDKs:
+//
+//	GET  /v2.1/messages?start_date=…                the list of messages: 405
+//	POST /v2/numbers/{number}/relationships/{type}  a callback of one number: 404
+//	     everything else about numbers, inbound routes, CNAM and E911: 404
 //
 // It checks every request as closely as the documentation of the API allows,
 // in this order: path (404), method (405), credentials (401), rate (429),

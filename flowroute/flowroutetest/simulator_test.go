@@ -119,6 +119,10 @@ func TestRefuses(t *testing.T) {
 		{name: "slash", path: "/v2.1/messages/", status: 404},
 		{name: "method before credentials", spoil: func(r *http.Request) { r.Method = "PUT"; r.Header.Del("Authorization") }, status: 405, detail: "The method is not allowed for the requested URL."},
 		{name: "method of a message", path: "/v2.1/messages/mdr2-x", status: 405},
+		// Calls of Flowroute's SDKs that the documentation says are not served.
+		{name: "list of messages", path: "/v2.1/messages?start_date=2017-12-01T00:00:00Z", spoil: func(r *http.Request) { r.Method = "GET" }, status: 405},
+		{name: "callback of a number", path: "/v2/numbers/12065550101/relationships/sms_dlr_callback", status: 404},
+		{name: "numbers", path: "/v2/numbers", spoil: func(r *http.Request) { r.Method = "GET" }, status: 404},
 		{name: "no credentials", spoil: func(r *http.Request) { r.Header.Del("Authorization") }, status: 401},
 		{name: "wrong user", spoil: func(r *http.Request) { r.SetBasicAuth("acces", "secret") }, status: 401},
 		{name: "wrong password", spoil: func(r *http.Request) { r.SetBasicAuth("access", "secret2") }, status: 401},

@@ -1,0 +1,109 @@
+package codes_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/nyaruka/phonenumbers"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+// The numbering data that the table is compared with: libphonenumber's of
+// 2026-07-15.
+const numberingData = "github.com/nyaruka/phonenumbers v1.8.1"
+
+// notInNumberingData are area codes that regulators assigned and that
+// libphonenumber did not know at that date.
+var notInNumberingData = map[string]string{
+	"us": `357 436 457 465 471 483 565 621 624 679 729 837 861 924`,
+	"ca": `387 460 537 568`,
+}
+
+// TestAreaCodesOfLibphonenumber: the groups hold every area code that
+// libphonenumber knows, in the right group, and no other but those above.
+func TestAreaCodesOfLibphonenumber(t *testing.T) {
+	modules, err := os.ReadFile("../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(modules), numberingData+"\n") {
+		t.Errorf("go.mod has another version than %s: state the version and its date here", numberingData)
+	}
+	want := map[string]string{}
+	for group, list := range notInNumberingData {
+		for _, area := range strings.Fields(list) {
+			want[area] = group
+		}
+	}
+	for n := uint64(200); n < 1000; n++ {
+		area := fmt.Sprint(n)
+		group := groupInNumberingData(n)
+		if group == "" {
+			continue
+		}
+		if _, known := want[area]; known {
+			t.Errorf("%s is in %s now: remove it from notInNumberingData", area, numberingData)
+		}
+		want[area] = group
+	}
+	if len(want) < 450 {
+		t.Fatalf("%s knows %d area codes only", numberingData, len(want))
+	}
+	for n := range 1000 {
+		area := fmt.Sprintf("%03d", n)
+		got := codes.Phone("1" + area + "5551234").Area().String()
+		if group, known := want[area]; known && got != group {
+			t.Errorf("%s is in %q, by %s in %q", area, got, numberingData, group)
+		} else if !known && got != codes.AreaOther.String() {
+			t.Errorf("%s is in %q, and %s does not know it", area, got, numberingData)
+		}
+	}
+}
+
+// groupInNumberingData returns the group of an area code by libphonenumber, ""
+// if it has no numbers or belongs to no group. Small countries use few
+// exchanges, so it tries one after another.
+func groupInNumberingData(area uint64) (group string) {
+	country := int32(1)
+	for exchange := uint64(200); exchange < 1000; exchange += 3 {
+		national := area*10_000_000 + exchange*10_000 + 5678
+		number := &phonenumbers.PhoneNumber{CountryCode: &country, NationalNumber: &national}
+		switch phonenumbers.GetNumberType(number) {
+		case phonenumbers.TOLL_FREE:
+			group = "tollfree" // unless others of its exchanges are not, as in the Bahamas
+		case phonenumbers.PREMIUM_RATE:
+			group = "premium"
+		case phonenumbers.FIXED_LINE, phonenumbers.MOBILE, phonenumbers.FIXED_LINE_OR_MOBILE:
+			return groupOfRegion(phonenumbers.GetRegionCodeForNumber(number))
+		default: // unknown, or of no area
+		}
+	}
+	return group
+}
+
+func groupOfRegion(region string) string {
+	switch region {
+	case "CA":
+		return "ca"
+	case "US", "PR", "VI", "GU", "MP", "AS":
+		return "us"
+	}
+	return "caribbean"
+}
+
+// TestAreaCodeByHand: an area code that no group has yet is allowed by naming it.
+func TestAreaCodeByHand(t *testing.T) {
+	const unassigned = codes.Phone("12325551234")
+	for list, want := range map[string]bool{"us,ca": false, "us,ca,1232": true} {
+		r, err := codes.ParseRecipients(strings.Split(list, ","), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Allow(unassigned); got != want {
+			t.Errorf("with %s allowed: %t, want %t", list, got, want)
+		}
+	}
+}

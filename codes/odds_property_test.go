@@ -1,0 +1,199 @@
+package codes_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+// target is a number under attack: what the limits have counted for it, and
+// its live entries. It knows the rules only, and time is a variable.
+type target struct {
+	limits     codes.Limits
+	attempts   int64
+	expiration time.Duration
+
+	now      time.Duration
+	places   []time.Duration // when the messages that count were sent
+	returned []time.Duration // when receipts gave places back
+	wrong    []time.Duration // when wrong codes were compared
+	entries  []targetEntry   // oldest first
+}
+
+type targetEntry struct {
+	made time.Duration
+	left int64
+}
+
+// full reports whether a limit is reached.
+func (t *target) full(events []time.Duration, windows []codes.Window) bool {
+	return slices.ContainsFunc(windows, func(w codes.Window) bool {
+		n := len(events) - int(w.Max)
+		return n >= 0 && events[n]+w.Span > t.now
+	})
+}
+
+func (t *target) create() bool {
+	if t.full(t.places, t.limits.Sends) || t.full(t.wrong, t.limits.Guesses) {
+		return false
+	}
+	t.places = append(t.places, t.now)
+	t.entries = append(t.entries, targetEntry{t.now, t.attempts})
+	return true
+}
+
+// guess enters wrong codes for the oldest entry. Where the carrier refuses the
+// message, it does so after the last attempt.
+func (t *target) guess(n int64, refused bool) {
+	e := &t.entries[0]
+	for range min(n, e.left) {
+		t.wrong = append(t.wrong, t.now)
+		e.left--
+	}
+	if e.left > 0 {
+		return
+	}
+	if refused {
+		t.giveBack(e.made)
+	}
+	t.entries = t.entries[1:]
+}
+
+// giveBack gives back the place of a message.
+func (t *target) giveBack(made time.Duration) {
+	if i := slices.Index(t.places, made); i >= 0 {
+		t.places = slices.Delete(t.places, i, i+1)
+	}
+}
+
+// reject gives the place of the latest message back as a receipt does: of as
+// many as the send limits allow.
+func (t *target) reject() {
+	if t.limits.Returns && !t.full(t.returned, t.limits.Sends) {
+		t.returned = append(t.returned, t.now)
+		t.giveBack(t.now)
+	}
+}
+
+func (t *target) advance(d time.Duration) {
+	t.now += d
+	t.entries = slices.DeleteFunc(t.entries, func(e targetEntry) bool { return t.now >= e.made+t.expiration })
+}
+
+// attacker is greedy: he takes all entries that he can get, and guesses at all
+// of them at once, at times of his choice.
+type attacker struct {
+	step    time.Duration
+	pauses  []int // steps between his bursts, over and over
+	sips    bool  // guesses as much as does not stop him from making entries
+	refused bool  // the carrier refuses every message, after he has guessed
+}
+
+func (a attacker) run(t *target, until time.Duration) {
+	burst, pause := 0, 0
+	for ; t.now < until; t.advance(a.step) {
+		a.collect(t)
+		if pause--; pause > 0 {
+			continue
+		}
+		pause = a.pauses[burst%len(a.pauses)]
+		burst++
+		for n := len(t.entries); n > 0; n-- {
+			t.guess(t.attempts, a.refused)
+		}
+		if !a.refused {
+			a.collect(t) // if the burst has not reached the limit
+		}
+	}
+}
+
+// collect makes entries until a limit stops him.
+func (a attacker) collect(t *target) {
+	for t.create() {
+		t.reject()
+		for a.sips && a.spare(t) > 0 && len(t.entries) > 0 {
+			t.guess(a.spare(t), a.refused)
+		}
+	}
+}
+
+// spare is how many guesses leave every guess limit one short of being reached.
+func (a attacker) spare(t *target) int64 {
+	spare := int64(1 << 30)
+	for _, w := range t.limits.Guesses {
+		counted := int64(0)
+		for i := len(t.wrong) - 1; i >= 0 && t.wrong[i]+w.Span > t.now && counted < w.Max; i-- {
+			counted++
+		}
+		spare = min(spare, w.Max-1-counted)
+	}
+	return spare
+}
+
+// mostPerDay is the largest number of wrong codes in any 24 hours.
+func (t *target) mostPerDay() (most int) {
+	first := 0
+	for i, at := range t.wrong {
+		for t.wrong[first]+24*time.Hour <= at {
+			first++
+		}
+		most = max(most, i-first+1)
+	}
+	return most
+}
+
+// TestGreedyAttacker: no greedy attacker gets more wrong codes compared in a
+// day than the formula says.
+func TestGreedyAttacker(t *testing.T) {
+	const unit = 30 * time.Minute
+	closest := 0.0
+	rapid.Check(t, func(r *rapid.T) {
+		windows := func(name string) []codes.Window {
+			list := make([]codes.Window, rapid.IntRange(1, 2).Draw(r, name+" windows"))
+			for i := range list {
+				list[i].Max = rapid.Int64Range(1, 6).Draw(r, name)
+				list[i].Span = time.Duration(rapid.SampledFrom([]int{1, 2, 3, 5, 7, 16, 24, 47, 48, 50, 96}).Draw(r, name+" span")) * unit
+			}
+			return list
+		}
+		victim := &target{
+			limits:     codes.Limits{Sends: windows("sends"), Guesses: windows("guesses"), Returns: rapid.Bool().Draw(r, "returns")},
+			attempts:   rapid.Int64Range(1, 4).Draw(r, "attempts"),
+			expiration: time.Duration(rapid.SampledFrom([]int{1, 2, 3, 4, 9, 48, 60, 150}).Draw(r, "expiration")) * unit,
+		}
+		attacker{
+			step:    unit,
+			pauses:  rapid.SliceOfN(rapid.IntRange(1, 60), 1, 3).Draw(r, "pauses"),
+			sips:    rapid.Bool().Draw(r, "sips"),
+			refused: rapid.Bool().Draw(r, "refused"),
+		}.run(victim, victim.expiration+3*24*time.Hour)
+		got, most := float64(victim.mostPerDay()), codes.MaxGuessesPerDay(victim.limits, victim.attempts, victim.expiration)
+		closest = max(closest, got/most)
+		if got > most {
+			r.Fatalf("%g wrong codes compared in a day, more than %g", got, most)
+		}
+	})
+	t.Logf("the closest that an attacker came to the formula: %.2f", closest)
+	if closest < 0.8 {
+		t.Error("no attacker came close: they are not greedy, or the formula says too much")
+	}
+}
+
+// TestOvershootInEveryWindow: with windows of seconds he overshoots 43,200
+// times a day.
+func TestOvershootInEveryWindow(t *testing.T) {
+	window := []codes.Window{{Max: 5, Span: 2 * time.Second}}
+	victim := &target{limits: codes.Limits{Sends: window, Guesses: window}, attempts: 5, expiration: 10 * time.Minute}
+	attacker{step: 2 * time.Second, pauses: []int{1}}.run(victim, 24*time.Hour)
+	got, most := victim.mostPerDay(), codes.MaxGuessesPerDay(victim.limits, victim.attempts, victim.expiration)
+	if got != 1_080_000 {
+		t.Errorf("%d wrong codes compared in a day, want 1,080,000: the attacker changed", got)
+	}
+	if float64(got) > most || most > 3*float64(got) {
+		t.Errorf("the formula says %g, %d were possible", most, got)
+	}
+}
