@@ -2,16 +2,9 @@ package redisstore_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,7 +26,7 @@ func TestTLS(t *testing.T) {
 	if _, err := x509.SystemCertPool(); err != nil { // reads many files, once: not within the time of an operation
 		t.Fatal(err)
 	}
-	ca, foreign := newAuthority(t), newAuthority(t)
+	ca, foreign := redistest.NewAuthority(t), redistest.NewAuthority(t)
 	for mode, start := range map[string]func(t *testing.T, config []string) (url string){
 		redisstore.Standalone: startTLS, redisstore.Sentinel: startSentinelTLS, redisstore.Cluster: startClusterTLS,
 	} {
@@ -41,11 +34,11 @@ func TestTLS(t *testing.T) {
 			t.Parallel()
 			url := start(t, []string{
 				"tls-auth-clients yes", "tls-replication yes", "tls-cluster yes",
-				"tls-cert-file " + ca.certFile, "tls-key-file " + ca.keyFile, "tls-ca-cert-file " + ca.file,
+				"tls-cert-file " + ca.CertFile, "tls-key-file " + ca.KeyFile, "tls-ca-cert-file " + ca.File,
 			})
 			good := redisstore.DialOptions{
 				URL: url, Mode: mode, Username: "app", Password: awkward,
-				CAFile: ca.file, CertFile: ca.certFile, KeyFile: ca.keyFile,
+				CAFile: ca.File, CertFile: ca.CertFile, KeyFile: ca.KeyFile,
 			}
 			tryTLS(t, "everything", good, "")
 			wrong := good
@@ -62,10 +55,10 @@ func TestTLS(t *testing.T) {
 				tryTLS(t, "any authority", wrong, "")
 			}
 			wrong = good
-			wrong.CAFile = foreign.file
+			wrong.CAFile = foreign.File
 			tryTLS(t, "another authority", wrong, "certificate")
 			wrong = good
-			wrong.CertFile, wrong.KeyFile = foreign.certFile, foreign.keyFile
+			wrong.CertFile, wrong.KeyFile = foreign.CertFile, foreign.KeyFile
 			tryTLS(t, "a client certificate of another authority", wrong, "unknown certificate authority")
 		})
 	}
@@ -87,12 +80,12 @@ func TestNoTLS(t *testing.T) {
 // TestRenewedCertificate: new connections show the certificate that is in the files by then.
 func TestRenewedCertificate(t *testing.T) {
 	t.Parallel()
-	ca, foreign := newAuthority(t), newAuthority(t)
-	url := startTLS(t, []string{"tls-auth-clients yes", "tls-cert-file " + ca.certFile, "tls-key-file " + ca.keyFile, "tls-ca-cert-file " + ca.file})
+	ca, foreign := redistest.NewAuthority(t), redistest.NewAuthority(t)
+	url := startTLS(t, []string{"tls-auth-clients yes", "tls-cert-file " + ca.CertFile, "tls-key-file " + ca.KeyFile, "tls-ca-cert-file " + ca.File})
 	dir := t.TempDir()
-	options := redisstore.DialOptions{URL: url, Mode: redisstore.Standalone, CAFile: ca.file, CertFile: filepath.Join(dir, "cert"), KeyFile: filepath.Join(dir, "key")}
-	put := func(from authority) {
-		for to, file := range map[string]string{options.CertFile: from.certFile, options.KeyFile: from.keyFile} {
+	options := redisstore.DialOptions{URL: url, Mode: redisstore.Standalone, CAFile: ca.File, CertFile: filepath.Join(dir, "cert"), KeyFile: filepath.Join(dir, "key")}
+	put := func(from redistest.Authority) {
+		for to, file := range map[string]string{options.CertFile: from.CertFile, options.KeyFile: from.KeyFile} {
 			content, err := os.ReadFile(file)
 			if err == nil {
 				err = os.WriteFile(to, content, 0o600)
@@ -118,7 +111,7 @@ func TestRenewedCertificate(t *testing.T) {
 }
 
 func TestDialOptionsRefused(t *testing.T) {
-	ca := newAuthority(t)
+	ca := redistest.NewAuthority(t)
 	for name, test := range map[string]struct {
 		options redisstore.DialOptions
 		want    string
@@ -126,8 +119,8 @@ func TestDialOptionsRefused(t *testing.T) {
 		"two users":             {redisstore.DialOptions{URL: "redis://us3r@h", Mode: redisstore.Standalone, Username: "s3cr3t"}, "has a user, and so has REDIS_USERNAME"},
 		"two passwords":         {redisstore.DialOptions{URL: "redis://:us3r@h", Mode: redisstore.Cluster, Password: "s3cr3t"}, "has a password, and so has REDIS_PASSWORD"},
 		"two for the servers":   {redisstore.DialOptions{URL: "redis://h?master_name=m&password=us3r", Mode: redisstore.Sentinel, Password: "s3cr3t"}, "has a password"},
-		"certificate, no TLS":   {redisstore.DialOptions{URL: "redis://h", Mode: redisstore.Standalone, CAFile: ca.file}, "begin it with rediss://"},
-		"no certificate inside": {redisstore.DialOptions{URL: "rediss://h", Mode: redisstore.Standalone, CAFile: ca.keyFile}, "holds no certificate"},
+		"certificate, no TLS":   {redisstore.DialOptions{URL: "redis://h", Mode: redisstore.Standalone, CAFile: ca.File}, "begin it with rediss://"},
+		"no certificate inside": {redisstore.DialOptions{URL: "rediss://h", Mode: redisstore.Standalone, CAFile: ca.KeyFile}, "holds no certificate"},
 		"no such file":          {redisstore.DialOptions{URL: "rediss://h", Mode: redisstore.Standalone, CAFile: "/no/such"}, "no such file"},
 	} {
 		err := redisstore.CheckOptions(test.options)
@@ -196,52 +189,14 @@ func startClusterTLS(t *testing.T, config []string) string {
 	return "rediss://127.0.0.1:" + port
 }
 
-// authority is one that vouches for 127.0.0.1, as server and as client.
-type authority struct{ file, certFile, keyFile string }
-
-func newAuthority(t *testing.T) authority {
-	t.Helper()
-	dir := t.TempDir()
-	a := authority{filepath.Join(dir, "ca"), filepath.Join(dir, "cert"), filepath.Join(dir, "key")}
-	ca := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority " + dir},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	caKey, errCA := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	key, errKey := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err := errors.Join(errCA, errKey); err != nil {
-		t.Fatal(err)
-	}
-	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "redis"}, NotBefore: ca.NotBefore, NotAfter: ca.NotAfter,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	caDER, errCA := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
-	leafDER, errLeaf := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
-	keyDER, errKey := x509.MarshalPKCS8PrivateKey(key)
-	if err := errors.Join(errCA, errLeaf, errKey); err != nil {
-		t.Fatal(err)
-	}
-	for file, block := range map[string]*pem.Block{
-		a.file: {Type: "CERTIFICATE", Bytes: caDER}, a.certFile: {Type: "CERTIFICATE", Bytes: leafDER}, a.keyFile: {Type: "PRIVATE KEY", Bytes: keyDER},
-	} {
-		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return a
-}
-
 // TestTLSNames: the name in the URL must be in the certificate, and old versions of TLS are refused.
 func TestTLSNames(t *testing.T) {
 	t.Parallel()
-	ca := newAuthority(t)
-	url := startTLS(t, []string{"tls-auth-clients no", "tls-cert-file " + ca.certFile, "tls-key-file " + ca.keyFile, "tls-ca-cert-file " + ca.file})
+	ca := redistest.NewAuthority(t)
+	url := startTLS(t, []string{"tls-auth-clients no", "tls-cert-file " + ca.CertFile, "tls-key-file " + ca.KeyFile, "tls-ca-cert-file " + ca.File})
 	other := strings.Replace(url, "127.0.0.1", "localhost", 1)
-	tryTLS(t, "its name", redisstore.DialOptions{URL: url, Mode: redisstore.Standalone, CAFile: ca.file}, "")
-	tryTLS(t, "another name", redisstore.DialOptions{URL: other, Mode: redisstore.Standalone, CAFile: ca.file}, "certificate")
+	tryTLS(t, "its name", redisstore.DialOptions{URL: url, Mode: redisstore.Standalone, CAFile: ca.File}, "")
+	tryTLS(t, "another name", redisstore.DialOptions{URL: other, Mode: redisstore.Standalone, CAFile: ca.File}, "certificate")
 	client, err := redisstore.Dial(redisstore.DialOptions{URL: url, Mode: redisstore.Standalone})
 	if err != nil {
 		t.Fatal(err)
