@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -17,19 +18,8 @@ import (
 // logIn adds to what the URL says of the user, the password and TLS. config is
 // nil unless the URL asks for TLS.
 func (o DialOptions) logIn(username, password *string, config *tls.Config) error {
-	for _, given := range []struct {
-		what, setting, value string
-		to                   *string
-	}{
-		{"user", "REDIS_USERNAME", o.Username, username},
-		{"password", "REDIS_PASSWORD", o.Password, password},
-	} {
-		if given.value != "" && *given.to != "" {
-			return fmt.Errorf("has a %s, and so has %s; remove one of the two", given.what, given.setting)
-		}
-		if given.value != "" {
-			*given.to = given.value
-		}
+	if err := o.setUser(username, password); err != nil {
+		return err
 	}
 	if config == nil {
 		if o.CAFile != "" || o.CertFile != "" || o.KeyFile != "" {
@@ -53,6 +43,23 @@ func (o DialOptions) logIn(username, password *string, config *tls.Config) error
 			cert, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile)
 			return &cert, err
 		}
+	}
+	return nil
+}
+
+func (o DialOptions) setUser(username, password *string) error {
+	twoUsers, twoPasswords := o.Username != "" && *username != "", o.Password != "" && *password != ""
+	switch {
+	case twoUsers && twoPasswords:
+		return errors.New("has a user and a password, and so have REDIS_USERNAME and REDIS_PASSWORD; remove these or those")
+	case twoUsers:
+		return errors.New("has a user, and so has REDIS_USERNAME; remove one of the two")
+	case twoPasswords:
+		return errors.New("has a password, and so has REDIS_PASSWORD; remove one of the two")
+	}
+	*username, *password = cmp.Or(o.Username, *username), cmp.Or(o.Password, *password)
+	if o.Username != "" && *password == "" {
+		return errors.New("has no password for the user in REDIS_USERNAME, who cannot log in without; set REDIS_PASSWORD")
 	}
 	return nil
 }

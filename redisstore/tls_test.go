@@ -116,6 +116,8 @@ func TestDialOptionsRefused(t *testing.T) {
 		options redisstore.DialOptions
 		want    string
 	}{
+		"both twice":            {redisstore.DialOptions{URL: "redis://us3r:s3cr3t@h", Mode: redisstore.Standalone, Username: "s3cr3t", Password: "us3r"}, "so have REDIS_USERNAME and REDIS_PASSWORD"},
+		"no password":           {redisstore.DialOptions{URL: "redis://h", Mode: redisstore.Standalone, Username: "s3cr3t"}, "set REDIS_PASSWORD"},
 		"two users":             {redisstore.DialOptions{URL: "redis://us3r@h", Mode: redisstore.Standalone, Username: "s3cr3t"}, "has a user, and so has REDIS_USERNAME"},
 		"two passwords":         {redisstore.DialOptions{URL: "redis://:us3r@h", Mode: redisstore.Cluster, Password: "s3cr3t"}, "has a password, and so has REDIS_PASSWORD"},
 		"two for the servers":   {redisstore.DialOptions{URL: "redis://h?master_name=m&password=us3r", Mode: redisstore.Sentinel, Password: "s3cr3t"}, "has a password"},
