@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"time"
 
 	"github.com/flowroute/sms-verification/codes"
@@ -50,9 +51,9 @@ const (
 )
 
 // settings is the table. To add a setting, add its field to [Config] and its
-// row to one of the two parts.
+// row to one of the three parts.
 func (c *Config) settings() []setting {
-	return append(c.messageSettings(), c.serviceSettings()...)
+	return slices.Concat(c.messageSettings(), c.serviceSettings(), c.useSettings())
 }
 
 // messageSettings are about codes and the messages that carry them.
@@ -96,7 +97,7 @@ func (c *Config) messageSettings() []setting {
 	}
 }
 
-// serviceSettings are about the process, who may use it and how much.
+// serviceSettings are about the process and Redis.
 func (c *Config) serviceSettings() []setting {
 	return []setting{
 		{key: keyDebugMode, def: "false", field: boolField(&c.DebugMode),
@@ -131,6 +132,12 @@ func (c *Config) serviceSettings() []setting {
 
 		{key: "REDIS_WAIT_REPLICAS", def: "0", field: intField(&c.RedisWaitReplicas, 0, 100),
 			doc: "a right code is accepted only when so many replicas of Redis have taken note of it"},
+	}
+}
+
+// useSettings are about who may use the service and how much, and how it ends.
+func (c *Config) useSettings() []setting {
+	return []setting{
 		{key: "MAX_IN_FLIGHT", def: "1000", field: intField(&c.MaxInFlight, 1, 1_000_000),
 			doc: "requests that one process works on at a time, creates and checks counted apart; more are answered 503 at once"},
 
