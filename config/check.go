@@ -1,8 +1,10 @@
 package config
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 )
 
@@ -21,7 +23,7 @@ func (l *loader) check(c *Config) {
 		l.hint = firstSteps
 	}
 	l.checkBaseURL(c)
-	l.checkRedisURL(c)
+	l.checkRedis(c)
 	if least := c.FlowrouteTimeout + c.FlowrouteMaxWait; !l.anyWrong(keyTimeout, keyMaxWait, keyShutdownTimeout) && c.ShutdownTimeout < least {
 		l.bad(keyShutdownTimeout, l.origins[keyShutdownTimeout], fmt.Errorf("%s is shorter than FLOWROUTE_TIMEOUT + FLOWROUTE_MAX_WAIT; write at least %s",
 			short(c.ShutdownTimeout), short(least)))
@@ -38,18 +40,44 @@ To try it without an account and without Redis:
   sms-verification demo               shows one verification from end to end
   DEBUG_MODE=true sms-verification    serves on 127.0.0.1:8000 and prints the messages`
 
-func (l *loader) checkRedisURL(c *Config) {
+func (l *loader) checkRedis(c *Config) {
 	if c.DebugMode {
 		if l.isSet(keyRedisURL) {
 			l.bad(keyRedisURL, l.origins[keyRedisURL], errors.New("excludes DEBUG_MODE, which has a Redis of its own; remove one of the two"))
 		}
 		return
 	}
-	if l.checkRedis == nil || l.anyWrong(keyRedisURL, keyRedisMode, keyDebugMode) {
+	l.checkRedisTLS(c)
+	if l.redis == nil || l.anyWrong(keyRedisURL, keyRedisMode, keyRedisUsername, keyRedisPassword, keyRedisCA, keyRedisCert, keyRedisKey, keyDebugMode) {
 		return
 	}
-	if err := l.checkRedis(c.RedisURL.Reveal(), c.RedisMode); err != nil {
+	if err := l.redis(c); err != nil {
 		l.bad(keyRedisURL, l.origins[keyRedisURL], err)
+	}
+}
+
+func (l *loader) checkRedisTLS(c *Config) {
+	files := map[string]string{keyRedisCA: c.RedisTLSCA, keyRedisCert: c.RedisTLSCert, keyRedisKey: c.RedisTLSKey}
+	if u, err := url.Parse(c.RedisURL.Reveal()); !l.anyWrong(keyRedisURL) && (err != nil || u.Scheme != "rediss") {
+		for _, key := range []string{keyRedisCA, keyRedisCert, keyRedisKey} {
+			if files[key] != "" && !l.wrong[key] {
+				l.bad(key, l.origins[key], errors.New("is for TLS, which REDIS_URL does not ask for; begin that with rediss://, or remove this"))
+			}
+		}
+	}
+	if l.anyWrong(keyRedisCert, keyRedisKey) {
+		return
+	}
+	switch cert, key := c.RedisTLSCert, c.RedisTLSKey; {
+	case cert == "" && key == "":
+	case key == "":
+		l.bad(keyRedisKey, "", errors.New("is missing beside REDIS_TLS_CERT; set it to the file of the certificate's private key"))
+	case cert == "":
+		l.bad(keyRedisCert, "", errors.New("is missing beside REDIS_TLS_KEY; set it to the file of the key's certificate"))
+	default:
+		if _, err := tls.LoadX509KeyPair(cert, key); err != nil {
+			l.bad(keyRedisCert, l.origins[keyRedisCert], fmt.Errorf("cannot be used with REDIS_TLS_KEY: %w; write a certificate and its own private key", reason(err)))
+		}
 	}
 }
 

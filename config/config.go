@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -47,8 +48,15 @@ type Config struct {
 	ListenAddr string
 	AdminAddr  string // empty is off
 
-	RedisURL       Secret // not used in debug mode
+	IdleTimeout time.Duration
+
+	RedisURL       Secret // not used in debug mode, nor is the rest of Redis
 	RedisMode      string // standalone, sentinel or cluster
+	RedisUsername  string // in place of the one in RedisURL, as the password
+	RedisPassword  Secret
+	RedisTLSCA     string // PEM file; empty trusts the system's authorities
+	RedisTLSCert   string // PEM file; empty, as RedisTLSKey, shows no certificate
+	RedisTLSKey    string
 	RedisKeyPrefix string
 
 	RedisWaitReplicas int
@@ -70,6 +78,8 @@ type Config struct {
 	ShutdownTimeout time.Duration
 
 	codeSecret, previousSecret Secret
+
+	ignoredFiles []string // warnings about files that are not read
 }
 
 // APIKey is one key that opens the API: its holder's name, for the logs, and
@@ -89,20 +99,27 @@ type Source struct {
 	CredentialsFile string            // read in place of credentials.yaml, must exist; the flag --credentials says the same
 	Set             map[string]string // by upper-case name, stronger than everything else
 
-	// CheckRedis says what is wrong with REDIS_URL in a REDIS_MODE; nil: nobody asks.
-	// Only the Redis client knows what it understands of a URL.
-	CheckRedis func(url, mode string) error
+	// CheckRedis returns what is wrong with REDIS_URL, given the other settings of
+	// Redis; nil skips the check. Only the Redis client knows its URLs.
+	CheckRedis func(*Config) error
 }
 
 // Error lists everything that is wrong with the settings. Each problem names
 // its setting and says what to do; none repeats the value of a secret.
 type Error struct {
 	Problems []string
+	Warnings []string // that may explain the problems
 	hint     string
 }
 
-// Error returns the problems, one per line, and for a first run what to try.
-func (e *Error) Error() string { return strings.Join(e.Problems, "\n") + e.hint }
+// Error returns the problems and warnings, one per line, and for a first run what to try.
+func (e *Error) Error() string {
+	lines := slices.Clone(e.Problems)
+	for _, w := range e.Warnings {
+		lines = append(lines, "Warning: "+w)
+	}
+	return strings.Join(lines, "\n") + e.hint
+}
 
 // Format masks the whole configuration under every verb: fmt would print the
 // secrets in unexported fields as they are.
@@ -133,22 +150,17 @@ func (c *Config) CallbackURL() string {
 // minSecret is how many bytes of CODE_SECRET make guessing it hopeless.
 const minSecret = 16
 
-// fewOfNumber is how many events of one number Redis handles as quickly as one.
-const (
-	fewOfNumber = 10_000
-	slowLimit   = " allows one number more than 10,000: with so many every request for it takes Redis long; allow fewer, or write off"
-)
-
-func manyOfNumber(windows []codes.Window) bool {
-	return slices.ContainsFunc(windows, func(w codes.Window) bool { return w.Max > fewOfNumber })
+func checkLongSecret(s string) error {
+	if len(s) < minSecret {
+		return fmt.Errorf("is shorter than %d bytes, so anyone who can read Redis could guess it; make one with: openssl rand -hex 32, "+
+			"and keep the old one as CODE_SECRET_PREVIOUS while its codes live", minSecret)
+	}
+	return nil
 }
 
 // Warnings returns what works but is unwise, one sentence each.
 func (c *Config) Warnings() []string {
-	var w []string
-	if len(c.codeSecret) < minSecret {
-		w = append(w, fmt.Sprintf("CODE_SECRET is shorter than %d bytes: whoever reads Redis could guess it; use a long random one", minSecret))
-	}
+	w := slices.Clone(c.ignoredFiles)
 	if len(c.APIKeys) == 0 && !c.DebugMode {
 		w = append(w, "API_KEYS is empty: whoever reaches LISTEN_ADDR can send messages at your cost; add a key")
 	}
@@ -156,11 +168,21 @@ func (c *Config) Warnings() []string {
 		w = append(w, fmt.Sprintf("TEST_RECIPIENTS opens a way in until %s: whoever knows one of its %d codes passes without a message; remove it when the tests are over",
 			c.TestRecipientsUntil.Format(time.RFC3339), n))
 	}
-	if manyOfNumber(c.SendLimits) {
-		w = append(w, "SEND_LIMITS"+slowLimit)
+	if i := slices.IndexFunc(c.TrustedProxies, func(p netip.Prefix) bool { return p.Bits() == 0 }); i >= 0 {
+		w = append(w, fmt.Sprintf("TRUSTED_PROXIES has %s, every address: any client can pretend to be another one in X-Forwarded-For; name your proxies alone", c.TrustedProxies[i]))
 	}
-	if manyOfNumber(c.GuessLimits) {
-		w = append(w, "GUESS_LIMITS"+slowLimit)
+	if !c.DebugMode && skipsVerification(c.RedisURL) {
+		w = append(w, "REDIS_URL has skip_verify=true: anybody on the way to Redis can pretend to be Redis and read everything; remove it, and name the authority in REDIS_TLS_CA")
 	}
 	return w
+}
+
+// skipsVerification reads the URL as the Redis client does.
+func skipsVerification(redisURL Secret) bool {
+	u, err := url.Parse(redisURL.Reveal())
+	if err != nil || u.Scheme != "rediss" {
+		return false
+	}
+	values := u.Query()["skip_verify"]
+	return len(values) > 0 && slices.Contains([]string{"true", "1"}, values[len(values)-1])
 }

@@ -61,7 +61,7 @@ func TestReadmeIsUpToDate(t *testing.T) {
 // What the sample says is what holds without it, also where it says it in
 // comments.
 func TestSampleGivesTheDefaults(t *testing.T) {
-	for _, env := range [][]string{environ(), {"DEBUG_MODE=true", "CODE_SECRET=x"}} {
+	for _, env := range [][]string{environ(), {"DEBUG_MODE=true", "CODE_SECRET=0123456789abcdef"}} {
 		want := mustLoad(t, Source{Environ: env})
 		got := mustLoad(t, Source{Environ: env, Dir: dirWith(t, "config.yaml", SampleYAML())})
 		if !reflect.DeepEqual(got, want) {
@@ -90,6 +90,7 @@ func TestDefaults(t *testing.T) {
 		"ORG_NAME": "Your Organization Name", "AUTH_MESSAGE": "{code}\nWelcome to {org}! Use this one-time code to complete your signup.", "CODE_SECRET": "", "CODE_SECRET_PREVIOUS": "",
 		"TEST_RECIPIENTS": "", "TEST_RECIPIENTS_UNTIL": "",
 		"DEBUG_MODE": "false", "LOG_LEVEL": "info", "LISTEN_ADDR": ":8000", "ADMIN_ADDR": "127.0.0.1:9464", "REDIS_URL": "redis://localhost:6379/0", "REDIS_MODE": "standalone",
+		"REDIS_USERNAME": "", "REDIS_PASSWORD": "", "REDIS_TLS_CA": "", "REDIS_TLS_CERT": "", "REDIS_TLS_KEY": "", "IDLE_TIMEOUT": "2m",
 		"REDIS_KEY_PREFIX": "smsv:", "API_KEYS": "", "SEND_LIMITS": "5/10m,20/24h", "GUESS_LIMITS": "20/24h", "SEND_LIMITS_TOTAL": "off", "ALLOWED_PREFIXES": "",
 		"BLOCKED_PREFIXES": "", "TRUSTED_PROXIES": "", "PUBLIC_URL": "", "WEBHOOK_TOKEN": "", "EXPIRED_NOTICE": "600", "SHUTDOWN_DELAY": "5s", "SHUTDOWN_TIMEOUT": "15s",
 	}

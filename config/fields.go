@@ -16,7 +16,7 @@ type kind int
 
 const (
 	text     kind = iota // taken as it is
-	secret               // taken as it is, never shown
+	secret               // what surrounds it dropped, never shown
 	word                 // text, blanks around it dropped
 	number               // whole number
 	seconds              // whole seconds or a duration
@@ -44,7 +44,13 @@ func (f field) apply(values []string) error {
 		if !utf8.ValidString(v) {
 			return errors.New("is not valid UTF-8; write it in UTF-8")
 		}
-		if f.kind != text && f.kind != secret {
+		switch f.kind {
+		case text:
+		case secret:
+			if v = trimSecret(v); isQuoted(v) {
+				return errors.New("is in quotes, which become part of it; remove the quotes")
+			}
+		default:
 			v = strings.TrimSpace(v)
 		}
 		if f.kind == list && v == "" {
@@ -99,6 +105,13 @@ func textField(p *string, check func(string) error) field {
 			return nil
 		}
 		return check(s)
+	})
+}
+
+func wordField(p *string) field {
+	return single(word, "", func(s string) error {
+		*p = s
+		return nil
 	})
 }
 

@@ -30,9 +30,10 @@ type loader struct {
 	origins  map[string]string // of the settings that are not defaults
 	wrong    map[string]bool   // settings with a problem
 	problems []string
-	hint     string // for the end of the error
+	hint     string   // for the end of the error
+	ignored  []string // warnings about files that are not read
 
-	checkRedis func(url, mode string) error // see Source
+	redis func(*Config) error // see Source.CheckRedis
 }
 
 // Load reads, checks and returns the settings. Its error is an *[Error] with
@@ -79,7 +80,7 @@ func loadOnly(o Source, keys ...string) (*Config, error) {
 // read asks the sources. A layer covers those before it;
 // flags and what is set cover them all.
 func (l *loader) read(o Source) {
-	l.checkRedis = o.CheckRedis
+	l.redis = o.CheckRedis
 	l.layer(l.file(o, "config", o.ConfigFile))
 	l.layer(l.file(o, "credentials", o.CredentialsFile))
 	l.layer(l.environment(o.Environ))
@@ -100,8 +101,9 @@ func newLoader(c *Config) *loader {
 func (l *loader) finish(c *Config) error {
 	l.apply()
 	l.check(c)
+	c.ignoredFiles = l.ignored
 	if l.problems != nil {
-		return &Error{Problems: l.problems, hint: l.hint}
+		return &Error{Problems: l.problems, Warnings: l.ignored, hint: l.hint}
 	}
 	return nil
 }
@@ -156,6 +158,9 @@ func (l *loader) file(o Source, flag, path string) map[string]any {
 		}
 		name = flag + ".yaml"
 		path = filepath.Join(o.Dir, name)
+		if _, err := os.Lstat(filepath.Join(o.Dir, flag+".yml")); err == nil {
+			l.ignored = append(l.ignored, fmt.Sprintf("%s.yml is not read; rename it to %s, or name it with --%s", flag, name, flag))
+		}
 	}
 	data, err := os.ReadFile(path)
 	if optional && errors.Is(err, fs.ErrNotExist) {
@@ -213,11 +218,10 @@ func secretFile(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the file cannot be read: %w", reason(err))
 	}
-	content := strings.TrimRight(string(data), "\r\n")
-	if content == "" {
+	if trimSecret(string(data)) == "" {
 		return "", errors.New("the file is empty; write the secret into it")
 	}
-	return content, nil
+	return string(data), nil
 }
 
 // flags binds the flags that were given. Of the others viper would take the

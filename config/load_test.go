@@ -84,14 +84,14 @@ func TestForeignVariablesAreIgnored(t *testing.T) {
 }
 
 func TestFiles(t *testing.T) {
-	good := dirWith(t, "my.yaml", "code_length: 7\n", "config.yaml", "code_length: 8\n", "keys.yaml", "code_secret: abc\n", "credentials.yaml", "code_secret: def\n")
+	good := dirWith(t, "my.yaml", "code_length: 7\n", "config.yaml", "code_length: 8\n", "keys.yaml", "code_secret: abc-0123456789abcdef\n", "credentials.yaml", "code_secret: def-0123456789abcdef\n")
 	my, keys := filepath.Join(good, "my.yaml"), filepath.Join(good, "keys.yaml")
 	for name, o := range map[string]Source{
 		"fields": {Dir: good, ConfigFile: my, CredentialsFile: keys},
 		"flags":  {Dir: good, Flags: flagsWith(t, "--config", my, "--credentials", keys)},
 	} {
 		o.Environ = environ()
-		if c := mustLoad(t, o); c.CodeLength != 7 || string(c.CodeSecret()) != "abc" {
+		if c := mustLoad(t, o); c.CodeLength != 7 || string(c.CodeSecret()) != "abc-0123456789abcdef" {
 			t.Errorf("%s: the named files do not replace those of the directory", name)
 		}
 	}
@@ -124,18 +124,20 @@ func TestFiles(t *testing.T) {
 }
 
 func TestSecretFiles(t *testing.T) {
-	dir := dirWith(t, "plain", "abc", "newline", "abc\n", "windows", "abc\r\n", "inner", "a\nb \n", "empty", "", "blank", "\r\n")
+	const secret = "abc-0123456789abcdef"
+	dir := dirWith(t, "plain", secret, "newline", secret+"\n", "windows", "\ufeff"+secret+"\r\n", "blanks", " \t"+secret+" \n\n", "inner", "a\n"+secret+" \n",
+		"empty", "", "blank", "\ufeff\r\n", "quoted", "\""+secret+"\"\n")
 	at := func(name string) string { return filepath.Join(dir, name) }
-	for name, want := range map[string]string{"plain": "abc", "newline": "abc", "windows": "abc", "inner": "a\nb "} {
+	for name, want := range map[string]string{"plain": secret, "newline": secret, "windows": secret, "blanks": secret, "inner": "a\n" + secret} {
 		if c := mustLoad(t, Source{Environ: environ("CODE_SECRET_FILE=" + at(name))}); string(c.CodeSecret()) != want {
 			t.Errorf("%s was read as %q, want %q", name, c.CodeSecret(), want)
 		}
 	}
-	c := mustLoad(t, Source{Environ: environ("CODE_SECRET_FILE=" + at("plain")), Dir: dirWith(t, "credentials.yaml", "code_secret: def")})
-	if string(c.CodeSecret()) != "abc" {
+	c := mustLoad(t, Source{Environ: environ("CODE_SECRET_FILE=" + at("plain")), Dir: dirWith(t, "credentials.yaml", "code_secret: def-0123456789abcdef")})
+	if string(c.CodeSecret()) != secret {
 		t.Error("CODE_SECRET_FILE must be as strong as the environment")
 	}
-	for name, want := range map[string]string{"empty": "empty", "blank": "empty", "missing": "cannot be read", ".": "cannot be read"} {
+	for name, want := range map[string]string{"empty": "empty", "blank": "empty", "quoted": "remove the quotes", "missing": "cannot be read", ".": "cannot be read"} {
 		got := problems(t, Source{Environ: environ("CODE_SECRET_FILE=" + at(name))})
 		wantOne(t, got, "CODE_SECRET (CODE_SECRET_FILE): ", want)
 	}
@@ -162,7 +164,7 @@ func TestRequired(t *testing.T) {
 func TestEveryProblemAtOnce(t *testing.T) {
 	dir := dirWith(t,
 		"config.yaml", "code_length: many\nnonsense: 1\nflowroute_number: 12065550101\nlog_level: [info]\n",
-		"credentials.yaml", "flowroute_access_key: 12345678\ncode_secret: a\ncode_secret: b\n")
+		"credentials.yaml", "flowroute_access_key: 12345678\ncode_secret: a-0123456789abcdef\ncode_secret: b\n")
 	_, err := Load(Source{
 		Dir:     dir,
 		Environ: []string{"SEND_LIMITS=5", "FLOWROUTE_SECRET_KEY_FILE=/no/such/file", "FLOWROUTE_BASE_URL=http://example.com"},
@@ -225,4 +227,47 @@ func TestUnchangedFlagsSayNothing(t *testing.T) {
 	if c.ListenAddr != "127.0.0.1:8000" {
 		t.Errorf("with flags, debug mode listens on %s", c.ListenAddr)
 	}
+}
+
+// TestIgnoredFiles: a file beside the expected names says why nothing of it holds.
+func TestIgnoredFiles(t *testing.T) {
+	dir := dirWith(t, "config.yml", "code_length: 8\n", "credentials.yml", "code_secret: x\n")
+	want := []string{"config.yml is not read; rename it to config.yaml, or name it with --config", "credentials.yml is not read; rename it to credentials.yaml, or name it with --credentials"}
+	c := mustLoad(t, Source{Environ: environ("API_KEYS=a:" + hashOf("1")), Dir: dir})
+	if got := c.Warnings(); !slices.Equal(got, want) || c.CodeLength != 4 {
+		t.Errorf("warnings %q, want %q", got, want)
+	}
+	_, err := Load(Source{Dir: dir})
+	var wrong *Error
+	if !errors.As(err, &wrong) || !slices.Equal(wrong.Warnings, want) || !strings.Contains(err.Error(), "\nWarning: config.yml is not read") {
+		t.Errorf("with problems: %v", err)
+	}
+	named := Source{Environ: environ("API_KEYS=a:" + hashOf("1")), Dir: dir, ConfigFile: filepath.Join(dir, "config.yml"), CredentialsFile: filepath.Join(dirWith(t, "c", ""), "c")}
+	if c := mustLoad(t, named); len(c.Warnings()) != 0 || c.CodeLength != 8 {
+		t.Errorf("named: warnings %q", c.Warnings())
+	}
+}
+
+// TestRedisTLSFiles: what belongs together is checked together, and the client
+// of Redis is asked only where all is well.
+func TestRedisTLSFiles(t *testing.T) {
+	cert, key := pemFiles(t)
+	other, _ := pemFiles(t)
+	for name, tt := range map[string]struct {
+		env  []string
+		want string
+	}{
+		"no key":         {[]string{"REDIS_URL=rediss://h", "REDIS_TLS_CERT=" + cert}, "REDIS_TLS_KEY: is missing beside REDIS_TLS_CERT"},
+		"no certificate": {[]string{"REDIS_URL=rediss://h", "REDIS_TLS_KEY=" + key}, "REDIS_TLS_CERT: is missing beside REDIS_TLS_KEY"},
+		"another's key":  {[]string{"REDIS_URL=rediss://h", "REDIS_TLS_CERT=" + other, "REDIS_TLS_KEY=" + key}, "REDIS_TLS_CERT (environment): cannot be used with REDIS_TLS_KEY: tls: private key does not match public key"},
+		"a key as CA":    {[]string{"REDIS_URL=rediss://h", "REDIS_TLS_CA=" + key}, "REDIS_TLS_CA (environment): the file holds no certificate"},
+	} {
+		t.Run(name, func(t *testing.T) { wantOne(t, problems(t, Source{Environ: environ(tt.env...)}), tt.want) })
+	}
+	got := problems(t, Source{Environ: environ("REDIS_TLS_CA="+cert, "REDIS_TLS_CERT="+cert, "REDIS_TLS_KEY="+key)})
+	if len(got) != 3 {
+		t.Errorf("without TLS: %q, want all three", got)
+	}
+	asked := func(*Config) error { return errors.New("asked") }
+	wantOne(t, problems(t, Source{Environ: environ("REDIS_URL=rediss://h", "REDIS_TLS_CA="+cert), CheckRedis: asked}), "REDIS_URL (environment): asked")
 }

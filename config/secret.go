@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"github.com/flowroute/sms-verification/codes"
 )
@@ -24,6 +26,23 @@ func (Secret) MarshalText() ([]byte, error) { return []byte("[secret]"), nil }
 
 // MarshalYAML masks the secret in YAML.
 func (Secret) MarshalYAML() (any, error) { return "[secret]", nil }
+
+// trimSecret drops what files, shells and editors put around a secret: white
+// space, line breaks and byte-order marks.
+func trimSecret(s string) string {
+	return strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' })
+}
+
+// isQuoted reports whether a secret starts and ends with the same quote
+// character: it came from a file format that does not strip quotes.
+func isQuoted(s string) bool {
+	for _, quote := range []string{`"`, "'", "`"} {
+		if strings.HasPrefix(s, quote) && strings.HasSuffix(s, quote) {
+			return true
+		}
+	}
+	return false
+}
 
 // secretBytes is the length of a secret that nobody chose: that of the hash
 // under which it is used.

@@ -73,10 +73,11 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 		check(s.key+" and file", Source{Environ: []string{s.key + "=" + hidden, s.key + "_FILE=" + hidden}})
 		check(s.key+" in place of a path", Source{Environ: []string{s.key + "_FILE=" + hidden}})
 		check(s.key+" not UTF-8", Source{Environ: []string{s.key + "=" + hidden + "\xff"}})
+		check(s.key+" in quotes", Source{Environ: []string{s.key + "='" + hidden + "'"}})
 		check(s.key+" not UTF-8 in a file", Source{Environ: []string{s.key + "_FILE=" + file(hidden+"\xff")}})
 		for _, line := range []string{
 			": [" + hidden + "]", ": {" + hidden + ": x}", ": *" + hidden, ": &" + hidden, ": !" + hidden, ": !" + hidden + " x", ": @" + hidden, ": >" + hidden,
-			": '" + hidden, ": " + hidden + "\n" + key + ": " + hidden, ": " + hidden + ": x", ":" + hidden, ": \"" + hidden + "\\q\"", ": " + hidden + "\n---\na: " + hidden,
+			": '" + hidden, ": " + hidden + "\n" + key + ": " + hidden, ": " + hidden + ": x", ": {" + hidden + "} x", ": [" + hidden + "] x", ": " + hidden + " " + hidden + ":", ": 'x' " + hidden, ":" + hidden, ": \"" + hidden + "\\q\"", ": " + hidden + "\n---\na: " + hidden,
 		} {
 			for _, name := range []string{"config.yaml", "credentials.yaml"} {
 				check(s.key+line, Source{Dir: dirWith(t, name, key+line+"\n")})
@@ -98,6 +99,9 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 	for _, text := range []string{hidden, "a:" + hidden, hidden + ":a", "a:" + hashOf("1") + "," + hidden} {
 		check("API_KEYS", Source{Environ: environ("API_KEYS=" + text)})
 	}
+	for _, key := range []string{"REDIS_TLS_CA", "REDIS_TLS_CERT", "REDIS_TLS_KEY"} {
+		check(key, Source{Environ: environ(key+"="+hidden, "REDIS_URL=rediss://h")})
+	}
 	check("digits", Source{Dir: dirWith(t, "config.yaml", "code_secret: 987600001111\n")})
 	if _, err := Load(Source{Dir: dirWith(t, "config.yaml", "code_secret: 987600001111\n")}); strings.Contains(err.Error(), "98760") {
 		t.Error("the error repeats a secret of digits")
@@ -113,11 +117,11 @@ func TestCodeSecret(t *testing.T) {
 	if derived.PreviousCodeSecret() != nil {
 		t.Error("there is a previous secret though none is set")
 	}
-	set := mustLoad(t, Source{Environ: environ("CODE_SECRET=new", "CODE_SECRET_PREVIOUS=old")})
-	if string(set.CodeSecret()) != "new" || string(set.PreviousCodeSecret()) != "old" {
+	set := mustLoad(t, Source{Environ: environ("CODE_SECRET=new-0123456789abcdef", "CODE_SECRET_PREVIOUS=old")})
+	if string(set.CodeSecret()) != "new-0123456789abcdef" || string(set.PreviousCodeSecret()) != "old" {
 		t.Error("the secrets are not those that were set")
 	}
-	wantOne(t, problems(t, Source{Environ: environ("CODE_SECRET=same", "CODE_SECRET_PREVIOUS=same")}), "CODE_SECRET_PREVIOUS (environment)", "same as CODE_SECRET")
+	wantOne(t, problems(t, Source{Environ: environ("CODE_SECRET=same-0123456789abcdef", "CODE_SECRET_PREVIOUS=same-0123456789abcdef\n")}), "CODE_SECRET_PREVIOUS (environment)", "same as CODE_SECRET")
 
 	debug := Source{Environ: []string{"DEBUG_MODE=true"}}
 	a, b := mustLoad(t, debug), mustLoad(t, debug)

@@ -1,6 +1,11 @@
 package config
 
-import "time"
+import (
+	"slices"
+	"time"
+
+	"github.com/flowroute/sms-verification/codes"
+)
 
 // setting is one row of the table: all there is to know about one setting.
 type setting struct {
@@ -28,6 +33,11 @@ const (
 	keyAdminAddr        = "ADMIN_ADDR"
 	keyRedisURL         = "REDIS_URL"
 	keyRedisMode        = "REDIS_MODE"
+	keyRedisUsername    = "REDIS_USERNAME"
+	keyRedisPassword    = "REDIS_PASSWORD"
+	keyRedisCA          = "REDIS_TLS_CA"
+	keyRedisCert        = "REDIS_TLS_CERT"
+	keyRedisKey         = "REDIS_TLS_KEY"
 	keyAccessKey        = "FLOWROUTE_ACCESS_KEY"
 	keySecretKey        = "FLOWROUTE_SECRET_KEY"
 	keyCodeSecret       = "CODE_SECRET"
@@ -41,9 +51,9 @@ const (
 )
 
 // settings is the table. To add a setting, add its field to [Config] and its
-// row to one of the two parts.
+// row to one of the three parts.
 func (c *Config) settings() []setting {
-	return append(c.messageSettings(), c.serviceSettings()...)
+	return slices.Concat(c.messageSettings(), c.serviceSettings(), c.useSettings())
 }
 
 // messageSettings are about codes and the messages that carry them.
@@ -55,8 +65,8 @@ func (c *Config) messageSettings() []setting {
 			doc: "Flowroute API secret key"},
 		{key: "FLOWROUTE_NUMBER", required: true, field: numberField(&c.FlowrouteNumber),
 			doc: "number that the messages come from"},
-		{key: keyBaseURL, def: "https://api.flowroute.com", field: baseURLField(&c.FlowrouteBaseURL),
-			doc: "where the Flowroute API is; `http://` only towards loopback or with `FLOWROUTE_INSECURE`"},
+		{key: keyBaseURL, def: "https://api.flowroute.com", field: flowrouteURLField(&c.FlowrouteBaseURL),
+			doc: "where the Flowroute API is, without its version; `http://` only towards loopback or with `FLOWROUTE_INSECURE`"},
 		{key: "FLOWROUTE_INSECURE", def: "false", field: boolField(&c.FlowrouteInsecure),
 			doc: "allows a `FLOWROUTE_BASE_URL` with `http://` that is not loopback: the credentials travel readable"},
 		{key: keyTimeout, def: "10s", field: durationField(&c.FlowrouteTimeout, 100*time.Millisecond, 5*time.Minute),
@@ -76,10 +86,10 @@ func (c *Config) messageSettings() []setting {
 			doc: "your name in the message; any characters, put in literally"},
 		{key: "AUTH_MESSAGE", def: defaultMessage, field: templateField(&c.AuthMessage),
 			doc: "text of the message: `{code}` or `{}` is the code and must be there, `{org}` is `ORG_NAME`, `{minutes}` the lifetime rounded up; every other character is literal, so a line break is a real newline (in YAML: double quotes and `\\n`)"},
-		{key: keyCodeSecret, field: secretField(&c.codeSecret, nil),
+		{key: keyCodeSecret, field: secretField(&c.codeSecret, checkLongSecret),
 			doc: "key under which codes, ids and numbers are stored, the same on all replicas, 16 random bytes or more; default: derived from `FLOWROUTE_SECRET_KEY`, in debug mode random if that is not set"},
 		{key: keyPreviousSecret, field: secretField(&c.previousSecret, nil),
-			doc: "the `CODE_SECRET` of before, still accepted for checking codes"},
+			doc: "the `CODE_SECRET` of before, still accepted for checking codes; may be shorter"},
 		{key: keyTestRecipients, field: testRecipientsField(&c.TestRecipients),
 			doc: "numbers for your own tests, such as `15005550001=000000`, comma-separated: their codes are fixed, and nothing is sent to them"},
 		{key: keyTestsUntil, field: untilField(&c.TestRecipientsUntil),
@@ -87,7 +97,7 @@ func (c *Config) messageSettings() []setting {
 	}
 }
 
-// serviceSettings are about the process, who may use it and how much.
+// serviceSettings are about the process and Redis.
 func (c *Config) serviceSettings() []setting {
 	return []setting{
 		{key: keyDebugMode, def: "false", field: boolField(&c.DebugMode),
@@ -100,26 +110,44 @@ func (c *Config) serviceSettings() []setting {
 			doc: "address of the public API"},
 		{key: keyAdminAddr, def: "127.0.0.1:9464", field: addrField(&c.AdminAddr, true),
 			doc: "address of `/metrics`, `/loglevel`, `/healthz`, `/readyz` and `/debug/pprof`"},
+		{key: "IDLE_TIMEOUT", def: "2m", field: durationField(&c.IdleTimeout, 100*time.Millisecond, 24*time.Hour),
+			doc: "how long an idle client connection is kept; must be longer than the load balancer keeps it"},
 
 		{key: keyRedisURL, def: "redis://localhost:6379/0", field: secretField(&c.RedisURL, checkRedisURL),
 			doc: "`redis://`, `rediss://` (TLS) or `unix://`; more nodes as `?addr=host:port`"},
 		{key: keyRedisMode, def: "standalone", field: choiceField(&c.RedisMode, "standalone", "sentinel", "cluster"),
 			doc: "what `REDIS_URL` leads to; `sentinel` needs `master_name` in the URL"},
+		{key: keyRedisUsername, field: wordField(&c.RedisUsername),
+			doc: "user of Redis, in place of the one in `REDIS_URL`; in mode `sentinel` that of the servers"},
+		{key: keyRedisPassword, field: secretField(&c.RedisPassword, nil),
+			doc: "password of Redis, not percent-encoded, in place of the one in `REDIS_URL`; in mode `sentinel` that of the servers"},
+		{key: keyRedisCA, field: pemField(&c.RedisTLSCA, checkAuthorities),
+			doc: "authority that the certificate of Redis must come from under `rediss://`; empty is those of the system"},
+		{key: keyRedisCert, field: pemField(&c.RedisTLSCert, checkPEM),
+			doc: "client certificate for Redis under `rediss://`, with `REDIS_TLS_KEY`; read for each new connection, so that it can be renewed"},
+		{key: keyRedisKey, field: pemField(&c.RedisTLSKey, checkPEM),
+			doc: "private key of `REDIS_TLS_CERT`"},
 		{key: "REDIS_KEY_PREFIX", def: "smsv:", field: textField(&c.RedisKeyPrefix, checkKeyPrefix),
 			doc: "start of every key; 1 to 64 visible ASCII characters, none of `{ } * ? [ ] \\`"},
 
 		{key: "REDIS_WAIT_REPLICAS", def: "0", field: intField(&c.RedisWaitReplicas, 0, 100),
 			doc: "a right code is accepted only when so many replicas of Redis have taken note of it"},
+	}
+}
+
+// useSettings are about who may use the service and how much, and how it ends.
+func (c *Config) useSettings() []setting {
+	return []setting{
 		{key: "MAX_IN_FLIGHT", def: "1000", field: intField(&c.MaxInFlight, 1, 1_000_000),
 			doc: "requests that one process works on at a time, creates and checks counted apart; more are answered 503 at once"},
 
 		{key: "API_KEYS", field: apiKeysField(&c.APIKeys),
 			doc: "who may use the API, each a name and the SHA-256 of the key in hex; empty leaves the API open to everybody"},
-		{key: "SEND_LIMITS", def: "5/10m,20/24h", field: windowsField(&c.SendLimits),
+		{key: "SEND_LIMITS", def: "5/10m,20/24h", field: windowsField(&c.SendLimits, maxOfOne),
 			doc: "messages per recipient: in any span of that length at most so many, all must hold"},
-		{key: "GUESS_LIMITS", def: "20/24h", field: windowsField(&c.GuessLimits),
+		{key: "GUESS_LIMITS", def: "20/24h", field: windowsField(&c.GuessLimits, maxOfOne),
 			doc: "wrong codes per recipient over all its codes; reached, there is no new code for that number until it clears"},
-		{key: "SEND_LIMITS_TOTAL", def: "off", field: windowsField(&c.SendLimitsTotal),
+		{key: "SEND_LIMITS_TOTAL", def: "off", field: windowsField(&c.SendLimitsTotal, codes.MaxWindowCount),
 			doc: "messages of the whole service: the spending cap"},
 		{key: "ALLOWED_PREFIXES", field: prefixesField(&c.AllowedPrefixes),
 			doc: "recipients that messages may go to; the longest match wins, on equal length blocked; empty is all"},

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -46,12 +47,13 @@ func goodValues(t *testing.T) map[string][]goodValue {
 	bools := []goodValue{{"true", true}, {"TRUE", true}, {"1", true}, {"yes", true}, {"On", true}, {"t", true},
 		{"false", false}, {"0", false}, {"NO", false}, {"off", false}, {" true\r", true}}
 	cidr := netip.MustParsePrefix
+	cert, key := pemFiles(t)
 	return map[string][]goodValue{
-		"FLOWROUTE_ACCESS_KEY": {{"0123", Secret("0123")}, {" a b ", Secret(" a b ")}},
+		"FLOWROUTE_ACCESS_KEY": {{"0123", Secret("0123")}, {" a b\r\n", Secret("a b")}},
 		"FLOWROUTE_SECRET_KEY": {{"s", Secret("s")}},
 		"FLOWROUTE_NUMBER":     {{"12065550101", codes.Phone("12065550101")}, {"12065550101 ", codes.Phone("12065550101")}},
 		"FLOWROUTE_BASE_URL": {
-			{"https://api.flowroute.com/", "https://api.flowroute.com"}, {"https://proxy:8443/fr/", "https://proxy:8443/fr"},
+			{"https://api.flowroute.com/", "https://api.flowroute.com"}, {"https://proxy:8443/fr/", "https://proxy:8443/fr"}, {"https://h/v2.1/fr", "https://h/v2.1/fr"},
 			{"HTTPS://x", "HTTPS://x"}, {"http://localhost:1234", "http://localhost:1234"}, {"http://127.8.9.1", "http://127.8.9.1"}, {"http://[::1]:80/", "http://[::1]:80"}},
 		"FLOWROUTE_INSECURE":  bools,
 		"FLOWROUTE_TIMEOUT":   {{"100ms", 100 * time.Millisecond}, {"13s", 13 * time.Second}},
@@ -65,7 +67,7 @@ func goodValues(t *testing.T) map[string][]goodValue {
 		"RETRIES_ALLOWED":     {{"1", int64(1)}, {"9007199254740991", int64(1<<53 - 1)}},
 		"ORG_NAME":            {{"{}\\ {org} Zoë 漢", "{}\\ {org} Zoë 漢"}, {"42", "42"}, {" ", " "}},
 		"AUTH_MESSAGE":        {{"{}", "123"}, {"a\\n{b} {code}\n", "a\\n{b} 123\n"}, {" {code}/{org}/{minutes}", " 123/O/60"}},
-		"CODE_SECRET":         {{"0123", Secret("0123")}},
+		"CODE_SECRET":         {{"0123456789abcdef", Secret("0123456789abcdef")}},
 		"CODE_SECRET_PREVIOUS": {
 			{"0123", Secret("0123")}},
 		"TEST_RECIPIENTS": {{"15005550001=000000", testRecipients(t, "15005550001=000000")},
@@ -79,18 +81,24 @@ func goodValues(t *testing.T) map[string][]goodValue {
 		"ADMIN_ADDR":        {{"off", ""}, {"OFF", ""}, {":9464", ":9464"}},
 		"REDIS_URL":         {{"redis://u:p@h:1/2?addr=b:2", Secret("redis://u:p@h:1/2?addr=b:2")}, {"rediss://h", Secret("rediss://h")}, {"unix:///run/redis.sock?db=1", Secret("unix:///run/redis.sock?db=1")}},
 		"REDIS_MODE":        {{"standalone", "standalone"}, {"sentinel", "sentinel"}, {"cluster", "cluster"}},
+		"REDIS_USERNAME":    {{"smsv ", "smsv"}, {"a:b@c", "a:b@c"}},
+		"REDIS_PASSWORD":    {{"p%/@ '", Secret("p%/@ '")}},
+		"REDIS_TLS_CA":      {{cert, cert}},
+		"REDIS_TLS_CERT":    {{cert, cert}},
+		"REDIS_TLS_KEY":     {{key, key}},
+		"IDLE_TIMEOUT":      {{"100ms", 100 * time.Millisecond}, {"24h", 24 * time.Hour}},
 		"REDIS_KEY_PREFIX":  {{"a", "a"}, {"smsv:prod:", "smsv:prod:"}, {strings.Repeat("x", 64), strings.Repeat("x", 64)}},
 		"API_KEYS":          {{"a:" + hashOf("1") + ", a:" + strings.ToUpper(hashOf("2")), []APIKey{{"a", sha256.Sum256([]byte("1"))}, {"a", sha256.Sum256([]byte("2"))}}}, {" ", []APIKey(nil)}},
-		"SEND_LIMITS":       {{"1/1s", windows(t, "1/1s")}, {" 5/10m , 20/24h", windows(t, "5/10m", "20/24h")}, {"off", []codes.Window(nil)}},
+		"SEND_LIMITS":       {{"1/1s", windows(t, "1/1s")}, {"10000/24h", windows(t, "10000/24h")}, {" 5/10m , 20/24h", windows(t, "5/10m", "20/24h")}, {"off", []codes.Window(nil)}},
 		"GUESS_LIMITS":      {{"off", []codes.Window(nil)}, {"3/1h", windows(t, "3/1h")}},
-		"SEND_LIMITS_TOTAL": {{"100/1h", windows(t, "100/1h")}},
+		"SEND_LIMITS_TOTAL": {{"1000000/1h", windows(t, "1000000/1h")}},
 		"ALLOWED_PREFIXES":  {{"1, 1206,12065550101,us", []string{"1", "1206", "12065550101", "us"}}},
 		"BLOCKED_PREFIXES":  {{"premium", []string{"premium"}}},
 		"TRUSTED_PROXIES": {{"10.0.0.0/8, 192.0.2.7,::1,2001:db8::1/32,::ffff:10.0.0.1",
 			[]netip.Prefix{cidr("10.0.0.0/8"), cidr("192.0.2.7/32"), cidr("::1/128"), cidr("2001:db8::/32"), cidr("10.0.0.1/32")}}},
 		"PUBLIC_URL": {{"https://sms.example.com/", "https://sms.example.com"}, {"https://h:8443/a/b", "https://h:8443/a/b"},
 			{"http://127.0.0.1:8000", "http://127.0.0.1:8000"}, {"http://localhost", "http://localhost"}, {"http://[::1]:80/", "http://[::1]:80"}},
-		"WEBHOOK_TOKEN":    {{testToken, Secret(testToken)}, {strings.Repeat("~", 128), Secret(strings.Repeat("~", 128))}},
+		"WEBHOOK_TOKEN":    {{testToken, Secret(testToken)}, {" 0123456789abcdef", Secret("0123456789abcdef")}, {strings.Repeat("~", 128), Secret(strings.Repeat("~", 128))}},
 		"EXPIRED_NOTICE":   {{"0", time.Duration(0)}, {"86400", 24 * time.Hour}, {"24h", 24 * time.Hour}},
 		"SHUTDOWN_DELAY":   {{"0", time.Duration(0)}, {"10m", 10 * time.Minute}},
 		"SHUTDOWN_TIMEOUT": {{"12s", 12 * time.Second}, {"1h", time.Hour}},
@@ -108,7 +116,8 @@ func loaded(c *Config) map[string]any {
 		"CODE_SECRET":  Secret(c.CodeSecret()), "CODE_SECRET_PREVIOUS": Secret(c.PreviousCodeSecret()),
 		"TEST_RECIPIENTS": c.TestRecipients, "TEST_RECIPIENTS_UNTIL": c.TestRecipientsUntil,
 		"DEBUG_MODE": c.DebugMode, "LOG_LEVEL": c.LogLevel, "LISTEN_ADDR": c.ListenAddr, "ADMIN_ADDR": c.AdminAddr,
-		"REDIS_URL": c.RedisURL, "REDIS_MODE": c.RedisMode, "REDIS_KEY_PREFIX": c.RedisKeyPrefix, "API_KEYS": c.APIKeys,
+		"REDIS_USERNAME": c.RedisUsername, "REDIS_PASSWORD": c.RedisPassword, "REDIS_TLS_CA": c.RedisTLSCA, "REDIS_TLS_CERT": c.RedisTLSCert, "REDIS_TLS_KEY": c.RedisTLSKey,
+		"IDLE_TIMEOUT": c.IdleTimeout, "REDIS_URL": c.RedisURL, "REDIS_MODE": c.RedisMode, "REDIS_KEY_PREFIX": c.RedisKeyPrefix, "API_KEYS": c.APIKeys,
 		"SEND_LIMITS": c.SendLimits, "GUESS_LIMITS": c.GuessLimits, "SEND_LIMITS_TOTAL": c.SendLimitsTotal,
 		"ALLOWED_PREFIXES": c.AllowedPrefixes, "BLOCKED_PREFIXES": c.BlockedPrefixes, "TRUSTED_PROXIES": c.TrustedProxies,
 		"PUBLIC_URL": c.PublicURL, "WEBHOOK_TOKEN": c.WebhookToken,
@@ -124,7 +133,14 @@ func TestGoodValues(t *testing.T) {
 		}
 		for _, v := range good[s.key] {
 			env := append([]string{s.key + "=" + v.text}, environ("TEST_RECIPIENTS_UNTIL=9999-12-31")...)
-			switch s.key { // neither goes without the other
+			sibling := filepath.Dir(v.text)
+			switch s.key { // none goes without the others
+			case keyRedisCA:
+				env = append(env, "REDIS_URL=rediss://h")
+			case keyRedisCert:
+				env = append(env, "REDIS_URL=rediss://h", keyRedisKey+"="+sibling+"/key")
+			case keyRedisKey:
+				env = append(env, "REDIS_URL=rediss://h", keyRedisCert+"="+sibling+"/cert")
 			case keyPublicURL:
 				env = append(env, keyWebhookToken+"="+testToken)
 			case keyWebhookToken:
@@ -146,14 +162,18 @@ func TestGoodValues(t *testing.T) {
 func TestBadValues(t *testing.T) {
 	long := strings.Repeat("x", 65)
 	bools := []string{"maybe", "2", "truefalse", " "}
-	limits := []string{" ", "5", "5/", "/10m", "0/10m", "5/10", "5/1ms", "off,5/10m", "5/10m,,6/1h", "5/10m,", long}
+	limits := []string{" ", "5", "5/", "/10m", "0/10m", "5/10", "5/1ms", "off,5/10m", "5/10m,,6/1h", "5/10m,", "1000001/1h", long}
+	secrets := []string{"a\xff", `"quoted-0123456789"`, "'quoted-0123456789'", " `quoted-0123456789`\n", `"`, "\ufeff \n"}
+	noPEM := filepath.Join(dirWith(t, "f", "no PEM"), "f")
+	pemFile := []string{"/no/such/file", noPEM, "-----BEGIN CERTIFICATE-----", "/"}
 	prefixes := []string{"206", "0", "1206,", "120655501012", "+1206", "1-206", "US", "us1", long}
 	bad := map[string][]string{
-		"FLOWROUTE_ACCESS_KEY": {"a\xff"},
-		"FLOWROUTE_SECRET_KEY": {"a\xff"},
+		"FLOWROUTE_ACCESS_KEY": secrets,
+		"FLOWROUTE_SECRET_KEY": secrets,
 		"FLOWROUTE_NUMBER":     {"2065550101", "+12065550101", "22065550101", "120655501011", "1206555010x", "1-206-555-0101", "١٢٠٦٥٥٥٠١٠١"},
 		"FLOWROUTE_BASE_URL": {"api.flowroute.com", "//api.flowroute.com", "ftp://x", "https://", "https://:443", "https://h/?a=1", "https://h/?", "https://h/#", "https://h/#f",
-			"https://u@h", "https://u:p@h", "http://api.flowroute.com", "http://128.0.0.1", "http://localhost.evil.com", "http://127.0.0.1.evil.com", "http://[::2]", "https://h:port", "\x01"},
+			"https://u@h", "https://u:p@h", "http://api.flowroute.com", "http://128.0.0.1", "http://localhost.evil.com", "http://127.0.0.1.evil.com", "http://[::2]", "https://h:port", "\x01",
+			"https://h/v2.1", "https://h/V2/", "https://h/fr//v2.1/messages/", "https://h/messages"},
 		"FLOWROUTE_INSECURE":  bools,
 		"FLOWROUTE_TIMEOUT":   {"10", "0", "99ms", "5m1s", "-1s", "ten", "1d", "9999999999h", " "},
 		"REDIS_WAIT_REPLICAS": {"-1", "101", "all"},
@@ -167,8 +187,8 @@ func TestBadValues(t *testing.T) {
 		"RETRIES_ALLOWED":      {"0", "-1", "9007199254740992", "9223372036854775808", "03"},
 		"ORG_NAME":             {"a\xff"},
 		"AUTH_MESSAGE":         {"no code", "{ code }", "{org}", "{code}\xff"},
-		"CODE_SECRET":          {"a\xff"},
-		"CODE_SECRET_PREVIOUS": {"a\xff"},
+		"CODE_SECRET":          append(secrets, "0123456789abcde", " 0123456789abcde "),
+		"CODE_SECRET_PREVIOUS": secrets,
 		"TEST_RECIPIENTS": {"15005550001", "15005550001=", "=1234", "5005550001=1234", "15005550001=12x4", "15005550001:1234", "15005550001=1234,",
 			"15005550001=1234,+15005550001=4321", "off"},
 		"TEST_RECIPIENTS_UNTIL": {"tomorrow", "2030-02-30", "2030-1-31", "31.01.2030", "2030-01-31 12:00", "2030-01-31T12:00:00", "1893456000"},
@@ -176,19 +196,25 @@ func TestBadValues(t *testing.T) {
 		"LOG_LEVEL":             {"trace", "0", "15", "warn!", long},
 		"LISTEN_ADDR":           {"8000", "host", ":", ":http", ":65536", ":-1", "off", "http://0.0.0.0:8000", "::1:80", "a b:80", "a/b:80", "[x]:y"},
 		"ADMIN_ADDR":            {"none", "9464", "tcp://10.0.0.1:9464"},
-		"REDIS_URL":             {"localhost:6379", "http://h", "redis:h", "redis://u:p%@h", "redis://h:port", "h", "tcp://10.0.0.1:6379"},
+		"REDIS_URL":             {"localhost:6379", "http://h", "redis:h", "redis://u:p%@h", "redis://h:port", "h", "tcp://10.0.0.1:6379", `"redis://h"`},
 		"REDIS_MODE":            {"Cluster", "replica", "standalone,cluster"},
+		"REDIS_USERNAME":        {"a\xff"},
+		"REDIS_PASSWORD":        secrets,
+		"REDIS_TLS_CA":          pemFile,
+		"REDIS_TLS_CERT":        pemFile,
+		"REDIS_TLS_KEY":         pemFile,
+		"IDLE_TIMEOUT":          {"120", "0", "99ms", "25h"},
 		"REDIS_KEY_PREFIX":      {"a b", "a\t", "{a}", "}", "a*", "a?", "[", "]", `\`, "é", "a\x7f", long, " a"},
 		"API_KEYS":              {"a", "a:", ":" + hashOf("1"), "a:" + hashOf("1")[1:], "a:" + hashOf("1") + "0", "a b:" + hashOf("1"), long + ":" + hashOf("1"), hashOf("1"), "a:" + strings.Repeat("g", 64), "a:" + hashOf("1") + ",b:" + strings.ToUpper(hashOf("1")), "a:" + hashOf("1") + ","},
-		"SEND_LIMITS":           limits,
-		"GUESS_LIMITS":          limits,
+		"SEND_LIMITS":           append(limits, "10001/24h"),
+		"GUESS_LIMITS":          append(limits, "5/10m,10001/1h"),
 		"SEND_LIMITS_TOTAL":     limits,
 		"ALLOWED_PREFIXES":      prefixes,
 		"BLOCKED_PREFIXES":      prefixes,
 		"TRUSTED_PROXIES":       {"10.0.0.0/33", "10.0.0", "host", "10.0.0.0/8,", "fe80::1%eth0", "::ffff:10.0.0.0/104", "10.0.0.0/08", "*"},
 		"PUBLIC_URL": {"sms.example.com", "//h", "ftp://h", "https://", "https://h/?a=1", "https://h/?", "https://h/#f", "https://u@h", "https://u:p@h",
-			"http://sms.example.com", "http://10.0.0.1", "http://localhost.evil.com", "\x01"},
-		"WEBHOOK_TOKEN":    {"0123456789abcde", "0123456789abcdef/", " 0123456789abcdef", "0123456789abcdef%20", "0123456789abcdeé", strings.Repeat("x", 129), " "},
+			"http://sms.example.com", "http://10.0.0.1", "http://localhost.evil.com", "\x01", "https://h/webhooks/flowroute/"},
+		"WEBHOOK_TOKEN":    {"0123456789abcde", "0123456789abcdef/", "0123456789abcdef%20", "0123456789abcdeé", strings.Repeat("x", 129), " "},
 		"EXPIRED_NOTICE":   {"-1", "86401", "25h", "0.5s", "010"},
 		"SHUTDOWN_DELAY":   {"5", "-1s", "10m1s"},
 		"SHUTDOWN_TIMEOUT": {"15", "11999ms", "0", "61m"},
@@ -198,7 +224,7 @@ func TestBadValues(t *testing.T) {
 			t.Errorf("%s has no test", s.key)
 		}
 		for _, text := range bad[s.key] {
-			_, err := Load(Source{Environ: append([]string{s.key + "=" + text}, environ("TEST_RECIPIENTS_UNTIL=9999-12-31")...)})
+			_, err := Load(Source{Environ: append([]string{s.key + "=" + text, "REDIS_URL=rediss://h"}, environ("TEST_RECIPIENTS_UNTIL=9999-12-31")...)})
 			if err == nil {
 				t.Errorf("%s=%q was accepted", s.key, text)
 				continue
@@ -212,11 +238,17 @@ func TestBadValues(t *testing.T) {
 }
 
 func TestMessagesSayWhatToDo(t *testing.T) {
+	cert, _ := pemFiles(t)
 	for _, tt := range []struct{ set, want string }{
 		{"FLOWROUTE_TIMEOUT=10", `FLOWROUTE_TIMEOUT (environment): "10" has no unit; write "10s" for seconds`},
 		{"CODE_LENGTH=many", `CODE_LENGTH (environment): "many" is not a whole number; write decimal digits without leading zeros`},
 		{"CODE_LENGTH=1001", `CODE_LENGTH (environment): "1001" is out of range; write 1 to 1000`},
 		{"CODE_EXPIRATION=1.5s", `CODE_EXPIRATION (environment): "1.5s" is not a number of whole seconds; round it`},
+		{"SEND_LIMITS=1000000/24h", `SEND_LIMITS (environment): "1000000/24h" allows one number more than 10000, which makes every request for it slow; write at most 10000/24h, or off`},
+		{"FLOWROUTE_BASE_URL=https://api.flowroute.com/v2.1/messages", "FLOWROUTE_BASE_URL (environment): ends in /v2.1/messages, which the service adds itself; write https://api.flowroute.com"},
+		{"FLOWROUTE_BASE_URL=https://proxy/fr/v2.1/", "FLOWROUTE_BASE_URL (environment): ends in /v2.1, which the service adds itself; remove that from its end"},
+		{"PUBLIC_URL=https://h/webhooks/flowroute/" + testToken, "PUBLIC_URL (environment): has /webhooks/flowroute, which the service adds itself; write what stands before it"},
+		{"REDIS_TLS_CA=" + cert, "REDIS_TLS_CA (environment): is for TLS, which REDIS_URL does not ask for; begin that with rediss://, or remove this"},
 		{"AUTH_MESSAGE=hello", "AUTH_MESSAGE (environment): must contain the code: {code} or {}"},
 		{"FLOWROUTE_BASE_URL=http://example.com", "FLOWROUTE_BASE_URL (environment): would send the credentials readable; write https://, or set FLOWROUTE_INSECURE=true"},
 		{"SHUTDOWN_TIMEOUT=11s", "SHUTDOWN_TIMEOUT (environment): 11s is shorter than FLOWROUTE_TIMEOUT + FLOWROUTE_MAX_WAIT; write at least 12s"},
@@ -318,10 +350,11 @@ func TestWarnings(t *testing.T) {
 	}{
 		{environ(), []string{"API_KEYS"}},
 		{environ(key), nil},
-		{environ(key, "CODE_SECRET=0123456789abcde"), []string{"CODE_SECRET"}},
 		{environ(key, "CODE_SECRET=0123456789abcdef"), nil},
-		{environ("CODE_SECRET=a"), []string{"CODE_SECRET", "API_KEYS"}},
-		{environ(key, "SEND_LIMITS=5/10m,10001/24h", "GUESS_LIMITS=10001/1h"), []string{"SEND_LIMITS", "GUESS_LIMITS"}},
+		{environ(key, "TRUSTED_PROXIES=10.0.0.0/8,0.0.0.0/0"), []string{"TRUSTED_PROXIES has 0.0.0.0/0"}},
+		{environ(key, "TRUSTED_PROXIES=::/0"), []string{"TRUSTED_PROXIES has ::/0"}},
+		{environ(key, "REDIS_URL=rediss://h?skip_verify=true"), []string{"REDIS_URL has skip_verify=true"}},
+		{environ(key, "REDIS_URL=rediss://h?skip_verify=false", "TRUSTED_PROXIES=0.0.0.0/1"), nil},
 		{environ(key, "SEND_LIMITS=10000/24h", "GUESS_LIMITS=off", "SEND_LIMITS_TOTAL=1000000/24h"), nil},
 		{environ(key, "TEST_RECIPIENTS=15005550001=0000", "TEST_RECIPIENTS_UNTIL=2999-01-31"), []string{"TEST_RECIPIENTS opens a way in until 2999-02-01T00:00:00Z"}},
 		{[]string{"DEBUG_MODE=1", "TEST_RECIPIENTS=15005550001=0000"}, nil},

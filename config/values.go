@@ -1,13 +1,16 @@
 package config
 
 import (
+	"crypto/x509"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -48,6 +51,27 @@ func baseURLField(p *string) field {
 	})
 }
 
+// added is what the service adds to FLOWROUTE_BASE_URL by itself.
+var added = regexp.MustCompile(`(?i)((/+v[0-9]+(\.[0-9]+)*)?/+messages|/+v[0-9]+(\.[0-9]+)*)$`)
+
+func flowrouteURLField(p *string) field {
+	base := baseURLField(p)
+	return single(word, "", func(s string) error {
+		if err := base.set([]string{s}); err != nil {
+			return err
+		}
+		u, err := url.Parse(*p)
+		if end := added.FindString(u.Path); err == nil && end != "" {
+			hint := "remove that from its end"
+			if end == u.Path {
+				hint = "write " + u.Scheme + "://" + u.Host
+			}
+			return fmt.Errorf("ends in %s, which the service adds itself; %s", end, hint)
+		}
+		return nil
+	})
+}
+
 // publicURLField takes no URL too, which is how it is turned off in a file.
 func publicURLField(p *string) field {
 	base := baseURLField(p)
@@ -58,6 +82,9 @@ func publicURLField(p *string) field {
 		}
 		if err := base.set([]string{s}); err != nil {
 			return err
+		}
+		if _, _, found := strings.Cut(*p, "/webhooks/flowroute"); found {
+			return errors.New("has /webhooks/flowroute, which the service adds itself; write what stands before it")
 		}
 		if isReadable(*p) {
 			return errors.New("would let receipts, which hold codes, travel readable; write https://")
@@ -104,6 +131,40 @@ func checkKeyPrefix(s string) error {
 	bad := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`{}*?[]\`, r) }
 	if s == "" || len(s) > 64 || strings.ContainsFunc(s, bad) {
 		return errors.New(`must be 1 to 64 visible ASCII characters, none of { } * ? [ ] \; write one such as "smsv:"`)
+	}
+	return nil
+}
+
+// pemField takes the name of a file, or nothing. The value is never shown: it
+// may be what belongs into the file.
+func pemField(p *string, check func(pem []byte) error) field {
+	return single(word, "name of a PEM file", func(s string) error {
+		*p = s
+		if s == "" {
+			return nil
+		}
+		if strings.Contains(s, "-----BEGIN") {
+			return errors.New("is not the name of a file but its content; write the content into a file, and its name here")
+		}
+		content, err := os.ReadFile(s)
+		if err != nil {
+			return fmt.Errorf("the file cannot be read: %w", reason(err))
+		}
+		return check(content)
+	})
+}
+
+func checkAuthorities(content []byte) error {
+	if !x509.NewCertPool().AppendCertsFromPEM(content) {
+		return errors.New("the file holds no certificate; write the authority's certificate into it, as PEM")
+	}
+	return nil
+}
+
+// checkPEM looks no deeper: a certificate and its key are checked together.
+func checkPEM(content []byte) error {
+	if block, _ := pem.Decode(content); block == nil {
+		return errors.New("the file holds no PEM; it must begin with -----BEGIN")
 	}
 	return nil
 }
@@ -200,7 +261,11 @@ func untilField(p *time.Time) field {
 	})
 }
 
-func windowsField(p *[]codes.Window) field {
+// maxOfOne is how many events of one number Redis handles as quickly as one.
+const maxOfOne = 10_000
+
+// windowsField takes limits of at most most a window.
+func windowsField(p *[]codes.Window, most int64) field {
 	return field{list, "list such as `5/10m,20/24h`, or `off`", func(values []string) error {
 		if len(values) == 0 {
 			return errors.New("is empty; write off for no limit")
@@ -211,7 +276,15 @@ func windowsField(p *[]codes.Window) field {
 		}
 		windows, err := codes.ParseWindows(values)
 		*p = windows
-		return err
+		if err != nil {
+			return err
+		}
+		for _, w := range windows {
+			if w.Max > most {
+				return fmt.Errorf("%q allows one number more than %d, which makes every request for it slow; write at most %[2]d/%s, or off", w.Text, most, short(w.Span))
+			}
+		}
+		return nil
 	}}
 }
 

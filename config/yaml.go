@@ -7,6 +7,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -14,6 +15,10 @@ import (
 // yaml reads the settings in a file. It looks at the nodes and not at decoded
 // values, which have forgotten repeated keys, types and lines.
 func (l *loader) yaml(name string, data []byte) map[string]any {
+	if line := notUTF8(data); line > 0 {
+		l.add("%s line %d: is not UTF-8, but perhaps Latin-1 or Windows-1252; save the file as UTF-8", name, line)
+		return nil
+	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, more yaml.Node
 	err := dec.Decode(&doc)
@@ -27,7 +32,11 @@ func (l *loader) yaml(name string, data []byte) map[string]any {
 		}
 	}
 	if !errors.Is(err, io.EOF) {
-		l.add("%s%s: is not valid YAML; put text with special characters in quotes", name, errorLine(err))
+		if line, what := l.misread(data); line > 0 {
+			l.add("%s line %d: is not valid YAML: %s; put the text in quotes", name, line, what)
+		} else {
+			l.add("%s%s: is not valid YAML; put text with special characters in quotes", name, errorLine(err))
+		}
 		return nil
 	}
 	top := doc.Content[0]
@@ -50,6 +59,52 @@ func errorLine(err error) string {
 		return " " + at
 	}
 	return ""
+}
+
+// notUTF8 returns the first line that is not UTF-8, or 0. The parser also
+// reads UTF-16, which its byte-order mark announces.
+func notUTF8(data []byte) int {
+	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
+		return 0
+	}
+	line := 0
+	for text := range bytes.Lines(data) {
+		if line++; !utf8.Valid(text) {
+			return line
+		}
+	}
+	return 0
+}
+
+var keyAndValue = regexp.MustCompile(`^\s*([A-Za-z_-]+):[ \t]+(.*\S)`)
+
+// misread returns the first line of a broken file whose text without quotes
+// means something else in YAML, and what. The parser names another line, or none.
+func (l *loader) misread(data []byte) (line int, what string) {
+	for text := range bytes.Lines(bytes.TrimPrefix(data, []byte("\ufeff"))) {
+		line++
+		found := keyAndValue.FindSubmatch(text)
+		if found == nil || yaml.Unmarshal(text, &yaml.Node{}) == nil {
+			continue
+		}
+		key, value := "a value", string(found[2])
+		if _, known := l.byKey[strings.ToUpper(string(found[1]))]; known {
+			key = string(found[1])
+		}
+		switch first := value[:1]; {
+		case strings.Contains("*&!%@`", first), strings.HasPrefix(value, "- "), strings.HasPrefix(value, "? "):
+			return line, fmt.Sprintf("%s begins with %s, which has a meaning of its own", key, first)
+		case first == "{" && !strings.HasSuffix(value, "}"), first == "{" && strings.Count(value, "}") > 1:
+			return line, key + " begins with {, which starts a mapping"
+		case first == "[" && !strings.HasSuffix(value, "]") && strings.Contains(value, "]"):
+			return line, key + " begins with [, which starts a list"
+		case strings.Contains("'\"", first) && strings.Count(value, first) > 1:
+			return line, key + " goes on after its closing quote"
+		case !strings.Contains("{['\"", first) && (strings.Contains(value, ": ") || strings.HasSuffix(value, ":")):
+			return line, key + " has a colon before a blank, which ends a key"
+		}
+	}
+	return 0, ""
 }
 
 // plainKey is a key that may be shown: it looks like a name. Anything else may
@@ -99,9 +154,9 @@ func (f field) fromYAML(n *yaml.Node) ([]string, error) {
 		}
 		return f.split(n.Value), nil
 	case n.Kind != yaml.SequenceNode:
-		return nil, errors.New("is a mapping; give one value")
+		return nil, errors.New("is a mapping; give one value, in quotes if it is text that begins with {")
 	case f.kind != list:
-		return nil, errors.New("is a list; give one value")
+		return nil, errors.New("is a list; give one value, in quotes if it is text that begins with [")
 	}
 	values := make([]string, 0, len(n.Content))
 	for i, element := range n.Content {

@@ -287,7 +287,7 @@ func await(t *testing.T, condition func() bool) {
 }
 
 func openConvoy(t *testing.T) (*convoy, *trips) {
-	client, err := Dial(redistest.Server(t).URL, Standalone)
+	client, err := Dial(DialOptions{URL: redistest.Server(t).URL, Mode: Standalone})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,12 +30,26 @@ const (
 var errURL = errors.New("is not a usable address: write redis://, rediss:// or unix:// as in redis://user:password@host:6379/0, " +
 	"with special characters of the password percent-encoded; sentinel needs ?master_name=, a cluster has only database 0")
 
-// Dial returns a client for the URL in the given mode. It does not connect
-// yet. What the URL sets itself (timeouts, pool size, TLS) is kept; see the
-// go-redis documentation of ParseURL, ParseFailoverURL and ParseClusterURL. In
-// mode sentinel the user and password before the host are the sentinels';
-// those of the servers are the parameters username and password.
-func Dial(url, mode string) (redis.UniversalClient, error) {
+// DialOptions say where Redis is, who logs in, and whom to trust.
+type DialOptions struct {
+	URL, Mode string
+
+	// Username and Password replace those of the URL, which must have none. In
+	// mode sentinel they are those of the servers.
+	Username, Password string
+
+	// PEM files for rediss://, all optional: the only authority to trust, and
+	// a client certificate with its key.
+	CAFile, CertFile, KeyFile string
+}
+
+// Dial returns a client. It does not connect yet. What the URL sets itself
+// (timeouts, pool size, TLS) is kept; see the go-redis documentation of
+// ParseURL, ParseFailoverURL and ParseClusterURL. In mode sentinel the user and
+// password before the host are the sentinels'; those of the servers are the
+// parameters username and password, or the options.
+func Dial(options DialOptions) (redis.UniversalClient, error) {
+	url := options.URL
 	_, location, _ := strings.Cut(url, "://")
 	path := ""
 	if i := strings.IndexAny(location, "/?#"); i >= 0 {
@@ -46,7 +60,7 @@ func Dial(url, mode string) (redis.UniversalClient, error) {
 		// beginning would be taken for a host or a port and be told in errors.
 		return nil, errURL
 	}
-	switch mode {
+	switch options.Mode {
 	case Standalone:
 		o, err := redis.ParseURL(url)
 		if err != nil {
@@ -56,6 +70,10 @@ func Dial(url, mode string) (redis.UniversalClient, error) {
 		o.MaxRetries, o.DialerRetries = -1, 1 // the store repeats by itself, see script.go
 		o.MaintNotificationsConfig = noNotifications()
 		defaultTo(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.PoolTimeout, &o.PoolSize, &o.Protocol)
+		if err := options.logIn(&o.Username, &o.Password, o.TLSConfig); err != nil {
+			return nil, err
+		}
+		o.Dialer = tlsDialer(o.TLSConfig, o.DialTimeout)
 		return redis.NewClient(o), nil
 	case Sentinel:
 		o, err := redis.ParseFailoverURL(url)
@@ -65,6 +83,10 @@ func Dial(url, mode string) (redis.UniversalClient, error) {
 		o.ContextTimeoutEnabled, o.DisableIdentity = true, true
 		o.MaxRetries, o.DialerRetries = -1, 1
 		defaultTo(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.PoolTimeout, &o.PoolSize, &o.Protocol)
+		if err := options.logIn(&o.Username, &o.Password, o.TLSConfig); err != nil {
+			return nil, err
+		}
+		o.Dialer = tlsDialer(o.TLSConfig, o.DialTimeout)
 		return redis.NewFailoverClient(o), nil
 	case Cluster:
 		o, err := redis.ParseClusterURL(url)
@@ -79,14 +101,18 @@ func Dial(url, mode string) (redis.UniversalClient, error) {
 		// client look for the new one; by default it would look after a minute.
 		o.ClusterStateReloadInterval = time.Second
 		defaultTo(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.PoolTimeout, &o.PoolSize, &o.Protocol)
+		if err := options.logIn(&o.Username, &o.Password, o.TLSConfig); err != nil {
+			return nil, err
+		}
+		o.Dialer = tlsDialer(o.TLSConfig, o.DialTimeout)
 		return redis.NewClusterClient(o), nil
 	}
-	return nil, fmt.Errorf("unknown mode %q: %s, %s or %s", mode, Standalone, Sentinel, Cluster)
+	return nil, fmt.Errorf("unknown mode %q: %s, %s or %s", options.Mode, Standalone, Sentinel, Cluster)
 }
 
-// CheckURL says what is wrong with a URL in the given mode, if anything is.
-func CheckURL(url, mode string) error {
-	client, err := Dial(url, mode)
+// CheckOptions returns what is wrong with the options, if anything is.
+func CheckOptions(options DialOptions) error {
+	client, err := Dial(options)
 	if err != nil {
 		return err
 	}

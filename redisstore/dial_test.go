@@ -2,19 +2,9 @@ package redisstore_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
-	"math/big"
 	mathrand "math/rand/v2"
 	"net"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -71,7 +61,7 @@ func TestDialRefuses(t *testing.T) {
 			urls = append(urls, url)
 		}
 		for _, url := range urls {
-			client, err := redisstore.Dial(url, mode)
+			client, err := redisstore.Dial(redisstore.DialOptions{URL: url, Mode: mode})
 			if err == nil {
 				t.Errorf("%s: %q is taken", mode, url)
 				_ = client.Close()
@@ -84,7 +74,7 @@ func TestDialRefuses(t *testing.T) {
 			}
 		}
 	}
-	if _, err := redisstore.Dial("redis://us3r:s3cr3t@h0st", "replicated"); err == nil || strings.Contains(err.Error(), "h0st") {
+	if _, err := redisstore.Dial(redisstore.DialOptions{URL: "redis://us3r:s3cr3t@h0st", Mode: "replicated"}); err == nil || strings.Contains(err.Error(), "h0st") {
 		t.Errorf("unknown mode: %v", err)
 	}
 }
@@ -106,7 +96,7 @@ func TestDialTakes(t *testing.T) {
 		"redis://host/1?read_timeout=3s&pool_size=7&db=1":      {address: "host:6379", database: 1, read: 3 * time.Second, pool: 7},
 		"redis://host?dial_timeout=2&max_retries=9&protocol=3": {address: "host:6379", connect: 2 * time.Second, resp: 3},
 	} {
-		client, err := redisstore.Dial(url, redisstore.Standalone)
+		client, err := redisstore.Dial(redisstore.DialOptions{URL: url, Mode: redisstore.Standalone})
 		if err != nil {
 			t.Errorf("%s: %v", url, err)
 			continue
@@ -135,7 +125,7 @@ func TestDialTakes(t *testing.T) {
 		redisstore.Sentinel: "redis://u:p@a:26379?addr=b:26379&master_name=m&username=v&password=q",
 		redisstore.Cluster:  "rediss://u:p@a:7000/0?addr=b:7000&addr=c:7000",
 	} {
-		client, err := redisstore.Dial(url, mode)
+		client, err := redisstore.Dial(redisstore.DialOptions{URL: url, Mode: mode})
 		if err != nil {
 			t.Errorf("%s: %v", mode, err)
 			continue
@@ -192,86 +182,6 @@ func TestLogTo(t *testing.T) {
 		}
 	}
 	t.Errorf("a failed dial is not in the log:\n%s", libraryLog.String())
-}
-
-func TestTLS(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	roots := certificate(t, dir)
-	port := freePort(t)
-	if _, err := x509.SystemCertPool(); err != nil { // reads many files, once: not within the time of an operation
-		t.Fatal(err)
-	}
-	redistest.Server(t, "tls-port "+port, "tls-auth-clients no",
-		"tls-cert-file "+filepath.Join(dir, "cert"), "tls-key-file "+filepath.Join(dir, "key"), "tls-ca-cert-file "+filepath.Join(dir, "cert"))
-	for _, test := range []struct {
-		url   string
-		roots *x509.CertPool
-		want  string // in the error
-	}{
-		{"rediss://127.0.0.1:" + port, roots, ""},
-		{"rediss://127.0.0.1:" + port, nil, "certificate"},
-		{"rediss://localhost:" + port, roots, "certificate"}, // which is another's
-		{"rediss://127.0.0.1:" + port + "?skip_verify=true", nil, ""},
-		{"redis://127.0.0.1:" + port, nil, "redis"},
-	} {
-		client, err := redisstore.Dial(test.url, redisstore.Standalone)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if c := client.(*redis.Client).Options().TLSConfig; c != nil {
-			if c.MinVersion < tls.VersionTLS12 {
-				t.Errorf("takes TLS version %x", c.MinVersion)
-			}
-			c.RootCAs = test.roots
-		}
-		store := redisstore.New(client, freshPrefix(), codes.Limits{})
-		err = store.Prepare(t.Context())
-		if test.want == "" && err != nil || test.want != "" && (!errors.Is(err, codes.ErrUnavailable) || !strings.Contains(err.Error(), test.want)) {
-			t.Errorf("%s: %v, want %q", test.url, err, test.want)
-		}
-		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
-// certificate writes a certificate of 127.0.0.1 and its key to dir, and
-// returns the authority that vouches for it: itself.
-func certificate(t *testing.T, dir string) *x509.CertPool {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, block := range map[string]*pem.Block{
-		"cert": {Type: "CERTIFICATE", Bytes: der}, "key": {Type: "PRIVATE KEY", Bytes: keyDER},
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	parsed, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(parsed)
-	return pool
 }
 
 // freePort finds a port below those that the kernel gives to clients.

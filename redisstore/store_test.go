@@ -36,7 +36,7 @@ func everyServer(t *testing.T, run func(*testing.T, string, *redistest.Instance)
 // openURL opens a store on a URL, under the given prefix.
 func openURL(t testing.TB, url, mode, prefix string, l codes.Limits) *redisstore.Store {
 	t.Helper()
-	client, err := redisstore.Dial(url, mode)
+	client, err := redisstore.Dial(redisstore.DialOptions{URL: url, Mode: mode})
 	if err != nil {
 		t.Fatal(err)
 	}

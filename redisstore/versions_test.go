@@ -26,7 +26,7 @@ func TestTwoVersionsAtOnce(t *testing.T) {
 
 func runVersions(t *testing.T, instance *redistest.Instance, waits bool) {
 	pair := func(t testing.TB, l codes.Limits) *versions {
-		client, err := Dial(instance.URL, instance.Mode)
+		client, err := Dial(DialOptions{URL: instance.URL, Mode: instance.Mode})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -112,7 +112,7 @@ type lossTest struct {
 }
 
 func openLossTest(t testing.TB, i *redistest.Instance, losses int, limits codes.Limits) lossTest {
-	client, err := redisstore.Dial(i.URL, i.Mode)
+	client, err := redisstore.Dial(redisstore.DialOptions{URL: i.URL, Mode: i.Mode})
 	if err != nil {
 		t.Fatal(err)
 	}

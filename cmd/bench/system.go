@@ -100,7 +100,7 @@ func (l *lab) startService(ctx context.Context, name, binary string, env ...stri
 
 // openStore opens the service's store from here.
 func (l *lab) openStore(limits codes.Limits) (*redisstore.Store, error) {
-	client, err := redisstore.Dial(l.redis.url(), redisstore.Standalone)
+	client, err := redisstore.Dial(redisstore.DialOptions{URL: l.redis.url(), Mode: redisstore.Standalone})
 	if err != nil {
 		return nil, err
 	}

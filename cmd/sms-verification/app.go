@@ -55,25 +55,24 @@ func newApp(cfg *config.Config, log *logs, traces *telemetry.Traces, phone io.Wr
 // plays them in debug mode.
 func (a *app) backends(phone io.Writer) (err error) {
 	cfg := a.cfg
-	redisURL := cfg.RedisURL.Reveal()
+	redis := dialOptions(cfg)
 	account := flowroute.Options{
 		BaseURL:   cfg.FlowrouteBaseURL,
 		AccessKey: cfg.FlowrouteAccessKey.Reveal(),
 		SecretKey: cfg.FlowrouteSecretKey.Reveal(),
 		From:      cfg.FlowrouteNumber,
 	}
-	mode := cfg.RedisMode
 	if cfg.DebugMode {
 		if a.debug, err = startDebugBackends(phone); err != nil {
 			return err
 		}
-		redisURL, account, mode = a.debug.redis.URL(), a.debug.account, redisstore.Standalone
+		redis, account = redisstore.DialOptions{URL: a.debug.redis.URL(), Mode: redisstore.Standalone}, a.debug.account
 	}
 	account.Timeout, account.MaxWait = cfg.FlowrouteTimeout, cfg.FlowrouteMaxWait
 	account.Callback, account.UserAgent = cfg.CallbackURL(), userAgent()
 
 	redisstore.LogTo(a.log.Logger)
-	if a.store, err = openStore(cfg, redisURL, mode); err != nil {
+	if a.store, err = openStore(cfg, redis); err != nil {
 		return err
 	}
 	a.sender = flowroute.New(account)
@@ -173,8 +172,8 @@ func webhookOf(cfg *config.Config) api.Webhook {
 	return api.Webhook{Token: token, Parse: flowroute.ParseReceipts}
 }
 
-func openStore(cfg *config.Config, url, mode string) (*redisstore.Store, error) {
-	client, err := redisstore.Dial(url, mode)
+func openStore(cfg *config.Config, options redisstore.DialOptions) (*redisstore.Store, error) {
+	client, err := redisstore.Dial(options)
 	if err != nil {
 		return nil, fmt.Errorf("REDIS_URL: %w", err)
 	}
@@ -231,7 +230,7 @@ func keysOf(cfg *config.Config) []api.Key {
 func (a *app) adminHandlers(registry *prometheus.Registry) map[string]http.Handler {
 	return map[string]http.Handler{
 		"/metrics":             promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
-		"/loglevel":            http.HandlerFunc(a.log.serveLevel),
+		"/loglevel":            ownHost(a.cfg.AdminAddr, a.log.serveLevel),
 		"/debug/pprof/":        http.HandlerFunc(pprof.Index),
 		"/debug/pprof/*":       http.HandlerFunc(pprof.Index),
 		"/debug/pprof/cmdline": http.HandlerFunc(pprof.Cmdline),
@@ -241,13 +240,10 @@ func (a *app) adminHandlers(registry *prometheus.Registry) map[string]http.Handl
 	}
 }
 
-// Bounds on what a client may make a connection wait for. An idle connection
-// is kept for longer than load balancers keep theirs, so that it is they who
-// close it.
+// Bounds on what a client may make a connection wait for.
 const (
 	headerTimeout  = 5 * time.Second
 	requestTimeout = 10 * time.Second
-	idleTimeout    = 2 * time.Minute
 	maxHeader      = 32 << 10
 )
 
@@ -267,7 +263,7 @@ func (a *app) listen(addr string, h http.Handler) (net.Listener, error) {
 		ReadTimeout:       requestTimeout,
 		// pprof and the longest create both take their time.
 		WriteTimeout:   requestTimeout + a.cfg.FlowrouteTimeout + a.cfg.FlowrouteMaxWait + time.Minute,
-		IdleTimeout:    idleTimeout,
+		IdleTimeout:    a.cfg.IdleTimeout,
 		MaxHeaderBytes: maxHeader,
 		ErrorLog:       slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 		// OPTIONS * gets the headers that every answer has.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 )
 
 func checkCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, strict bool
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Checks the settings and Redis, and says what they are worth; sends nothing",
@@ -24,20 +25,21 @@ func checkCommand() *cobra.Command {
 			if asJSON {
 				print = func(out io.Writer, r *report) error { return printJSON(out, r) }
 			}
-			return check(cmd, print)
+			return check(cmd, print, strict)
 		},
 	}
 	config.Flags(cmd.Flags())
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the findings as JSON")
+	cmd.Flags().BoolVar(&strict, "strict", false, "exit with status 1 on any warning")
 	return cmd
 }
 
-func check(cmd *cobra.Command, print func(io.Writer, *report) error) error {
+func check(cmd *cobra.Command, print func(io.Writer, *report) error, strict bool) error {
 	out := cmd.OutOrStdout()
 	cfg, err := settings(cmd)
 	var wrong *config.Error
 	if errors.As(err, &wrong) {
-		return errors.Join(err, print(out, &report{Problems: wrong.Problems, Warnings: []string{}}))
+		return errors.Join(err, print(out, &report{Problems: wrong.Problems, Warnings: append([]string{}, wrong.Warnings...)}))
 	}
 	if err != nil {
 		return err
@@ -65,22 +67,25 @@ func check(cmd *cobra.Command, print func(io.Writer, *report) error) error {
 	if redisErr != nil {
 		return errors.New("check: Redis cannot be used; see REDIS_URL, REDIS_MODE and the permissions of its user")
 	}
+	if n := len(r.Warnings); strict && n > 0 {
+		return fmt.Errorf("check: %d warning(s), and --strict allows none", n)
+	}
 	return nil
 }
 
 const checkTimeout = 5 * time.Second
 
 func checkRedis(ctx context.Context, cfg *config.Config) (warnings []string, err error) {
-	url, mode := cfg.RedisURL.Reveal(), cfg.RedisMode
+	options := dialOptions(cfg)
 	if cfg.DebugMode {
 		server, err := embedded.Start()
 		if err != nil {
 			return nil, err
 		}
 		defer server.Close()
-		url, mode = server.URL(), redisstore.Standalone
+		options = redisstore.DialOptions{URL: server.URL(), Mode: redisstore.Standalone}
 	}
-	store, err := openStore(cfg, url, mode)
+	store, err := openStore(cfg, options)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net"
@@ -52,8 +53,8 @@ func TestCheck(t *testing.T) {
 			lack: []string{"NIST", "Warning"},
 		},
 		{
-			name: "weakest", redis: plain, env: []string{"RETRIES_ALLOWED=101", "CODE_SECRET=short"},
-			want: []string{"+Inf", "1 number(s): 1\n", "at most 100 failures", "set GUESS_LIMITS", "SEND_LIMITS is off", "CODE_SECRET is shorter"},
+			name: "weakest", redis: plain, env: []string{"RETRIES_ALLOWED=101"},
+			want: []string{"+Inf", "1 number(s): 1\n", "at most 100 failures", "set GUESS_LIMITS", "SEND_LIMITS is off"},
 		},
 		{
 			name: "long and not ASCII", redis: plain, env: []string{"ORG_NAME=Café " + strings.Repeat("o", 60)},
@@ -163,6 +164,114 @@ func TestCheckWithoutRedis(t *testing.T) {
 		if n := strings.Count(out+errOut, c.want); n != 1 {
 			t.Errorf("said %d times: %s\n%s%s", n, c.want, out, errOut)
 		}
+	}
+}
+
+// TestCheckStrict: a warning is enough to fail, and nothing else changes.
+func TestCheckStrict(t *testing.T) {
+	t.Parallel()
+	redis, sim := redistest.Server(t), startSimulator(t, flowroutetest.Options{})
+	warned := append(recommended(), "TRUSTED_PROXIES=10.0.0.0/8,::/0")
+	for _, c := range []struct {
+		env    []string
+		args   string
+		status int
+		want   string
+	}{
+		{recommended(), "check --strict", 0, ""},
+		{warned, "check", 0, ""},
+		{warned, "check --strict", 1, "check: 1 warning(s), and --strict allows none"},
+		{warned, "check --strict --json", 1, "--strict allows none"},
+	} {
+		status, out, errOut := command(t, environment(redis, sim, c.env...), strings.Fields(c.args)...)
+		if status != c.status || (errOut == "") != (c.want == "") || strings.Contains(out, "TRUSTED_PROXIES has ::/0") != (len(c.env) > len(recommended())) {
+			t.Errorf("%s: status %d, stderr %q, stdout %s", c.args, status, errOut, out)
+		}
+		contains(t, c.args, errOut, c.want)
+	}
+}
+
+// TestNewWarnings: check and serve warn of the same.
+func TestNewWarnings(t *testing.T) {
+	t.Parallel()
+	dir := dirWith(t, "config.yml", "code_length: 6\n", "credentials.yml", "")
+	env := complete("REDIS_URL=rediss://127.0.0.1:1/0?skip_verify=true", "TRUSTED_PROXIES=0.0.0.0/0", "SHUTDOWN_DELAY=0s")
+	want := []string{"config.yml is not read", "credentials.yml is not read", "TRUSTED_PROXIES has 0.0.0.0/0", "REDIS_URL has skip_verify=true"}
+	checked := startIn(t, dir, env, "check")
+	if status := checked.exit(t, 10*time.Second); status != 1 {
+		t.Errorf("check: status %d", status)
+	}
+	contains(t, "check", checked.stdout.String(), want...)
+	p := startIn(t, dir, env)
+	p.listening(t)
+	contains(t, "serve", p.stderr.String(), want...)
+
+	var found struct{ Problems, Warnings []string }
+	wrong := startIn(t, dir, nil, "check", "--json")
+	if status := wrong.exit(t, 10*time.Second); status != 2 {
+		t.Errorf("check without settings: status %d", status)
+	}
+	if err := json.Unmarshal([]byte(wrong.stdout.String()), &found); err != nil || len(found.Problems) != 3 || len(found.Warnings) != 2 {
+		t.Errorf("check --json: %+v, %v", found, err)
+	}
+	contains(t, "stderr", wrong.stderr.String(), "is required", "Warning: config.yml is not read")
+}
+
+// TestNoAnswerToTLS: a port that does not speak TLS is named as such.
+func TestNoAnswerToTLS(t *testing.T) {
+	t.Parallel()
+	redis, sim := redistest.Server(t), startSimulator(t, flowroutetest.Options{})
+	env := environment(redis, sim, "REDIS_URL=rediss://"+redis.Addr)
+	status, out, _ := command(t, env, "check")
+	if status != 1 || strings.Contains(out, "deadline") {
+		t.Errorf("check: status %d", status)
+	}
+	contains(t, "check", out, "CANNOT BE USED", "TLS got no answer", "redis://")
+	p := serve(t, env)
+	eventually(t, 5*time.Second, "the log says so", func() bool { return strings.Contains(p.stderr.String(), "TLS got no answer") })
+}
+
+// TestHostedRedis: a user and password of their own, an authority that nobody
+// knows, and a server that demands a certificate.
+func TestHostedRedis(t *testing.T) {
+	t.Parallel()
+	ca, sim := redistest.NewAuthority(t), startSimulator(t, flowroutetest.Options{})
+	port := freePort(t)
+	redis := redistest.Server(t, "tls-port "+port, "tls-auth-clients yes", "tls-cert-file "+ca.CertFile, "tls-key-file "+ca.KeyFile, "tls-ca-cert-file "+ca.File,
+		`user app on ">`+secretPassword+`" ~* &* +@all`)
+	password := dirWith(t, "password", secretPassword+"\n") + "/password"
+	env := environment(redis, sim, "REDIS_URL=rediss://127.0.0.1:"+port, "REDIS_USERNAME=app", "REDIS_PASSWORD_FILE="+password,
+		"REDIS_TLS_CA="+ca.File, "REDIS_TLS_CERT="+ca.CertFile, "REDIS_TLS_KEY="+ca.KeyFile)
+	if status, out, errOut := command(t, env, "check"); status != 0 || strings.Contains(out+errOut, secretPassword) {
+		t.Errorf("check: status %d: %s%s", status, out, errOut)
+	}
+	p := serveReady(t, env)
+	create(t, p.URL, "a", "12065550142")
+	if a := verify(t, p.URL, "a", codeSent(t, sim, "12065550142")); a.status != 200 {
+		t.Errorf("the right code: %d %s", a.status, a.raw)
+	}
+	status, out, _ := command(t, append(env, "REDIS_TLS_CERT=", "REDIS_TLS_KEY="), "check")
+	if status != 1 {
+		t.Errorf("without a client certificate: status %d", status)
+	}
+	contains(t, "without a client certificate", out, "CANNOT BE USED", "certificate")
+}
+
+// TestWrappedSecrets: what files and shells put around a secret changes nothing.
+func TestWrappedSecrets(t *testing.T) {
+	t.Parallel()
+	redis, sim := redistest.Server(t), startSimulator(t, flowroutetest.Options{})
+	plain := environment(redis, sim, "CODE_SECRET="+secretCode)
+	dir := dirWith(t, "credentials.yaml", "flowroute_secret_key: \" "+testSecretKey+" \\n\"\n", "access", "\ufeff"+testAccessKey+"\r\n")
+	wrapped := append(slices.Clone(plain), "FLOWROUTE_SECRET_KEY=", "FLOWROUTE_ACCESS_KEY=", "FLOWROUTE_ACCESS_KEY_FILE="+dir+"/access", "CODE_SECRET="+secretCode+"\n")
+	a, b := serveReady(t, plain), startIn(t, dir, wrapped)
+	b.listening(t)
+	eventually(t, 5*time.Second, "ready", func() bool { return get(t, b.URL+"/readyz").status == 200 })
+	if made := create(t, b.URL, "a", "12065550142"); made.status != 200 {
+		t.Fatalf("create: %d %s", made.status, made.raw)
+	}
+	if right := verify(t, a.URL, "a", codeSent(t, sim, "12065550142")); right.status != 200 {
+		t.Errorf("the right code at the other replica: %d %s", right.status, right.raw)
 	}
 }
 

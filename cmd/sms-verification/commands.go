@@ -85,5 +85,16 @@ func settings(cmd *cobra.Command) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return config.Load(config.Source{Flags: cmd.Flags(), Environ: os.Environ(), Dir: dir, CheckRedis: redisstore.CheckURL})
+	return config.Load(config.Source{Flags: cmd.Flags(), Environ: os.Environ(), Dir: dir, CheckRedis: func(c *config.Config) error {
+		return redisstore.CheckOptions(dialOptions(c))
+	}})
+}
+
+// dialOptions returns where the settings say that Redis is.
+func dialOptions(c *config.Config) redisstore.DialOptions {
+	return redisstore.DialOptions{
+		URL: c.RedisURL.Reveal(), Mode: c.RedisMode,
+		Username: c.RedisUsername, Password: c.RedisPassword.Reveal(),
+		CAFile: c.RedisTLSCA, CertFile: c.RedisTLSCert, KeyFile: c.RedisTLSKey,
+	}
 }

@@ -183,7 +183,7 @@ func TestHelp(t *testing.T) {
 func newKey(t *testing.T, name string) (key, line string) {
 	t.Helper()
 	status, out, errOut := command(t, nil, "keys", "new", name)
-	found := regexp.MustCompile(`\n(smsv_[a-z0-9]{52})\n\n.*\n(` + name + `:[0-9a-f]{64})\n$`).FindStringSubmatch(out)
+	found := regexp.MustCompile(`\n(smsv[a-z0-9]{52})\n\n.*\n(` + name + `:[0-9a-f]{64})\n$`).FindStringSubmatch(out)
 	if status != 0 || errOut != "" || found == nil {
 		t.Fatalf("keys new: status %d, stdout %q, stderr %q", status, out, errOut)
 	}

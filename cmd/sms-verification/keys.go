@@ -26,7 +26,7 @@ func keysCommand() *cobra.Command {
 		Short: "Prints a fresh API key, once, and the line for API_KEYS that admits it",
 		Args:  exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			key := "smsv_" + strings.ToLower(rand.Text()+rand.Text()) // 260 bits
+			key := "smsv" + strings.ToLower(rand.Text()+rand.Text()) // 260 bits; some HTTP clients refuse other characters
 			line := fmt.Sprintf("%s:%x", args[0], sha256.Sum256([]byte(key)))
 			if _, err := config.Load(config.Source{Set: map[string]string{"DEBUG_MODE": "true", "API_KEYS": line}}); err != nil {
 				return usageError{errors.New("keys new: NAME must be 1 to 64 of A-Za-z0-9._-")}

@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -110,6 +113,31 @@ func isTerminal(stream any) bool {
 
 // Close passes on what is still to be written; see lineWriter.
 func (l *logs) Close() { l.lines.Close() }
+
+// ownHost refuses to change anything for a Host that is neither an address nor
+// a name of this machine. A web page whose name its owner lets lead here would
+// otherwise send any request that it likes.
+func ownHost(adminAddr string, next http.HandlerFunc) http.Handler {
+	own := []string{"localhost"}
+	if name, err := os.Hostname(); err == nil {
+		own = append(own, name)
+	}
+	if name, _, err := net.SplitHostPort(adminAddr); err == nil {
+		own = append(own, name)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = strings.Trim(r.Host, "[]")
+		}
+		isOwn := slices.ContainsFunc(own, func(name string) bool { return name != "" && strings.EqualFold(name, host) })
+		if _, err := netip.ParseAddr(host); err != nil && !isOwn && r.Method != http.MethodGet && r.Method != http.MethodHead {
+			http.Error(w, "unknown Host; use localhost, an address, or the host of ADMIN_ADDR", http.StatusForbidden)
+			return
+		}
+		next(w, r)
+	})
+}
 
 // serveLevel shows the level on GET, and sets it on PUT with level=debug, info,
 // warn or error, until the process ends. (A web page that the operator happens

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -193,6 +194,36 @@ func TestLogLevelWhileRunning(t *testing.T) {
 	}
 	if a := get(t, p.URL+"/loglevel"); a.status != 404 {
 		t.Errorf("on the public address: %d", a.status)
+	}
+}
+
+// TestLogLevelHosts: a name that somebody else lets lead here changes nothing.
+func TestLogLevelHosts(t *testing.T) {
+	t.Parallel()
+	p := serveReady(t, debugEnvironment())
+	own, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, want := range map[string]int{
+		"": 200, "127.0.0.1": 200, "10.0.0.7:9464": 200, "[::1]:9464": 200, "[::1]": 200, "LOCALHOST:1": 200, own + ":9464": 200,
+		"evil.example": 403, "evil.example:9464": 403, "127.0.0.1.evil.example": 403, "localhost.evil.example": 403, "evil": 403,
+	} {
+		for method, want := range map[string]int{http.MethodPut: want, http.MethodGet: 200} {
+			r, err := http.NewRequest(method, p.Admin+"/loglevel?level=info", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Host = host
+			response, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = response.Body.Close()
+			if response.StatusCode != want {
+				t.Errorf("%s with Host %q: %d, want %d", method, host, response.StatusCode, want)
+			}
+		}
 	}
 }
 

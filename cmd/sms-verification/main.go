@@ -18,11 +18,15 @@ func main() {
 }
 
 // untilSignal returns a context that the first signal ends. The second one
-// ends the process at once, however soon it comes.
+// ends the process at once, however soon it comes. SIGHUP counts too, unless
+// the process was started to outlive its terminal, as nohup does it.
 func untilSignal() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	go func() {
 		<-signals
 		cancel()

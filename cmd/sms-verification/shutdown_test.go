@@ -2,10 +2,12 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,7 +26,7 @@ func TestShutdownFinishesRequests(t *testing.T) {
 	if err := sim.Fail("12065550143", flowroutetest.Fault{Kind: flowroutetest.Slow, Delay: 400 * time.Millisecond}); err != nil {
 		t.Fatal(err)
 	}
-	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 		sim.Reset()
 		p := serveReady(t, environment(redis, sim))
 		answered := make(chan *answer, 1)
@@ -228,6 +230,48 @@ func TestSecondSignal(t *testing.T) {
 	p.signal(syscall.SIGTERM)
 	if status := p.exit(t, time.Second); status != 1 {
 		t.Errorf("exit status %d", status)
+	}
+}
+
+// TestHangupUnderNohup: a service that was started to outlive its terminal does.
+func TestHangupUnderNohup(t *testing.T) {
+	t.Parallel()
+	nohup, err := exec.LookPath("nohup")
+	if err != nil {
+		t.Skip("there is no nohup here")
+	}
+	p := prepare(t.TempDir(), debugEnvironment("SHUTDOWN_DELAY=0s"))
+	p.cmd.Path, p.cmd.Args = nohup, []string{"nohup", binary}
+	p.start(t)
+	p.listening(t)
+	p.signal(syscall.SIGHUP)
+	time.Sleep(300 * time.Millisecond)
+	if a := create(t, p.URL, "a", "12065550142"); a.status != 200 {
+		t.Errorf("after SIGHUP: %d %s", a.status, a.raw)
+	}
+	p.signal(syscall.SIGTERM)
+	if status := p.exit(t, 5*time.Second); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+}
+
+// TestIdleTimeout: an idle connection is kept for so long, and no longer.
+func TestIdleTimeout(t *testing.T) {
+	t.Parallel()
+	p := serveReady(t, debugEnvironment("IDLE_TIMEOUT=1s"))
+	c := &rawClient{addr: strings.TrimPrefix(p.URL, "http://")}
+	defer c.close()
+	for range 2 {
+		if status, err := c.send("GET /healthz", ""); status != 200 || err != nil {
+			t.Fatalf("status %d, %v", status, err)
+		}
+		time.Sleep(300 * time.Millisecond)
+	}
+	idle := time.Now().Add(-300 * time.Millisecond)
+	_ = c.conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_, err := c.in.ReadByte()
+	if took := time.Since(idle); !errors.Is(err, io.EOF) || took < 800*time.Millisecond {
+		t.Errorf("%v after %v, want the end after 1s", err, took)
 	}
 }
 

@@ -53,6 +53,14 @@ func Sentinel(t testing.TB) *Instance {
 	})
 }
 
+// SentinelOf starts one sentinel that knows the master at an address. Each
+// config is a line of its redis.conf put after the others.
+func SentinelOf(t testing.TB, address string, config ...string) *Node {
+	t.Helper()
+	host, port, _ := net.SplitHostPort(address)
+	return startNode(t, append(config, "sentinel monitor "+masterName+" "+host+" "+port+" 1"), "--sentinel")
+}
+
 // Cluster starts a cluster of three masters, which call each other down after
 // two seconds. It takes about two seconds.
 func Cluster(t testing.TB) *Instance {

@@ -2,9 +2,11 @@ package test
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,6 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/flowroute/sms-verification/config"
+	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
 // settingsOf returns the settings in the ConfigMap that the pods read.
@@ -31,7 +34,7 @@ func settingsOf(t *testing.T, r release) map[string]string {
 
 // existingSecret stands for a Secret that is in the cluster already.
 var existingSecret = map[string]string{
-	"FLOWROUTE_ACCESS_KEY": "access-key", "FLOWROUTE_SECRET_KEY": "secret-key", "REDIS_URL": "redis://127.0.0.1:6379",
+	"FLOWROUTE_ACCESS_KEY": "access-key", "FLOWROUTE_SECRET_KEY": "secret-key", "REDIS_URL": "rediss://127.0.0.1:6379", "REDIS_PASSWORD": "p@ss",
 	"CODE_SECRET": "0123456789abcdef", "CODE_SECRET_PREVIOUS": "fedcba9876543210",
 }
 
@@ -84,9 +87,13 @@ func TestSettings(t *testing.T) {
 	for _, s := range config.Settings() {
 		known[s.Name] = s.Kind
 	}
+	existing, ca := maps.Clone(existingSecret), redistest.NewAuthority(t)
+	for key, file := range map[string]string{"ca.crt": ca.File, "tls.crt": ca.CertFile, "tls.key": ca.KeyFile} {
+		existing[key] = string(readFile(t, file))
+	}
 	eachCase(t, func(t *testing.T, r release) {
 		for name, pod := range pods(t, r) {
-			c, err := config.Load(config.Source{Environ: environment(t, r, pod.Spec, existingSecret)})
+			c, err := config.Load(config.Source{Environ: environment(t, r, pod.Spec, existing)})
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
@@ -100,6 +107,37 @@ func TestSettings(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestRedisTLS: the files of a Secret reach the settings that name them, and no others.
+func TestRedisTLS(t *testing.T) {
+	for values, want := range map[string][]string{
+		`redisTLS: {secret: ""}`:                          nil,
+		`redisTLS: null`:                                  nil, // as values of an older chart have it
+		`redisTLS: {secret: redis}`:                       {"REDIS_TLS_CA=ca.crt", "REDIS_TLS_CERT=tls.crt", "REDIS_TLS_KEY=tls.key"},
+		`redisTLS: {secret: redis, cert: "", key: ""}`:    {"REDIS_TLS_CA=ca.crt"},
+		`redisTLS: {secret: redis, ca: "", key: key.pem}`: {"REDIS_TLS_CERT=tls.crt", "REDIS_TLS_KEY=key.pem"},
+	} {
+		r := mustRender(t, caseValues(t, "existing-secret", values))
+		for pod, template := range pods(t, r) {
+			var got, files []string
+			for _, env := range template.Spec.Containers[0].Env {
+				if file, found := strings.CutPrefix(env.Value, "/run/secrets/redis-tls/"); found {
+					got = append(got, env.Name+"="+file)
+				}
+			}
+			for _, volume := range template.Spec.Volumes {
+				if volume.Secret != nil && volume.Secret.SecretName == "redis" {
+					for _, item := range volume.Secret.Items {
+						files = append(files, item.Path)
+					}
+				}
+			}
+			if !slices.Equal(got, want) || len(files) != len(want) {
+				t.Errorf("%s, %s: %v with the files %v, want %v", values, pod, got, files, want)
+			}
+		}
+	}
 }
 
 // TestValuesArriveAsWritten: no number is rounded, no character lost.

@@ -37,6 +37,10 @@ func TestBadValues(t *testing.T) {
 		{"existing-secret", `service: {port: 70000}`, "at '/service/port': maximum: got 70,000, want 65,535"},
 		{"existing-secret", `podDisruptionBudget: {maxUnavailable: 0}`, "at '/podDisruptionBudget/maxUnavailable': minimum: got 0, want 1"},
 
+		{"existing-secret", `config: {REDIS_PASSWORD: "x"}`, "at '/config': additional properties 'REDIS_PASSWORD' not allowed"},
+		{"existing-secret", `config: {IDLE_TIMEOUT: 120}`, "at '/config/IDLE_TIMEOUT': got number, want string"},
+		{"existing-secret", `redisTLS: {name: redis}`, "at '/redisTLS': additional properties 'name' not allowed"},
+
 		{"existing-secret", `image: {repository: ""}`, "image.repository is required: set it to where you pushed the image"},
 		{"existing-secret", `image: {tag: latest}`, "image.tag: latest is not a version"},
 		{"debug", `{config: {DEBUG_MODE: false}, secrets: {existing: mine}}`, "config.FLOWROUTE_NUMBER is required: set it to the number"},

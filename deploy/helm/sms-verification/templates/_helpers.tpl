@@ -94,6 +94,19 @@ fsGroup: 65532
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
+{{- /* Keys in redisTLS.secret by the setting that gets the file, as JSON. */}}
+{{- define "sms-verification.redisTLS" -}}
+{{- $files := dict }}
+{{- with .Values.redisTLS }}
+{{- if .secret }}
+{{- range $setting, $key := dict "REDIS_TLS_CA" .ca "REDIS_TLS_CERT" .cert "REDIS_TLS_KEY" .key }}
+{{- if $key }}{{- $_ := set $files $setting $key }}{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- toJson $files }}
+{{- end }}
+
 {{- define "sms-verification.container" -}}
 image: {{ include "sms-verification.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
@@ -112,6 +125,9 @@ env:
   # Go reads the system's certificates besides.
   - {name: SSL_CERT_DIR, value: /run/ca}
   {{- end }}
+  {{- range $setting, $key := include "sms-verification.redisTLS" . | fromJson }}
+  - {name: {{ $setting }}, value: /run/secrets/redis-tls/{{ $key }}}
+  {{- end }}
   {{- with .Values.extraEnv }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -121,6 +137,9 @@ volumeMounts:
   {{- end }}
   {{- if .Values.caConfigMap }}
   - {name: ca, mountPath: /run/ca, readOnly: true}
+  {{- end }}
+  {{- if include "sms-verification.redisTLS" . | fromJson }}
+  - {name: redis-tls, mountPath: /run/secrets/redis-tls, readOnly: true}
   {{- end }}
 {{- end }}
 
@@ -138,5 +157,15 @@ volumeMounts:
 {{- with .Values.caConfigMap }}
 - name: ca
   configMap: {name: {{ . }}}
+{{- end }}
+{{- with include "sms-verification.redisTLS" . | fromJson }}
+- name: redis-tls
+  secret:
+    secretName: {{ $.Values.redisTLS.secret }}
+    defaultMode: 0440
+    items:
+      {{- range . }}
+      - {key: {{ . | quote }}, path: {{ . | quote }}}
+      {{- end }}
 {{- end }}
 {{- end }}
