@@ -20,125 +20,114 @@ import (
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
 )
 
-func TestTooManyRequests(t *testing.T) {
+// TestEndsWithTheContext: no answer, however it begins, holds Send up for
+// longer than its context lasts.
+func TestEndsWithTheContext(t *testing.T) {
 	t.Parallel()
+	const ends = 400 * time.Millisecond
+	// again writes a part every few milliseconds until the client has left.
+	again := func(part string) func(net.Conn) {
+		return func(conn net.Conn) {
+			for range 1000 {
+				if _, err := io.WriteString(conn, part); err != nil {
+					return
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+	}
+	untilClosed := func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
+	const upgrade = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: sms\r\n\r\n"
 	for _, c := range []struct {
-		name      string
-		maxWait   time.Duration
-		times     int // 429s; 0 is always
-		requests  int64
-		want      error
-		low, high time.Duration
+		name   string
+		begin  string
+		then   func(net.Conn)
+		low    time.Duration
+		status int // of the StatusError; 0 is none
 	}{
-		{"then accepted", 3 * time.Second, 1, 2, nil, 900 * time.Millisecond, 2 * time.Second},
-		{"no time to wait", 900 * time.Millisecond, 1, 1, codes.ErrUnavailable, 0, 500 * time.Millisecond},
-		{"no wait at all", 0, 1, 1, codes.ErrUnavailable, 0, 500 * time.Millisecond},
-		{"for ever", 1500 * time.Millisecond, 0, 2, codes.ErrUnavailable, 900 * time.Millisecond, 1500 * time.Millisecond},
+		{"no answer", "", untilClosed, ends, 0},
+		{"101", upgrade, untilClosed, 0, 101},
+		{"101 and data", upgrade, again(`{"data":{"id":"mdr2-1"}}`), 0, 101},
+		{"101 without headers", "HTTP/1.1 101 Switching Protocols\r\n\r\n", untilClosed, 0, 101},
+		{"100 again and again", "", again("HTTP/1.1 100 Continue\r\n\r\n"), ends, 0},
+		{"103 again and again", "", again("HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n"), ends, 0},
+		{"103, as fast as it can", strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n", 3000), untilClosed, 0, 0},
+		{"a head that trickles", "HTTP/1.1 202 Accepted\r\n", again("X: y\r\n"), ends, 0},
+		{"a head alone", "HTTP/1.1 202 Accepted\r\nContent-Length: 24\r\n\r\n", untilClosed, ends, 0},
+		{"a body that trickles", "HTTP/1.1 202 Accepted\r\nContent-Length: 9999\r\n\r\n" + `{"data":{"id":"mdr2-1"}}`, again(" "), ends, 0},
+		{"an error that trickles", "HTTP/1.1 500 Oops\r\nContent-Length: 9999\r\n\r\n", again(" "), ends, 500},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			sim, client := start(t, func(o *flowroute.Options) { o.MaxWait = c.maxWait })
-			_ = sim.Fail("", flowroutetest.Fault{Kind: flowroutetest.Refuse, Status: 429, Times: c.times})
+			client := client(t, hijacked(t, c.begin, c.then), nil)
+			ctx, cancel := context.WithTimeout(context.Background(), ends)
+			defer cancel()
 			begin := time.Now()
-			id, err := client.Send(context.Background(), message)
-			within(t, begin, c.low, c.high)
-			checkError(t, err, c.want)
-			accepted := int64(0)
-			if c.want == nil {
-				accepted = 1
-			}
-			if n := sim.Requests(); n.Requests != c.requests || n.Accepted != accepted || (id != "") != (accepted == 1) {
-				t.Errorf("id %q, counts %+v, want %d requests", id, n, c.requests)
-			}
-			var busy *codes.UnavailableError
-			if err != nil && (!errors.As(err, &busy) || busy.RetryAfter != time.Second) {
-				t.Errorf("error %v, want a RetryAfter of 1s", err)
+			_, err := client.Send(ctx, message)
+			within(t, begin, c.low, c.low+300*time.Millisecond)
+			checkError(t, err, codes.ErrUnconfirmed)
+			var status *flowroute.StatusError
+			if errors.As(err, &status) && status.Status != c.status || status == nil && c.status != 0 {
+				t.Errorf("error %v, want status %d", err, c.status)
 			}
 		})
 	}
 }
 
-func TestRetryAfter(t *testing.T) {
-	for header, want := range map[string]time.Duration{
-		"7": 7 * time.Second, "": time.Second, "0": time.Second, "-3": time.Second, "soon": time.Second,
-		"99999999999999": time.Second, "Wed, 21 Oct 2015 07:28:00 GMT": time.Second,
-	} {
-		url := raw(t, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Retry-After", header)
-			w.WriteHeader(http.StatusTooManyRequests)
-		})
-		c := client(t, url, func(o *flowroute.Options) { o.MaxWait = 500 * time.Millisecond })
-		_, err := c.Send(context.Background(), message)
-		var busy *codes.UnavailableError
-		if !errors.As(err, &busy) || busy.RetryAfter != want {
-			t.Errorf("Retry-After %q: %v, want %v", header, err, want)
-		}
-	}
-}
-
-func TestRetryAfterIsKept(t *testing.T) {
-	t.Parallel()
-	var requests atomic.Int64
-	url := raw(t, func(w http.ResponseWriter, _ *http.Request) {
-		if requests.Add(1) == 1 {
-			w.Header().Set("Retry-After", "2")
-			w.WriteHeader(http.StatusTooManyRequests)
-			return
-		}
-		_, _ = io.WriteString(w, `{"data":{"id":"mdr2-1"}}`)
-	})
-	begin := time.Now()
-	_, err := client(t, url, func(o *flowroute.Options) { o.MaxWait = 4 * time.Second }).Send(context.Background(), message)
-	within(t, begin, 1900*time.Millisecond, 3500*time.Millisecond)
-	checkError(t, err, nil)
-}
-
-// TestEnds has the longest way: a 429, the wait, then no answer.
-func TestEnds(t *testing.T) {
-	t.Parallel()
-	const timeout, maxWait = 500 * time.Millisecond, 1200 * time.Millisecond
-	var requests atomic.Int64
-	url := raw(t, func(w http.ResponseWriter, r *http.Request) {
+// hijacked starts a server that answers the first request on a connection with
+// begin, calls then and closes the connection.
+func hijacked(t *testing.T, begin string, then func(net.Conn)) string {
+	t.Helper()
+	return raw(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
-		if requests.Add(1) == 1 {
-			w.WriteHeader(http.StatusTooManyRequests)
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
 			return
 		}
-		w.WriteHeader(http.StatusAccepted) // the head of an answer is not an answer
-		_ = http.NewResponseController(w).Flush()
-		<-r.Context().Done()
+		defer func() { _ = conn.Close() }()
+		_, _ = io.WriteString(conn, begin)
+		then(conn)
 	})
-	c := client(t, url, func(o *flowroute.Options) { o.Timeout, o.MaxWait = timeout, maxWait })
-	begin := time.Now()
-	_, err := c.Send(context.Background(), message)
-	within(t, begin, time.Second+timeout, timeout+maxWait+300*time.Millisecond)
-	checkError(t, err, codes.ErrUnconfirmed)
-	if requests.Load() != 2 {
-		t.Errorf("%d requests", requests.Load())
-	}
 }
 
 func TestContextEnds(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		name  string
-		after time.Duration
-		fault flowroutetest.Fault
-		want  error
+		name string
+		ctx  func() (context.Context, context.CancelFunc)
+		want error
 	}{
-		{"before", 0, flowroutetest.Fault{}, codes.ErrUnavailable},
-		{"while waiting for another turn", 100 * time.Millisecond, flowroutetest.Fault{Kind: flowroutetest.Refuse, Status: 429}, codes.ErrUnavailable},
-		{"while waiting for the answer", 100 * time.Millisecond, flowroutetest.Fault{Kind: flowroutetest.AcceptHang}, codes.ErrUnconfirmed},
+		{"deadline before", func() (context.Context, context.CancelFunc) {
+			return context.WithTimeout(context.Background(), 0)
+		}, codes.ErrTooLate},
+		{"cancelled before", func() (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel()
+			return ctx, cancel
+		}, codes.ErrUnavailable},
+		{"deadline while waiting for the answer", func() (context.Context, context.CancelFunc) {
+			return context.WithTimeout(context.Background(), 100*time.Millisecond)
+		}, codes.ErrUnconfirmed},
+		{"cancelled while waiting for the answer", func() (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(context.Background())
+			time.AfterFunc(100*time.Millisecond, cancel)
+			return ctx, cancel
+		}, codes.ErrUnconfirmed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			sim, client := start(t, func(o *flowroute.Options) { o.MaxWait = 3 * time.Second })
-			_ = sim.Fail("", c.fault)
-			ctx, cancel := context.WithTimeout(context.Background(), c.after)
+			t.Parallel()
+			sim, client := start(t, nil)
+			_ = sim.Fail("", flowroutetest.Fault{Kind: flowroutetest.AcceptHang})
+			ctx, cancel := c.ctx()
 			defer cancel()
 			begin := time.Now()
 			_, err := client.Send(ctx, message)
-			within(t, begin, 0, c.after+700*time.Millisecond)
+			within(t, begin, 0, 800*time.Millisecond)
 			checkError(t, err, c.want)
+			if n := sim.Requests(); (n.Requests == 0) != errors.Is(err, codes.ErrUnavailable) {
+				t.Errorf("%v, but %d requests", err, n.Requests)
+			}
 		})
 	}
 }
@@ -156,40 +145,12 @@ func unusedAddress(t *testing.T) string {
 
 func TestRefusedConnection(t *testing.T) {
 	t.Parallel()
-	for _, maxWait := range []time.Duration{0, 400 * time.Millisecond} {
-		c := client(t, "http://"+unusedAddress(t), func(o *flowroute.Options) { o.MaxWait = maxWait })
-		begin := time.Now()
-		_, err := c.Send(context.Background(), message)
-		within(t, begin, maxWait/2, maxWait+300*time.Millisecond)
-		checkError(t, err, codes.ErrUnavailable)
-		if !strings.Contains(err.Error(), "connection refused") {
-			t.Errorf("error %q does not say why", err)
-		}
-	}
-}
-
-func TestDialsAgain(t *testing.T) {
-	t.Parallel()
-	address := unusedAddress(t)
-	c := client(t, "http://"+address, func(o *flowroute.Options) { o.MaxWait = 3 * time.Second })
-	started := make(chan *flowroutetest.Server)
-	go func() {
-		time.Sleep(100 * time.Millisecond)
-		sim, err := flowroutetest.NewServer(address, flowroutetest.Options{AccessKey: access, SecretKey: secret, Numbers: []string{from}})
-		if err != nil {
-			t.Error(err)
-		}
-		started <- sim
-	}()
-	_, err := c.Send(context.Background(), message)
-	sim := <-started
-	if sim == nil {
-		return
-	}
-	defer func() { _ = sim.Close() }()
-	checkError(t, err, nil)
-	if n := sim.Requests(); n.Requests != 1 || n.Accepted != 1 {
-		t.Errorf("counts %+v", n)
+	begin := time.Now()
+	_, err := client(t, "http://"+unusedAddress(t), nil).Send(context.Background(), message)
+	within(t, begin, 0, 300*time.Millisecond)
+	checkError(t, err, codes.ErrUnavailable)
+	if !strings.Contains(err.Error(), "connection refused") {
+		t.Errorf("error %q does not say why", err)
 	}
 }
 
@@ -231,16 +192,30 @@ func TestNoConnectionInTime(t *testing.T) {
 		"dial": "http://" + blackHole(t),
 		"TLS":  "https://" + silent.Addr().String(),
 	} {
-		t.Run(name, func(t *testing.T) {
-			c := client(t, url, func(o *flowroute.Options) { o.Timeout, o.MaxWait = 300*time.Millisecond, 5*time.Second })
-			begin := time.Now()
-			_, err := c.Send(context.Background(), message)
-			within(t, begin, 290*time.Millisecond, time.Second)
-			checkError(t, err, codes.ErrUnavailable)
-			if !strings.Contains(err.Error(), "timeout") {
-				t.Errorf("error %q does not say why", err)
-			}
-		})
+		for limit, want := range map[string]error{"Timeout": codes.ErrUnavailable, "context": codes.ErrTooLate, "NotAfter": codes.ErrTooLate} {
+			t.Run(name+", "+limit, func(t *testing.T) {
+				const ends = 300 * time.Millisecond
+				ctx, m, timeout := context.Background(), message, time.Second
+				switch limit {
+				case "Timeout":
+					timeout = ends
+				case "context":
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, ends)
+					defer cancel()
+				case "NotAfter":
+					m.NotAfter = time.Now().Add(ends)
+				}
+				c := client(t, url, func(o *flowroute.Options) { o.Timeout = timeout })
+				begin := time.Now()
+				_, err := c.Send(ctx, m)
+				within(t, begin, 290*time.Millisecond, 800*time.Millisecond)
+				checkError(t, err, want)
+				if !strings.Contains(err.Error(), ": no connection: ") || !strings.Contains(err.Error(), "timeout") {
+					t.Errorf("error %q does not say why", err)
+				}
+			})
+		}
 	}
 }
 
@@ -276,18 +251,8 @@ func TestGarbageInsteadOfHTTP(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var requests atomic.Int64
-			url := raw(t, func(w http.ResponseWriter, r *http.Request) {
-				requests.Add(1)
-				_, _ = io.Copy(io.Discard, r.Body)
-				conn, _, err := http.NewResponseController(w).Hijack()
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				_, _ = io.WriteString(conn, garbage)
-				_ = conn.Close()
-			})
-			_, err := client(t, url, func(o *flowroute.Options) { o.MaxWait = time.Second }).Send(context.Background(), message)
+			url := hijacked(t, garbage, func(net.Conn) { requests.Add(1) })
+			_, err := client(t, url, nil).Send(context.Background(), message)
 			checkError(t, err, codes.ErrUnconfirmed)
 			if requests.Load() != 1 {
 				t.Errorf("%d requests", requests.Load())
@@ -318,7 +283,7 @@ func TestReusesConnections(t *testing.T) {
 				if _, err := c.Send(context.Background(), message); err != nil {
 					t.Error(err)
 				}
-				if _, err := c.Send(context.Background(), codes.Message{To: "12065551235", Text: text}); !errors.Is(err, codes.ErrRejected) {
+				if _, err := c.Send(context.Background(), codes.Message{To: "12065551235", Text: text}); !errors.Is(err, codes.ErrSenderRefused) {
 					t.Error(err)
 				}
 			}

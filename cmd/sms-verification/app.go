@@ -69,7 +69,7 @@ func (a *app) backends(phone io.Writer) (err error) {
 		}
 		redisURL, account, mode = a.debug.redis.URL(), a.debug.account, redisstore.Standalone
 	}
-	account.Timeout, account.MaxWait = cfg.FlowrouteTimeout, cfg.FlowrouteMaxWait
+	account.Timeout = cfg.FlowrouteTimeout
 	account.Callback = cfg.CallbackURL()
 
 	redisstore.LogTo(a.log.Logger)
