@@ -59,7 +59,8 @@ func TestEndsWithTheContext(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			client := client(t, hijacked(t, c.begin, c.then), nil)
+			url, _ := hijacked(t, c.begin, c.then)
+			client := client(t, url, nil)
 			ctx, cancel := context.WithTimeout(context.Background(), ends)
 			defer cancel()
 			begin := time.Now()
@@ -75,10 +76,12 @@ func TestEndsWithTheContext(t *testing.T) {
 }
 
 // hijacked starts a server that answers the first request on a connection with
-// begin, calls then and closes the connection.
-func hijacked(t *testing.T, begin string, then func(net.Conn)) string {
+// begin, calls then and closes the connection. It counts the requests.
+func hijacked(t *testing.T, begin string, then func(net.Conn)) (string, *atomic.Int64) {
 	t.Helper()
+	requests := new(atomic.Int64)
 	return raw(t, func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
 		_, _ = io.Copy(io.Discard, r.Body)
 		conn, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {
@@ -88,7 +91,7 @@ func hijacked(t *testing.T, begin string, then func(net.Conn)) string {
 		defer func() { _ = conn.Close() }()
 		_, _ = io.WriteString(conn, begin)
 		then(conn)
-	})
+	}), requests
 }
 
 func TestContextEnds(t *testing.T) {
@@ -250,8 +253,7 @@ func TestGarbageInsteadOfHTTP(t *testing.T) {
 		"missing chunk": "HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"dat",
 	} {
 		t.Run(name, func(t *testing.T) {
-			var requests atomic.Int64
-			url := hijacked(t, garbage, func(net.Conn) { requests.Add(1) })
+			url, requests := hijacked(t, garbage, func(net.Conn) {})
 			_, err := client(t, url, nil).Send(context.Background(), message)
 			checkError(t, err, codes.ErrUnconfirmed)
 			if requests.Load() != 1 {
