@@ -113,7 +113,8 @@ func (c *Client) send(ctx context.Context, m codes.Message) (string, error) {
 	attempt, stop := context.WithCancelCause(attempt)
 	defer stop(nil)
 
-	g := newGate(ctx, m, attempt, stop)
+	deadline, _ := ctx.Deadline()
+	g := &gate{attempt: attempt, stop: stop, limits: [2]time.Time{m.NotAfter, deadline}}
 	if g.late() {
 		return "", codes.ErrTooLate
 	}

@@ -19,7 +19,7 @@ import (
 type gate struct {
 	attempt context.Context
 	stop    context.CancelCauseFunc // ends attempt
-	limits  [2]time.Time            // when it is too late for the first byte; zero: never
+	limits  [2]time.Time            // the message's NotAfter and the caller's deadline; zero: none
 
 	mu    sync.Mutex
 	state state
@@ -33,13 +33,6 @@ const (
 	connected
 	left // a byte of it may have left
 )
-
-// newGate returns the gate of m. It closes at m.NotAfter, at ctx's deadline
-// and when attempt ends.
-func newGate(ctx context.Context, m codes.Message, attempt context.Context, stop context.CancelCauseFunc) *gate {
-	deadline, _ := ctx.Deadline()
-	return &gate{attempt: attempt, stop: stop, limits: [2]time.Time{m.NotAfter, deadline}}
-}
 
 // late reports whether it is too late to send, by either clock.
 func (g *gate) late() bool {
