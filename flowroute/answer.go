@@ -25,9 +25,10 @@ const (
 	maxPause     = time.Hour // a longer Retry-After is not believed
 )
 
-// StatusError is an HTTP answer by which a message was not accepted. It is
-// [codes.ErrRejected] for a status from 400 to 499, [codes.ErrUnconfirmed]
-// otherwise. Flowroute's own words are left out: they may repeat the number.
+// StatusError is an HTTP answer other than 429 by which a message was not
+// accepted. errors.Is tells what it is: [codes.ErrRejected],
+// [codes.ErrSenderRefused] or [codes.ErrUnconfirmed]. It leaves out Flowroute's
+// own words, because they may repeat the number.
 type StatusError struct {
 	Status  int    // HTTP status
 	ErrorID string // Flowroute's id of the error, for its support; may be empty
@@ -35,7 +36,7 @@ type StatusError struct {
 
 func (e *StatusError) Error() string {
 	text := fmt.Sprintf("%v: status %d", e.Unwrap(), e.Status)
-	if e.Status < 300 {
+	if e.Status >= 200 && e.Status < 300 {
 		text += " without a message id"
 	}
 	if e.ErrorID != "" {
@@ -46,8 +47,13 @@ func (e *StatusError) Error() string {
 
 // Unwrap returns what the status means for the message.
 func (e *StatusError) Unwrap() error {
-	if e.Status >= 400 && e.Status < 500 {
+	switch {
+	case e.Status == http.StatusBadRequest, e.Status == http.StatusUnprocessableEntity:
 		return codes.ErrRejected
+	case e.Status == http.StatusRequestTimeout: // perhaps a proxy's word
+		return codes.ErrUnconfirmed
+	case e.Status >= 400 && e.Status < 500:
+		return codes.ErrSenderRefused
 	}
 	return codes.ErrUnconfirmed
 }
@@ -55,6 +61,9 @@ func (e *StatusError) Unwrap() error {
 // answer returns the message id in res, or what the answer means.
 func answer(res *http.Response) (string, error) {
 	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode < 200 { // the body of a 101 is the open connection
+		return "", &StatusError{Status: res.StatusCode}
+	}
 	// Read to the end, the connection can be used again.
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	readable := err == nil && len(body) <= maxAnswer

@@ -71,7 +71,7 @@ func raw(t *testing.T, h http.HandlerFunc) string {
 // checkError checks what err is and that it tells nothing secret.
 func checkError(t *testing.T, err, want error) {
 	t.Helper()
-	for _, kind := range []error{codes.ErrRejected, codes.ErrUnconfirmed, codes.ErrUnavailable} {
+	for _, kind := range []error{codes.ErrRejected, codes.ErrSenderRefused, codes.ErrUnconfirmed, codes.ErrUnavailable, codes.ErrTooLate} {
 		if errors.Is(err, kind) != errors.Is(want, kind) {
 			t.Errorf("error %v, want %v", err, want)
 		}
@@ -170,20 +170,21 @@ func TestSimulatorRefuses(t *testing.T) {
 		to     codes.Phone
 		text   codes.Text
 		status int
+		want   error
 	}{
-		{"path", func(o *flowroute.Options) { o.BaseURL += "/api" }, to, text, 404},
-		{"access key", func(o *flowroute.Options) { o.AccessKey = "ACCESS98" }, to, text, 401},
-		{"secret key", func(o *flowroute.Options) { o.SecretKey = "" }, to, text, 401},
-		{"sender", func(o *flowroute.Options) { o.From = "12065550102" }, to, text, 403},
-		{"empty text", nil, to, "", 422},
-		{"number", nil, "11111111111", text, 422},
-		{"opted out", nil, "12065550999", text, 400},
-		{"too long", nil, to, codes.Text(strings.Repeat("x", 64<<10)), 400},
+		{"path", func(o *flowroute.Options) { o.BaseURL += "/api" }, to, text, 404, codes.ErrSenderRefused},
+		{"access key", func(o *flowroute.Options) { o.AccessKey = "ACCESS98" }, to, text, 401, codes.ErrSenderRefused},
+		{"secret key", func(o *flowroute.Options) { o.SecretKey = "" }, to, text, 401, codes.ErrSenderRefused},
+		{"sender", func(o *flowroute.Options) { o.From = "12065550102" }, to, text, 403, codes.ErrSenderRefused},
+		{"empty text", nil, to, "", 422, codes.ErrRejected},
+		{"number", nil, "11111111111", text, 422, codes.ErrRejected},
+		{"opted out", nil, "12065550999", text, 400, codes.ErrRejected},
+		{"too long", nil, to, codes.Text(strings.Repeat("x", 64<<10)), 400, codes.ErrRejected},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			sim, client := start(t, c.change)
 			_, err := client.Send(context.Background(), codes.Message{To: c.to, Text: c.text})
-			checkError(t, err, codes.ErrRejected)
+			checkError(t, err, c.want)
 			var status *flowroute.StatusError
 			if !errors.As(err, &status) || status.Status != c.status || len(status.ErrorID) != 36 {
 				t.Errorf("error %v, want status %d and an error id", err, c.status)
@@ -219,18 +220,19 @@ func TestFaults(t *testing.T) {
 		{fault: fault{Kind: flowroutetest.Redirect, Status: 307, Times: 1}, want: codes.ErrUnconfirmed},
 		{fault: fault{Kind: flowroutetest.Refuse, Status: 500}, want: codes.ErrUnconfirmed},
 		{fault: fault{Kind: flowroutetest.Refuse, Status: 503}, want: codes.ErrUnconfirmed},
+		{fault: fault{Kind: flowroutetest.Interim, Status: 101}, want: codes.ErrUnconfirmed},
+		{fault: fault{Kind: flowroutetest.Interim, Status: 103}, want: codes.ErrUnconfirmed, full: true},
 		{fault: fault{Kind: flowroutetest.Refuse, Status: 400}, want: codes.ErrRejected},
-		{fault: fault{Kind: flowroutetest.Refuse, Status: 401}, want: codes.ErrRejected},
-		{fault: fault{Kind: flowroutetest.Refuse, Status: 403}, want: codes.ErrRejected},
+		{fault: fault{Kind: flowroutetest.Refuse, Status: 401}, want: codes.ErrSenderRefused},
+		{fault: fault{Kind: flowroutetest.Refuse, Status: 403}, want: codes.ErrSenderRefused},
+		{fault: fault{Kind: flowroutetest.Refuse, Status: 404}, want: codes.ErrSenderRefused},
+		{fault: fault{Kind: flowroutetest.Refuse, Status: 408}, want: codes.ErrUnconfirmed},
 		{fault: fault{Kind: flowroutetest.Refuse, Status: 422}, want: codes.ErrRejected},
 		{fault: fault{Kind: flowroutetest.Refuse, Status: 429}, want: codes.ErrUnavailable},
 	} {
 		t.Run(fmt.Sprint(c.fault.Kind, c.fault.Status), func(t *testing.T) {
 			t.Parallel()
-			sim, client := start(t, func(o *flowroute.Options) {
-				o.Timeout = timeout
-				o.MaxWait = 900 * time.Millisecond // room to try again, but not after a 429
-			})
+			sim, client := start(t, func(o *flowroute.Options) { o.Timeout = timeout })
 			// Twice: a used connection is where net/http might try again.
 			for i := range int64(2) {
 				if err := sim.Fail(string(to), c.fault); err != nil {
@@ -275,11 +277,12 @@ func TestOddAnswers(t *testing.T) {
 		{"too long", 202, `{"data":{"id":"mdr2-1"}}` + strings.Repeat(" ", 64<<10), "", codes.ErrUnconfirmed, ""},
 		{"error in a 2xx", 200, `{"errors":[{"id":"` + uuid + `"}]}`, "", codes.ErrUnconfirmed, uuid},
 		{"detail is an object", 422, `{"errors":[{"id":"` + uuid + `","status":422,"detail":{"to":["12065551234"]}}]}`, "", codes.ErrRejected, uuid},
-		{"detail repeats everything", 403, `{"errors":[{"id":"12065551234","title":"739104","detail":"Welcome 12065551234"}]}`, "", codes.ErrRejected, ""},
-		{"number before an id", 403, `{"errors":[{"id":"12065551234-` + uuid + `"}]}`, "", codes.ErrRejected, ""},
-		{"number behind an id", 403, `{"errors":[{"id":"` + uuid + ` 12065551234"}]}`, "", codes.ErrRejected, ""},
-		{"refusal without a body", 404, ``, "", codes.ErrRejected, ""},
-		{"refusal that is too long", 415, strings.Repeat("12065551234", 64<<10), "", codes.ErrRejected, ""},
+		{"detail repeats everything", 403, `{"errors":[{"id":"12065551234","title":"739104","detail":"Welcome 12065551234"}]}`, "", codes.ErrSenderRefused, ""},
+		{"number before an id", 403, `{"errors":[{"id":"12065551234-` + uuid + `"}]}`, "", codes.ErrSenderRefused, ""},
+		{"number behind an id", 403, `{"errors":[{"id":"` + uuid + ` 12065551234"}]}`, "", codes.ErrSenderRefused, ""},
+		{"refusal without a body", 404, ``, "", codes.ErrSenderRefused, ""},
+		{"refusal that is too long", 415, strings.Repeat("12065551234", 64<<10), "", codes.ErrSenderRefused, ""},
+		{"timeout of a proxy", 408, `{"errors":[{"id":"` + uuid + `"}]}`, "", codes.ErrUnconfirmed, uuid},
 		{"error without a body", 500, ``, "", codes.ErrUnconfirmed, ""},
 		{"error with an id", 503, `{"errors":[{"id":"` + strings.ToUpper(uuid) + `"}]}`, "", codes.ErrUnconfirmed, strings.ToUpper(uuid)},
 		{"status 600", 600, `{"data":{"id":"mdr2-1"}}`, "", codes.ErrUnconfirmed, ""},
@@ -303,6 +306,57 @@ func TestOddAnswers(t *testing.T) {
 				t.Errorf("error %q without the error id", err)
 			}
 		})
+	}
+}
+
+// TestRefusals: of the refusals, only those of the number or the text are the
+// person's.
+func TestRefusals(t *testing.T) {
+	for status := 400; status < 500; status++ {
+		want := codes.ErrSenderRefused
+		switch status {
+		case 400, 422:
+			want = codes.ErrRejected
+		case 408:
+			want = codes.ErrUnconfirmed
+		}
+		err := &flowroute.StatusError{Status: status}
+		for _, kind := range []error{codes.ErrRejected, codes.ErrSenderRefused, codes.ErrUnconfirmed} {
+			if errors.Is(err, kind) != (kind == want) {
+				t.Errorf("status %d: %v, want %v", status, err, want)
+			}
+		}
+	}
+}
+
+func TestTooManyRequests(t *testing.T) {
+	sim, client := start(t, nil)
+	_ = sim.Fail("", flowroutetest.Fault{Kind: flowroutetest.Refuse, Status: 429, Times: 1})
+	_, err := client.Send(context.Background(), message)
+	checkError(t, err, codes.ErrUnavailable)
+	var busy *codes.UnavailableError
+	if !errors.As(err, &busy) || busy.RetryAfter != time.Second {
+		t.Errorf("error %v, want a RetryAfter of 1s", err)
+	}
+	if n := sim.Requests(); n.Requests != 1 || n.Accepted != 0 {
+		t.Errorf("counts %+v, want one attempt", n)
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	for header, want := range map[string]time.Duration{
+		"7": 7 * time.Second, "": time.Second, "0": time.Second, "-3": time.Second, "soon": time.Second,
+		"99999999999999": time.Second, "Wed, 21 Oct 2015 07:28:00 GMT": time.Second,
+	} {
+		url := raw(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", header)
+			w.WriteHeader(http.StatusTooManyRequests)
+		})
+		_, err := client(t, url, nil).Send(context.Background(), message)
+		var busy *codes.UnavailableError
+		if !errors.As(err, &busy) || busy.RetryAfter != want {
+			t.Errorf("Retry-After %q: %v, want %v", header, err, want)
+		}
 	}
 }
 

@@ -3,12 +3,15 @@
 // [Client] is a [codes.Sender]. What it makes of each answer:
 //
 //	2xx with a message id                 sent
-//	429                                   nothing was taken: sent again while MaxWait lasts, then codes.ErrUnavailable
-//	any other 4xx                         codes.ErrRejected
-//	3xx, 5xx, 2xx without an id           codes.ErrUnconfirmed
-//	no answer on a connection it had      codes.ErrUnconfirmed
-//	no connection                         nothing was sent: dialled again while MaxWait lasts, then codes.ErrUnavailable
+//	429                                   *codes.UnavailableError: Flowroute did not take it
+//	400, 422                              codes.ErrRejected: this number, this text
+//	any other 4xx but 408                 codes.ErrSenderRefused: the keys, the sender, the base URL
+//	101, 3xx, 408, 5xx, 2xx without an id codes.ErrUnconfirmed
+//	no answer after a byte left           codes.ErrUnconfirmed
+//	no connection, or it broke before     codes.ErrUnavailable
+//	too late before a byte left           codes.ErrTooLate
 //
 // Flowroute knows no idempotency key: the same message handed over twice is
-// two SMS. So nothing that Flowroute may have taken is ever sent again.
+// two SMS. So Send makes one attempt, and only after a 429 and the last two
+// lines may the caller make another one.
 package flowroute

@@ -23,7 +23,7 @@ func ExampleClient_Send() {
 
 	client := flowroute.New(flowroute.Options{
 		BaseURL: sim.URL, AccessKey: "access", SecretKey: "secret", From: "12065550101",
-		Timeout: 10 * time.Second, MaxWait: 2 * time.Second,
+		Timeout: 10 * time.Second,
 	})
 	defer client.Close()
 
@@ -48,14 +48,15 @@ func ExampleStatusError() {
 	client := flowroute.New(flowroute.Options{BaseURL: sim.URL, From: "12065550101"})
 	defer client.Close()
 
-	for _, to := range []codes.Phone{"15005550403", "15005550503"} {
+	for _, to := range []codes.Phone{"15005550422", "15005550403", "15005550503"} {
 		_, err := client.Send(context.Background(), codes.Message{To: to, Text: "1234"})
 		var status *flowroute.StatusError
 		if errors.As(err, &status) {
-			fmt.Println(status.Status, errors.Is(err, codes.ErrRejected), errors.Is(err, codes.ErrUnconfirmed))
+			fmt.Println(status.Status, errors.Is(err, codes.ErrRejected), errors.Is(err, codes.ErrSenderRefused), errors.Is(err, codes.ErrUnconfirmed))
 		}
 	}
 	// Output:
-	// 403 true false
-	// 503 false true
+	// 422 true false false
+	// 403 false true false
+	// 503 false false true
 }

@@ -58,10 +58,12 @@ func numbersToTry() []tryit.Number {
 		{Phone: string(expiredNumber), Does: "Its code has expired", Answer: "200"},
 		{Phone: "15005550001", Does: "Slow: answered after 3 s", Answer: "200"},
 		{Phone: "15005550400", Does: "Refused: opted out", Answer: "500 MessageRejected"},
-		{Phone: "15005550401", Does: "Refused: credentials", Answer: "500 MessageRejected"},
-		{Phone: "15005550403", Does: "Refused: sender", Answer: "500 MessageRejected"},
+		{Phone: "15005550401", Does: "Refused: credentials", Answer: "500 SenderRefused"},
+		{Phone: "15005550403", Does: "Refused: sender", Answer: "500 SenderRefused"},
+		{Phone: "15005550404", Does: "Refused: no such path", Answer: "500 SenderRefused"},
 		{Phone: "15005550422", Does: "Refused: unreachable", Answer: "500 MessageRejected"},
 		{Phone: "15005550429", Does: "Flowroute is too busy", Answer: "503 ServiceUnavailable"},
+		{Phone: "15005550408", Does: "Request timeout, 408", Answer: "500 MessageUnconfirmed"},
 		{Phone: "15005550500", Does: "Flowroute fails with 500", Answer: "500 MessageUnconfirmed"},
 		{Phone: "15005550502", Does: "Its gateway fails with 502", Answer: "500 MessageUnconfirmed"},
 		{Phone: "15005550503", Does: "It is unavailable, 503", Answer: "500 MessageUnconfirmed"},
@@ -73,5 +75,6 @@ func numbersToTry() []tryit.Number {
 		{Phone: "15005550003", Does: "Taken, never answered", Answer: "500 MessageUnconfirmed"},
 		{Phone: "15005550004", Does: "Taken, connection reset", Answer: "500 MessageUnconfirmed"},
 		{Phone: "15005550005", Does: "Taken, answer cut off", Answer: "500 MessageUnconfirmed"},
+		{Phone: "15005550006", Does: "Kept open with 101", Answer: "500 MessageUnconfirmed"},
 	}
 }

@@ -68,7 +68,7 @@ func (a *app) backends(phone io.Writer) (err error) {
 		}
 		redis, account = redisstore.DialOptions{URL: a.debug.redis.URL(), Mode: redisstore.Standalone}, a.debug.account
 	}
-	account.Timeout, account.MaxWait = cfg.FlowrouteTimeout, cfg.FlowrouteMaxWait
+	account.Timeout = cfg.FlowrouteTimeout
 	account.Callback, account.UserAgent = cfg.CallbackURL(), userAgent()
 
 	redisstore.LogTo(a.log.Logger)

@@ -7,9 +7,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
 )
@@ -56,6 +58,7 @@ func TestControl(t *testing.T) {
 		{"GET", "/_sim/messages", "", 200, `"accepted":0,"messages":[]`},
 		{"PUT", "/_sim/faults/default", `{"kind":"explode"}`, 400, "unknown kind"},
 		{"PUT", "/_sim/faults/default", `{"kind":"refuse","status":200}`, 400, "400 to 599"},
+		{"PUT", "/_sim/faults/default", `{"kind":"interim","status":200}`, 400, "100 to 199"},
 		{"PUT", "/_sim/faults/default", `{"kind":"slow","wait":"1s"}`, 400, "wait"},
 		{"POST", "/_sim/messages", "", 404, ""},
 	} {
@@ -121,13 +124,7 @@ func TestBrokenAnswers(t *testing.T) {
 		"15005550004": {syscall.ECONNRESET, ""},
 		"15005550005": {nil, "HTTP/1.1 202 Accepted"},
 	} {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		body := strings.Replace(good, to, number, 1)
-		_, _ = fmt.Fprintf(conn, "POST /v2.1/messages HTTP/1.1\r\nHost: sim\r\nAuthorization: Basic YWNjZXNzOnNlY3JldA==\r\n"+
-			"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+		conn := postRaw(t, s.URL, number)
 		answer, err := io.ReadAll(conn)
 		_ = conn.Close()
 		if !errors.Is(err, want.err) || !strings.HasPrefix(string(answer), want.start) || want.err != nil && len(answer) > 0 {
@@ -137,4 +134,47 @@ func TestBrokenAnswers(t *testing.T) {
 	if n := s.Requests().Accepted; n != 2 {
 		t.Errorf("%d accepted", n)
 	}
+}
+
+// TestInterimAnswers: the status comes at once, the connection stays open, and
+// the message is not accepted.
+func TestInterimAnswers(t *testing.T) {
+	s, err := flowroutetest.NewServer("", options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	_ = s.Fail(to, flowroutetest.Fault{Kind: flowroutetest.Interim, Status: 103})
+	for number, start := range map[string]string{
+		"15005550006": "HTTP/1.1 101 Switching Protocols\r\n", // a magic number
+		to:            "HTTP/1.1 103 Early Hints\r\n",
+	} {
+		conn := postRaw(t, s.URL, number)
+		defer func() { _ = conn.Close() }()
+		answer := make([]byte, len(start))
+		if _, err := io.ReadFull(conn, answer); err != nil || string(answer) != start {
+			t.Errorf("%s: %q, %v", number, answer, err)
+		}
+		_ = conn.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+		rest, err := io.ReadAll(conn)
+		if _, final, _ := strings.Cut(string(rest), "\r\n\r\n"); !errors.Is(err, os.ErrDeadlineExceeded) || final != "" {
+			t.Errorf("%s: then %q, %v, want an open connection", number, rest, err)
+		}
+	}
+	if n := s.Requests(); n.Requests != 2 || n.Accepted != 0 {
+		t.Errorf("counts %+v", n)
+	}
+}
+
+// postRaw sends a message without net/http and returns the connection.
+func postRaw(t *testing.T, url, number string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := strings.Replace(good, to, number, 1)
+	_, _ = fmt.Fprintf(conn, "POST /v2.1/messages HTTP/1.1\r\nHost: sim\r\nAuthorization: Basic YWNjZXNzOnNlY3JldA==\r\n"+
+		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	return conn
 }

@@ -25,6 +25,8 @@
 //	15005550400  refused: opted out
 //	15005550401  refused: credentials
 //	15005550403  refused: sender not allowed
+//	15005550404  refused: no such path
+//	15005550408  request timeout 408
 //	15005550422  refused: not a reachable number
 //	15005550429  too many requests
 //	15005550500  error 500
@@ -35,6 +37,7 @@
 //	15005550003  accepted, never answered
 //	15005550004  accepted, connection reset
 //	15005550005  accepted, answer cut off
+//	15005550006  101 Switching Protocols, connection kept open, not accepted
 //
 // # Delivery receipts
 //
@@ -74,6 +77,7 @@
 //	PUT    /_sim/receipts/{number}        sets a Delivery: {"outcome":"unreachable","flat":true}
 //	POST   /_sim/inbound                  writes to the account: {"from":"12065551234","to":"12065550100","body":"STOP"}
 //
-// The number "default" stands for all numbers that have no fault of their own.
-// The answers hold the texts, codes included: it is for tests only.
+// The kinds of faults are those of [Kind]. The number "default" stands for all
+// numbers that have no fault of their own. The answers hold the texts, codes
+// included: it is for tests only.
 package flowroutetest

@@ -19,6 +19,7 @@ const (
 	Refuse     Kind = "refuse"      // answer with an error of Status
 	BadGateway Kind = "bad_gateway" // answer 502 with a body that is not JSON
 	Redirect   Kind = "redirect"    // answer with a redirect of Status, to /v2.2/messages
+	Interim    Kind = "interim"     // answer with an interim status alone, and keep the connection open
 	Hang       Kind = "hang"        // never answer
 
 	Slow           Kind = "slow"            // answer well, after Delay
@@ -32,7 +33,7 @@ const (
 // is none.
 type Fault struct {
 	Kind   Kind
-	Status int           // of Refuse (400 to 599), Redirect (301 to 308) and NoID (200 to 299)
+	Status int           // of Refuse (400 to 599), Redirect (301 to 308), Interim (100 to 199) and NoID (200 to 299)
 	Delay  time.Duration // before the answer; a message that is taken is taken before
 	Times  int           // how often it happens; 0 is always
 }
@@ -66,6 +67,8 @@ func MagicNumbers() map[string]Fault {
 		"15005550400": {Kind: Refuse, Status: 400},
 		"15005550401": {Kind: Refuse, Status: 401},
 		"15005550403": {Kind: Refuse, Status: 403},
+		"15005550404": {Kind: Refuse, Status: 404},
+		"15005550408": {Kind: Refuse, Status: 408},
 		"15005550422": {Kind: Refuse, Status: 422},
 		"15005550429": {Kind: Refuse, Status: 429},
 		"15005550500": {Kind: Refuse, Status: 500},
@@ -76,6 +79,7 @@ func MagicNumbers() map[string]Fault {
 		"15005550003": {Kind: AcceptHang},
 		"15005550004": {Kind: AcceptReset},
 		"15005550005": {Kind: AcceptTruncate},
+		"15005550006": {Kind: Interim, Status: 101},
 	}
 }
 
@@ -86,6 +90,8 @@ func (f Fault) validate() error {
 		low, high = 400, 599
 	case Redirect:
 		low, high = 301, 308
+	case Interim:
+		low, high = 100, 199
 	case NoID:
 		low, high = 200, 299
 	case "", BadGateway, Hang, Slow, AcceptHang, AcceptReset, AcceptTruncate:
@@ -103,7 +109,7 @@ func (f Fault) validate() error {
 
 // accepts reports whether the message is taken.
 func (f Fault) accepts() bool {
-	return !slices.Contains([]Kind{Refuse, BadGateway, Redirect, Hang}, f.Kind)
+	return !slices.Contains([]Kind{Refuse, BadGateway, Redirect, Interim, Hang}, f.Kind)
 }
 
 // takeFault returns the fault for a number and counts it as happened.
@@ -155,6 +161,14 @@ func (s *Simulator) act(w http.ResponseWriter, r *http.Request, f Fault, m Messa
 	case Redirect:
 		w.Header().Set("Location", "/v2.2/messages")
 		w.WriteHeader(f.Status)
+	case Interim:
+		if f.Status == http.StatusSwitchingProtocols {
+			w.Header().Set("Connection", "Upgrade")
+			w.Header().Set("Upgrade", "sms")
+		}
+		w.WriteHeader(f.Status)
+		_ = http.NewResponseController(w).Flush() // fails only when the client has left
+		<-r.Context().Done()
 	case Hang, AcceptHang:
 		<-r.Context().Done()
 	case NoID:
