@@ -11,22 +11,21 @@ import (
 )
 
 // load is a closed loop: each connection sends its next request when it has
-// the answer to the last.
+// received the answer to the last one.
 type load struct {
-	addrs       []string // of the systems, in turn for one connection each
+	addrs       []string // of the systems, which get the connections in turn
 	connections int
 	length      time.Duration
-	step        func(c *client, op uint64) error // one operation, whose answers it checks
-	limit       uint64                           // operations that there is something to do for
+	step        func(c *client, op uint64) error // does one operation and checks its answers
+	limit       uint64                           // number of operations
 }
 
-// result is what a load saw.
+// result summarizes a load.
 type result struct {
-	Ops     int           `json:"ops"`     // answered well
-	Refused int           `json:"refused"` // answered 503
-	Elapsed time.Duration `json:"elapsed_ns"`
-	P50     time.Duration `json:"p50_ns"`
-	P99     time.Duration `json:"p99_ns"`
+	ops      int // answered well
+	refused  int // answered 503
+	elapsed  time.Duration
+	p50, p99 time.Duration
 }
 
 // answerTimeout is how long the last answers may take after the load's end.
@@ -40,21 +39,21 @@ func (l *load) run(ctx context.Context) (result, error) {
 		if err != nil {
 			return result{}, err
 		}
-		defer c.close()
+		defer func() { _ = c.conn.Close() }()
 		clients[i] = c
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, l.length+answerTimeout, errors.New("no answer in time"))
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() {
 		for _, c := range clients {
-			_ = c.net.SetDeadline(time.Unix(1, 0)) // wakes who waits
+			_ = c.conn.SetDeadline(time.Unix(1, 0)) // ends every read
 		}
 	})
 	defer stop()
 
 	var next atomic.Uint64
 	var wg sync.WaitGroup
-	done := make([]answered, len(clients))
+	done := make([]answers, len(clients))
 	errs := make([]error, len(clients))
 	begun := time.Now()
 	for i, c := range clients {
@@ -78,20 +77,20 @@ func (l *load) run(ctx context.Context) (result, error) {
 	return summary(done, elapsed)
 }
 
-// isTimeout tells a connection that was woken because another had failed.
+// isTimeout reports whether a read was ended because another connection failed.
 func isTimeout(err error) bool {
 	var timeout interface{ Timeout() bool }
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// answered is what one connection saw.
-type answered struct {
+// answers is what one connection received.
+type answers struct {
 	took    []time.Duration
 	refused int
 }
 
-func (l *load) loop(c *client, next *atomic.Uint64, end time.Time) (answered, error) {
-	a := answered{took: make([]time.Duration, 0, 1<<14)}
+func (l *load) loop(c *client, next *atomic.Uint64, end time.Time) (answers, error) {
+	a := answers{took: make([]time.Duration, 0, 1<<14)}
 	for begun := time.Now(); begun.Before(end); {
 		op := next.Add(1) - 1
 		if op >= l.limit {
@@ -112,7 +111,7 @@ func (l *load) loop(c *client, next *atomic.Uint64, end time.Time) (answered, er
 	return a, nil
 }
 
-func summary(done []answered, elapsed time.Duration) (result, error) {
+func summary(done []answers, elapsed time.Duration) (result, error) {
 	var took []time.Duration
 	refused := 0
 	for _, a := range done {
@@ -124,6 +123,6 @@ func summary(done []answered, elapsed time.Duration) (result, error) {
 	}
 	slices.Sort(took)
 	return result{
-		Ops: len(took), Refused: refused, Elapsed: elapsed, P50: took[len(took)/2], P99: took[len(took)*99/100],
+		ops: len(took), refused: refused, elapsed: elapsed, p50: took[len(took)/2], p99: took[len(took)*99/100],
 	}, nil
 }
