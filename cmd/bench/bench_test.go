@@ -55,7 +55,7 @@ func TestSpeed(t *testing.T) {
 	t.Parallel()
 	needRedis(t)
 	file := filepath.Join(t.TempDir(), "raw.txt")
-	out := bench(t, "speed", "-rounds", "1", "-seconds", "0.3", "-connections", "4", "-distance", "3ms", "-distance-connections", "4",
+	out := bench(t, "speed", "-rounds", "1", "-seconds", "0.1", "-connections", "4", "-distance", "3ms", "-distance-connections", "4",
 		"-workloads", "create,wrong,right,cycle", "-service", "service=../..", "-autopipeline", "-raw", file)
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -72,7 +72,7 @@ func TestSpeed(t *testing.T) {
 		_, err := fmt.Sscanf(line, "%s %d %f ops/s %d p50-ns %d p99-ns %f cpu-µs/op %f redis-µs/op %f allocs/op",
 			&name, &ops, &rate, &p50, &p99, &cpu, &redis, &allocs)
 		far := strings.Contains(name, "redis=3ms")
-		if err != nil || ops < 10 || p50 <= 0 || p99 < p50 || cpu <= 0 || redis <= 0 || allocs < 20 || allocs > 5000 || far && p50 < 6e6 {
+		if err != nil || ops < 4 || p50 <= 0 || p99 < p50 || cpu <= 0 || redis <= 0 || allocs < 20 || allocs > 5000 || far && p50 < 6e6 {
 			t.Errorf("not plausible, %v: %s", err, line)
 		}
 	}
@@ -93,12 +93,11 @@ func TestDistance(t *testing.T) {
 	}
 	defer server.close()
 	const each = 20 * time.Millisecond
-	d, err := startDistance(server.addr, each)
+	d, err := startDistance(t.Context(), server.addr, each)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.close()
-	conn, err := net.Dial("tcp", d.addr())
+	conn, err := net.Dial("tcp", d.addr)
 	if err != nil {
 		t.Fatal(err)
 	}

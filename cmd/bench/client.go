@@ -59,13 +59,17 @@ var errRefused = errors.New("answered 503")
 // post sends a request and expects an answer with that status whose body
 // contains want.
 func (c *client) post(path, body string, status int, want string) error {
-	c.status = 0
 	c.out = fmt.Appendf(c.out[:0], "POST %s HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\n"+
 		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", path, apiKey, len(body), body)
 	if _, err := c.conn.Write(c.out); err != nil {
 		return err
 	}
-	if err := c.read(); err != nil {
+	answer, err := http.ReadResponse(c.in, nil)
+	if err == nil {
+		c.status = answer.StatusCode
+		c.body, err = io.ReadAll(answer.Body)
+	}
+	if err != nil {
 		return fmt.Errorf("read an answer: %w", err)
 	}
 	switch {
@@ -80,30 +84,6 @@ func (c *client) post(path, body string, status int, want string) error {
 // answered reports whether the last answer has the status and contains want.
 func (c *client) answered(status int, want string) bool {
 	return c.status == status && bytes.Contains(c.body, []byte(want))
-}
-
-// read reads an answer that has a Content-Length.
-func (c *client) read() error {
-	line, err := c.in.ReadSlice('\n')
-	if err == nil && len(line) > len("HTTP/1.1 200") {
-		c.status, err = strconv.Atoi(string(line[9:12]))
-	}
-	for length := -1; err == nil; {
-		line, err = c.in.ReadSlice('\n')
-		name, value, _ := bytes.Cut(bytes.TrimSpace(line), []byte(": "))
-		switch {
-		case err != nil:
-		case bytes.EqualFold(name, []byte("Content-Length")):
-			length, err = strconv.Atoi(string(value))
-		case len(name) == 0 && length < 0:
-			return errors.New("no Content-Length")
-		case len(name) == 0:
-			c.body = append(c.body[:0], make([]byte, length)...)
-			_, err = io.ReadFull(c.in, c.body)
-			return err
-		}
-	}
-	return err
 }
 
 // recipientOf returns the phone number of entry n, which Flowroute accepts.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -16,94 +15,77 @@ import (
 // number of chunks may be on their way, so it limits no throughput. It sleeps
 // while nothing is due.
 type distance struct {
-	listener net.Listener
-	target   string
-	each     time.Duration // each way
-	queues   [2]chan chunk // to Redis and from Redis; chunks in the order in which they are due
-	stopped  chan struct{}
-	running  sync.WaitGroup
-
-	mu    sync.Mutex
-	conns []net.Conn
-
-	chunks, late atomic.Int64 // number of chunks, and nanoseconds by which all of them were late
+	addr         string
+	each         time.Duration // each way
+	chunks, late atomic.Int64  // number of chunks, and nanoseconds by which all of them were late
 }
 
-// chunk is what one read returned. Without data it closes the connection.
+// chunk is what one read returned. An empty chunk closes the connection.
 type chunk struct {
 	due  time.Time
 	to   net.Conn
 	data []byte
 }
 
-// startDistance starts a proxy to a Redis server (host:port).
-func startDistance(target string, each time.Duration) (*distance, error) {
+// startDistance starts a proxy to a Redis server (host:port), which ends with
+// the context.
+func startDistance(ctx context.Context, target string, each time.Duration) (*distance, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	d := &distance{listener: listener, target: target, each: each, stopped: make(chan struct{})}
-	for i := range d.queues {
+	context.AfterFunc(ctx, func() { _ = listener.Close() })
+	d := &distance{addr: listener.Addr().String(), each: each}
+	var queues [2]chan chunk // to Redis and from Redis, each in the order in which chunks are due
+	for i := range queues {
 		t, err := newTimer()
 		if err != nil {
-			d.close()
 			return nil, err
 		}
-		d.queues[i] = make(chan chunk, 1<<14)
-		d.running.Go(func() {
-			defer t.close()
-			d.forward(d.queues[i], t)
-		})
+		queues[i] = make(chan chunk, 1<<14)
+		go d.forward(ctx, queues[i], t)
 	}
-	d.running.Go(d.accept)
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return // closed
+			}
+			redis, err := net.DialTimeout("tcp", target, time.Second)
+			if err != nil {
+				_ = client.Close()
+				continue
+			}
+			go d.read(ctx, client, redis, queues[0])
+			go d.read(ctx, redis, client, queues[1])
+		}
+	}()
 	return d, nil
 }
 
-func (d *distance) addr() string { return d.listener.Addr().String() }
-
-func (d *distance) accept() {
-	for {
-		client, err := d.listener.Accept()
-		if err != nil {
-			return // closed
-		}
-		redis, err := net.DialTimeout("tcp", d.target, time.Second)
-		if err != nil {
-			_ = client.Close()
-			continue
-		}
-		d.mu.Lock()
-		d.conns = append(d.conns, client, redis)
-		d.mu.Unlock()
-		d.running.Go(func() { d.read(client, redis, d.queues[0]) })
-		d.running.Go(func() { d.read(redis, client, d.queues[1]) })
-	}
-}
-
-// read queues what arrives at a connection, and its end.
-func (d *distance) read(from, to net.Conn, queue chan<- chunk) {
+// read queues everything that arrives at a connection, and its end.
+func (d *distance) read(ctx context.Context, from, to net.Conn, queue chan<- chunk) {
+	defer context.AfterFunc(ctx, func() { _ = from.Close() })()
 	buffer := make([]byte, 64<<10)
-	for {
-		n, err := from.Read(buffer)
-		c := chunk{due: time.Now().Add(d.each), to: to, data: bytes.Clone(buffer[:n])}
+	for n := 1; n > 0; {
+		n, _ = from.Read(buffer)
 		select {
-		case queue <- c:
-		case <-d.stopped:
-			return
-		}
-		if err != nil && n == 0 {
+		case queue <- chunk{due: time.Now().Add(d.each), to: to, data: bytes.Clone(buffer[:n])}:
+		case <-ctx.Done():
+			_ = from.Close()
 			return
 		}
 	}
 }
 
 // forward writes the chunks of one direction when they are due.
-func (d *distance) forward(queue <-chan chunk, t *timer) {
+func (d *distance) forward(ctx context.Context, queue <-chan chunk, t *timer) {
+	defer t.close()
 	for {
 		var c chunk
 		select {
 		case c = <-queue:
-		case <-d.stopped:
+		case <-ctx.Done():
 			return
 		}
 		if wait := time.Until(c.due); wait > 0 {
@@ -113,29 +95,18 @@ func (d *distance) forward(queue <-chan chunk, t *timer) {
 		}
 		d.chunks.Add(1)
 		d.late.Add(int64(time.Since(c.due)))
-		if len(c.data) == 0 {
-			_ = c.to.Close()
-		} else if _, err := c.to.Write(c.data); err != nil {
-			_ = c.to.Close() // its reader closes the other side
+		if len(c.data) > 0 {
+			if _, err := c.to.Write(c.data); err == nil {
+				continue
+			}
 		}
+		_ = c.to.Close() // its reader then closes the other side
 	}
 }
 
 // lateness returns by how much a chunk was forwarded late, on average.
 func (d *distance) lateness() time.Duration {
 	return time.Duration(d.late.Load() / max(1, d.chunks.Load()))
-}
-
-// close closes all connections and waits until everything has ended.
-func (d *distance) close() {
-	_ = d.listener.Close()
-	close(d.stopped)
-	d.mu.Lock()
-	for _, c := range d.conns {
-		_ = c.Close()
-	}
-	d.mu.Unlock()
-	d.running.Wait()
 }
 
 // roundTrip returns the median time of a PING to the Redis at addr.

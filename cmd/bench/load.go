@@ -31,98 +31,51 @@ type result struct {
 // answerTimeout is how long the last answers may take after the load's end.
 const answerTimeout = 10 * time.Second
 
-// run runs the load. Any wrong answer is an error.
+// run runs the load. A wrong answer is an error, which ends it.
 func (l *load) run(ctx context.Context) (result, error) {
-	clients := make([]*client, l.connections)
-	for i := range clients {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	late := time.AfterFunc(l.length+answerTimeout, func() { cancel(errors.New("no answer in time")) })
+	defer late.Stop()
+	var next, refused atomic.Uint64
+	var wg sync.WaitGroup
+	took := make([][]time.Duration, l.connections)
+	begun := time.Now()
+	for i := range took {
 		c, err := dialClient(l.addrs[i%len(l.addrs)])
 		if err != nil {
 			return result{}, err
 		}
-		defer func() { _ = c.conn.Close() }()
-		clients[i] = c
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, l.length+answerTimeout, errors.New("no answer in time"))
-	defer cancel()
-	stop := context.AfterFunc(ctx, func() {
-		for _, c := range clients {
-			_ = c.conn.SetDeadline(time.Unix(1, 0)) // ends every read
-		}
-	})
-	defer stop()
-
-	var next atomic.Uint64
-	var wg sync.WaitGroup
-	done := make([]answers, len(clients))
-	errs := make([]error, len(clients))
-	begun := time.Now()
-	for i, c := range clients {
+		defer context.AfterFunc(ctx, func() { _ = c.conn.Close() })() // ends the read
 		wg.Go(func() {
-			done[i], errs[i] = l.loop(c, &next, begun.Add(l.length))
-			if errs[i] != nil {
-				cancel()
+			defer func() { _ = c.conn.Close() }()
+			for start := time.Now(); start.Sub(begun) < l.length; start = time.Now() {
+				op := next.Add(1) - 1
+				if op >= l.limit {
+					return
+				}
+				switch err := l.step(c, op); {
+				case err == nil:
+					took[i] = append(took[i], time.Since(start))
+				case errors.Is(err, errRefused):
+					refused.Add(1)
+				default:
+					cancel(err) // the first error counts
+					return
+				}
 			}
 		})
 	}
 	wg.Wait()
-	elapsed := time.Since(begun)
-	for _, err := range errs {
-		if err != nil && ctx.Err() != nil && !isTimeout(err) {
-			return result{}, err
-		}
-	}
+	r := result{refused: int(refused.Load()), elapsed: time.Since(begun)}
 	if ctx.Err() != nil {
-		return result{}, context.Cause(ctx)
+		return r, context.Cause(ctx)
 	}
-	return summary(done, elapsed)
-}
-
-// isTimeout reports whether a read was ended because another connection failed.
-func isTimeout(err error) bool {
-	var timeout interface{ Timeout() bool }
-	return errors.As(err, &timeout) && timeout.Timeout()
-}
-
-// answers is what one connection received.
-type answers struct {
-	took    []time.Duration
-	refused int
-}
-
-func (l *load) loop(c *client, next *atomic.Uint64, end time.Time) (answers, error) {
-	a := answers{took: make([]time.Duration, 0, 1<<14)}
-	for begun := time.Now(); begun.Before(end); {
-		op := next.Add(1) - 1
-		if op >= l.limit {
-			break
-		}
-		err := l.step(c, op)
-		now := time.Now()
-		switch {
-		case err == nil:
-			a.took = append(a.took, now.Sub(begun))
-		case errors.Is(err, errRefused):
-			a.refused++
-		default:
-			return a, err
-		}
-		begun = now
+	all := slices.Concat(took...)
+	if r.ops = len(all); r.ops == 0 {
+		return r, fmt.Errorf("no good answer within %v, %d times 503", r.elapsed, r.refused)
 	}
-	return a, nil
-}
-
-func summary(done []answers, elapsed time.Duration) (result, error) {
-	var took []time.Duration
-	refused := 0
-	for _, a := range done {
-		took = append(took, a.took...)
-		refused += a.refused
-	}
-	if len(took) == 0 {
-		return result{}, fmt.Errorf("no good answer within %v, %d times 503", elapsed, refused)
-	}
-	slices.Sort(took)
-	return result{
-		ops: len(took), refused: refused, elapsed: elapsed, p50: took[len(took)/2], p99: took[len(took)*99/100],
-	}, nil
+	slices.Sort(all)
+	r.p50, r.p99 = all[r.ops/2], all[r.ops*99/100]
+	return r, nil
 }

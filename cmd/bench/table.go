@@ -12,7 +12,7 @@ import (
 // round only.
 type row struct {
 	workload    string
-	connections int
+	connections uint64
 	place       string
 	system      string
 }
@@ -33,7 +33,14 @@ func allocs(s sample) float64   { return s.allocs }
 // writeTable writes the medians of each row, and then the ratios to the same
 // row of each base. Ratios are taken within a round.
 func writeTable(out io.Writer, samples []sample, bases []string) error {
-	rows, runs := group(samples)
+	var rows []row
+	runs := map[row][]sample{}
+	for _, s := range samples {
+		if runs[s.row] == nil {
+			rows = append(rows, s.row)
+		}
+		runs[s.row] = append(runs[s.row], s)
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "workload\tconns\tRedis\tsystem\tops/s\tp50 ms\tp99 ms\tCPU µs/op\tRedis µs/op\tallocs/op\t503")
 	for _, r := range rows {
@@ -57,33 +64,6 @@ func writeTable(out io.Writer, samples []sample, bases []string) error {
 		}
 	}
 	return w.Flush()
-}
-
-// group returns the rows in their order in the table: by workload and number
-// of connections, with the places of Redis side by side.
-func group(samples []sample) (rows []row, runs map[row][]sample) {
-	runs = map[row][]sample{}
-	var workloads, systems []string
-	for _, s := range samples {
-		if runs[s.row] == nil {
-			rows = append(rows, s.row)
-		}
-		runs[s.row] = append(runs[s.row], s)
-		workloads, systems = append(workloads, s.workload), append(systems, s.system)
-	}
-	slices.SortStableFunc(rows, func(a, b row) int {
-		if a.workload != b.workload {
-			return slices.Index(workloads, a.workload) - slices.Index(workloads, b.workload)
-		}
-		if a.connections != b.connections {
-			return a.connections - b.connections
-		}
-		if a.place != b.place {
-			return 0
-		}
-		return slices.Index(systems, a.system) - slices.Index(systems, b.system)
-	})
-	return rows, runs
 }
 
 // benchmarkLines writes every sample in the format of Go benchmarks.
