@@ -42,7 +42,7 @@ func writeTable(out io.Writer, samples []sample, bases []string) error {
 		runs[s.row] = append(runs[s.row], s)
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "workload\tconns\tRedis\tsystem\tops/s\tp50 ms\tp99 ms\tCPU µs/op\tRedis µs/op\tallocs/op\t503")
+	_, _ = fmt.Fprintln(w, "workload\tconns\tRedis at\tsystem\tops/s\tp50 ms\tp99 ms\tCPU µs/op\tRedis µs/op\tallocs/op\t503")
 	for _, r := range rows {
 		of := func(value func(sample) float64) float64 { return median(each(runs[r], value)) }
 		_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%.0f\t%.2f\t%.2f\t%.1f\t%.1f\t%.1f\t%.2f%%\n", r.workload, r.connections, r.place, r.system,
@@ -53,7 +53,7 @@ func writeTable(out io.Writer, samples []sample, bases []string) error {
 		return err
 	}
 	_, _ = fmt.Fprintln(w, "\nratios: median (least–most)")
-	_, _ = fmt.Fprintln(w, "workload\tconns\tRedis\tsystem/base\tops/s\tCPU\tRedis CPU\tallocs")
+	_, _ = fmt.Fprintln(w, "workload\tconns\tRedis at\tsystem/base\tops/s\tCPU\tRedis CPU\tallocs")
 	for _, r := range rows {
 		for _, base := range bases {
 			if b := (row{r.workload, r.connections, r.place, base}); r != b && (!slices.Contains(bases, r.system) || base == bases[0]) {
