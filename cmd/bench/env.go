@@ -189,7 +189,7 @@ func (e *env) seed(ctx context.Context, s *system, first, count uint64) error {
 	return e.forEach(ctx, s, count, func(c *client, op uint64) error { return c.create(first+op, first+op) })
 }
 
-// forEach does step count times.
+// forEach does step count times, for what is not measured.
 func (e *env) forEach(ctx context.Context, s *system, count uint64, step func(c *client, op uint64) error) error {
 	if count == 0 {
 		return nil
@@ -204,7 +204,7 @@ func (e *env) forEach(ctx context.Context, s *system, count uint64, step func(c 
 			return fmt.Errorf("20 times: %v", err)
 		}}
 	if _, err := l.run(ctx); err != nil {
-		return fmt.Errorf("create entries: %w", err)
+		return fmt.Errorf("prepare entries: %w", err)
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"text/tabwriter"
 	"time"
@@ -99,10 +101,12 @@ func (g *grower) entries(ctx context.Context, sizes []uint64) error {
 			})
 		}
 	}
+	slices.SortStableFunc(measurements, func(a, b measurement) int { return strings.Compare(b.workload.name, a.workload.name) })
 	var samples []sample
 	for round := range g.rounds + 1 { // the first is not counted
 		for i := range measurements {
-			s, err := measurements[(i+round)%len(measurements)].run(ctx)
+			n := len(measurements)
+			s, err := measurements[(i+round+n-1)%n].run(ctx) // in the order of the table in round 1
 			if err != nil {
 				return err
 			}
