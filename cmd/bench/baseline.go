@@ -126,7 +126,7 @@ func (s *bareService) send(ctx context.Context, to, code string) error {
 		return err
 	}
 	if answer.StatusCode != http.StatusAccepted {
-		return fmt.Errorf("Flowroute answered %d", answer.StatusCode)
+		return fmt.Errorf("answer of Flowroute: %d", answer.StatusCode)
 	}
 	return nil
 }

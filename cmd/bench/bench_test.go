@@ -101,7 +101,7 @@ func TestDistance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	in, begun := bufio.NewReader(conn), time.Now()
 	const sent = 20
 	go func() {

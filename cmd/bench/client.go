@@ -68,6 +68,7 @@ func (c *client) post(path, body string, status int, want string) error {
 	if err == nil {
 		c.status = answer.StatusCode
 		c.body, err = io.ReadAll(answer.Body)
+		_ = answer.Body.Close()
 	}
 	if err != nil {
 		return fmt.Errorf("read an answer: %w", err)

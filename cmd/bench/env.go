@@ -201,7 +201,7 @@ func (e *env) forEach(ctx context.Context, s *system, count uint64, step func(c 
 					return err
 				}
 			}
-			return fmt.Errorf("20 times: %v", err)
+			return errors.New("answered 503 for 20 times")
 		}}
 	if _, err := l.run(ctx); err != nil {
 		return fmt.Errorf("prepare entries: %w", err)
