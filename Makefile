@@ -43,20 +43,21 @@ fuzz: ## fuzz the decoder, the message template and the settings, 30 s each
 	go test -run '^$$' -fuzz FuzzTemplate -fuzztime 30s -fuzzminimizetime 10x ./codes
 	go test -run '^$$' -fuzz FuzzYAML -fuzztime 30s -fuzzminimizetime 10x ./config
 
-bench: ## measure the built service against the least that could do the same; ARGS='-rounds 3'
+bench: ## measure the built service and a baseline, with Redis on loopback and 1 ms away; ARGS='-rounds 3'
 	go run ./cmd/bench speed $(ARGS)
 
-bench-against: ## measure two commits against each other: make bench-against BASE=main
+bench-against: ## the same for another commit and the working tree, and bytes per pending entry: make bench-against BASE=main
 	dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT INT TERM && git archive $(BASE) | tar -x -C "$$dir" && \
-	go run ./cmd/bench speed -service base="$$dir",here=. $(ARGS)
+	go run ./cmd/bench speed -service base="$$dir",here=. $(ARGS) && \
+	go run ./cmd/bench memory -service base="$$dir",here=. -entries 100000
 
-bench-memory: ## measure what a pending entry takes of Redis
+bench-memory: ## measure the bytes of Redis memory for a pending entry
 	go run ./cmd/bench memory $(ARGS)
 
-bench-growth: ## measure with 1,000 to 3,000,000 live entries, and with 1, 2 and 4 replicas
+bench-growth: ## measure with 1,000 to 1,000,000 live entries, and with 1, 2 and 4 replicas
 	go run ./cmd/bench growth $(ARGS)
 
-bench-start: ## measure start, memory and size of a replica against their targets
+bench-start: ## measure start time, memory and size of a replica, compared with their targets
 	go run ./cmd/bench start $(ARGS)
 
 capacity: ## measure all of that, and write deploy/capacity.md

@@ -1,24 +1,26 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 )
 
-// TestMain lets the test binary be the floor, as the program is.
+// TestMain lets the test binary be the baseline, as the program is.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == floorCommand {
+	if len(os.Args) > 1 && os.Args[1] == baselineCommand {
 		main()
 		return
 	}
@@ -47,54 +49,100 @@ func bench(t *testing.T, args ...string) string {
 	return out.String()
 }
 
-// TestSpeed runs every workload for a moment. Every answer is checked on the way.
+// TestSpeed runs every workload for a moment with Redis at both places. The
+// load checks every answer.
 func TestSpeed(t *testing.T) {
 	t.Parallel()
 	needRedis(t)
-	file := filepath.Join(t.TempDir(), "samples.json")
-	out := bench(t, "speed", "-rounds", "1", "-seconds", "0.3", "-connections", "4", "-service", "service=../..", "-sharing", "-json", file)
+	file := filepath.Join(t.TempDir(), "raw.txt")
+	out := bench(t, "speed", "-rounds", "1", "-seconds", "0.1", "-connections", "4", "-distance", "3ms", "-distance-connections", "4",
+		"-workloads", "create,wrong,right,cycle", "-service", "service=../..", "-autopipeline", "-raw", file)
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var samples []sample
-	if err := json.Unmarshal(text, &samples); err != nil {
-		t.Fatal(err)
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if want := 4 * 2 * 3; len(lines) != want {
+		t.Errorf("%d runs, want %d:\n%s", len(lines), want, text)
 	}
-	if want := 3 * len(workloads()); len(samples) != want || strings.Count(out, "\n") != want+1 {
-		t.Errorf("%d samples, want %d, and one line for each:\n%s", len(samples), want, out)
-	}
-	spent := 0.0 // ticks are coarse: a run may see none
-	for _, s := range samples {
-		spent += min(s.CPUPerOp, s.RedisPerOp)
-		if s.Ops < 10 || s.P50 <= 0 || s.P99 < s.P50 || s.CPUPerOp < 0 || s.RedisPerOp < 0 || s.Allocs < 20 || s.Allocs > 5000 {
-			t.Errorf("not plausible: %+v", s)
+	for _, line := range lines {
+		var name string
+		var ops, p50, p99 int64
+		var rate, cpu, redis, allocs float64
+		_, err := fmt.Sscanf(line, "%s %d %f ops/s %d p50-ns %d p99-ns %f cpu-µs/op %f redis-µs/op %f allocs/op",
+			&name, &ops, &rate, &p50, &p99, &cpu, &redis, &allocs)
+		far := strings.Contains(name, "redis=3ms")
+		if err != nil || ops < 4 || p50 <= 0 || p99 < p50 || cpu <= 0 || redis <= 0 || allocs < 20 || allocs > 5000 || far && p50 < 6e6 {
+			t.Errorf("not plausible, %v: %s", err, line)
 		}
 	}
-	if spent == 0 {
-		t.Error("no time of a processor was used")
+	for _, want := range []string{"Redis at loopback: a PING takes", "Redis at 3ms: a PING takes", "service/baseline"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("lacks %q:\n%s", want, out)
+		}
+	}
+}
+
+// TestDistance: many chunks are on their way at a time, each for as long as
+// the distance says, and none is early.
+func TestDistance(t *testing.T) {
+	needRedis(t)
+	server, err := startRedis(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.close()
+	const each = 20 * time.Millisecond
+	d, err := startDistance(t.Context(), server.addr, each)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("tcp", d.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	in, begun := bufio.NewReader(conn), time.Now()
+	const sent = 20
+	go func() {
+		for range sent {
+			_, _ = fmt.Fprint(conn, "PING\r\n")
+			time.Sleep(2 * time.Millisecond)
+		}
+	}()
+	for i := range sent {
+		if line, err := in.ReadString('\n'); err != nil || line != "+PONG\r\n" {
+			t.Fatalf("%q, %v", line, err)
+		}
+		if took := time.Since(begun); took < 2*each+time.Duration(i)*2*time.Millisecond {
+			t.Errorf("answer %d came after %v", i, took)
+		}
+	}
+	if took := time.Since(begun); took > sent*each {
+		t.Errorf("%d round trips took %v: they waited for each other", sent, took)
+	}
+	server.end()
+	if _, err := in.ReadByte(); err == nil {
+		t.Error("the connection outlives that to Redis")
 	}
 }
 
 func TestMemory(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	needRedis(t)
-	out := bench(t, "memory", "-entries", "2000")
+	out := bench(t, "memory", "-entries", "2000", "-service", "service=../..")
 	for _, want := range []string{"e 2000 ×", "x ", "s 2000 ×", "g 2000 ×", "t 1 ×"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("lacks %q:\n%s", want, out)
 		}
-	}
-	if strings.Contains(out, ", o ") {
-		t.Errorf("what lives for a moment was measured too:\n%s", out)
 	}
 }
 
 func TestGrowth(t *testing.T) {
 	t.Parallel()
 	needRedis(t)
-	out := bench(t, "growth", "-dir", "../..", "-rounds", "1", "-length", "200ms", "-entries", "100,1000", "-work", "500")
-	for _, want := range []string{"verify-wrong", "create", "exactly 500 times right", "\n4 "} {
+	out := bench(t, "growth", "-service", "../..", "-rounds", "1", "-length", "200ms", "-entries", "100,1000", "-work", "500")
+	for _, want := range []string{"wrong", "create", "exactly 500 times right", "\n4 "} {
 		if !strings.Contains(out, want) {
 			t.Errorf("lacks %q:\n%s", want, out)
 		}
@@ -105,41 +153,14 @@ func TestGrowth(t *testing.T) {
 // keeps too; `make bench-start` has the targets.
 func TestStart(t *testing.T) {
 	needRedis(t)
-	l, err := openLab(t.Context())
+	figures, err := measureStart(t.Context(), "../..", 1, 100*time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.close()
-	binary, err := l.build(t.Context(), "start", "../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	begun := time.Now()
-	s, err := l.startService(t.Context(), "service", binary)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.close()
-	if took := time.Since(begun); took > 3*time.Second {
-		t.Errorf("ready after %v", took)
-	}
-	if idle, err := statusOf(s.pid(), "VmRSS"); err != nil || idle > targetLoad {
-		t.Errorf("%.0f MiB resident, %v", idle, err)
-	}
-}
-
-func TestBinarySize(t *testing.T) {
-	l := &lab{dir: t.TempDir()}
-	binary, err := l.build(t.Context(), "size", "../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	info, err := os.Stat(binary)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if size := float64(info.Size()) / 1e6; size > targetBinary {
-		t.Errorf("%.1f MB, at most %.0f", size, targetBinary)
+	for i, most := range []float64{3000, targetLoad, 2 * targetLoad, targetBinary} {
+		if f := figures[i]; f.value <= 0 || f.value > most {
+			t.Errorf("%s: %.1f %s, at most %.0f", f.what, f.value, f.unit, most)
+		}
 	}
 }
 
@@ -165,7 +186,7 @@ func TestLoadChecksAnswers(t *testing.T) {
 			defer server.Close()
 			l := load{
 				addrs: []string{server.Listener.Addr().String()}, connections: 4, length: 20 * time.Millisecond, limit: math.MaxUint64,
-				step: func(c *client, op uint64) error { return c.doVerify(op, 1, http.StatusOK, right) },
+				step: func(c *client, op uint64) error { return c.right(op, 1) },
 			}
 			_, err := l.run(t.Context())
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
@@ -185,7 +206,7 @@ func TestLoadEnds(t *testing.T) {
 	defer cancel()
 	l := load{
 		addrs: []string{server.Listener.Addr().String()}, connections: 2, length: time.Millisecond, limit: math.MaxUint64,
-		step: func(c *client, op uint64) error { return c.doVerify(op, 1, http.StatusOK, right) },
+		step: func(c *client, op uint64) error { return c.right(op, 1) },
 	}
 	if _, err := l.run(ctx); err == nil {
 		t.Error("no error without an answer")
@@ -193,31 +214,37 @@ func TestLoadEnds(t *testing.T) {
 }
 
 func TestRecipientsAreDistinctAndKnown(t *testing.T) {
-	for _, n := range []uint64{0, 1, lines - 1, lines, 7*lines + 12345, 10*lines - 1} {
+	for _, n := range []uint64{0, 1, 7_999, 8_000, 12_345_678, 79_999_999} {
 		to := recipientOf(n)
-		if len(to) != len(recipientField) || entryOf(to) != n {
+		if len(to) != len("12065550100") || entryOf(to) != n {
 			t.Errorf("entry %d has the recipient %s, which has entry %d", n, to, entryOf(to))
 		}
 	}
 }
 
 func TestTable(t *testing.T) {
-	sampleOf := func(round int, system string, ops int) sample {
-		return sample{Round: round, Workload: "create", Connections: 4, System: system, CPUPerOp: float64(ops),
-			result: result{Ops: ops, Elapsed: time.Second, P50: time.Millisecond, P99: 2 * time.Millisecond}}
-	}
-	samples := []sample{
-		sampleOf(1, "b", 100), sampleOf(1, "a", 50),
-		sampleOf(2, "a", 90), sampleOf(2, "b", 100),
-		sampleOf(3, "b", 200), sampleOf(3, "a", 140),
+	var samples []sample
+	for _, run := range []struct {
+		system string
+		ops    int
+	}{{"b", 100}, {"a", 50}, {"a", 90}, {"b", 100}, {"b", 200}, {"a", 140}} { // three rounds
+		samples = append(samples, sample{
+			row: row{"create", 4, "loopback", run.system}, cpu: float64(run.ops), redis: 1, allocs: 2,
+			result: result{ops: run.ops, elapsed: time.Second, p50: time.Millisecond, p99: 2 * time.Millisecond},
+		})
 	}
 	var out bytes.Buffer
-	if err := writeTable(&out, samples, []string{"a", "b"}, []string{"b"}); err != nil {
+	if err := writeTable(&out, samples, []string{"b"}); err != nil {
 		t.Fatal(err)
 	}
-	rows := strings.Split(out.String(), "\n")
-	if len(rows) != 4 || strings.Join(strings.Fields(rows[1]), " ") != "create 4 a 90 1.00 2.00 90 0 0 0.00% 0.70 (0.50–0.90) 0.70 (0.50–0.90)" {
-		t.Errorf("table:\n%s", &out)
+	text := regexp.MustCompile(" +").ReplaceAllString(out.String(), " ")
+	for _, want := range []string{
+		"\ncreate 4 loopback a 90 1.00 2.00 90.0 1.0 2.0 0.00%\n",
+		"\ncreate 4 loopback a/b 0.70 (0.50–0.90) 0.70 (0.50–0.90) 1.00 (1.00–1.00) 1.00 (1.00–1.00)\n",
+	} {
+		if strings.Count(text, want) != 1 || strings.Contains(text, "b/b") {
+			t.Errorf("lacks %q:\n%s", want, &out)
+		}
 	}
 }
 
@@ -225,7 +252,7 @@ func TestBadFlags(t *testing.T) {
 	for _, args := range [][]string{
 		{}, {"fast"}, {"speed", "-rounds", "0"}, {"speed", "-connections", "x"}, {"speed", "-workloads", "all"},
 		{"speed", "-service", "./binary"}, {"memory", "-entries", "0"}, {"growth", "-entries", "many"}, {"start", "-starts", "0"},
-		{"capacity", "-connections", "1"},
+		{"speed", "-distance", "-1ms"}, {"speed", "-distance-connections", "0"}, {"capacity", "-distance", "0"},
 	} {
 		if err := run(t.Context(), args, &bytes.Buffer{}, &bytes.Buffer{}); err == nil {
 			t.Errorf("%v is accepted", args)
@@ -233,35 +260,32 @@ func TestBadFlags(t *testing.T) {
 	}
 }
 
-// TestCapacity works a fleet out by hand.
+// TestCapacity works out a deployment by hand.
 func TestCapacity(t *testing.T) {
 	var samples []sample
-	for _, w := range workloads() {
-		for _, system := range []string{"service", floorCommand, sharingFloor} {
-			s := sample{Workload: w.name, Connections: planned, System: system, CPUPerOp: 1000, RedisPerOp: 250}
-			if system != "service" {
-				s.CPUPerOp = 1
+	for _, w := range []string{"create", "wrong", "right"} {
+		for _, place := range []string{"loopback", "1ms"} {
+			for _, system := range []string{"service", baselineCommand, autoPipeline} {
+				s := sample{row: row{w, planned, place, system}, cpu: 1, redis: 1, result: result{ops: 100, elapsed: time.Second}}
+				if system == "service" && place == "1ms" {
+					s.cpu, s.redis = 400, 100
+				}
+				samples = append(samples, s)
 			}
-			samples = append(samples, s)
 		}
 	}
-	r := report{Speed: "the speed\n"}
+	r := report{Speed: "the speed\n", Distance: "1ms"}
 	r.plan(samples, []kept{{each: 200}, {each: 300}, {each: 420}, {each: 600}})
-	// 100 million a day are 5,787 a second at the peak: 5.8 processors of
-	// replicas, 1.4 of Redis. 20.8 million entries wait, of 300 bytes; and
-	// 100 million numbers have 120 and 180 bytes: 36.25 GB.
-	f := r.Fleets[3]
-	if math.Round(f.PerSecond) != 5787 || math.Round(f.Pending) != 20_833_333 || math.Round(100*f.Gigabytes) != 3625 ||
-		f.Replicas != 6 || f.Masters != 5 || math.Round(10*f.Redis1) != 14 {
-		t.Errorf("%+v", f)
-	}
+	// 100 million a day are 5,787 a second at the peak, of 3 requests each:
+	// 6.9 processors of replicas, 1.7 of Redis. 20.8 million entries wait, of
+	// 300 bytes; and 100 million numbers have 120 and 180 bytes: 36.25 GB.
 	var document bytes.Buffer
 	if err := r.write(&document); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"| 100,000,000 | 5,787 | 20,833,333 | 36 GB | 5.8, 1.4 | 6 | 5 |\n", "```\nthe speed\n```\n",
-		"| checks a second, for each Redis master | 4,000 |",
+		"| 100,000,000 | 5,787 | 20,833,333 | 36 GB | 6.9, 1.7 | 7 | 5 |\n", "```\nthe speed\n```\n",
+		"Redis 1ms away", "| right codes a second, for each Redis master | 1,000,000 | 10,000 |",
 	} {
 		if !strings.Contains(document.String(), want) {
 			t.Errorf("lacks %q:\n%s", want, &document)

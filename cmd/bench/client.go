@@ -11,34 +11,14 @@ import (
 	"strconv"
 )
 
-// client is one connection that is kept, with its requests rendered before.
-// It does as little as possible: it shares the processors with what is
-// measured.
+// client is one kept HTTP connection. It does as little as possible, because
+// it shares the processors with the system that is measured.
 type client struct {
-	net            net.Conn
-	in             *bufio.Reader
-	create, verify request
-	status         int    // of the last answer
-	body           []byte // of the last answer
-}
-
-// request is the text of a request with two fields of fixed width to fill in.
-type request struct {
-	text      []byte
-	id, value []byte // within text
-}
-
-const (
-	idField        = "############"
-	recipientField = "@@@@@@@@@@@"
-	codeField      = "@@@@"
-)
-
-func newRequest(path, body string) request {
-	text := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		path, apiKey, len(body), body)
-	id, value := bytes.Index(text, []byte(idField)), bytes.IndexByte(text, '@')
-	return request{text: text, id: text[id : id+len(idField)], value: text[value : bytes.LastIndexByte(text, '@')+1]}
+	conn   net.Conn
+	in     *bufio.Reader
+	out    []byte
+	status int    // of the last answer
+	body   []byte // of the last answer
 }
 
 func dialClient(addr string) (*client, error) {
@@ -46,49 +26,51 @@ func dialClient(addr string) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &client{
-		net:    conn,
-		in:     bufio.NewReader(conn),
-		create: newRequest("/", `{"auth_id":"bench-`+idField+`","recipient":"`+recipientField+`"}`),
-		verify: newRequest("/verify", `{"auth_id":"bench-`+idField+`","code":"`+codeField+`"}`),
-		body:   make([]byte, 0, 512),
-	}, nil
+	return &client{conn: conn, in: bufio.NewReader(conn)}, nil
 }
 
-func (c *client) close() { _ = c.net.Close() }
-
-// digits writes n into a field, with zeros in front.
-func digits(field []byte, n uint64) {
-	for i := len(field) - 1; i >= 0; i-- {
-		field[i] = byte('0' + n%10)
-		n /= 10
-	}
+// create requests a code for entry n and expects success.
+func (c *client) create(n, recipient uint64) error {
+	body := fmt.Sprintf(`{"auth_id":"bench-%012d","recipient":"%s"}`, n, recipientOf(recipient))
+	return c.post("/", body, http.StatusOK, "Success")
 }
 
-// doCreate requests a code for an entry and expects to get one.
-func (c *client) doCreate(n, recipient uint64) error {
-	digits(c.create.id, n)
-	copy(c.create.value, recipientOf(recipient))
-	return c.do(c.create, http.StatusOK, "Success")
+const (
+	right   = `"authenticated":true`
+	wrong   = `"InvalidAuthCode"`
+	unknown = `"UnknownAuthId"`
+)
+
+func (c *client) right(n, code uint64) error { return c.verify(n, code, http.StatusOK, right) }
+
+// wrong enters a code that is not the right one.
+func (c *client) wrong(n, code uint64) error {
+	return c.verify(n, (code+1)%10_000, http.StatusBadRequest, wrong)
 }
 
-// doVerify enters a code and expects an answer that holds want.
-func (c *client) doVerify(n, code uint64, status int, want string) error {
-	digits(c.verify.id, n)
-	digits(c.verify.value, code)
-	return c.do(c.verify, status, want)
+func (c *client) verify(n, code uint64, status int, want string) error {
+	return c.post("/verify", fmt.Sprintf(`{"auth_id":"bench-%012d","code":"%04d"}`, n, code), status, want)
 }
 
-// errRefused is a 503: the system has more to do than it can, and says so. It
-// is no wrong answer, but none that counts either.
+// errRefused is a 503: the system is overloaded and reports it. The load
+// counts these answers separately.
 var errRefused = errors.New("answered 503")
 
-func (c *client) do(r request, status int, want string) error {
-	c.status = 0
-	if _, err := c.net.Write(r.text); err != nil {
+// post sends a request and expects an answer with that status whose body
+// contains want.
+func (c *client) post(path, body string, status int, want string) error {
+	c.out = fmt.Appendf(c.out[:0], "POST %s HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\n"+
+		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", path, apiKey, len(body), body)
+	if _, err := c.conn.Write(c.out); err != nil {
 		return err
 	}
-	if err := c.read(); err != nil {
+	answer, err := http.ReadResponse(c.in, nil)
+	if err == nil {
+		c.status = answer.StatusCode
+		c.body, err = io.ReadAll(answer.Body)
+		_ = answer.Body.Close()
+	}
+	if err != nil {
 		return fmt.Errorf("read an answer: %w", err)
 	}
 	switch {
@@ -100,35 +82,35 @@ func (c *client) do(r request, status int, want string) error {
 	return nil
 }
 
-// answered tells whether the last answer has the status and holds want.
+// answered reports whether the last answer has the status and contains want.
 func (c *client) answered(status int, want string) bool {
 	return c.status == status && bytes.Contains(c.body, []byte(want))
 }
 
-// read reads an answer whose length is told.
-func (c *client) read() error {
-	length := -1
-	for first := true; ; first = false {
-		line, err := c.in.ReadSlice('\n')
-		if err != nil {
-			return err
-		}
-		line = bytes.TrimRight(line, "\r\n")
-		name, value, _ := bytes.Cut(line, []byte(":"))
-		switch {
-		case first && len(line) >= len("HTTP/1.1 200"):
-			c.status, err = strconv.Atoi(string(line[9:12]))
-		case len(line) == 0 && length < 0:
-			return errors.New("no Content-Length")
-		case len(line) == 0:
-			c.body = append(c.body[:0], make([]byte, length)...)
-			_, err = io.ReadFull(c.in, c.body)
-			return err
-		case bytes.EqualFold(name, []byte("Content-Length")):
-			length, err = strconv.Atoi(string(bytes.TrimSpace(value)))
-		}
-		if err != nil {
-			return fmt.Errorf("malformed line %q", line)
+// recipientOf returns the phone number of entry n, which Flowroute accepts.
+// Entries that follow each other are in different area codes and exchanges, as
+// those of real traffic are. Entries 80 million apart have the same number.
+func recipientOf(n uint64) string {
+	areas := areaCodes()
+	area, n := areas[n%uint64(len(areas))], n/uint64(len(areas))
+	return fmt.Sprintf("1%s%03d%04d", area, 200+n%exchanges, n/exchanges%10_000)
+}
+
+// entryOf is the inverse of recipientOf.
+func entryOf(recipient string) uint64 {
+	areas := areaCodes()
+	exchange, _ := strconv.ParseUint(recipient[4:7], 10, 64)
+	line, _ := strconv.ParseUint(recipient[7:], 10, 64)
+	for i, area := range areas {
+		if area == recipient[1:4] {
+			return (line*exchanges+exchange-200)*uint64(len(areas)) + uint64(i)
 		}
 	}
+	return 0
+}
+
+const exchanges = 800 // of an area code: 200 to 999
+
+func areaCodes() []string {
+	return []string{"206", "425", "212", "213", "214", "215", "216", "217", "218", "219"}
 }

@@ -11,119 +11,71 @@ import (
 )
 
 // load is a closed loop: each connection sends its next request when it has
-// the answer to the last.
+// received the answer to the last one.
 type load struct {
-	addrs       []string // of the systems, in turn for one connection each
+	addrs       []string // of the systems, which get the connections in turn
 	connections int
 	length      time.Duration
-	step        func(c *client, op uint64) error // one operation, whose answers it checks
-	limit       uint64                           // operations that there is something to do for
+	step        func(c *client, op uint64) error // does one operation and checks its answers
+	limit       uint64                           // number of operations
 }
 
-// result is what a load saw.
+// result summarizes a load.
 type result struct {
-	Ops     int           `json:"ops"`     // answered well
-	Refused int           `json:"refused"` // answered 503
-	Elapsed time.Duration `json:"elapsed_ns"`
-	P50     time.Duration `json:"p50_ns"`
-	P99     time.Duration `json:"p99_ns"`
+	ops      int // answered well
+	refused  int // answered 503
+	elapsed  time.Duration
+	p50, p99 time.Duration
 }
 
 // answerTimeout is how long the last answers may take after the load's end.
 const answerTimeout = 10 * time.Second
 
-// run runs the load. Any wrong answer is an error.
+// run runs the load. A wrong answer is an error, which ends it.
 func (l *load) run(ctx context.Context) (result, error) {
-	clients := make([]*client, l.connections)
-	for i := range clients {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	late := time.AfterFunc(l.length+answerTimeout, func() { cancel(errors.New("no answer in time")) })
+	defer late.Stop()
+	var next, refused atomic.Uint64
+	var wg sync.WaitGroup
+	took := make([][]time.Duration, l.connections)
+	begun := time.Now()
+	for i := range took {
 		c, err := dialClient(l.addrs[i%len(l.addrs)])
 		if err != nil {
 			return result{}, err
 		}
-		defer c.close()
-		clients[i] = c
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, l.length+answerTimeout, errors.New("no answer in time"))
-	defer cancel()
-	stop := context.AfterFunc(ctx, func() {
-		for _, c := range clients {
-			_ = c.net.SetDeadline(time.Unix(1, 0)) // wakes who waits
-		}
-	})
-	defer stop()
-
-	var next atomic.Uint64
-	var wg sync.WaitGroup
-	done := make([]answered, len(clients))
-	errs := make([]error, len(clients))
-	begun := time.Now()
-	for i, c := range clients {
+		defer context.AfterFunc(ctx, func() { _ = c.conn.Close() })() // ends the read
 		wg.Go(func() {
-			done[i], errs[i] = l.loop(c, &next, begun.Add(l.length))
-			if errs[i] != nil {
-				cancel()
+			defer func() { _ = c.conn.Close() }()
+			for start := time.Now(); start.Sub(begun) < l.length; start = time.Now() {
+				op := next.Add(1) - 1
+				if op >= l.limit {
+					return
+				}
+				switch err := l.step(c, op); {
+				case err == nil:
+					took[i] = append(took[i], time.Since(start))
+				case errors.Is(err, errRefused):
+					refused.Add(1)
+				default:
+					cancel(err) // the first error counts
+					return
+				}
 			}
 		})
 	}
 	wg.Wait()
-	elapsed := time.Since(begun)
-	for _, err := range errs {
-		if err != nil && ctx.Err() != nil && !isTimeout(err) {
-			return result{}, err
-		}
-	}
+	r := result{refused: int(refused.Load()), elapsed: time.Since(begun)}
 	if ctx.Err() != nil {
-		return result{}, context.Cause(ctx)
+		return r, context.Cause(ctx)
 	}
-	return summary(done, elapsed)
-}
-
-// isTimeout tells a connection that was woken because another had failed.
-func isTimeout(err error) bool {
-	var timeout interface{ Timeout() bool }
-	return errors.As(err, &timeout) && timeout.Timeout()
-}
-
-// answered is what one connection saw.
-type answered struct {
-	took    []time.Duration
-	refused int
-}
-
-func (l *load) loop(c *client, next *atomic.Uint64, end time.Time) (answered, error) {
-	a := answered{took: make([]time.Duration, 0, 1<<14)}
-	for begun := time.Now(); begun.Before(end); {
-		op := next.Add(1) - 1
-		if op >= l.limit {
-			break
-		}
-		err := l.step(c, op)
-		now := time.Now()
-		switch {
-		case err == nil:
-			a.took = append(a.took, now.Sub(begun))
-		case errors.Is(err, errRefused):
-			a.refused++
-		default:
-			return a, err
-		}
-		begun = now
+	all := slices.Concat(took...)
+	if r.ops = len(all); r.ops == 0 {
+		return r, fmt.Errorf("no good answer within %v, %d times 503", r.elapsed, r.refused)
 	}
-	return a, nil
-}
-
-func summary(done []answered, elapsed time.Duration) (result, error) {
-	var took []time.Duration
-	refused := 0
-	for _, a := range done {
-		took = append(took, a.took...)
-		refused += a.refused
-	}
-	if len(took) == 0 {
-		return result{}, fmt.Errorf("no good answer within %v, %d times 503", elapsed, refused)
-	}
-	slices.Sort(took)
-	return result{
-		Ops: len(took), Refused: refused, Elapsed: elapsed, P50: took[len(took)/2], P99: took[len(took)*99/100],
-	}, nil
+	slices.Sort(all)
+	r.p50, r.p99 = all[r.ops/2], all[r.ops*99/100]
+	return r, nil
 }

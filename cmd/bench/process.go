@@ -2,14 +2,19 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"net"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 const startTimeout = 10 * time.Second
@@ -20,32 +25,25 @@ type process struct {
 	exited chan struct{}
 }
 
-// startProcess starts a program and returns once ready has accepted a line of
-// its output. What it writes later is read and dropped, as a collector of logs
-// would read it.
+// startProcess starts a program and returns when ready accepts a line of its
+// output. Later output is read and dropped, so that the program never blocks.
 func startProcess(ctx context.Context, cmd *exec.Cmd, ready func(line []byte) bool) (*process, error) {
-	output, write, err := os.Pipe()
+	output, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
-	cmd.Stdout, cmd.Stderr = write, write
+	cmd.Stderr = cmd.Stdout
 	cmd.SysProcAttr = endWithParent()
-	err = cmd.Start()
-	_ = write.Close() // the program has its own copy
-	if err != nil {
-		_ = output.Close()
+	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
 	p := &process{cmd: cmd, exited: make(chan struct{})}
-	go func() {
-		_ = cmd.Wait() // how it ended does not matter
-		close(p.exited)
-	}()
 	started := make(chan error, 1)
 	go func() {
-		defer func() { _ = output.Close() }()
+		defer close(p.exited)
 		started <- readUntil(bufio.NewReader(output), ready)
 		_, _ = io.Copy(io.Discard, output)
+		_ = cmd.Wait() // it was killed, or its output says why it ended
 	}()
 	select {
 	case err = <-started:
@@ -61,26 +59,75 @@ func startProcess(ctx context.Context, cmd *exec.Cmd, ready func(line []byte) bo
 	return p, nil
 }
 
-// readUntil reads up to the line that ready accepts. A program that ends
-// before has explained itself in what it wrote.
+// readUntil reads up to the line that ready accepts. If the program ends
+// before, the error holds its output.
 func readUntil(output *bufio.Reader, ready func(line []byte) bool) error {
-	var said []byte
+	var all []byte
 	for {
 		line, err := output.ReadBytes('\n')
 		if err == nil && ready(line) {
 			return nil
 		}
-		said = append(said, line...)
+		all = append(all, line...)
 		if err != nil {
-			return fmt.Errorf("it ended: %s", said)
+			return fmt.Errorf("it ended: %s", all)
 		}
 	}
 }
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
-// end ends the program at once.
+// end kills the program and waits until it is gone.
 func (p *process) end() {
-	_ = p.cmd.Process.Kill() // gone already: the wait below returns at once
+	_ = p.cmd.Process.Kill() // fails if it has ended already
 	<-p.exited
+}
+
+// redisServer is a redis-server without persistence.
+type redisServer struct {
+	*process
+	addr   string
+	client *redis.Client
+}
+
+func startRedis(ctx context.Context, dir string) (*redisServer, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // finds a free port
+	if err != nil {
+		return nil, err
+	}
+	addr := l.Addr().String()
+	_ = l.Close()
+	_, port, _ := net.SplitHostPort(addr)
+	cmd := exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", dir)
+	p, err := startProcess(ctx, cmd, func(line []byte) bool { return bytes.Contains(line, []byte("Ready to accept connections")) })
+	if err != nil {
+		return nil, err
+	}
+	return &redisServer{process: p, addr: addr, client: dialRedis(addr)}, nil
+}
+
+// dialRedis returns a go-redis client with a pool of connections.
+func dialRedis(addr string) *redis.Client {
+	return redis.NewClient(&redis.Options{
+		Addr:                     addr,
+		PoolSize:                 64,
+		DisableIdentity:          true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	})
+}
+
+func (r *redisServer) close() {
+	_ = r.client.Close()
+	r.end()
+}
+
+// clear removes every key.
+func (r *redisServer) clear(ctx context.Context) error { return r.client.FlushAll(ctx).Err() }
+
+// info returns one field of a section of INFO.
+func (r *redisServer) info(ctx context.Context, section, field string) (string, error) {
+	text, err := r.client.Info(ctx, section).Result()
+	_, rest, _ := strings.Cut(text, "\n"+field+":")
+	value, _, _ := strings.Cut(rest, "\r")
+	return value, err
 }

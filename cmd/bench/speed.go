@@ -2,40 +2,28 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// sample is one run of a workload against a system.
-type sample struct {
-	Round       int     `json:"round"`
-	Workload    string  `json:"workload"`
-	Connections int     `json:"connections"`
-	System      string  `json:"system"`
-	CPUPerOp    float64 `json:"cpu_us_per_op"`
-	RedisPerOp  float64 `json:"redis_cpu_us_per_op"`
-	Allocs      float64 `json:"allocs_per_op"`
-	result
-}
-
-// plan is what to run.
+// plan is what speed runs.
 type plan struct {
 	rounds      int
 	seconds     float64
-	connections []int
+	connections [2][]uint64 // with Redis on loopback, and at the distance
+	distance    time.Duration
 	workloads   []workload
-	services    []service // in the order of the table
-	floor       bool
-	sharing     bool     // the floor that shares round trips too
-	env         []string // further settings of the services
-	jsonFile    string
+	services    []service // the others are compared with the first
+	baselines   []string
+	settings    []string // of the services, beside the usual ones
+	raw         string   // file
 }
 
 // service is a build of the service: a binary, or the folder of its source.
@@ -46,170 +34,220 @@ func speed(ctx context.Context, args []string, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	samples, err := p.run(ctx, progress)
+	samples, notes, err := p.run(ctx, progress)
 	if err != nil {
 		return err
 	}
-	if p.jsonFile != "" {
-		text, err := json.MarshalIndent(samples, "", " ")
-		if err == nil {
-			err = os.WriteFile(p.jsonFile, append(text, '\n'), 0o600)
-		}
-		if err != nil {
+	if p.raw != "" {
+		if err := os.WriteFile(p.raw, benchmarkLines(samples), 0o600); err != nil {
 			return err
 		}
 	}
-	return writeTable(out, samples, p.systems(), p.bases())
+	_, _ = fmt.Fprintln(out, notes)
+	return writeTable(out, samples, p.bases())
 }
 
-// systems are the names of what is measured.
-func (p *plan) systems() []string {
-	var names []string
-	for _, s := range p.services {
-		names = append(names, s.name)
+func parsePlan(args []string) (p *plan, err error) {
+	p = &plan{}
+	flags := flag.NewFlagSet("speed", flag.ContinueOnError)
+	flags.IntVar(&p.rounds, "rounds", 5, "rounds; each runs everything once")
+	flags.Float64Var(&p.seconds, "seconds", 2, "seconds of each run")
+	near := flags.String("connections", "1,32,64", "numbers of connections with Redis on loopback; empty: not measured")
+	flags.DurationVar(&p.distance, "distance", time.Millisecond, "how far away Redis is, each way; 0: loopback only")
+	far := flags.String("distance-connections", "1,32", "numbers of connections with Redis at that distance")
+	names := flags.String("workloads", "create,wrong,right", "workloads: create, wrong, right, and cycle: a create, a wrong code and the right one")
+	services := flags.String("service", "service=.", "builds of the service, each name=binary or name=folder of the source, such as old=/tmp/old,new=.")
+	compare := flags.Bool(baselineCommand, true, "measure the baseline too")
+	pipeline := flags.Bool(autoPipeline, false, "measure the baseline with go-redis' AutoPipeline too")
+	flags.StringVar(&p.raw, "raw", "", "file to write every run to, in the format of Go benchmarks, for benchstat")
+	flags.Func("env", "further setting of the services, such as GUESS_LIMITS=off; may be repeated", func(s string) error {
+		p.settings = append(p.settings, s)
+		return nil
+	})
+	if err := flags.Parse(args); err != nil {
+		return nil, err
 	}
-	if p.floor {
-		names = append(names, floorCommand)
+	if p.rounds < 1 || p.seconds <= 0 || p.distance < 0 || flags.NArg() > 0 {
+		return nil, errors.New("-rounds and -seconds must be above 0, -distance at least 0, and nothing may follow the flags")
 	}
-	if p.sharing {
-		names = append(names, sharingFloor)
+	if p.distance == 0 {
+		*far = ""
 	}
-	return names
+	for i, list := range []string{*near, *far} {
+		if p.connections[i], err = parseNumbers(list); err != nil {
+			return nil, fmt.Errorf("connections: %w", err)
+		}
+	}
+	for name := range strings.SplitSeq(*names, ",") {
+		all := workloads()
+		i := slices.IndexFunc(all, func(w workload) bool { return w.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("-workloads: there is no %q", name)
+		}
+		p.workloads = append(p.workloads, all[i])
+	}
+	if *compare {
+		p.baselines = append(p.baselines, baselineCommand)
+	}
+	if *pipeline {
+		p.baselines = append(p.baselines, autoPipeline)
+	}
+	p.services, err = parseServices(*services)
+	return p, err
 }
 
-// bases are the systems that the table compares the others with.
+// parseNumbers parses a list such as 1,32. An empty list has no numbers.
+func parseNumbers(list string) (numbers []uint64, err error) {
+	for text := range strings.FieldsFuncSeq(list, func(c rune) bool { return c == ',' }) {
+		n, err := strconv.ParseUint(text, 10, 32)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("%q is not a number above 0", text)
+		}
+		numbers = append(numbers, n)
+	}
+	return numbers, nil
+}
+
+func parseServices(list string) (services []service, err error) {
+	for text := range strings.SplitSeq(list, ",") {
+		name, path, found := strings.Cut(text, "=")
+		if !found || name == "" || path == "" {
+			return nil, fmt.Errorf("-service: %q is not name=path", text)
+		}
+		services = append(services, service{name, path})
+	}
+	return services, nil
+}
+
+// bases are the systems that the others are compared with.
 func (p *plan) bases() []string {
-	var bases []string
-	if p.floor {
-		bases = append(bases, floorCommand)
-	}
+	bases := slices.Clone(p.baselines[:min(1, len(p.baselines))])
 	if len(p.services) > 1 {
 		bases = append(bases, p.services[0].name)
 	}
 	return bases
 }
 
-func parsePlan(args []string) (*plan, error) {
-	p := &plan{}
-	flags := flag.NewFlagSet("speed", flag.ContinueOnError)
-	flags.IntVar(&p.rounds, "rounds", 5, "rounds; each runs everything once")
-	flags.Float64Var(&p.seconds, "seconds", 2, "seconds of each run")
-	connections := flags.String("connections", "1,16,64,256", "numbers of connections")
-	names := flags.String("workloads", "create,verify-right,verify-wrong,cycle", "workloads; an operation of cycle is a create, a wrong and the right code")
-	services := flags.String("service", "service=.", "builds of the service to compare, each name=binary or name=folder of the source, such as old=/tmp/old,new=.")
-	flags.BoolVar(&p.floor, "floor", true, "measure the floor too")
-	flags.BoolVar(&p.sharing, "sharing", false, "and the floor with go-redis' AutoPipeline: what sharing round trips alone gives")
-	flags.StringVar(&p.jsonFile, "json", "", "file to write every run to")
-	flags.Func("env", "further setting of the services, such as GUESS_LIMITS=off; may be given several times", func(s string) error {
-		p.env = append(p.env, s)
-		return nil
-	})
-	if err := flags.Parse(args); err != nil {
-		return nil, err
-	}
-	for _, text := range strings.Split(*connections, ",") {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			return nil, fmt.Errorf("-connections: %q is not a number above 0", text)
-		}
-		p.connections = append(p.connections, n)
-	}
-	for _, name := range strings.Split(*names, ",") {
-		w, err := workloadNamed(name)
-		if err != nil {
-			return nil, err
-		}
-		p.workloads = append(p.workloads, w)
-	}
-	for _, text := range strings.Split(*services, ",") {
-		name, path, found := strings.Cut(text, "=")
-		if !found || name == "" || path == "" {
-			return nil, fmt.Errorf("-service: %q is not name=path", text)
-		}
-		p.services = append(p.services, service{name, path})
-	}
-	if p.rounds < 1 || p.seconds <= 0 || flags.NArg() > 0 {
-		return nil, fmt.Errorf("-rounds and -seconds must be above 0, and nothing may follow the flags")
-	}
-	return p, nil
+// place is where Redis is: on loopback or at a distance.
+type place struct {
+	name        string
+	addr        string // of Redis
+	each        time.Duration
+	connections []uint64
+	systems     []*system
 }
 
-func (p *plan) run(ctx context.Context, progress io.Writer) ([]sample, error) {
-	l, err := openLab(ctx)
+// run returns the samples of all rounds, and lines that say how far away Redis
+// was.
+func (p *plan) run(ctx context.Context, progress io.Writer) (samples []sample, notes string, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	e, err := newEnv(ctx)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	defer l.close()
-	systems, err := p.start(ctx, l, progress)
-	for _, s := range systems {
-		defer s.close()
-	}
+	defer e.close()
+	proxy, err := startDistance(ctx, e.redis.addr, p.distance)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	known := rates{}
-	var samples []sample
-	for round := range p.rounds + 1 { // the first is not counted: pools and heaps find their size
-		for _, w := range p.workloads {
-			for _, connections := range p.connections {
-				for i := range systems {
-					s := systems[(i+round)%len(systems)] // none is always the first
-					if err := l.redis.empty(ctx); err != nil {
-						return nil, err
-					}
-					one := oneRun{lab: l, system: s, workload: w, connections: connections, length: p.length(round)}
-					got, err := one.run(ctx, known)
-					if err != nil {
-						return nil, err
-					}
-					if got.Round = round; round > 0 {
-						samples = append(samples, got)
-					}
-				}
+	places := []*place{
+		{name: "loopback", addr: e.redis.addr, connections: p.connections[0]},
+		{name: p.distance.String(), addr: proxy.addr, each: p.distance, connections: p.connections[1]},
+	}
+	if len(p.connections[1]) == 0 {
+		places = places[:1]
+	}
+	for _, at := range places {
+		trip, err := roundTrip(ctx, at.addr)
+		if err != nil {
+			return nil, "", err
+		}
+		notes += fmt.Sprintf("Redis at %s: a PING takes %.2f ms there and back.\n", at.name, trip.Seconds()*1e3)
+	}
+	defer func() {
+		for _, at := range places {
+			for _, s := range at.systems {
+				s.end()
 			}
+		}
+	}()
+	if err := p.start(ctx, e, places, progress); err != nil {
+		return nil, "", err
+	}
+	for round := range p.rounds + 1 {
+		got, err := p.round(ctx, e, places, round)
+		if err != nil {
+			return nil, "", err
+		}
+		if round > 0 { // in the first one, pools and heaps grow
+			samples = append(samples, got...)
 		}
 		_, _ = fmt.Fprintf(progress, "round %d of %d done\n", round, p.rounds)
 	}
-	return samples, nil
-}
-
-// length is how long each run of a round takes.
-func (p *plan) length(round int) time.Duration {
-	length := time.Duration(p.seconds * float64(time.Second))
-	if round == 0 {
-		return min(length, time.Second/4)
+	if len(places) > 1 {
+		notes += fmt.Sprintf("Under load, the proxy forwarded %.2f ms late on average, each way.\n", proxy.lateness().Seconds()*1e3)
 	}
-	return length
+	return samples, notes, nil
 }
 
-// start builds and starts everything that is to be compared. On an error it
-// returns what runs already.
-func (p *plan) start(ctx context.Context, l *lab, progress io.Writer) (systems []*system, err error) {
+// start builds and starts every system at every place. On loopback they always
+// run, because they create the entries.
+func (p *plan) start(ctx context.Context, e *env, places []*place, progress io.Writer) error {
 	for _, s := range p.services {
-		binary, err := filepath.Abs(s.path)
+		_, _ = fmt.Fprintf(progress, "building %s\n", s.name)
+		binary, err := e.build(ctx, s.name, s.path)
 		if err != nil {
-			return systems, err
+			return err
 		}
-		if info, err := os.Stat(binary); err != nil {
-			return systems, err
-		} else if info.IsDir() {
-			_, _ = fmt.Fprintf(progress, "building %s\n", s.name)
-			if binary, err = l.build(ctx, s.name, binary); err != nil {
-				return systems, err
+		for _, at := range places {
+			running, err := e.startService(ctx, s.name, binary, at.addr, p.settings...)
+			if err != nil {
+				return err
+			}
+			at.systems = append(at.systems, running)
+		}
+	}
+	for _, name := range p.baselines {
+		for _, at := range places {
+			running, err := e.startBaseline(ctx, name, at.addr)
+			if err != nil {
+				return err
+			}
+			at.systems = append(at.systems, running)
+		}
+	}
+	return nil
+}
+
+// round measures everything once. Systems that are compared take turns in
+// being the first.
+func (p *plan) round(ctx context.Context, e *env, places []*place, round int) (samples []sample, err error) {
+	m := measurement{env: e, length: time.Duration(p.seconds * float64(time.Second))}
+	if round == 0 {
+		m.length = min(m.length, time.Second/4)
+	}
+	connections := slices.Compact(slices.Sorted(slices.Values(slices.Concat(p.connections[:]...))))
+	for _, m.workload = range p.workloads {
+		for _, m.connections = range connections {
+			for _, m.place = range places {
+				if !slices.Contains(m.place.connections, m.connections) {
+					continue
+				}
+				for i, n := 0, len(m.place.systems); i < n; i++ {
+					turn := (i + round + n - 1) % n // in the order of the table in round 1
+					m.system, m.seeder = m.place.systems[turn], places[0].systems[turn]
+					if err := e.redis.clear(ctx); err != nil {
+						return nil, err
+					}
+					s, err := m.run(ctx)
+					if err != nil {
+						return nil, err
+					}
+					samples = append(samples, s)
+				}
 			}
 		}
-		running, err := l.startService(ctx, s.name, binary, p.env...)
-		if err != nil {
-			return systems, err
-		}
-		systems = append(systems, running)
 	}
-	for _, name := range p.systems()[len(p.services):] {
-		running, err := l.startFloor(ctx, name)
-		if err != nil {
-			return systems, err
-		}
-		systems = append(systems, running)
-	}
-	return systems, nil
+	return samples, nil
 }

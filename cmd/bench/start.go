@@ -9,17 +9,15 @@ import (
 	"math"
 	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"text/tabwriter"
 	"time"
-)
 
-const mega = 1 << 20
+	"github.com/prometheus/procfs"
+)
 
 // What a replica may take.
 const (
-	targetStart  = 150.0 // milliseconds until it is ready, Redis being there
+	targetStart  = 150.0 // milliseconds until it is ready, while Redis runs
 	targetIdle   = 25.0  // MiB resident
 	targetLoad   = 60.0  // MiB resident at most, under load
 	targetBinary = 25.0  // million bytes
@@ -31,25 +29,24 @@ type figure struct {
 	value, target float64
 }
 
-// footprint measures what a replica takes, and fails if that is too much.
-func footprint(ctx context.Context, args []string, out, progress io.Writer) error {
+// start measures what a replica takes, and fails if a target is missed.
+func start(ctx context.Context, args []string, out, progress io.Writer) error {
 	flags := flag.NewFlagSet("start", flag.ContinueOnError)
-	dir := flags.String("dir", ".", "folder of the source of the service")
+	path := flags.String("service", ".", "binary of the service, or the folder of its source")
 	starts := flags.Int("starts", 11, "how often to start")
 	length := flags.Duration("length", 5*time.Second, "length of the load")
-	connections := flags.Int("connections", 64, "connections of the load")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if *starts < 1 || *length <= 0 || *connections < 1 {
-		return errors.New("-starts, -length and -connections must be above 0")
+	if *starts < 1 || *length <= 0 {
+		return errors.New("-starts and -length must be above 0")
 	}
 	_, _ = fmt.Fprintln(progress, "building, starting")
-	figures, err := measureFootprint(ctx, *dir, *starts, *connections, *length)
+	figures, err := measureStart(ctx, *path, *starts, *length)
 	if err != nil {
 		return err
 	}
-	if err := writeFootprint(out, figures); err != nil {
+	if err := writeStart(out, figures); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(figures, func(f figure) bool { return f.value > f.target }) {
@@ -58,7 +55,7 @@ func footprint(ctx context.Context, args []string, out, progress io.Writer) erro
 	return nil
 }
 
-func writeFootprint(out io.Writer, figures []figure) error {
+func writeStart(out io.Writer, figures []figure) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, f := range figures {
 		_, _ = fmt.Fprintf(w, "%s\t%.1f %s\t%s\n", f.what, f.value, f.unit, verdict(f.value, f.target))
@@ -66,13 +63,24 @@ func writeFootprint(out io.Writer, figures []figure) error {
 	return w.Flush()
 }
 
-func measureFootprint(ctx context.Context, dir string, starts, connections int, length time.Duration) ([]figure, error) {
-	l, err := openLab(ctx)
+// verdict says whether a value is within its target; 0 is none.
+func verdict(value, target float64) string {
+	switch {
+	case target == 0:
+		return ""
+	case value <= target:
+		return fmt.Sprintf("%.0f: met", target)
+	}
+	return fmt.Sprintf("%.0f: MISSED", target)
+}
+
+func measureStart(ctx context.Context, path string, starts int, length time.Duration) ([]figure, error) {
+	e, err := newEnv(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer l.close()
-	binary, err := l.build(ctx, "start", dir)
+	defer e.close()
+	binary, err := e.build(ctx, "start", path)
 	if err != nil {
 		return nil, err
 	}
@@ -83,15 +91,15 @@ func measureFootprint(ctx context.Context, dir string, starts, connections int, 
 	took, idle, loaded := make([]float64, starts), 0.0, 0.0
 	for i := range took {
 		begun := time.Now()
-		s, err := l.startService(ctx, "service", binary)
+		s, err := e.startService(ctx, "service", binary, e.redis.addr)
 		if err != nil {
 			return nil, err
 		}
 		took[i] = time.Since(begun).Seconds() * 1e3
 		if i == len(took)-1 {
-			idle, loaded, err = l.resident(ctx, s, connections, length)
+			idle, loaded, err = e.resident(ctx, s, length)
 		}
-		s.close()
+		s.end()
 		if err != nil {
 			return nil, err
 		}
@@ -99,36 +107,33 @@ func measureFootprint(ctx context.Context, dir string, starts, connections int, 
 	return []figure{
 		{"start until ready, median", "ms", median(took), targetStart},
 		{"resident when idle", "MiB", idle, targetIdle},
-		{fmt.Sprintf("resident with %d connections, most", connections), "MiB", loaded, targetLoad},
+		{"resident with 64 connections, most", "MiB", loaded, targetLoad},
 		{"binary", "MB", float64(info.Size()) / 1e6, targetBinary},
 	}, nil
 }
 
-// resident returns the resident memory of a service in MiB, idle and the most
+// resident returns the resident memory of a service in MiB: idle, and the most
 // under load.
-func (l *lab) resident(ctx context.Context, s *system, connections int, length time.Duration) (idle, most float64, err error) {
-	if idle, err = statusOf(s.pid(), "VmRSS"); err != nil {
+func (e *env) resident(ctx context.Context, s *system, length time.Duration) (idle, most float64, err error) {
+	before, err := memoryOf(s)
+	if err != nil {
 		return 0, 0, err
 	}
-	load := load{
-		addrs: []string{s.addr}, connections: connections, length: length, limit: math.MaxUint64,
-		step: func(c *client, op uint64) error { return cycle(c, l, 0, op) },
+	l := load{
+		addrs: []string{s.addr}, connections: 64, length: length, limit: math.MaxUint64,
+		step: func(c *client, _ uint64) error { return cycle(c, e, e.unused(1)) },
 	}
-	if _, err := load.run(ctx); err != nil {
+	if _, err := l.run(ctx); err != nil {
 		return 0, 0, err
 	}
-	most, err = statusOf(s.pid(), "VmHWM")
-	return idle, most, err
+	after, err := memoryOf(s)
+	return float64(before.VmRSS) / (1 << 20), float64(after.VmHWM) / (1 << 20), err
 }
 
-// statusOf reads a size from /proc/PID/status, in MiB.
-func statusOf(pid int, name string) (float64, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+func memoryOf(s *system) (procfs.ProcStatus, error) {
+	p, err := procfs.NewProc(s.pid())
 	if err != nil {
-		return 0, err
+		return procfs.ProcStatus{}, err
 	}
-	_, rest, _ := strings.Cut(string(status), "\n"+name+":")
-	text, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
-	kilobytes, err := strconv.ParseFloat(text, 64)
-	return kilobytes * 1024 / mega, err
+	return p.NewStatus()
 }

@@ -19,56 +19,49 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// floorCommand starts the floor: the least that answers the same requests
-// with the same stack. What the service takes more is the price of its
-// promises.
 const (
-	floorCommand = "floor"
-	sharingFloor = "sharing" // the floor with the client's own way to share round trips
+	baselineCommand = "baseline"
+	autoPipeline    = "autopipeline" // the baseline with go-redis' AutoPipeline
 )
 
-//go:embed lua/put.lua
-var floorPut string
+//go:embed lua/create.lua
+var createScript string
 
 //go:embed lua/check.lua
-var floorCheck string
+var checkScript string
 
-const (
-	floorPrefix   = "floor:"
-	floorAttempts = 3
-	floorLifetime = 3600 // seconds
-)
-
-// bareService is echo, go-redis and net/http, and nothing between.
+// bareService is the baseline: a handler of Echo that makes one call of
+// go-redis for each request, over pooled connections. It keeps none of the
+// service's promises. The ratio to it shows what they cost.
 type bareService struct {
-	redis      redis.Scripter
-	put, check *redis.Script
-	carrier    *http.Client
-	messages   string // URL
+	redis         redis.Scripter
+	create, check *redis.Script
+	http          *http.Client
+	messages      string // URL of Flowroute
 }
 
-func floor(ctx context.Context, args []string, out, _ io.Writer) error {
-	flags := flag.NewFlagSet(floorCommand, flag.ContinueOnError)
+func baseline(ctx context.Context, args []string, out, _ io.Writer) error {
+	flags := flag.NewFlagSet(baselineCommand, flag.ContinueOnError)
 	redisAddr := flags.String("redis", "", "host:port of Redis")
-	carrierURL := flags.String("carrier", "", "URL of the carrier")
-	sharing := flags.Bool("sharing", false, "share round trips to Redis in the client's own way")
+	flowrouteURL := flags.String("flowroute", "", "URL of Flowroute")
+	pipeline := flags.Bool(autoPipeline, false, "share round trips to Redis with AutoPipeline")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	client := dialRedis(*redisAddr)
 	s := &bareService{
 		redis:    client,
-		put:      redis.NewScript(floorPut),
-		check:    redis.NewScript(floorCheck),
-		carrier:  &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConns: 512, MaxIdleConnsPerHost: 512}},
-		messages: *carrierURL + "/v2.1/messages",
+		create:   redis.NewScript(createScript),
+		check:    redis.NewScript(checkScript),
+		http:     &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConns: 512, MaxIdleConnsPerHost: 512}},
+		messages: *flowrouteURL + "/v2.1/messages",
 	}
-	for _, script := range []*redis.Script{s.put, s.check} {
+	for _, script := range []*redis.Script{s.create, s.check} {
 		if err := script.Load(ctx, client).Err(); err != nil {
 			return err
 		}
 	}
-	if *sharing {
+	if *pipeline {
 		shared, err := client.AutoPipeline()
 		if err != nil {
 			return err
@@ -76,8 +69,8 @@ func floor(ctx context.Context, args []string, out, _ io.Writer) error {
 		s.redis = shared
 	}
 	e := echo.New()
-	e.POST("/", s.create)
-	e.POST("/verify", s.verify)
+	e.POST("/", s.handleCreate)
+	e.POST("/verify", s.handleCheck)
 	e.GET("/metrics", mallocs)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -89,7 +82,7 @@ func floor(ctx context.Context, args []string, out, _ io.Writer) error {
 	return server.Serve(listener)
 }
 
-func (s *bareService) create(c echo.Context) error {
+func (s *bareService) handleCreate(c echo.Context) error {
 	var args struct {
 		AuthID    string `json:"auth_id"`
 		Recipient string `json:"recipient"`
@@ -97,14 +90,14 @@ func (s *bareService) create(c echo.Context) error {
 	if err := c.Bind(&args); err != nil {
 		return err
 	}
-	number, err := rand.Int(rand.Reader, big.NewInt(allCodes))
+	number, err := rand.Int(rand.Reader, big.NewInt(10_000))
 	if err != nil {
 		return err
 	}
 	code := fmt.Sprintf("%04d", number)
 	ctx := c.Request().Context()
-	err = s.put.EvalSha(ctx, s.redis, []string{floorPrefix + args.AuthID}, code, floorAttempts, floorLifetime).Err()
-	if err != nil {
+	const lifetime = 3600 // seconds
+	if err := s.create.EvalSha(ctx, s.redis, []string{"baseline:" + args.AuthID}, code, attempts, lifetime).Err(); err != nil {
 		return err
 	}
 	if err := s.send(ctx, args.Recipient, code); err != nil {
@@ -124,7 +117,7 @@ func (s *bareService) send(ctx context.Context, to, code string) error {
 	}
 	r.SetBasicAuth(accessKey, secretKey)
 	r.Header.Set("Content-Type", "application/vnd.api+json")
-	answer, err := s.carrier.Do(r)
+	answer, err := s.http.Do(r)
 	if err != nil {
 		return err
 	}
@@ -133,12 +126,12 @@ func (s *bareService) send(ctx context.Context, to, code string) error {
 		return err
 	}
 	if answer.StatusCode != http.StatusAccepted {
-		return fmt.Errorf("floor: the carrier answered %d", answer.StatusCode)
+		return fmt.Errorf("answer of Flowroute: %d", answer.StatusCode)
 	}
 	return nil
 }
 
-func (s *bareService) verify(c echo.Context) error {
+func (s *bareService) handleCheck(c echo.Context) error {
 	var args struct {
 		AuthID string `json:"auth_id"`
 		Code   string `json:"code"`
@@ -146,7 +139,7 @@ func (s *bareService) verify(c echo.Context) error {
 	if err := c.Bind(&args); err != nil {
 		return err
 	}
-	left, err := s.check.EvalSha(c.Request().Context(), s.redis, []string{floorPrefix + args.AuthID}, args.Code).Int64()
+	left, err := s.check.EvalSha(c.Request().Context(), s.redis, []string{"baseline:" + args.AuthID}, args.Code).Int64()
 	switch {
 	case err != nil:
 		return err
@@ -158,7 +151,7 @@ func (s *bareService) verify(c echo.Context) error {
 	return c.JSON(http.StatusBadRequest, map[string]any{"reason": "InvalidAuthCode", "attempts_left": left})
 }
 
-// mallocs tells what the service tells at its /metrics.
+// mallocs answers what the benchmark reads from /metrics of the service.
 func mallocs(c echo.Context) error {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
