@@ -31,7 +31,7 @@ var programs = []struct{ line, ready string }{
 		--service-account-issuer=https://127.0.0.1:6443 --service-account-signing-key-file=$STATE/accounts.pem
 		--service-account-key-file=$STATE/accounts.pem --service-cluster-ip-range=10.96.0.0/16
 		--kubelet-preferred-address-types=InternalIP`, "kubectl get --raw /readyz"},
-	{`kube-controller-manager --kubeconfig=$KUBECONFIG --authentication-skip-lookup --leader-elect=false --use-service-account-credentials
+	{`kube-controller-manager --kubeconfig=$KUBECONFIG --authentication-skip-lookup --leader-elect=false --flex-volume-plugin-dir=$STATE/volumes --use-service-account-credentials
 		--service-account-private-key-file=$STATE/accounts.pem --root-ca-file=$STATE/api/apiserver.crt`, ""},
 	{"kube-scheduler --kubeconfig=$KUBECONFIG --authentication-skip-lookup --leader-elect=false", ""},
 	{"containerd --config=$STATE/containerd.toml", "ctr images import $LOGS/images.tar"},
@@ -50,7 +50,7 @@ func startCluster(ctx context.Context, dir string) error {
 		return err
 	}
 	for name, value := range map[string]string{
-		"PATH": here + ":" + os.Getenv("PATH"), "STATE": state, "LOGS": dir, "NODE": nodeIP, "PODS": podNet,
+		"PATH": here + ":" + os.Getenv("PATH"), "HOME": state, "STATE": state, "LOGS": dir, "NODE": nodeIP, "PODS": podNet,
 		"KUBECONFIG":         state + "/kubeconfig",
 		"CONTAINERD_ADDRESS": state + "/containerd.sock", "CONTAINERD_NAMESPACE": "k8s.io", "CONTAINERD_SNAPSHOTTER": "native",
 		"FLOWROUTE_ACCESS_KEY": "access-key", "FLOWROUTE_SECRET_KEY": "secret-key",
@@ -73,13 +73,16 @@ func startCluster(ctx context.Context, dir string) error {
 	return nil
 }
 
-// isolate hides the directories that Kubernetes writes to, and makes a network.
+// isolate hides the directories and kernel settings that Kubernetes writes to, and makes a network.
 func isolate(ctx context.Context) error {
 	err := errors.Join(
 		syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""), syscall.Mount("proc", "/proc", "proc", 0, ""),
 		syscall.Mount("tmpfs", "/run", "tmpfs", 0, ""), syscall.Mount("tmpfs", "/var/lib", "tmpfs", 0, ""), syscall.Mount("tmpfs", "/var/log", "tmpfs", 0, ""))
 	if err == nil {
-		_, err = sh(ctx, `hostname node; echo 1 >/proc/sys/net/ipv4/ip_forward
+		_, err = sh(ctx, `hostname node; echo 1 >/proc/sys/net/ipv4/ip_forward; mkdir -p $STATE/sysctl
+			for f in vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops kernel/keys/root_maxkeys kernel/keys/root_maxbytes; do
+				copy=$STATE/sysctl/$(basename $f); cat /proc/sys/$f >$copy; mount --bind $copy /proc/sys/$f
+			done
 			ip link set lo up; ip link add node0 type bridge; ip addr add $NODE/24 dev node0; ip link set node0 up; ip route add default dev node0`)
 	}
 	return err
@@ -104,12 +107,14 @@ contexts: [{name: c, context: {cluster: c, user: u, namespace: ` + namespace + `
 containerRuntimeEndpoint: "unix://` + state + `/containerd.sock", resolvConf: ` + state + `/resolv.conf,
 authentication: {webhook: {enabled: false}, anonymous: {enabled: true}}, authorization: {mode: AlwaysAllow},
 failCgroupV1: false, cgroupDriver: cgroupfs, cgroupsPerQOS: false, cgroupRoot: /` + cgroup + `, enforceNodeAllocatable: [],
-failSwapOn: false, localStorageCapacityIsolation: false, evictionHard: {memory.available: 1Mi}}`,
+failSwapOn: false, localStorageCapacityIsolation: false, volumePluginDir: ` + state + `/volumes, evictionHard: {memory.available: 1Mi}}`,
 		"containerd.toml": `version = 2
 root = "` + state + `/containerd"
 state = "` + state + `/containerd-state"
 [grpc]
   address = "` + state + `/containerd.sock"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "` + state + `/opt"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "` + pauseImage + `"
   # Else runc fails with "can't get final child's PID from pipe".

@@ -17,7 +17,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -98,34 +97,12 @@ func runOutside(ctx context.Context) error {
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: namespaces, Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	failed := cmd.Run()
-	err = removeCgroups(filepath.Base(dir))
+	remove := "find /sys/fs/cgroup -depth -type d -path '*/" + filepath.Base(dir) + "*' -exec rmdir {} +"
+	err = eventually(context.Background(), func() error { _, err := sh(context.Background(), remove); return err })
 	if failed != nil && ctx.Err() == nil {
 		return errors.Join(failed, err, fmt.Errorf("the logs are in %s", dir))
 	}
 	return errors.Join(failed, err, os.RemoveAll(dir))
-}
-
-// removeCgroups removes the control groups of the pods, whose processes have ended.
-func removeCgroups(name string) error {
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
-		var last error
-		tops, _ := filepath.Glob("/sys/fs/cgroup/*/" + name)
-		for _, top := range append(tops, "/sys/fs/cgroup/"+name) {
-			var dirs []string
-			_ = filepath.WalkDir(top, func(path string, entry os.DirEntry, err error) error {
-				if err == nil && entry.IsDir() {
-					dirs = append(dirs, path)
-				}
-				return nil
-			})
-			for _, dir := range slices.Backward(dirs) {
-				last = errors.Join(last, syscall.Rmdir(dir))
-			}
-		}
-		if last == nil || time.Now().After(deadline) {
-			return last
-		}
-	}
 }
 
 // build builds Kubernetes, Helm and the service, and makes the images of the pods.
