@@ -59,7 +59,7 @@ func startCluster(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	if err := errors.Join(isolate(ctx), writeFiles(filepath.Base(dir))); err != nil {
+	if err := errors.Join(isolate(ctx), writeFiles()); err != nil {
 		return err
 	}
 	for _, p := range programs {
@@ -88,7 +88,7 @@ func isolate(ctx context.Context) error {
 	return err
 }
 
-func writeFiles(cgroup string) error {
+func writeFiles() error {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return err
@@ -103,11 +103,21 @@ func writeFiles(cgroup string) error {
 		"kubeconfig": `{apiVersion: v1, kind: Config, current-context: c, users: [{name: u, user: {token: only-for-this-run}}],
 clusters: [{name: c, cluster: {server: "https://127.0.0.1:6443", insecure-skip-tls-verify: true}}],
 contexts: [{name: c, context: {cluster: c, user: u, namespace: ` + namespace + `}}]}`,
-		"kubelet.yaml": `{apiVersion: kubelet.config.k8s.io/v1beta1, kind: KubeletConfiguration,
-containerRuntimeEndpoint: "unix://` + state + `/containerd.sock", resolvConf: ` + state + `/resolv.conf,
-authentication: {webhook: {enabled: false}, anonymous: {enabled: true}}, authorization: {mode: AlwaysAllow},
-failCgroupV1: false, cgroupDriver: cgroupfs, cgroupsPerQOS: false, cgroupRoot: /` + cgroup + `, enforceNodeAllocatable: [],
-failSwapOn: false, localStorageCapacityIsolation: false, volumePluginDir: ` + state + `/volumes, evictionHard: {memory.available: 1Mi}}`,
+		"kubelet.yaml": `apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+containerRuntimeEndpoint: unix://` + state + `/containerd.sock
+resolvConf: ` + state + `/resolv.conf
+volumePluginDir: ` + state + `/volumes
+authentication: {webhook: {enabled: false}, anonymous: {enabled: true}}
+authorization: {mode: AlwaysAllow}
+failCgroupV1: false
+cgroupDriver: cgroupfs
+cgroupsPerQOS: false
+enforceNodeAllocatable: []
+failSwapOn: false
+localStorageCapacityIsolation: false
+evictionHard: {memory.available: 1Mi}
+`,
 		"containerd.toml": `version = 2
 root = "` + state + `/containerd"
 state = "` + state + `/containerd-state"

@@ -70,6 +70,9 @@ func cannotRun() string {
 			return fmt.Sprintf("%s is missing; apt-get install %s", program, pkg)
 		}
 	}
+	if err := removeCgroups(); err != nil {
+		return "another Kubernetes runs here"
+	}
 	try := exec.Command("true")
 	try.SysProcAttr = &syscall.SysProcAttr{Cloneflags: namespaces}
 	if err := try.Run(); err != nil {
@@ -97,12 +100,17 @@ func runOutside(ctx context.Context) error {
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: namespaces, Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	failed := cmd.Run()
-	remove := "find /sys/fs/cgroup -depth -type d -path '*/" + filepath.Base(dir) + "*' -exec rmdir {} +"
-	err = eventually(context.Background(), func() error { _, err := sh(context.Background(), remove); return err })
+	err = eventually(context.Background(), removeCgroups)
 	if failed != nil && ctx.Err() == nil {
 		return errors.Join(failed, err, fmt.Errorf("the logs are in %s", dir))
 	}
 	return errors.Join(failed, err, os.RemoveAll(dir))
+}
+
+// removeCgroups removes the control groups of pods that have ended. It fails if others run.
+func removeCgroups() error {
+	_, err := sh(context.Background(), "find /sys/fs/cgroup -depth -type d -path '*/k8s.io*' -exec rmdir {} +")
+	return err
 }
 
 // build builds Kubernetes, Helm and the service, and makes the images of the pods.

@@ -69,7 +69,7 @@ var steps = []step{
 		script: "kubectl delete $(kubectl get pods -l app.kubernetes.io/component=server -o name | head -1)", after: pods{"sms", 3, secondTag},
 	},
 	{
-		what: "a killed process (SIGKILL)", want: "only requests to it fail, all begun within " + noticed.String(), tolerated: noticed,
+		what: "a killed process (SIGKILL)", want: "requests fail until the cluster notices, at most " + noticed.String() + " long", tolerated: noticed,
 		script: `id=$(kubectl get pods -l app.kubernetes.io/component=server -o 'jsonpath={.items[0].status.containerStatuses[0].containerID}')
 			ctr tasks kill -s SIGKILL "${id#containerd://}"`,
 		after: pods{"sms", 3, secondTag},
