@@ -155,6 +155,8 @@ func start(logs, line string) error {
 	defer func() { _ = log.Close() }() // the program has its own
 	cmd := exec.Command("sh", "-c", "exec "+strings.ReplaceAll(line, "\n", " "))
 	cmd.Stdout, cmd.Stderr = log, log
+	// Linux divides the processor between sessions: in one session Redis would wait for the clients.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	return cmd.Start()
 }
 

@@ -119,7 +119,7 @@ func runInside(ctx context.Context, dir string) error {
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", s.what, err))
 			measured = "FAILED " + measured
-			about, _ := sh(ctx, "kubectl get pods -o wide; kubectl describe pods; kubectl logs -l app.kubernetes.io/component=server --prefix --tail=50 || true")
+			about, _ := sh(ctx, "kubectl get pods -o wide; kubectl describe pods; kubectl logs -l app.kubernetes.io/component=server --prefix --since=2m --tail=-1 || true")
 			_ = os.WriteFile(filepath.Join(dir, fmt.Sprintf("pods-%d.log", time.Now().Unix())), []byte(about), 0o600)
 		}
 		fmt.Printf("%s: %s\n", s.what, measured)
