@@ -6,7 +6,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
-.PHONY: help build check lint test chart faults cover fuzz bench bench-against bench-memory bench-growth bench-start bench-go bench-stat capacity demo image deployed fmt
+.PHONY: help build check lint test chart kubernetes faults cover fuzz bench bench-against bench-memory bench-growth bench-start bench-go bench-stat capacity demo image deployed fmt
 
 help: ## print the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -29,6 +29,10 @@ test: ## run the tests; with redis-server installed they use it too
 # A module of its own: Helm and Kubernetes are no dependencies of the service.
 chart: ## lint the Helm chart, and test what it renders
 	cd deploy/helm/test && go vet ./... && go mod verify && go mod tidy -diff && go test ./...
+
+# Also a module of its own. Where it cannot run it says why; with REQUIRE_KUBERNETES=1 it fails there.
+kubernetes: ## install the chart on a real Kubernetes, and write deploy/helm/kubernetes.md
+	cd deploy/helm/kubernetes && nice -n 19 go build -o bin/ . && bin/kubernetes
 
 faults: ## break everything that can break, and write deploy/faults.md
 	REQUIRE_REDIS=1 FAULTS_TABLE=$(CURDIR)/deploy/faults.md go test -count=1 -run '^TestFaults$$' -timeout 15m ./cmd/sms-verification

@@ -14,6 +14,7 @@ import (
 	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"helm.sh/helm/v4/pkg/chart/common"
 	chartutil "helm.sh/helm/v4/pkg/chart/common/util"
+	v2 "helm.sh/helm/v4/pkg/chart/v2"
 	"helm.sh/helm/v4/pkg/chart/v2/lint"
 	"helm.sh/helm/v4/pkg/chart/v2/lint/support"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
@@ -26,6 +27,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/util/yaml"
+	gateway "sigs.k8s.io/gateway-api/apis/v1"
 )
 
 const (
@@ -43,7 +45,7 @@ type release struct {
 func eachCase(t *testing.T, run func(t *testing.T, r release)) {
 	t.Helper()
 	files, err := filepath.Glob(chartDir + "/ci/*-values.yaml")
-	if err != nil || len(files) < 4 {
+	if err != nil || len(files) < 5 {
 		t.Fatalf("only %d files of values (%v)", len(files), err)
 	}
 	for _, file := range files {
@@ -88,6 +90,10 @@ func render(values common.Values) (release, error) {
 	if err != nil {
 		return release{}, err
 	}
+	return renderChart(chart, values)
+}
+
+func renderChart(chart *v2.Chart, values common.Values) (release, error) {
 	options := common.ReleaseOptions{Name: "try", Namespace: namespace, IsInstall: true, Revision: 1}
 	all, err := chartutil.ToRenderValues(chart, values, options, nil)
 	if err != nil {
@@ -116,7 +122,7 @@ func render(values common.Values) (release, error) {
 func decode(text string) ([]runtime.Object, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		apps.AddToScheme, autoscaling.AddToScheme, core.AddToScheme, monitoring.AddToScheme, networking.AddToScheme, policy.AddToScheme,
+		apps.AddToScheme, autoscaling.AddToScheme, core.AddToScheme, gateway.Install, monitoring.AddToScheme, networking.AddToScheme, policy.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			return nil, err

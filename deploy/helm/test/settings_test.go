@@ -36,6 +36,7 @@ func settingsOf(t *testing.T, r release) map[string]string {
 var existingSecret = map[string]string{
 	"FLOWROUTE_ACCESS_KEY": "access-key", "FLOWROUTE_SECRET_KEY": "secret-key", "REDIS_URL": "rediss://127.0.0.1:6379", "REDIS_PASSWORD": "p@ss",
 	"CODE_SECRET": "0123456789abcdef", "CODE_SECRET_PREVIOUS": "fedcba9876543210",
+	"redis-root-password": "password",
 }
 
 // environment returns what a container of the pod finds in its environment.
@@ -46,9 +47,10 @@ func environment(t *testing.T, r release, spec core.PodSpec, existing map[string
 	for _, secret := range all[*core.Secret](r) {
 		content = secret.StringData
 	}
+	// The chart's own volumes come first.
 	files := map[string]string{}
 	for i, volume := range spec.Volumes {
-		if volume.Secret == nil {
+		if volume.Name != "secrets" {
 			continue
 		}
 		for _, item := range volume.Secret.Items {
@@ -70,6 +72,8 @@ func environment(t *testing.T, r release, spec core.PodSpec, existing map[string
 		if value := files[env.Value]; value != "" {
 			environ = append(environ, env.Name+"="+value)
 			delete(files, env.Value)
+		} else if from := env.ValueFrom; from != nil && from.SecretKeyRef != nil {
+			environ = append(environ, env.Name+"="+content[from.SecretKeyRef.Key])
 		} else if strings.HasSuffix(env.Name, "_FILE") {
 			t.Errorf("%s names %s, which is not mounted", env.Name, env.Value)
 		}

@@ -12,6 +12,7 @@ import (
 	policy "k8s.io/api/policy/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	gateway "sigs.k8s.io/gateway-api/apis/v1"
 )
 
 // selects reports whether a selector matches labels; an empty one matches
@@ -104,6 +105,9 @@ func TestReferences(t *testing.T) {
 		public, metrics := services(t, r)
 		for _, ingress := range all[*networking.Ingress](r) {
 			for _, rule := range ingress.Spec.Rules {
+				if len(rule.HTTP.Paths) != 1 {
+					t.Errorf("%s has the paths %v", rule.Host, rule.HTTP.Paths)
+				}
 				backend := rule.HTTP.Paths[0].Backend.Service
 				if backend.Name != public.Name || backend.Port.Name != public.Spec.Ports[0].Name {
 					t.Errorf("%s leads to %v", rule.Host, backend)
@@ -114,6 +118,11 @@ func TestReferences(t *testing.T) {
 			}
 			if ingress.Annotations["nginx.ingress.kubernetes.io/proxy-next-upstream"] != "off" {
 				t.Error("the ingress repeats requests")
+			}
+		}
+		for _, route := range all[*gateway.HTTPRoute](r) {
+			if backend := route.Spec.Rules[0].BackendRefs[0]; string(backend.Name) != public.Name || *backend.Port != public.Spec.Ports[0].Port {
+				t.Errorf("the route leads to %v", backend)
 			}
 		}
 		scalers := all[*autoscaling.HorizontalPodAutoscaler](r)
@@ -142,13 +151,14 @@ func TestReferences(t *testing.T) {
 func TestSwitches(t *testing.T) {
 	count := func(r release) []int {
 		return []int{
-			len(all[*networking.Ingress](r)), len(all[*autoscaling.HorizontalPodAutoscaler](r)), len(all[*monitoring.ServiceMonitor](r)),
+			len(all[*networking.Ingress](r)), len(all[*gateway.HTTPRoute](r)), len(all[*autoscaling.HorizontalPodAutoscaler](r)), len(all[*monitoring.ServiceMonitor](r)),
 			len(all[*monitoring.PrometheusRule](r)), len(all[*core.ConfigMap](r)) - 1,
 			len(all[*networking.NetworkPolicy](r)), len(all[*policy.PodDisruptionBudget](r)),
 		}
 	}
 	for name, want := range map[string][]int{
-		"existing-secret": {0, 0, 0, 0, 0, 1, 1}, "everything": {1, 1, 1, 1, 1, 1, 1}, "debug": {0, 0, 0, 0, 0, 0, 0},
+		"existing-secret": {0, 0, 0, 0, 0, 0, 1, 1}, "everything": {1, 0, 1, 1, 1, 1, 1, 1}, "debug": {0, 0, 0, 0, 0, 0, 0, 0},
+		"openshift": {1, 1, 0, 0, 0, 0, 1, 1},
 	} {
 		if got := count(mustRender(t, caseValues(t, name, ""))); !slices.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", name, got, want)

@@ -29,11 +29,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 
 {{- define "sms-verification.image" -}}
 {{- $image := .Values.image }}
-{{- if eq $image.tag "latest" }}
+{{- $tag := include "sms-verification.setting" $image.tag }}
+{{- if eq $tag "latest" }}
 {{- fail "image.tag: latest is not a version, and pods of one release could differ; write a tag that never moves" }}
 {{- end }}
 {{- required "image.repository is required: set it to where you pushed the image, such as registry.example.com/sms-verification" $image.repository }}
-{{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default .Chart.AppVersion }}{{ end }}
+{{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $tag | default .Chart.AppVersion }}{{ end }}
 {{- end }}
 
 {{- /* Not empty in debug mode, where Redis and Flowroute are inside the process. */}}
@@ -52,12 +53,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- else if and $secrets.existing $secrets.values }}
 {{- fail "secrets.existing and secrets.values are both set; keep one of the two" }}
 {{- else if $secrets.existing }}
+{{- if and ($secrets.redisPassword).secret (has "REDIS_PASSWORD" $secrets.existingKeys) }}
+{{- fail "secrets.redisPassword.secret and REDIS_PASSWORD in secrets.existingKeys are both set; keep one of the two" }}
+{{- end }}
 {{- join "\n" $secrets.existingKeys }}
 {{- else }}
 {{- $hint := "or name a Secret that has it in secrets.existing" }}
 {{- $_ := required (printf "secrets.values.FLOWROUTE_ACCESS_KEY is required: set it to the access key of your Flowroute account, %s; config.DEBUG_MODE=true tries the service without an account" $hint) $secrets.values.FLOWROUTE_ACCESS_KEY }}
 {{- $_ := required (printf "secrets.values.FLOWROUTE_SECRET_KEY is required: set it to the secret key of your Flowroute account, %s" $hint) $secrets.values.FLOWROUTE_SECRET_KEY }}
 {{- $_ := required (printf "secrets.values.REDIS_URL is required: set it to the address of Redis, such as redis://:password@redis:6379/0, %s" $hint) $secrets.values.REDIS_URL }}
+{{- if and ($secrets.redisPassword).secret $secrets.values.REDIS_PASSWORD }}
+{{- fail "secrets.redisPassword.secret and secrets.values.REDIS_PASSWORD are both set; keep one of the two" }}
+{{- end }}
 {{- keys $secrets.values | sortAlpha | join "\n" }}
 {{- end }}
 {{- end }}
@@ -68,7 +75,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 
 {{- /* A setting as the environment has it. YAML's numbers arrive as floats, which print as 9e+09. */}}
 {{- define "sms-verification.setting" -}}
-{{- if kindIs "slice" . }}{{ join "," . }}
+{{- if kindIs "invalid" . }}
+{{- else if kindIs "slice" . }}{{ join "," . }}
 {{- else if kindIs "float64" . }}{{ printf "%.0f" . }}
 {{- else }}{{ toString . }}
 {{- end }}
@@ -85,22 +93,36 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- ceil $sum | int }}
 {{- end }}
 
+{{- /* 90 % of a quantity of memory such as 256Mi, in bytes: the rest is for what Go does not count. */}}
+{{- define "sms-verification.memoryLimit" -}}
+{{- $units := dict "m" 1e-3 "" 1.0 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 }}
+{{- $quantity := include "sms-verification.setting" . }}
+{{- $number := regexFind "^[0-9.]+([eE][0-9]+)?" $quantity }}
+{{- mulf 0.9 ($number | float64) (get $units (trimPrefix $number $quantity) | default 0.0) | printf "%.0f" }}
+{{- end }}
+
 {{- /* What the pods of the service and the one of helm test have in common. */}}
 {{- define "sms-verification.podSecurity" -}}
 runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-fsGroup: 65532
+{{- /* The values of an earlier chart, which --reuse-values keeps, have no such key. */}}
+{{- $users := dict "runAsUser" 65532 "runAsGroup" 65532 "fsGroup" 65532 }}
+{{- if hasKey .Values "podSecurityContext" }}{{ $users = .Values.podSecurityContext }}{{ end }}
+{{- range $name, $id := $users }}
+{{- if not (kindIs "invalid" $id) }}
+{{ $name }}: {{ int64 $id }}
+{{- end }}
+{{- end }}
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
-{{- /* Keys in redisTLS.secret by the setting that gets the file, as JSON. */}}
+{{- /* Keys in redisTLS.secret by the setting that gets the file, as JSON. The values of an older chart have no keys. */}}
 {{- define "sms-verification.redisTLS" -}}
 {{- $files := dict }}
 {{- with .Values.redisTLS }}
 {{- if .secret }}
-{{- range $setting, $key := dict "REDIS_TLS_CA" .ca "REDIS_TLS_CERT" .cert "REDIS_TLS_KEY" .key }}
-{{- if $key }}{{- $_ := set $files $setting $key }}{{- end }}
+{{- range $setting, $key := dict "REDIS_TLS_CA" (list "ca" "ca.crt") "REDIS_TLS_CERT" (list "cert" "tls.crt") "REDIS_TLS_KEY" (list "key" "tls.key") }}
+{{- $name := dig (first $key) (last $key) $.Values.redisTLS }}
+{{- if $name }}{{- $_ := set $files $setting $name }}{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -121,6 +143,17 @@ env:
   {{- range include "sms-verification.secretKeys" . | splitList "\n" | compact }}
   - {name: {{ . }}_FILE, value: /run/secrets/sms-verification/{{ . }}}
   {{- end }}
+  {{- with (.Values.secrets).redisPassword }}
+  {{- if .secret }}
+  - {name: REDIS_PASSWORD, valueFrom: {secretKeyRef: {name: {{ .secret }}, key: {{ .key }}}}}
+  {{- end }}
+  {{- end }}
+  {{- $extra := list }}
+  {{- range .Values.extraEnv }}{{ $extra = append $extra .name }}{{ end }}
+  {{- $memory := ((.Values.resources).limits).memory }}
+  {{- if and $memory (not (has "GOMEMLIMIT" $extra)) }}
+  - {name: GOMEMLIMIT, value: {{ include "sms-verification.memoryLimit" $memory | quote }}}
+  {{- end }}
   {{- if .Values.caConfigMap }}
   # Go reads the system's certificates besides.
   - {name: SSL_CERT_DIR, value: /run/ca}
@@ -140,6 +173,9 @@ volumeMounts:
   {{- end }}
   {{- if include "sms-verification.redisTLS" . | fromJson }}
   - {name: redis-tls, mountPath: /run/secrets/redis-tls, readOnly: true}
+  {{- end }}
+  {{- with .Values.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end }}
 
@@ -167,5 +203,8 @@ volumeMounts:
       {{- range . }}
       - {key: {{ . | quote }}, path: {{ . | quote }}}
       {{- end }}
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
 {{- end }}
 {{- end }}
