@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -125,6 +126,9 @@ func TestLimits(t *testing.T) {
 			if n := len(a.sender.Messages()); n != 1 {
 				t.Errorf("%d messages", n)
 			}
+			if want := fmt.Sprintf(`smsv_limits_hit_total{"limit":"%s 1/10m"} 1 0`, name); !strings.Contains(a.metrics(t), want) {
+				t.Errorf("no %s in\n%s", want, a.metrics(t))
+			}
 			a.spend(t, "a", code, 1) // the live entry is as it was
 			a.do(t, "GET", checkQuery("a", code), "").is(t, 200, verified("a"))
 		})
@@ -132,7 +136,7 @@ func TestLimits(t *testing.T) {
 }
 
 func TestTurnTooFarOff(t *testing.T) {
-	a := newAPI(t, func(f *fixture) { f.limits = codes.Limits{Rate: 1, MaxWait: 100 * time.Millisecond} })
+	a := newAPI(t, func(f *fixture) { f.limits = codes.Limits{Pace: codes.Pace{Rate: 1, MaxWait: 100 * time.Millisecond}} })
 	a.do(t, "POST", "/", createBody("a"))
 	code := a.lastCode(t)
 	a.do(t, "POST", "/", createBody("a")).is(t, 503,
@@ -143,15 +147,22 @@ func TestTurnTooFarOff(t *testing.T) {
 	a.do(t, "GET", checkQuery("a", code), "").is(t, 200, verified("a"))
 }
 
+// A create that sent nothing changes nothing: the entry before it stays as it
+// was, and no place in the limit is taken.
 func TestSendFails(t *testing.T) {
 	for name, test := range map[string]struct {
-		err   error
-		body  string
-		stays bool // the entry, and the place in the limit
+		err      error
+		body     string
+		replaces bool // the entry before, and takes a place in the limit
 	}{
 		"rejected": {
 			fmt.Errorf("carrier: %w", codes.ErrRejected),
 			`{"message":"The message was refused; check the number, or ask its owner whether it takes messages","reason":"MessageRejected"}`,
+			false,
+		},
+		"sender refused": {
+			fmt.Errorf("carrier: %w", codes.ErrSenderRefused),
+			`{"message":"The carrier refuses this service's account or sender; its operator must correct the settings. Nothing was sent","reason":"SenderRefused"}`,
 			false,
 		},
 		"unconfirmed": {
@@ -167,7 +178,10 @@ func TestSendFails(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := newAPI(t, func(f *fixture) { f.limits.Sends = codestest.Windows(t, "1/10m") })
+			a := newAPI(t, func(f *fixture) { f.limits.Sends = codestest.Windows(t, "2/10m") })
+			a.do(t, "POST", "/", createBody("a"))
+			code := a.lastCode(t)
+			a.spend(t, "a", code, 2)
 			a.sender.FailWith(test.err)
 			status := 500
 			if errors.Is(test.err, codes.ErrUnavailable) {
@@ -175,10 +189,16 @@ func TestSendFails(t *testing.T) {
 			}
 			a.do(t, "POST", "/", createBody("a")).is(t, status, test.body)
 			a.sender.FailWith(nil)
-			if reason := a.do(t, "GET", checkQuery("a", "12345"), "").reason(); reason == "InvalidAuthCode" != test.stays {
-				t.Errorf("asked for the entry: %s", reason)
+			if log := a.log.String(); !strings.Contains(log, `"level":"WARN"`) || !strings.Contains(log, `carrier`) {
+				t.Errorf("logged %s", log)
 			}
-			if got := a.do(t, "POST", "/", createBody("a")).status; got == 429 != test.stays {
+			if test.replaces {
+				a.do(t, "GET", checkQuery("a", code), "").is(t, 400, wrongLeft(2))
+			} else {
+				a.spend(t, "a", code, 1)
+				a.do(t, "GET", checkQuery("a", code), "").is(t, 200, verified("a"))
+			}
+			if got := a.do(t, "POST", "/", createBody("a")).status; got == 429 != test.replaces {
 				t.Errorf("asked for another: %d", got)
 			}
 		})

@@ -74,13 +74,13 @@ func newAPI(t testing.TB, change ...func(*fixture)) *testAPI {
 	for _, c := range change {
 		c(&f)
 	}
-	a.backend = &backend{Model: codestest.NewModel(f.limits)}
-	service := newService(t, f.Hasher, a.backend, a.sender)
+	a.backend = newBackend()
+	service := newService(t, f.Hasher, f.limits, a.backend, a.sender)
 	if f.Service == nil {
 		f.Service = service
 	}
-	if f.Tracker == nil {
-		f.Tracker = service
+	if f.Receiver == nil {
+		f.Receiver = service
 	}
 	a.handler = New(f.Options).Handler()
 	server := httptest.NewUnstartedServer(a.handler)
@@ -95,7 +95,7 @@ func newAPI(t testing.TB, change ...func(*fixture)) *testAPI {
 // codeLength is that of the tests: more digits than turn up in a log by chance.
 const codeLength = 12
 
-func newService(t testing.TB, h *codes.Hasher, b *backend, s codes.Sender) *codes.Once {
+func newService(t testing.TB, h *codes.Hasher, limits codes.Limits, b *backend, s codes.Sender) *codes.Service {
 	t.Helper()
 	message, err := codes.ParseTemplate("{code}")
 	if err != nil {
@@ -105,11 +105,18 @@ func newService(t testing.TB, h *codes.Hasher, b *backend, s codes.Sender) *code
 	if err != nil {
 		t.Fatal(err)
 	}
-	service := codes.NewService(codes.Rules{
-		CodeLength: codeLength, Expiration: time.Hour, Notice: 10 * time.Minute, Attempts: 3,
-		Message: message, Recipients: recipients,
-	}, h, nil, b, b, s).WithReceipts(b)
-	return codes.NewOnce(service, b, time.Minute)
+	return codes.NewService(codes.Options{
+		Policy: codes.Policy{
+			CodeLength: codeLength, Lifetime: time.Hour, Notice: 10 * time.Minute, Attempts: 3,
+			Message: message, Limits: limits,
+		},
+		Numbers:       codes.Numbers{Allowed: recipients},
+		Secret:        h,
+		Store:         b,
+		Sender:        s,
+		SendTimeout:   time.Minute,
+		TrackReceipts: true,
+	})
 }
 
 // state is a State that a test sets.
@@ -336,8 +343,7 @@ func (a *testAPI) spend(t testing.TB, id, code string, left int) {
 		`{"message":"Invalid code","reason":"InvalidAuthCode","attempts_left":`+strconv.Itoa(left)+`}`)
 }
 
-// untouched runs f, and fails if it reached the store, the limiter, the claims
-// or the sender.
+// untouched runs f, and fails if it reached the store or the sender.
 func (a *testAPI) untouched(t testing.TB, f func()) { t.Helper(); a.untouchedBut(t, 0, f) }
 
 // untouchedBut is the same where so many calls are expected. None sends.
@@ -346,7 +352,7 @@ func (a *testAPI) untouchedBut(t testing.TB, calls int, f func()) {
 	before, sent := a.backend.called(), len(a.sender.Messages())
 	f()
 	if n := a.backend.called() - before; n != calls {
-		t.Errorf("%d calls of store, limiter and claims, want %d", n, calls)
+		t.Errorf("%d calls of the store, want %d", n, calls)
 	}
 	if n := len(a.sender.Messages()) - sent; n != 0 {
 		t.Errorf("%d messages sent", n)

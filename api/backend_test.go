@@ -9,13 +9,16 @@ import (
 	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
-// backend is the reference model. It counts the calls, and fails on demand.
+// backend is the reference model. It counts the first calls of requests, and
+// fails them on demand.
 type backend struct {
 	*codestest.Model
 	mu    sync.Mutex
 	calls int
 	err   error
 }
+
+func newBackend() *backend { return &backend{Model: codestest.NewModel()} }
 
 func (b *backend) call() error {
 	b.mu.Lock()
@@ -36,30 +39,44 @@ func (b *backend) called() int {
 	return b.calls
 }
 
-func (b *backend) Put(ctx context.Context, e codes.Entry) (time.Duration, error) {
+func (b *backend) Reserve(ctx context.Context, r codes.Reservation) (codes.Reserved, error) {
+	if err := b.call(); err != nil {
+		return codes.Reserved{}, err
+	}
+	return b.Model.Reserve(ctx, r)
+}
+
+func (b *backend) Check(ctx context.Context, c codes.Check) (codes.Checked, error) {
+	if err := b.call(); err != nil {
+		return codes.Checked{}, err
+	}
+	return b.Model.Check(ctx, c)
+}
+
+func (b *backend) Cancel(ctx context.Context, c codes.Cancel) (time.Duration, error) {
 	if err := b.call(); err != nil {
 		return 0, err
 	}
-	return b.Model.Put(ctx, e)
+	return b.Model.Cancel(ctx, c)
 }
 
-func (b *backend) Try(ctx context.Context, t codes.Try) (codes.Outcome, error) {
+func (b *backend) Peek(ctx context.Context, n codes.EntryName) (codes.EntryView, error) {
 	if err := b.call(); err != nil {
-		return codes.Outcome{}, err
+		return codes.EntryView{}, err
 	}
-	return b.Model.Try(ctx, t)
+	return b.Model.Peek(ctx, n)
 }
 
-func (b *backend) Delete(ctx context.Context, d codes.Deletion) (time.Duration, error) {
+func (b *backend) Claim(ctx context.Context, c codes.Claim) (string, codes.Op, error) {
 	if err := b.call(); err != nil {
-		return 0, err
+		return "", codes.Op{}, err
 	}
-	return b.Model.Delete(ctx, d)
+	return b.Model.Claim(ctx, c)
 }
 
-func (b *backend) Take(ctx context.Context, p codes.Place) (time.Duration, error) {
+func (b *backend) Receive(ctx context.Context, r codes.StoredReceipt) (codes.Received, error) {
 	if err := b.call(); err != nil {
-		return 0, err
+		return codes.Received{}, err
 	}
-	return b.Model.Take(ctx, p)
+	return b.Model.Receive(ctx, r)
 }

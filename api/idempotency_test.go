@@ -22,13 +22,6 @@ func wrongLeft(left int) string {
 	return fmt.Sprintf(`{"message":"Invalid code","reason":"InvalidAuthCode","attempts_left":%d}`, left)
 }
 
-func (b *backend) Claim(ctx context.Context, c codes.Claim) (string, codes.Op, error) {
-	if err := b.call(); err != nil {
-		return "", codes.Op{}, err
-	}
-	return b.Model.Claim(ctx, c)
-}
-
 // checksOnce checks a code with a key, as a query and as a body.
 func checksOnce(t *testing.T, run func(t *testing.T, check func(t testing.TB, a *testAPI, key, id, code string) answer)) {
 	t.Run("GET /", func(t *testing.T) {
@@ -163,6 +156,11 @@ func TestRefusalsAreNotKept(t *testing.T) {
 			defer a.sender.FailWith(nil)
 			return a.do(t, "POST", "/", createBody("a"), key...)
 		}, 503},
+		"no sender": {func(a *testAPI) answer {
+			a.sender.FailWith(fmt.Errorf("carrier: %w", codes.ErrSenderRefused))
+			defer a.sender.FailWith(nil)
+			return a.do(t, "POST", "/", createBody("a"), key...)
+		}, 500},
 		"no store": {func(a *testAPI) answer {
 			a.backend.failWith(fmt.Errorf("store: %w", codes.ErrUnavailable))
 			defer a.backend.failWith(nil)
@@ -291,9 +289,9 @@ func (h held) Send(_ context.Context, m codes.Message) (string, error) {
 }
 
 func TestCreateInProgress(t *testing.T) {
-	b := &backend{Model: codestest.NewModel(codes.Limits{})}
+	b := newBackend()
 	h := held{make(chan codes.Message, 9), make(chan struct{})}
-	a := newAPI(t, func(f *fixture) { f.Service = newService(t, f.Hasher, b, h) })
+	a := newAPI(t, func(f *fixture) { f.Service = newService(t, f.Hasher, codes.Limits{}, b, h) })
 	create := func() answer { return a.serve(t, "192.0.2.1:1", "POST", "/", createBody("a"), "Idempotency-Key", "k") }
 	ask := func() chan answer {
 		answers := make(chan answer, 1)
@@ -305,7 +303,7 @@ func TestCreateInProgress(t *testing.T) {
 		return fmt.Sprintf(`{"message":"The request with this Idempotency-Key is still running; ask again later","reason":"IdempotencyConflict","retry_after":%d}`, retryAfter)
 	}
 	first := ask()
-	create().is(t, 409, inProgress(60)) // the lease
+	create().is(t, 409, inProgress(60)) // until the deadline
 	b.Advance(59500 * time.Millisecond)
 	create().is(t, 409, inProgress(1))
 	a.do(t, "POST", "/", createBody("b"), "Idempotency-Key", "k").is(t, 422, reused)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -21,23 +20,24 @@ type Key struct {
 
 // Failures counts failed authentications, over all replicas.
 type Failures interface {
-	// TakeFailure counts one for the address; a *codes.LimitError says that
+	// CountFailure counts one for the address; a *codes.LimitError says that
 	// there are already as many as the window allows, codes.ErrUnavailable
 	// that it may not have been counted.
-	TakeFailure(ctx context.Context, address codes.Digest, w codes.Window) error
+	CountFailure(ctx context.Context, address codes.Digest, w codes.Window) error
 }
 
-// authenticate lets a request through that has one of the keys, and notes its
-// holder's name. Without keys every request passes.
+// authenticate lets a request through that has one of the keys; its caller is
+// the holder of the key. Without keys every request passes.
 func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if len(s.Keys) == 0 {
 			return next(c)
 		}
-		key, sent := bearer(c.Request().Header[echo.HeaderAuthorization])
+		info := infoOf(c)
+		key, sent := info.face.apiKey(c.Request().Header)
 		name, ok := s.holder(key)
 		if sent && ok {
-			noteOf(c).caller = name
+			info.caller = name
 			return next(c)
 		}
 		// The holder of a right key is never counted out by somebody who
@@ -52,23 +52,16 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // countWrongKey fails if the client's address has tried too many, or if that
-// cannot be counted: no key is tried uncounted. The count outlives the
-// request: who hangs up does not get a free guess.
+// cannot be counted: no key is tried uncounted. A client that hangs up is
+// counted too: it does not get a free guess.
 func (s *Server) countWrongKey(c echo.Context) error {
 	window := codes.Window{Max: 30, Span: time.Minute, Text: "30/1m"}
 	address := s.Hasher.Address(s.clientNetwork(c.Request()))
-	return s.Failures.TakeFailure(context.WithoutCancel(c.Request().Context()), address, window)
+	return s.Failures.CountFailure(context.WithoutCancel(c.Request().Context()), address, window)
 }
 
-func bearer(headers []string) (key string, sent bool) {
-	if len(headers) != 1 {
-		return "", false
-	}
-	scheme, key, found := strings.Cut(headers[0], " ")
-	return key, found && strings.EqualFold(scheme, "Bearer")
-}
-
-// holder looks a key up in the same time whichever key it is, or none.
+// holder returns the name of a key. It takes the same time whichever key it is,
+// or none.
 func (s *Server) holder(key string) (name string, ok bool) {
 	hash := sha256.Sum256([]byte(key))
 	for _, k := range s.Keys {

@@ -22,7 +22,7 @@ type failures struct {
 	err   error
 }
 
-func (f *failures) TakeFailure(ctx context.Context, address codes.Digest, w codes.Window) error {
+func (f *failures) CountFailure(ctx context.Context, address codes.Digest, w codes.Window) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.err != nil {

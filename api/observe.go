@@ -8,19 +8,20 @@ import (
 	"net/http"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
 )
 
-// observe gives every request its id and headers, answers every error and
-// panic as JSON, and writes one line, one measurement and, if it is traced,
-// one span for it. It never sees what is in the request.
+// observe fixes when a request arrived, before its body is read. It gives every
+// request its id and headers, answers every error and panic through the
+// request's face, and writes one line, one measurement and, if it is traced, one
+// span for it. It never sees what is in the request.
 func (s *Server) observe(traced bool) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			begun := time.Now()
-			c = &observed{Context: c}
+			c = &observed{Context: c, requestInfo: requestInfo{arrived: time.Now(), face: s.faceOf(c.Request())}}
 			if traced && levelOf(c) != slog.LevelDebug { // nobody asks what became of a request for health
 				defer s.trace(c)()
 			}
@@ -30,11 +31,7 @@ func (s *Server) observe(traced bool) echo.MiddlewareFunc {
 			if s.State.Draining() {
 				h.Set(echo.HeaderConnection, "close")
 			}
-			failed := s.answer(c, next)
-			if failed != nil && failed.body.Limit != "" {
-				s.funnel.limits.WithLabelValues(failed.body.Limit).Inc()
-			}
-			s.recorder.record(c, failed, time.Since(begun))
+			s.recorder.record(c, s.answer(c, next))
 			return nil
 		}
 	}
@@ -48,9 +45,9 @@ func (s *Server) trace(c echo.Context) (end func()) {
 	}
 	ctx, id, ended := s.Trace(c.Request(), route)
 	c.SetRequest(c.Request().WithContext(ctx))
-	n := noteOf(c)
-	n.traceID = id
-	return func() { ended(c.Response().Status, string(n.reason), n.caller) }
+	info := infoOf(c)
+	info.traceID = id
+	return func() { ended(c.Response().Status, string(info.reason), info.caller) }
 }
 
 // answer runs the handler and answers what it returns or panics with.
@@ -63,7 +60,7 @@ func (s *Server) answer(c echo.Context, next echo.HandlerFunc) (failed *failure)
 		if err, ok := value.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 			panic(value)
 		}
-		failed = &failure{body: errorBody{Reason: InternalError, Message: "Internal error"}, cause: panicError(value)}
+		failed = asFailure(panicError(value))
 		s.Logger.Error("panic", "request_id", idOf(c), "stack", string(debug.Stack()))
 		s.send(c, failed)
 	}()
@@ -83,7 +80,10 @@ func (s *Server) send(c echo.Context, f *failure) {
 	if c.Response().Committed {
 		return // the status is on its way; there is nothing left to say
 	}
-	if err := f.write(c); err != nil {
+	if f.retryAfter > 0 {
+		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.FormatInt(f.retryAfter, 10))
+	}
+	if err := infoOf(c).face.writeError(c, f); err != nil {
 		s.Logger.Debug("answer not written", "request_id", idOf(c), "error", err)
 	}
 }

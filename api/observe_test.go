@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/flowroute/sms-verification/codes"
 )
@@ -20,23 +19,19 @@ import (
 // stub is a Service that does one thing.
 type stub func() error
 
-func (s stub) Create(context.Context, codes.ID, codes.Phone) (codes.Created, error) {
+func (s stub) Create(context.Context, codes.CreateRequest) (codes.Created, error) {
 	return codes.Created{Attempts: 1}, s()
 }
 
-func (s stub) Verify(context.Context, codes.ID, codes.Code) (codes.Outcome, error) {
+func (s stub) Check(context.Context, codes.CheckRequest) (codes.Outcome, error) {
 	return codes.Outcome{}, s()
 }
 
-func (s stub) CreateOnce(context.Context, codes.Key, codes.ID, codes.Phone) (codes.Created, error) {
-	return codes.Created{Attempts: 1}, s()
-}
+func (s stub) Cancel(context.Context, codes.CancelRequest) error { return s() }
 
-func (s stub) VerifyOnce(context.Context, codes.Key, codes.ID, codes.Code) (codes.Outcome, error) {
-	return codes.Outcome{}, s()
+func (s stub) Status(context.Context, codes.StatusRequest) (codes.Progress, error) {
+	return codes.Progress{}, s()
 }
-
-func (s stub) Cancel(context.Context, codes.ID) (time.Duration, error) { return 0, s() }
 
 func withService(s stub) func(*fixture) { return func(f *fixture) { f.Service = s } }
 
@@ -84,6 +79,7 @@ func TestPanic(t *testing.T) {
 				func() answer { return a.do(t, "GET", checkQuery("a", "1"), "") },
 				func() answer { return a.do(t, "POST", "/verify", `{"auth_id":"a","code":"1"}`) },
 				func() answer { return a.do(t, "DELETE", "/?auth_id=a", "") },
+				func() answer { return a.do(t, "GET", "/status?auth_id=a", "") },
 			} {
 				broken = true
 				call().is(t, 500, internal)
@@ -160,7 +156,7 @@ func TestLogLine(t *testing.T) {
 	a.backend.failWith(fmt.Errorf("store: %w", codes.ErrUnavailable))
 	before = len(a.log.String())
 	a.do(t, "GET", checkQuery("a", "1"), "", bearer...)
-	logged(t, a.log.String()[before:], `{"level":"WARN","msg":"request","route":"GET /","status":503,"request_id":"r1","caller":"shop","reason":"ServiceUnavailable","error":"codes: verify: store: unavailable"}`)
+	logged(t, a.log.String()[before:], `{"level":"WARN","msg":"request","route":"GET /","status":503,"request_id":"r1","caller":"shop","reason":"ServiceUnavailable","error":"codes: check: store: unavailable"}`)
 
 	a.backend.failWith(&codes.LimitError{Limit: "SEND_LIMITS 5/10m"})
 	before = len(a.log.String())

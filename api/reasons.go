@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -29,6 +28,7 @@ const (
 	RateLimited         Reason = "RateLimited"
 	MessageRejected     Reason = "MessageRejected"
 	MessageUnconfirmed  Reason = "MessageUnconfirmed"
+	SenderRefused       Reason = "SenderRefused"
 	InternalError       Reason = "InternalError"
 	ServiceUnavailable  Reason = "ServiceUnavailable"
 )
@@ -49,43 +49,40 @@ var statuses = map[Reason]int{
 	RateLimited:         http.StatusTooManyRequests,
 	MessageRejected:     http.StatusInternalServerError,
 	MessageUnconfirmed:  http.StatusInternalServerError,
+	SenderRefused:       http.StatusInternalServerError,
 	InternalError:       http.StatusInternalServerError,
 	ServiceUnavailable:  http.StatusServiceUnavailable,
 }
 
-// failure is an error answer, on its way from a handler to the wire.
+// failure is an error answer, on its way from a handler to the face that
+// writes it.
 type failure struct {
-	status int // 0: the reason's own
-	body   errorBody
-	cause  error // for the log
+	reason       Reason
+	status       int // 0: the reason's own
+	message      string
+	attemptsLeft *int64 // of a check; else nil
+	limit        string // of RateLimited
+	retryAfter   int64  // seconds; 0 says nothing
+	cause        error  // for the log
 }
 
-// errorBody is the wire form of every error.
-type errorBody struct {
-	Message      string `json:"message"`
-	Reason       Reason `json:"reason"`
-	AttemptsLeft *int64 `json:"attempts_left,omitempty"`
-	Limit        string `json:"limit,omitempty"`
-	RetryAfter   int64  `json:"retry_after,omitempty"`
-}
-
-func (f *failure) Error() string { return string(f.body.Reason) }
+func (f *failure) Error() string { return string(f.reason) }
 func (f *failure) Unwrap() error { return f.cause }
 
 func fail(r Reason, message string) *failure {
-	return &failure{body: errorBody{Reason: r, Message: message}}
+	return &failure{reason: r, message: message}
 }
 
 func invalid(status int, message string) *failure {
-	return &failure{status: status, body: errorBody{Reason: InvalidAPIUsage, Message: message}}
+	return &failure{reason: InvalidAPIUsage, status: status, message: message}
 }
 
 // noCode is the answer to a check that found nothing to compare or a wrong code.
 func noCode(r Reason, message string, left int64) *failure {
-	return &failure{body: errorBody{Reason: r, Message: message, AttemptsLeft: &left}}
+	return &failure{reason: r, message: message, attemptsLeft: &left}
 }
 
-// asFailure turns any error into the answer it gets.
+// asFailure returns the answer to an error of any kind.
 func asFailure(err error) *failure {
 	var (
 		known   *failure
@@ -100,12 +97,14 @@ func asFailure(err error) *failure {
 		return known
 	case errors.As(err, &limit):
 		f = fail(RateLimited, "Limit reached: "+limit.Limit)
-		f.body.Limit = limit.Limit
-		f.body.RetryAfter = seconds(limit.RetryAfter)
+		f.limit = limit.Limit
+		f.retryAfter = seconds(limit.RetryAfter)
 	case errors.Is(err, codes.ErrRecipientNotAllowed):
 		f = fail(RecipientNotAllowed, "Messages to this number are not allowed")
 	case errors.Is(err, codes.ErrRejected):
 		f = fail(MessageRejected, "The message was refused; check the number, or ask its owner whether it takes messages")
+	case errors.Is(err, codes.ErrSenderRefused):
+		f = fail(SenderRefused, "The carrier refuses this service's account or sender; its operator must correct the settings. Nothing was sent")
 	case errors.Is(err, codes.ErrUnconfirmed):
 		f = fail(MessageUnconfirmed, "The message may or may not have been sent; the code is valid if it arrives")
 	case errors.Is(err, codes.ErrKeyReused):
@@ -113,13 +112,13 @@ func asFailure(err error) *failure {
 	case errors.As(err, &running):
 		f = fail(IdempotencyConflict, "The request with this Idempotency-Key is still running; ask again later")
 		f.status = http.StatusConflict
-		f.body.RetryAfter = seconds(running.RetryAfter)
+		f.retryAfter = seconds(running.RetryAfter)
 	case errors.As(err, &busy):
 		f = fail(ServiceUnavailable, "Too busy; try again later")
-		f.body.RetryAfter = seconds(busy.RetryAfter)
+		f.retryAfter = seconds(busy.RetryAfter)
 	case errors.Is(err, codes.ErrUnavailable):
 		f = fail(ServiceUnavailable, "Not available; try again later")
-		f.body.RetryAfter = 1
+		f.retryAfter = 1
 	case errors.As(err, &routing) && routing.Code == http.StatusNotFound:
 		f = fail(NotFound, "No such route")
 	case errors.As(err, &routing) && routing.Code == http.StatusMethodNotAllowed:
@@ -132,22 +131,6 @@ func asFailure(err error) *failure {
 // seconds rounds up: a caller that comes back early would be refused again.
 func seconds(d time.Duration) int64 {
 	return int64((max(d, time.Second) + time.Second - 1) / time.Second)
-}
-
-// write sends the answer.
-func (f *failure) write(c echo.Context) error {
-	status := f.status
-	if status == 0 {
-		status = statuses[f.body.Reason]
-	}
-	h := c.Response().Header()
-	if f.body.RetryAfter > 0 {
-		h.Set(echo.HeaderRetryAfter, strconv.FormatInt(f.body.RetryAfter, 10))
-	}
-	if status == http.StatusUnauthorized {
-		h.Set(echo.HeaderWWWAuthenticate, "Bearer")
-	}
-	return reply(c, status, f.body)
 }
 
 // What many answers have in a header; nobody changes a header's values in place.

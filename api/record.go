@@ -13,23 +13,25 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// note is what is learned about a request on its way, for its log line.
-type note struct {
-	caller    string
+// requestInfo is what is known about a request beside what is in it.
+type requestInfo struct {
+	arrived   time.Time
+	face      face
+	caller    string       // name of its API key
 	recipient codes.Digest // zero if it is not known
-	ends      string       // last two digits of the number, of a create
+	lastTwo   string       // digits of the number, of a create
 	reason    Reason       // of an error
 	traceID   string
 }
 
-// observed is the context of a request with its note.
+// observed is the context of a request with its info.
 type observed struct {
 	echo.Context
-	note
+	requestInfo
 }
 
-// noteOf is the note of a request that observe has seen.
-func noteOf(c echo.Context) *note { return &c.(*observed).note }
+// infoOf returns the info of a request that observe has seen.
+func infoOf(c echo.Context) *requestInfo { return &c.(*observed).requestInfo }
 
 // recorder writes the line and the measurement of each request.
 type recorder struct {
@@ -38,6 +40,7 @@ type recorder struct {
 	sampler   *sampler
 	requests  *prometheus.CounterVec
 	durations *prometheus.HistogramVec
+	limits    *prometheus.CounterVec
 
 	mu    sync.RWMutex
 	known map[kind]measures
@@ -69,18 +72,23 @@ func newRecorder(o Options) *recorder {
 			Help:    "Time from a request to its answer, by route.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"route"}),
+		limits: counterVec(o.Registerer, "smsv_limits_hit_total", "Requests refused with 429, by the limit that was reached.", "limit"),
 	}
 	o.Registerer.MustRegister(r.durations)
 	return r
 }
 
 // record measures a request, and writes its line unless it is one of too many.
-func (r *recorder) record(c echo.Context, failed *failure, took time.Duration) {
-	n := noteOf(c)
+func (r *recorder) record(c echo.Context, failed *failure) {
+	info := infoOf(c)
+	took := time.Since(info.arrived)
 	if failed != nil {
-		n.reason = failed.body.Reason
+		info.reason = failed.reason
+		if failed.limit != "" {
+			r.limits.WithLabelValues(failed.limit).Inc()
+		}
 	}
-	k := kindOf(c, n)
+	k := kindOf(c, info)
 	m := r.measures(k)
 	m.count.Inc()
 	m.duration.Observe(took.Seconds())
@@ -109,15 +117,15 @@ func (r *recorder) record(c echo.Context, failed *failure, took time.Duration) {
 			attrs = append(attrs, slog.String(name, value))
 		}
 	}
-	add("trace_id", n.traceID)
+	add("trace_id", info.traceID)
 	add("caller", k.caller)
-	if n.recipient != (codes.Digest{}) {
-		add("recipient", r.hasher.Pseudonym(n.recipient))
+	if info.recipient != (codes.Digest{}) {
+		add("recipient", r.hasher.Pseudonym(info.recipient))
 	}
-	add("recipient_ends", n.ends)
+	add("recipient_ends", info.lastTwo)
 	add("reason", string(k.reason))
 	if failed != nil {
-		add("limit", failed.body.Limit)
+		add("limit", failed.limit)
 		if failed.cause != nil && k.status >= http.StatusInternalServerError {
 			add("error", failed.cause.Error())
 		}
@@ -147,8 +155,8 @@ func (r *recorder) measures(k kind) measures {
 
 // kindOf never looks at the path itself: that may hold anything, and there
 // are too many of them.
-func kindOf(c echo.Context, n *note) kind {
-	k := kind{status: c.Response().Status, reason: n.reason, caller: n.caller}
+func kindOf(c echo.Context, info *requestInfo) kind {
+	k := kind{status: c.Response().Status, reason: info.reason, caller: info.caller}
 	if k.status != http.StatusNotFound {
 		k.method, k.path = methodOf(c.Request().Method), c.Path()
 	}
@@ -179,4 +187,10 @@ func levelOf(c echo.Context) slog.Level {
 // when somebody wants to fill the log.
 func ordinary(status int) bool {
 	return status <= http.StatusBadRequest || status == http.StatusNotFound || status == http.StatusMethodNotAllowed
+}
+
+func counterVec(r prometheus.Registerer, name, help string, labels ...string) *prometheus.CounterVec {
+	vec := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	r.MustRegister(vec)
+	return vec
 }

@@ -1,13 +1,14 @@
 // Package api is the service over HTTP: routes, strict decoding, and one
-// table from reason to status.
+// table from reason to status. How requests and answers look is a matter of a
+// face; see native.go.
 package api
 
 import (
 	"context"
+	_ "embed"
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,17 +16,18 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// Service does the work. *codes.Once is one. What ends in Once is for requests
-// with an idempotency key.
+//go:embed openapi.yaml
+var openAPI []byte
+
+// Service does the work. *codes.Service is one.
 type Service interface {
-	Create(ctx context.Context, id codes.ID, to codes.Phone) (codes.Created, error)
-	Verify(ctx context.Context, id codes.ID, code codes.Code) (codes.Outcome, error)
-	CreateOnce(ctx context.Context, k codes.Key, id codes.ID, to codes.Phone) (codes.Created, error)
-	VerifyOnce(ctx context.Context, k codes.Key, id codes.ID, code codes.Code) (codes.Outcome, error)
-	Cancel(ctx context.Context, id codes.ID) (rest time.Duration, err error)
+	Create(ctx context.Context, r codes.CreateRequest) (codes.Created, error)
+	Check(ctx context.Context, r codes.CheckRequest) (codes.Outcome, error)
+	Cancel(ctx context.Context, r codes.CancelRequest) error
+	Status(ctx context.Context, r codes.StatusRequest) (codes.Progress, error)
 }
 
-// State tells how far the process is in its life.
+// State says how far the process is in its life.
 type State interface {
 	Ready() bool    // it has reached its store once, and is not about to end
 	Draining() bool // it is about to end: connections should not be kept
@@ -35,7 +37,7 @@ type State interface {
 // TrustedProxies are required.
 type Options struct {
 	Service        Service
-	Tracker        Tracker
+	Receiver       Receiver
 	Webhook        Webhook
 	State          State
 	Keys           []Key
@@ -44,10 +46,9 @@ type Options struct {
 	TrustedProxies []netip.Prefix
 	Logger         *slog.Logger
 	Registerer     prometheus.Registerer
-	Lifetime       time.Duration // of the entries that Service makes
-	MaxInFlight    int           // creates, and checks, that run at a time; 0 is no limit
-	// Trace begins the span of a request, under the context it returns, and
-	// tells the id of its trace; end is called with the answer. Nil traces nothing.
+	MaxInFlight    int // creates, and checks, that run at a time; 0 is no limit
+	// Trace begins the span of a request, under the context that it returns, and
+	// returns the id of its trace; end is called with the answer. Nil traces nothing.
 	Trace   func(r *http.Request, route string) (ctx context.Context, id string, end func(status int, reason, caller string))
 	LogRate int // lines of ordinary requests that are logged in a second; 0 is no limit
 }
@@ -55,55 +56,41 @@ type Options struct {
 // Server answers requests.
 type Server struct {
 	Options
-	funnel    *funnel
 	recorder  *recorder
-	news      receiptMetrics
-	checks    *gate // around looks too
+	receipts  *prometheus.CounterVec
 	receiving *gate
 }
 
 // New returns a Server, and registers its metrics.
 func New(o Options) *Server {
-	checks := newGate("check", o.MaxInFlight, o.Registerer)
 	o.Service = gated{
-		Service: o.Service,
+		service: o.Service,
 		creates: newGate("create", o.MaxInFlight, o.Registerer),
-		checks:  checks,
+		checks:  newGate("check", o.MaxInFlight, o.Registerer),
 	}
-	callers := callersOf(o.Keys)
 	return &Server{
-		Options:   o,
-		funnel:    newFunnel(callers, o.Lifetime, o.Registerer),
-		recorder:  newRecorder(o),
-		news:      newReceiptMetrics(callers, o.Registerer),
-		checks:    checks,
+		Options:  o,
+		recorder: newRecorder(o),
+		receipts: counterVec(o.Registerer, "smsv_receipts_total",
+			"Delivery receipts, by what they say and what became of them.", "status", "result"),
 		receiving: newGate("receipt", maxReceipts, o.Registerer),
 	}
-}
-
-// callersOf are the names that requests are counted under.
-func callersOf(keys []Key) []string {
-	if len(keys) == 0 {
-		return []string{""}
-	}
-	names := make([]string, len(keys))
-	for i, k := range keys {
-		names[i] = k.Name
-	}
-	return names
 }
 
 // Handler returns the public API.
 func (s *Server) Handler() http.Handler {
 	e := s.echo(s.Trace != nil)
-	e.POST("/", s.authenticate(s.create))
-	e.GET("/", s.authenticate(s.verifyQuery))
-	e.DELETE("/", s.authenticate(s.cancel))
-	e.POST("/verify", s.authenticate(s.verifyBody))
-	e.GET("/status", s.authenticate(s.status))
+	n := native{}
+	e.POST("/", s.authenticate(s.create(n.readCreate, n.writeCreated)))
+	e.GET("/", s.authenticate(s.check(n.readCheckQuery, n.writeChecked)))
+	e.POST("/verify", s.authenticate(s.check(n.readCheckBody, n.writeChecked)))
+	e.DELETE("/", s.authenticate(s.cancel(n.readCancel, n.writeCancelled)))
+	e.GET("/status", s.authenticate(s.status(n.readStatus, n.writeStatus)))
 	e.POST("/webhooks/flowroute/:token", s.receive)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
-		e.Add(method, "/openapi.yaml", s.describe)
+		e.Add(method, "/openapi.yaml", func(c echo.Context) error {
+			return c.Blob(http.StatusOK, "application/yaml", openAPI)
+		})
 	}
 	s.health(e)
 	return e
@@ -146,7 +133,7 @@ func (s *Server) health(e *echo.Echo) {
 		e.Add(method, "/readyz", func(c echo.Context) error {
 			if !s.State.Ready() {
 				f := fail(ServiceUnavailable, "Not ready: no contact with Redis yet, or shutting down")
-				f.body.RetryAfter = 1
+				f.retryAfter = 1
 				return f
 			}
 			return reply(c, http.StatusOK, healthBody{"ready"})

@@ -12,8 +12,8 @@ import (
 
 // gate lets only so many requests in at a time. Past its capacity a service
 // that queues gets slow for everybody; one that refuses at once stays fast for
-// those it takes. Each kind of work has a gate of its own, so that creates,
-// which wait for Flowroute, never keep checks out.
+// the rest. Each kind of work has a gate of its own, so that creates, which wait
+// for Flowroute, never keep checks out.
 type gate struct {
 	capacity int64 // 0 is none
 	inside   atomic.Int64
@@ -33,8 +33,8 @@ func newGate(kind string, capacity int, r prometheus.Registerer) *gate {
 	return g
 }
 
-// enter takes a place, or refuses at once. Who is refused never holds one, so
-// that a crowd outside does not keep a free place from being taken.
+// enter takes a place, or refuses at once. A refused request never holds one, so
+// a crowd outside does not keep a free place from being taken.
 func (g *gate) enter() error {
 	for {
 		inside := g.inside.Load()
@@ -48,52 +48,44 @@ func (g *gate) enter() error {
 	}
 }
 
-// leave gives the place back.
+// leave frees the place.
 func (g *gate) leave() { g.inside.Add(-1) }
 
 // gated is a Service behind gates. They stand around the work alone, so that
-// whoever sends a request slowly, or without a key, takes nobody's place.
+// a client that sends its request slowly, or has no key, takes nobody's place.
 type gated struct {
-	Service
+	service         Service
 	creates, checks *gate
 }
 
-func (g gated) Create(ctx context.Context, id codes.ID, to codes.Phone) (created codes.Created, err error) {
+func (g gated) Create(ctx context.Context, r codes.CreateRequest) (created codes.Created, err error) {
 	if err := g.creates.enter(); err != nil {
 		return created, err
 	}
 	defer g.creates.leave()
-	return g.Service.Create(ctx, id, to)
+	return g.service.Create(ctx, r)
 }
 
-func (g gated) CreateOnce(ctx context.Context, k codes.Key, id codes.ID, to codes.Phone) (created codes.Created, err error) {
-	if err := g.creates.enter(); err != nil {
-		return created, err
-	}
-	defer g.creates.leave()
-	return g.Service.CreateOnce(ctx, k, id, to)
-}
-
-func (g gated) Verify(ctx context.Context, id codes.ID, code codes.Code) (outcome codes.Outcome, err error) {
+func (g gated) Check(ctx context.Context, r codes.CheckRequest) (o codes.Outcome, err error) {
 	if err := g.checks.enter(); err != nil {
-		return outcome, err
+		return o, err
 	}
 	defer g.checks.leave()
-	return g.Service.Verify(ctx, id, code)
+	return g.service.Check(ctx, r)
 }
 
-func (g gated) VerifyOnce(ctx context.Context, k codes.Key, id codes.ID, code codes.Code) (outcome codes.Outcome, err error) {
+func (g gated) Cancel(ctx context.Context, r codes.CancelRequest) error {
 	if err := g.checks.enter(); err != nil {
-		return outcome, err
+		return err
 	}
 	defer g.checks.leave()
-	return g.Service.VerifyOnce(ctx, k, id, code)
+	return g.service.Cancel(ctx, r)
 }
 
-func (g gated) Cancel(ctx context.Context, id codes.ID) (rest time.Duration, err error) {
+func (g gated) Status(ctx context.Context, r codes.StatusRequest) (p codes.Progress, err error) {
 	if err := g.checks.enter(); err != nil {
-		return rest, err
+		return p, err
 	}
 	defer g.checks.leave()
-	return g.Service.Cancel(ctx, id)
+	return g.service.Status(ctx, r)
 }

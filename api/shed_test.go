@@ -35,27 +35,24 @@ func (b *busy) hang(hangs bool) {
 	}
 }
 
-func (b *busy) Create(context.Context, codes.ID, codes.Phone) (codes.Created, error) {
+func (b *busy) Create(context.Context, codes.CreateRequest) (codes.Created, error) {
 	b.hang(b.create)
-	return codes.Created{Expiration: time.Hour, Attempts: 3}, nil
+	return codes.Created{Lifetime: time.Hour, Attempts: 3}, nil
 }
 
-func (b *busy) CreateOnce(ctx context.Context, _ codes.Key, id codes.ID, to codes.Phone) (codes.Created, error) {
-	return b.Create(ctx, id, to)
-}
-
-func (b *busy) Verify(context.Context, codes.ID, codes.Code) (codes.Outcome, error) {
+func (b *busy) Check(context.Context, codes.CheckRequest) (codes.Outcome, error) {
 	b.hang(b.check)
 	return codes.Outcome{Status: codes.Right}, nil
 }
 
-func (b *busy) VerifyOnce(ctx context.Context, _ codes.Key, id codes.ID, code codes.Code) (codes.Outcome, error) {
-	return b.Verify(ctx, id, code)
+func (b *busy) Cancel(context.Context, codes.CancelRequest) error {
+	b.hang(b.check)
+	return nil
 }
 
-func (b *busy) Cancel(context.Context, codes.ID) (time.Duration, error) {
+func (b *busy) Status(context.Context, codes.StatusRequest) (codes.Progress, error) {
 	b.hang(b.check)
-	return 0, nil
+	return codes.Progress{Stage: codes.StagePending, AttemptsLeft: 3, TTLLeft: time.Hour}, nil
 }
 
 // The two kinds of request, and what is a request of each.
@@ -65,6 +62,7 @@ func kinds() map[string][][]string {
 		"check": {
 			{"GET", checkQuery("a", "1"), ""}, {"GET", checkQuery("a", "1"), "", "Idempotency-Key", "k"},
 			{"POST", "/verify", `{"auth_id":"a","code":"1"}`}, {"DELETE", "/?auth_id=a", ""},
+			{"GET", "/status?auth_id=a", ""},
 		},
 	}
 }

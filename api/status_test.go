@@ -1,30 +1,13 @@
 package api
 
 import (
-	"context"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp/cmpopts"
-
 	"github.com/flowroute/sms-verification/codes"
 )
-
-var sortStrings = cmpopts.SortSlices(strings.Compare)
-
-// slowTracker takes as long as the test says.
-type slowTracker struct {
-	Tracker
-	inside, release chan struct{}
-}
-
-func (s slowTracker) Receive(context.Context, codes.Receipt) (codes.Received, error) {
-	s.inside <- struct{}{}
-	<-s.release
-	return codes.Received{Result: codes.Early}, nil
-}
 
 const (
 	goneBody = `{"message":"Unknown auth id","reason":"UnknownAuthId","attempts_left":0}`

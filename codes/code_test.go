@@ -89,7 +89,7 @@ func TestCanonical(t *testing.T) {
 		{"10", "1", false},
 		{"0402", "42", false},
 	} {
-		a, b := h.Code("id", codes.Code(test.a)), h.Code("id", codes.Code(test.b))
+		a, b := h.Code(codes.Space{}, "id", codes.Code(test.a)), h.Code(codes.Space{}, "id", codes.Code(test.b))
 		if (a == b) != test.same {
 			t.Errorf("%s and %s the same code: %t, want %t", test.a, test.b, a == b, test.same)
 		}

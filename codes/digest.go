@@ -29,13 +29,6 @@ func NewOp() Op {
 	return op
 }
 
-// second is the op of an operation's second step, the same for every
-// repetition of it.
-func (o Op) second() Op {
-	o[0] = ^o[0]
-	return o
-}
-
 // String returns the op in the form of key names: 11 characters of base64url.
 func (o Op) String() string { return base64.RawURLEncoding.EncodeToString(o[:]) }
 
@@ -55,40 +48,43 @@ func NewHasher(secret []byte) *Hasher {
 	return &Hasher{pool: sync.Pool{New: func() any { return &hashing{mac: hmac.New(sha256.New, key)} }}}
 }
 
-// ID digests an auth_id.
-func (h *Hasher) ID(id ID) Digest { return h.digest('i', string(id), "") }
+// ID digests an auth_id of a space.
+func (h *Hasher) ID(s Space, id ID) Digest { return h.digest('i', s.Caller, s.Profile, string(id)) }
 
 // Phone digests a recipient's number.
-func (h *Hasher) Phone(p Phone) Digest { return h.digest('p', string(p), "") }
+func (h *Hasher) Phone(p Phone) Digest { return h.digest('p', string(p)) }
 
 // Message digests the carrier's id of a message.
-func (h *Hasher) Message(id string) Digest { return h.digest('m', id, "") }
+func (h *Hasher) Message(id string) Digest { return h.digest('m', id) }
 
 // Address digests a client's network address.
-func (h *Hasher) Address(a string) Digest { return h.digest('a', a, "") }
+func (h *Hasher) Address(a string) Digest { return h.digest('a', a) }
 
 // Pseudonym is what stands for a recipient in the log: 10 hex digits that are
 // the same for the same number, and say nothing to who has not the secret. It
 // is made from the number's digest, which the store keeps, but is not a part of it.
 func (h *Hasher) Pseudonym(recipient Digest) string {
-	mark := h.digest('l', string(recipient[:]), "")
+	mark := h.digest('l', string(recipient[:]))
 	return hex.EncodeToString(mark[:5])
 }
 
 // Code digests a code in canonical form, bound to the auth_id it was made for:
 // the same code under two ids has two digests.
-func (h *Hasher) Code(id ID, c Code) Digest { return h.digest('c', string(id), canonical(c)) }
+func (h *Hasher) Code(s Space, id ID, c Code) Digest {
+	return h.digest('c', s.Caller, s.Profile, string(id), canonical(c))
+}
 
-// digest separates the domains by kind. An id may hold any character but is
-// at most 480 bytes, a code holds digits only, so the last zero byte always
-// separates the two.
-func (h *Hasher) digest(kind byte, a, b string) Digest {
+// digest separates the domains by kind, and the parts by zero bytes. Only one
+// part of each kind may hold a zero byte itself, so no two lists of parts are
+// written alike.
+func (h *Hasher) digest(kind byte, parts ...string) Digest {
 	with := h.pool.Get().(*hashing)
 	defer h.pool.Put(with)
 	with.input = append(with.input[:0], kind)
-	with.input = append(with.input, a...)
-	with.input = append(with.input, 0)
-	with.input = append(with.input, b...)
+	for _, part := range parts {
+		with.input = append(with.input, part...)
+		with.input = append(with.input, 0)
+	}
 	with.mac.Reset()
 	with.mac.Write(with.input)
 	with.mac.Sum(with.sum[:0])

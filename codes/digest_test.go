@@ -16,12 +16,15 @@ func TestStoredForm(t *testing.T) {
 		got  codes.Digest
 		want string // HMAC-SHA-256 made by another program, 16 bytes of it
 	}{
-		{"id", h.ID("42"), "54U2P9HpXL0U8A"},
-		{"id of several bytes a character", h.ID("é\x00中"), "o8UiMnXInX3ATw"},
+		{"id", h.ID(codes.Space{}, "42"), "6PMRXqY3gZFP_A"},
+		{"id of a caller and a profile", h.ID(codes.Space{Caller: "shop", Profile: "login"}, "42"), "hF-kLO8r_Yq38g"},
+		{"id of several bytes a character", h.ID(codes.Space{}, "é\x00中"), "SZtaQbXBOPOokg"},
 		{"phone", h.Phone("12065551234"), "xC3Nsrs6u0lj9g"},
 		{"address", h.Address("192.0.2.1"), "JE7QQugyzlXQOA"},
-		{"code", h.Code("42", "0042"), "PGyW003MJ60vSQ"},
-		{"code of zeros", h.Code("42", "0000"), "IhvD6hPVe90XBQ"},
+		{"message", h.Message("mdr2-1"), "_qEApbF0I6xPNw"},
+		{"code", h.Code(codes.Space{}, "42", "0042"), "lmHCuiy6SKXJfQ"},
+		{"code of a caller and a profile", h.Code(codes.Space{Caller: "shop", Profile: "login"}, "42", "0042"), "UDE3eegnAt6AwQ"},
+		{"code of zeros", h.Code(codes.Space{}, "42", "0000"), "_bw1KJsyOlp-dw"},
 	} {
 		if got := test.got.String(); got != test.want {
 			t.Errorf("%s: %s, want %s", test.name, got, test.want)
@@ -29,35 +32,48 @@ func TestStoredForm(t *testing.T) {
 	}
 }
 
-// TestDigestsDiffer: what is not the same has not the same digest, whatever
-// bytes an id holds.
+// TestDigestsDiffer: different arguments have different digests, whatever bytes
+// an id holds.
 func TestDigestsDiffer(t *testing.T) {
 	h, other := codes.NewHasher([]byte("one")), codes.NewHasher([]byte("two"))
 	const same = "12065551234"
+	var all codes.Space
+	shop, login := codes.Space{Caller: "shop"}, codes.Space{Profile: "login"}
 	digests := map[string]codes.Digest{
-		"id":                      h.ID(same),
-		"phone":                   h.Phone(same),
-		"address":                 h.Address(same),
-		"code":                    h.Code(same, same),
-		"code, empty id":          h.Code("", same),
-		"id, other secret":        other.ID(same),
-		"code, other secret":      other.Code(same, same),
-		"code 1 of a":             h.Code("a", "1"),
-		"code 0 of a":             h.Code("a", "0"),
-		"code 1 of a, zero":       h.Code("a\x00", "1"),
-		"code 0 of a, zero":       h.Code("a\x00", "0"),
-		"code 1 of zero, a":       h.Code("\x00a", "1"),
-		"code 0 of a, zero, 1":    h.Code("a\x001", "0"),
-		"code 1 of a, zero, 1":    h.Code("a\x001", "1"),
-		"code 11 of a":            h.Code("a", "11"),
-		"code 1 of a1":            h.Code("a1", "1"),
-		"id a, zero":              h.ID("a\x00"),
-		"id a":                    h.ID("a"),
-		"id ca, zero, 1":          h.ID("ca\x001"),
-		"id a, zero, 1":           h.ID("a\x001"),
-		"id without content":      h.ID(""),
-		"phone without content":   h.Phone(""),
-		"address without content": h.Address(""),
+		"id":                            h.ID(all, same),
+		"id of a caller":                h.ID(shop, same),
+		"id of a profile":               h.ID(login, same),
+		"id of both":                    h.ID(codes.Space{Caller: "shop", Profile: "login"}, same),
+		"id of a caller, no profile":    h.ID(codes.Space{Caller: "shoplogin"}, same),
+		"id of a profile, no caller":    h.ID(codes.Space{Profile: "shoplogin"}, same),
+		"id of a profile like a caller": h.ID(codes.Space{Profile: "shop"}, same),
+		"id with a caller in it":        h.ID(all, "shop\x00\x00"+same),
+		"id with a profile in it":       h.ID(all, "login\x00"+same),
+		"phone":                         h.Phone(same),
+		"message":                       h.Message(same),
+		"address":                       h.Address(same),
+		"code":                          h.Code(all, same, same),
+		"code of a caller":              h.Code(shop, same, same),
+		"code of a profile":             h.Code(login, same, same),
+		"code, empty id":                h.Code(all, "", same),
+		"id, other secret":              other.ID(all, same),
+		"code, other secret":            other.Code(all, same, same),
+		"code 1 of a":                   h.Code(all, "a", "1"),
+		"code 0 of a":                   h.Code(all, "a", "0"),
+		"code 1 of a, zero":             h.Code(all, "a\x00", "1"),
+		"code 0 of a, zero":             h.Code(all, "a\x00", "0"),
+		"code 1 of zero, a":             h.Code(all, "\x00a", "1"),
+		"code 0 of a, zero, 1":          h.Code(all, "a\x001", "0"),
+		"code 1 of a, zero, 1":          h.Code(all, "a\x001", "1"),
+		"code 11 of a":                  h.Code(all, "a", "11"),
+		"code 1 of a1":                  h.Code(all, "a1", "1"),
+		"id a, zero":                    h.ID(all, "a\x00"),
+		"id a":                          h.ID(all, "a"),
+		"id ca, zero, 1":                h.ID(all, "ca\x001"),
+		"id a, zero, 1":                 h.ID(all, "a\x001"),
+		"id without content":            h.ID(all, ""),
+		"phone without content":         h.Phone(""),
+		"address without content":       h.Address(""),
 	}
 	seen := map[codes.Digest]string{}
 	for name, d := range digests {
@@ -71,21 +87,21 @@ func TestDigestsDiffer(t *testing.T) {
 func TestHasherKeepsItsSecret(t *testing.T) {
 	secret := []byte("secret")
 	h := codes.NewHasher(secret)
-	before := h.ID("id")
+	before := h.ID(codes.Space{}, "id")
 	clear(secret)
-	if h.ID("id") != before {
+	if h.ID(codes.Space{}, "id") != before {
 		t.Error("a change of the caller's bytes changed the hasher")
 	}
 }
 
 func TestHasherInParallel(t *testing.T) {
 	h := codes.NewHasher([]byte("secret"))
-	want := h.Code("id", "42")
+	want := h.Code(codes.Space{}, "id", "42")
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
 			for range 500 {
-				if h.ID("id") == want || h.Code("id", "42") != want {
+				if h.ID(codes.Space{}, "id") == want || h.Code(codes.Space{}, "id", "42") != want {
 					t.Error("another digest in parallel")
 					return
 				}

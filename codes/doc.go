@@ -1,100 +1,146 @@
-// Package codes makes one-time codes, sends them by SMS and checks them. It is
-// the domain: it knows no database, no carrier and no wire format, and its
-// interfaces [Store], [Limiter], [Claims], [Receipts] and [Sender] say what it
-// needs of them. Package codestest holds this specification as code.
+// Package codes verifies phone numbers: it makes one-time codes, sends them by
+// SMS and checks what people enter. [Service] has one method for each request
+// that an application makes:
+//
+//   - Create makes a code for an auth_id and sends it.
+//   - Check compares what a person entered with the code.
+//   - Cancel drops the code.
+//   - Status reports how the code and its message stand.
+//   - Receive takes a delivery receipt of the carrier.
+//
+// The package is the domain. It knows no database, no carrier and no wire
+// format. The interfaces [Store] and [Sender] state what it requires of them,
+// and [Observer] is told what happened, for metrics. Package codestest holds
+// these requirements as tests and as a model.
 //
 // # Entries
 //
 // An entry is one live code under an auth_id, a name that the application
-// chooses. It ends when its code was entered, when its attempts are used up,
-// when its lifetime is over, when it is cancelled or when a new code is made
-// for the same auth_id: that one replaces code, attempts and lifetime.
+// chooses. An entry ends when its code is entered, when its attempts are used
+// up, when its lifetime is over, when it is cancelled, or when a newer code is
+// sent for the same auth_id. The newer entry has a code, attempts and a lifetime
+// of its own.
 //
-// Every one of the 10^n codes of n digits is equally likely. Leading zeros do
-// not count when codes are compared, on either side: people and spreadsheets
-// drop them, and 0042 and 42 are still one code of 10,000.
+// Every one of the 10^n codes of n digits is equally likely. Comparisons ignore
+// leading zeros on both sides, because people and spreadsheets drop them: 0042
+// and 42 are the same one of 10,000 codes.
 //
 // # Outcomes
 //
-// A check has one of four answers, and an error only if it could not be made:
+// A check returns an error only if it could not be made. Otherwise its
+// [Outcome] has one of these statuses:
 //
 //	Right    the code is right; the entry is gone
-//	Wrong    the code is wrong and so many attempts are left; at 0 the entry is gone
-//	Expired  the lifetime is over; told once, within the time of notice
-//	Unknown  no entry: used, used up, cancelled, its expiry told or forgotten, or never made
+//	Wrong    the code is wrong; at 0 attempts left the entry is gone
+//	Expired  the lifetime is over; reported once, within Policy.Notice
+//	Unknown  no entry: used, used up, cancelled, its expiry reported or forgotten, or never made
 //
-// A create ends in one of these ways:
+// A create ends in one of these ways. The last column says what counts from then on:
 //
-//	no error                the carrier took the message
-//	ErrRecipientNotAllowed  nothing was done
-//	*LimitError             nothing was done; an entry of the same auth_id lives on
-//	ErrUnavailable          nothing was sent, no new entry stays; try again later
-//	ErrRejected             the carrier refused for good; no new entry stays
-//	ErrUnconfirmed          the SMS may arrive: the entry stays, and nothing is sent again
+//	no error                the carrier took the message             the new entry
+//	ErrUnconfirmed          the carrier may have taken it            the new entry; nothing is sent again
+//	ErrRecipientNotAllowed  the number is excluded                   the entry before, unchanged
+//	*LimitError             a limit is reached                       the entry before, unchanged
+//	ErrUnavailable          store or carrier cannot do it now        the entry before, unchanged
+//	ErrRejected             the carrier refused this message         the entry before, unchanged
+//	ErrSenderRefused        the carrier refused account or sender    the entry before, unchanged
+//
+// Requests with an [IdempotencyKey] can also fail with [ErrKeyReused] or
+// [InProgressError]. Then nothing was done.
 //
 // # Exactness
 //
 // These hold for any number of replicas and parallel calls:
 //
-//   - An entry answers Right at most once and compares at most so many wrong
+//   - An entry answers Right at most once. It compares at most as many wrong
 //     codes as it has attempts.
-//   - An operation that is repeated because its reply was lost takes effect at
-//     most once; one that runs only after its caller was told of its failure
-//     has no effect.
-//   - No limit lets more messages pass than it says. A limit that cannot be
-//     read lets nothing through.
-//   - A create that fails takes back its own entry, never a newer one's, and
-//     its places in the limits. What cannot be taken back runs out by itself.
+//   - A call that is repeated because its reply was lost takes effect at most
+//     once. A call that a stalled store runs only after its deadline has no
+//     effect.
+//   - No limit lets more messages pass than it says. A limit that cannot be read
+//     lets nothing pass.
+//   - A create that certainly sent nothing changes nothing. The entry before it
+//     is live again with the code, the attempts and the end that it had, and no
+//     place in a limit is taken. If a right code or a Cancel ended the new entry
+//     in between, nothing comes back.
+//   - A new entry counts from its turn, and its lifetime begins then. Until then
+//     the entry before it counts.
+//   - When creates of one auth_id overlap, one that fails removes its own entry
+//     only. When all are answered, the live entry is that of the create stored
+//     last among those whose message may have gone out, or else the one before
+//     all of them. The store keeps at least [MaxPredecessors] entries for this.
 //   - A caller that hangs up changes nothing: no guess is free.
-//   - A request with an idempotency key that came before gets the answer of
-//     the first and has no effect of its own; see [Once].
+//   - A request that repeats an idempotency key of the last [KeepAnswers] gets
+//     the first answer and has no effect of its own. Refusals without effect are
+//     not kept.
+//
+// If the store cannot be reached when a create is to be undone, the service
+// retries for ten minutes. If the process dies first, the entry and its places
+// expire.
+//
+// # Deadline
+//
+// A create has one deadline: Pace.MaxWait and SendTimeout after it arrived. Past
+// it nothing is stored and nothing is sent, even if the process was paused in
+// between. All waiting together takes at most MaxWait: for a turn, for a carrier
+// that asked to come back later, and between attempts to connect.
+//
+// The service sends a message again only if the carrier certainly did not take
+// it. After a refusal for now, or when a message missed its turn, it takes a new
+// turn first.
 //
 // # Limits
 //
-// [Limits] bound what an attacker gets. A window such as 5/10m allows five
-// events in any ten minutes, aligned or not. Sends bound the codes per number,
-// Guesses the wrong codes per number over all its entries, whatever their
-// auth_id: when they are reached no new code is made for the number, and a
-// right code clears nothing. Total bounds what the service spends, Rate what
-// the carrier accepts in a second. A request that a limit refuses takes no
-// place in any.
+// [Limits] bound what an attacker gains. A [Window] such as 5/10m allows five
+// events in any ten minutes, aligned or not.
+//
+//   - Sends bounds the messages per number.
+//   - Guesses bounds the wrong codes per number over all its entries, whatever
+//     their auth_id. Once it is reached, no new code is made for the number. A
+//     right code clears nothing.
+//   - Total bounds the messages of the whole service, and so its cost.
+//   - Pace bounds the messages per second, to what the carrier accepts.
+//
+// A request that a limit refuses takes no place in any of them. If several are
+// reached, the [LimitError] names the one that clears last.
 //
 // # Delivery receipts
 //
-// A carrier that took a message may say later what became of it, in any
-// order, more than once, and before its own answer to the message has come.
-// [Service.Receive] takes what it says and [Service.Progress] tells how an
-// entry and its message stand, without touching either. A message counts as
-// delivered once, and as failed once, over all replicas; one that its network
-// took and its phone then rejected is both, and stands as failed. A failed
-// message gives its place under Sends back, so that the person may ask again,
-// but no more of them for a number than Sends allow, and none under Total.
-// Whether a code is right never depends on a receipt.
+// A carrier that took a message may report later what became of it: in any
+// order, more than once, and even before it answers the request to send.
+// [Service.Receive] takes these reports and [Service.Status] returns how an entry
+// and its message stand.
+//
+// A message counts once as delivered and once as failed, over all replicas. A
+// message that its network took and its phone then rejected is both; its stage
+// is StageFailed. A failed message frees its place under Sends, so that the
+// person can ask again, but no more places of a number than Sends allows
+// messages, and none under Total. Receipts never change whether a code is right.
 //
 // # Test recipients
 //
-// A number in [Rules].TestRecipients gets a fixed code and no message, until
-// TestsUntil. All else is as for other numbers, the limits on sends and wrong
-// codes of its number too; Total, Rate and Recipients, which are about
-// messages, do not concern it.
+// The numbers in [Numbers].Test have fixed codes and get no messages, until
+// TestUntil. Sends and Guesses apply to them as to other numbers. Total, Pace and
+// Allowed concern messages, so they do not apply.
 //
 // # At rest
 //
-// Auth_ids, codes, numbers and the carrier's ids of messages are kept as HMACs
-// under the service's secret only, cut to 80 bits, each kind apart from the
-// others and a code bound to its auth_id. Who reads the store learns none of
-// them without the secret, and cannot move a code from one entry to another.
-// With a previous secret given, entries that were made under it are still
-// checked, with the attempts they have left; the counts of a number begin
-// afresh under the new one.
+// The store holds auth_ids, codes, numbers and the carrier's message ids only as
+// HMACs under the service's secret, truncated to 80 bits. Each kind has a domain
+// of its own, and a code is bound to its auth_id. Somebody who reads the store
+// learns none of them without the secret, and cannot move a code to another entry.
 //
-// In memory they have types that print masked: [ID], [Phone], [Code], [Text].
+// With a previous secret, entries that were made under it are still checked,
+// with the attempts that they have left. The counts of a number restart from
+// zero under the new secret.
+//
+// In memory, [ID], [Phone], [Code] and [Text] print masked.
 //
 // # Guessing
 //
-// What the settings are worth against someone who guesses, for one entry and,
-// by [MaxGuessesPerDay] and [Odds], for one number in a day at most, under the
-// default limits (5/10m and 20/24h sends, 20/24h wrong codes):
+// The table shows how likely somebody guesses a code: of one entry, and of one
+// number within a day at most, by [MaxGuessesPerDay] and [Odds]. The limits are
+// the defaults (5/10m and 20/24h sends, 20/24h wrong codes):
 //
 //	             digits  lifetime  attempts  one entry  codes a day  in a day
 //	defaults     4       3600 s    3         3.0e-04    80           8.0e-03

@@ -13,6 +13,10 @@ var (
 	// part now. Nothing was sent. Try again later.
 	ErrUnavailable = errors.New("unavailable")
 
+	// ErrNotReached is an ErrUnavailable of the store: it was certainly not
+	// reached, so nothing was done.
+	ErrNotReached = fmt.Errorf("%w: not reached", ErrUnavailable)
+
 	// ErrRejected: the carrier refused this message to this number for good.
 	// Nothing was sent.
 	ErrRejected = errors.New("message rejected")

@@ -16,17 +16,21 @@ func ExampleService() {
 		fmt.Println(err)
 		return
 	}
-	rules := codes.Rules{
-		CodeLength: 6, Expiration: 10 * time.Minute, Notice: 10 * time.Minute, Attempts: 5,
-		Message: message, OrgName: "Example",
-	}
-	model := codestest.NewModel(codes.Limits{}) // in place of Redis
-	sender := &codestest.Sender{}               // in place of the carrier
-	service := codes.NewService(rules, codes.NewHasher([]byte("secret")), nil, model, model, sender)
+	sender := &codestest.Sender{} // in place of the carrier
+	service := codes.NewService(codes.Options{
+		Policy: codes.Policy{
+			CodeLength: 6, Lifetime: 10 * time.Minute, Notice: 10 * time.Minute, Attempts: 5,
+			Message: message, OrgName: "Example",
+		},
+		Secret:      codes.NewHasher([]byte("secret")),
+		Store:       codestest.NewModel(), // in place of Redis
+		Sender:      sender,
+		SendTimeout: 10 * time.Second,
+	})
 
 	ctx := context.Background()
-	created, err := service.Create(ctx, "user-42", "12065551234")
-	fmt.Println(created.Attempts, "attempts in", created.Expiration, err)
+	created, err := service.Create(ctx, codes.CreateRequest{ID: "user-42", Recipient: "12065551234"})
+	fmt.Println(created.Attempts, "attempts in", created.Lifetime, err)
 
 	sms := sender.Messages()[0]
 	fmt.Println("sent", sms.Text, "to", sms.To) // secrets print masked
@@ -37,7 +41,7 @@ func ExampleService() {
 		return
 	}
 	for range 2 {
-		outcome, err := service.Verify(ctx, "user-42", code)
+		outcome, err := service.Check(ctx, codes.CheckRequest{ID: "user-42", Code: code})
 		fmt.Println("right:", outcome.Status == codes.Right, "unknown:", outcome.Status == codes.Unknown, err)
 	}
 	// Output:

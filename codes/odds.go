@@ -29,7 +29,7 @@ func Odds(digits int, tries float64) float64 {
 func MaxGuessesPerDay(l Limits, attempts int64, expiration time.Duration) float64 {
 	const day = 24 * time.Hour
 	perEntry := float64(attempts)
-	if l.Returns {
+	if l.Refunds {
 		perEntry *= 2 // for every message there may be one whose place a receipt gave back
 	}
 	least := math.Inf(1)

@@ -73,7 +73,7 @@ func (t *target) giveBack(made time.Duration) {
 // reject gives the place of the latest message back as a receipt does: of as
 // many as the send limits allow.
 func (t *target) reject() {
-	if t.limits.Returns && !t.full(t.returned, t.limits.Sends) {
+	if t.limits.Refunds && !t.full(t.returned, t.limits.Sends) {
 		t.returned = append(t.returned, t.now)
 		t.giveBack(t.now)
 	}
@@ -161,7 +161,7 @@ func TestGreedyAttacker(t *testing.T) {
 			return list
 		}
 		victim := &target{
-			limits:     codes.Limits{Sends: windows("sends"), Guesses: windows("guesses"), Returns: rapid.Bool().Draw(r, "returns")},
+			limits:     codes.Limits{Sends: windows("sends"), Guesses: windows("guesses"), Refunds: rapid.Bool().Draw(r, "returns")},
 			attempts:   rapid.Int64Range(1, 4).Draw(r, "attempts"),
 			expiration: time.Duration(rapid.SampledFrom([]int{1, 2, 3, 4, 9, 48, 60, 150}).Draw(r, "expiration")) * unit,
 		}

@@ -65,7 +65,7 @@ func TestMaxGuessesPerDay(t *testing.T) {
 			t.Errorf("%s: %g, want %g", test.name, got, test.want)
 		}
 	}
-	limits := codes.Limits{Sends: codestest.Windows(t, "5/10m", "20/24h"), Guesses: codestest.Windows(t, "20/24h"), Returns: true}
+	limits := codes.Limits{Sends: codestest.Windows(t, "5/10m", "20/24h"), Guesses: codestest.Windows(t, "20/24h"), Refunds: true}
 	if got := codes.MaxGuessesPerDay(limits, 3, time.Hour); got != 140 { // 20, and twice the 60 of an hour
 		t.Errorf("with receipts: %g, want 140", got)
 	}

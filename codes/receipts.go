@@ -10,17 +10,17 @@ import (
 // Stage is how far an entry and its message have got.
 type Stage int
 
-// The stages. From Made on the entry is live.
+// The stages. From StagePending on the entry is live.
 const (
-	Gone      Stage = iota // no such entry: used, used up, removed, or never made
-	Over                   // the entry's time ran out, and no check has been told so
-	Made                   // it is not known whether the carrier took the message
-	Sent                   // the carrier's API took the message
-	Delivered              // a receipt says that the network or the phone took it
-	Failed                 // a receipt says that it was rejected, whatever others say
+	StageUnknown   Stage = iota // no such entry: used, used up, removed, or never made
+	StageExpired                // the entry's lifetime is over, and no check has reported it
+	StagePending                // it is not known whether the carrier took the message
+	StageSent                   // the carrier took the message
+	StageDelivered              // a receipt says that the network or the phone took it
+	StageFailed                 // a receipt says that it was rejected, whatever others say
 )
 
-// Failure is who rejected a message, as far as its receipts tell.
+// Failure is who rejected a message, as far as its receipts say.
 type Failure string
 
 // Who can reject a message.
@@ -35,73 +35,65 @@ type Receipt struct {
 	MessageID string  // the carrier's
 	Status    string  // one of a few words, for counting
 	Content   string  // two receipts of a message that are equal in it are the same one; one of few, at most 64 bytes
-	Stage     Stage   // Sent, Delivered or Failed
-	Failure   Failure // of a Failed one
+	Stage     Stage   // StageSent, StageDelivered or StageFailed
+	Failure   Failure // of StageFailed
 }
 
 // SentMessage is a message that the carrier took, as [Receipts] keep it.
 type SentMessage struct {
-	Message Digest // of the carrier's id
-	Entry   Digest // whose code it tells
-	Place   Place  // that it takes in the limits; its Op is that of the entry's put
-	Area    Area
-	Caller  string        // see WithCaller
-	Keep    time.Duration // whole seconds
+	Message   Digest    // of the carrier's id
+	Entry     EntryName // whose code it holds
+	Op        Op        // of its reservation
+	Recipient Digest
+	Area      Area
+	Caller    string
+	Keep      time.Duration // whole seconds
 }
 
-// Note is a [Receipt] as [Receipts] keep it.
-type Note struct {
+// StoredReceipt is a [Receipt] as [Receipts] keep it.
+type StoredReceipt struct {
 	Receipt
 	Message Digest
 	Op      Op
 	Keep    time.Duration // how long, while its message is not known
 }
 
-// News is what receipts say of a message for the first time. Over all
-// replicas each of the two is told once for a message, however often its
-// receipts come.
-type News struct {
-	Delivered, Failed bool
-	Area              Area   // of the message
-	Caller            string // of the request that made it
-}
-
-// Result is what became of a receipt.
-type Result string
+// ReceiptResult is what became of a receipt.
+type ReceiptResult string
 
 // The results.
 const (
-	Joined    Result = "joined"    // to its message
-	Early     Result = "early"     // its message is not known, or not yet: kept for it
-	Duplicate Result = "duplicate" // the same one came before
+	Joined    ReceiptResult = "joined"    // to its message
+	Early     ReceiptResult = "early"     // its message is not known, or not yet: kept for it
+	Duplicate ReceiptResult = "duplicate" // the same one came before
 )
 
 // Received is the answer to a receipt.
 type Received struct {
-	Result Result
-	Known  bool  // the message is known
-	Place  Place // of a known message
-	News   News
+	Result    ReceiptResult
+	Known     bool   // the message is known
+	Op        Op     // of a known message's reservation
+	Recipient Digest // of a known message
+	Events    DeliveryEvents
 }
 
 // Receipts keep what the carrier says of messages, for any number of replicas
-// at once. A receipt may come before its message is noted, in any order and
-// any number of times: whichever of Sent and Receive comes second joins the
-// two. What each call does it MUST do at most once per Op, and not at all if
-// its context has ended. Errors are ErrUnavailable; news of a call that failed
-// after all may never be told, so that they are told at most once.
+// at once. A receipt may come before its message is recorded, in any order and
+// any number of times: whichever of RecordSent and Receive comes second joins
+// the two. Each call MUST take effect at most once per Op, and not at all if its
+// context has ended. Errors are ErrUnavailable; the events of a call that took
+// effect but failed are lost, so that each is reported at most once.
 type Receipts interface {
-	// Sent notes a message, and returns the news of receipts that came before
-	// it. It MUST be known for m.Keep, and, up to MaxReceiptAge, for as long as
-	// a place of a message can matter. From then on the entry of m, if it is
-	// still the one that the message was made for, tells it to [Store.Look].
-	// News that come with an error are true.
-	Sent(ctx context.Context, m SentMessage) (News, error)
+	// RecordSent records a message, and returns the events of receipts that came
+	// before it. It MUST be known for m.Keep. From then on its entry, if it is
+	// still the one that the message was made for, names it in Peek. Events that
+	// come with an error are true.
+	RecordSent(ctx context.Context, m SentMessage) (DeliveryEvents, error)
 
-	// Receive notes a receipt.
-	Receive(ctx context.Context, n Note) (Received, error)
+	// Receive records a receipt.
+	Receive(ctx context.Context, r StoredReceipt) (Received, error)
 
-	// Delivery returns the stage of a message, Sent or later.
+	// Delivery returns the stage of a message, StageSent or later.
 	Delivery(ctx context.Context, message Digest) (Stage, Failure, error)
 }
 
@@ -118,130 +110,71 @@ const (
 	// a fraction of a second if it ever does.
 	keepEarly = 10 * time.Minute
 
-	// noteTimeout bounds the note of a message: the SMS went out, and the
-	// caller waits for the answer.
-	noteTimeout = 300 * time.Millisecond
+	// recordTimeout bounds the recording of a message: the SMS went out, and
+	// the caller waits for the answer.
+	recordTimeout = 300 * time.Millisecond
 )
 
-// WithReceipts makes the service keep receipts. It is called before the
-// service is used.
-func (s *Service) WithReceipts(r Receipts) *Service {
-	s.receipts = r
-	return s
-}
-
-// noteSent notes a message that went out, so that its receipts find it. It
-// does nothing if none are kept.
-func (s *Service) noteSent(ctx context.Context, e Entry, messageID string) (News, error) {
-	if s.receipts == nil {
-		return News{}, nil
+// recordSent records a message that went out, so that its receipts find it. It
+// does nothing if receipts are not tracked.
+func (s *Service) recordSent(ctx context.Context, c *creation, messageID string) error {
+	if !s.TrackReceipts {
+		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, noteTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	place := Place{Recipient: e.Recipient, Op: e.Op, Paid: true}
+	e := &c.reservation.Entry
+	// A receipt matters while it can free a place under Sends.
+	useful := min(LongestSpan(c.policy.Limits.Sends), MaxReceiptAge)
 	m := SentMessage{
-		Message: s.hasher.Message(messageID),
-		Entry:   e.ID,
-		Place:   place,
-		Area:    e.Area,
-		Caller:  callerOf(ctx),
-		Keep:    max(e.Expiration+e.Notice, keepSent),
+		Message:   s.Secret.Message(messageID),
+		Entry:     e.Name,
+		Op:        c.reservation.Op,
+		Recipient: e.Recipient,
+		Area:      e.Area,
+		Caller:    c.Caller,
+		Keep:      max(e.Lifetime+e.Notice, keepSent, useful),
 	}
-	news, err := s.receipts.Sent(ctx, m)
-	if news.Failed {
-		err = errors.Join(err, s.limiter.Return(ctx, place))
+	events, err := s.Store.RecordSent(ctx, m)
+	s.Observer.Delivery(events)
+	if events.Failed {
+		err = errors.Join(err, s.refund(ctx, m.Op, m.Recipient))
 	}
-	return news, err
+	return err
 }
 
-// Receive takes a receipt. That a message was rejected gives its place under
-// Sends back, never the one under Total: the message was paid for. Its only
-// error is ErrUnavailable: then the carrier should send the receipt again.
-// News that come with an error are true, and are not told again.
-func (s *Service) Receive(ctx context.Context, r Receipt) (Received, error) {
+// Receive takes a receipt. A rejected message frees its place under Sends, never
+// the one under Total: the message was paid for. Its only error is
+// ErrUnavailable: then the carrier should send the receipt again.
+func (s *Service) Receive(ctx context.Context, r Receipt) (ReceiptResult, error) {
 	ctx = context.WithoutCancel(ctx)
-	note := Note{Receipt: r, Op: NewOp(), Keep: keepEarly}
+	stored := StoredReceipt{Receipt: r, Keep: keepEarly}
 	var received Received
-	for _, h := range s.hashers() { // whichever secret the message was noted under
+	for _, h := range s.hashers() { // whichever secret the message was recorded under
 		var err error
-		note.Message = h.Message(r.MessageID)
-		if received, err = s.receipts.Receive(ctx, note); err != nil {
-			return Received{}, fmt.Errorf("codes: receive: %w", err)
+		stored.Message, stored.Op = h.Message(r.MessageID), NewOp()
+		if received, err = s.Store.Receive(ctx, stored); err != nil {
+			return "", fmt.Errorf("codes: receive: %w", err)
 		}
 		if received.Known {
 			break
 		}
 	}
-	if !received.Known || r.Stage != Failed {
-		return received, nil
-	}
-	// For a duplicate too: giving back may be what failed the first time.
-	if err := s.limiter.Return(ctx, received.Place); err != nil {
-		return received, fmt.Errorf("codes: receive: %w", err)
-	}
-	return received, nil
-}
-
-// Sight is an entry as it is seen without touching it.
-type Sight struct {
-	Stage     Stage         // Gone, Over, Made or Sent
-	Left      int64         // wrong codes that a live entry still compares
-	Remaining time.Duration // that a live entry has to live
-	Message   Digest        // of a Sent one
-}
-
-// Progress tells how an entry and its message stand.
-type Progress struct {
-	Stage     Stage
-	Failure   Failure       // of a Failed one
-	Left      int64         // of a live entry: wrong codes that it still compares
-	Remaining time.Duration // of a live entry: its time to live
-}
-
-// Progress looks at the entry of id and at its message. It changes and spends
-// nothing: that an entry is Over is told again, and to the next check too.
-// Without receipts no entry is seen beyond Made. Its only error is
-// ErrUnavailable.
-func (s *Service) Progress(ctx context.Context, id ID) (Progress, error) {
-	ctx = context.WithoutCancel(ctx) // as every call of the store: they share round trips
-	var sight Sight
-	for _, h := range s.hashers() {
-		var err error
-		if sight, err = s.store.Look(ctx, h.ID(id)); err != nil {
-			return Progress{}, fmt.Errorf("codes: progress: %w", err)
-		}
-		if sight.Stage != Gone {
-			break
+	s.Observer.Delivery(received.Events)
+	if received.Known && r.Stage == StageFailed {
+		// For a duplicate too: the refund may be what failed the first time.
+		if err := s.refund(ctx, received.Op, received.Recipient); err != nil {
+			return "", fmt.Errorf("codes: receive: %w", err)
 		}
 	}
-	p := Progress{Stage: sight.Stage, Left: sight.Left, Remaining: sight.Remaining}
-	if p.Stage != Sent || s.receipts == nil {
-		return p, nil
-	}
-	var err error
-	if p.Stage, p.Failure, err = s.receipts.Delivery(ctx, sight.Message); err != nil {
-		return Progress{}, fmt.Errorf("codes: progress: %w", err)
-	}
-	return p, nil
+	return received.Result, nil
 }
 
-// hashers are those under which something may be stored, the current first.
-func (s *Service) hashers() []*Hasher {
-	if s.previous == nil {
-		return []*Hasher{s.hasher}
+// refund frees the place under Sends of a message that was rejected on its way.
+func (s *Service) refund(ctx context.Context, op Op, recipient Digest) error {
+	windows := s.policy().Limits.Sends
+	if len(windows) == 0 {
+		return nil
 	}
-	return []*Hasher{s.hasher, s.previous}
-}
-
-type callerKey struct{}
-
-// WithCaller names the caller of the request that ctx belongs to, so that the
-// news of its message carry the name.
-func WithCaller(ctx context.Context, name string) context.Context {
-	return context.WithValue(ctx, callerKey{}, name)
-}
-
-func callerOf(ctx context.Context) string {
-	name, _ := ctx.Value(callerKey{}).(string)
-	return name
+	return s.Store.Refund(ctx, op, Limit{Kind: SendLimit, Subject: recipient, Windows: windows})
 }

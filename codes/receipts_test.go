@@ -3,6 +3,7 @@ package codes_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,145 +12,136 @@ import (
 )
 
 var (
-	buffered = codes.Receipt{MessageID: codestest.MessageID(1), Content: "2:message buffered:1003", Stage: codes.Delivered}
-	rejected = codes.Receipt{MessageID: codestest.MessageID(1), Content: "2:smsc reject:1110", Stage: codes.Failed, Failure: codes.ByPhone}
+	buffered = codes.Receipt{MessageID: codestest.MessageID(1), Content: "2:message buffered:1003", Stage: codes.StageDelivered}
+	rejected = codes.Receipt{MessageID: codestest.MessageID(1), Content: "2:smsc reject:1110", Stage: codes.StageFailed, Failure: codes.ByPhone}
 )
 
-// tracked is a fixture that keeps receipts.
+// tracked is a fixture that tracks receipts.
 func tracked(t *testing.T) *fixture {
 	t.Helper()
 	f := newFixture(t)
-	f.limits = codes.Limits{Sends: codestest.Windows(t, "1/1h"), Total: codestest.Windows(t, "2/1h")}
-	f.open()
-	f.WithReceipts(f.model)
-	return f
+	f.limits().Sends, f.limits().Total = codestest.Windows(t, "1/1h"), codestest.Windows(t, "2/1h")
+	f.options.TrackReceipts = true
+	return f.open()
 }
 
-func (f *fixture) receive(r codes.Receipt, want codes.Result, news codes.News) {
+// receive takes a receipt, of which the observer must be told these events, if any.
+func (f *fixture) receive(r codes.Receipt, want codes.ReceiptResult, events ...codes.DeliveryEvents) {
 	f.t.Helper()
+	f.events.delivery = nil
 	got, err := f.Receive(context.Background(), r)
-	if err != nil || got.Result != want || got.News != news {
-		f.t.Fatalf("Receive = %+v, %v; want %s, %+v", got, err, want, news)
+	if err != nil || got != want || !slices.Equal(f.events.delivery, events) {
+		f.t.Fatalf("Receive = %v, %v, and %+v; want %s, %+v", got, err, f.events.delivery, want, events)
 	}
 }
 
-func (f *fixture) progress(id codes.ID, want codes.Progress) {
+func (f *fixture) status(id codes.ID, want codes.Progress) {
 	f.t.Helper()
-	if got, err := f.Progress(context.Background(), id); err != nil || got != want {
-		f.t.Fatalf("Progress = %+v, %v; want %+v", got, err, want)
+	if got, err := f.Status(context.Background(), codes.StatusRequest{ID: id}); err != nil || got != want {
+		f.t.Fatalf("Status = %+v, %v; want %+v", got, err, want)
 	}
 }
 
 func TestReceipts(t *testing.T) {
 	f := tracked(t)
-	f.progress("id", codes.Progress{})
-	ctx := codes.WithCaller(context.Background(), "shop")
-	if got, err := f.Create(ctx, "id", toronto); err != nil || got.NoteErr != nil || got.News != (codes.News{Area: codes.AreaCA, Caller: "shop"}) {
-		t.Fatalf("Create = %+v, %v", got, err)
+	f.status("id", codes.Progress{})
+	if _, err := f.Create(context.Background(), codes.CreateRequest{ID: "id", Recipient: toronto, Caller: "shop"}); err != nil {
+		t.Fatal(err)
 	}
-	f.progress("id", codes.Progress{Stage: codes.Sent, Left: 3, Remaining: time.Hour})
-	f.receive(buffered, codes.Joined, codes.News{Delivered: true, Area: codes.AreaCA, Caller: "shop"})
-	f.receive(buffered, codes.Duplicate, codes.News{Area: codes.AreaCA, Caller: "shop"})
-	f.progress("id", codes.Progress{Stage: codes.Delivered, Left: 3, Remaining: time.Hour})
-	f.verify("id", notThis(f.sent()), f.wrong(2, toronto))
+	f.status("id", codes.Progress{Stage: codes.StageSent, AttemptsLeft: 3, TTLLeft: time.Hour})
+	f.receive(buffered, codes.Joined, codes.DeliveryEvents{Delivered: true, Area: codes.AreaCA, Caller: "shop"})
+	f.receive(buffered, codes.Duplicate)
+	f.status("id", codes.Progress{Stage: codes.StageDelivered, AttemptsLeft: 3, TTLLeft: time.Hour})
+	f.check("id", notThis(f.sent()), f.wrong(2, toronto))
 	f.model.Advance(time.Minute)
-	f.progress("id", codes.Progress{Stage: codes.Delivered, Left: 2, Remaining: 59 * time.Minute})
-	f.verify("id", f.sent(), right)
-	f.progress("id", codes.Progress{})
+	f.status("id", codes.Progress{Stage: codes.StageDelivered, AttemptsLeft: 2, TTLLeft: 59 * time.Minute})
+	f.check("id", f.sent(), right)
+	f.status("id", codes.Progress{})
 	f.limited("id", toronto, "SEND_LIMITS 1/1h") // what arrived stays counted
 }
 
-// TestRejectedGivesBack: the number may have another message, but what the
+// TestRejectedIsRefunded: the number may have another message, but what the
 // service spent stays spent, however often the receipt comes.
-func TestRejectedGivesBack(t *testing.T) {
+func TestRejectedIsRefunded(t *testing.T) {
 	f := tracked(t)
 	f.create("id", seattle)
 	f.limited("id", seattle, "SEND_LIMITS 1/1h")
-	f.receive(rejected, codes.Joined, codes.News{Failed: true, Area: codes.AreaUS})
-	f.progress("id", codes.Progress{Stage: codes.Failed, Failure: codes.ByPhone, Left: 3, Remaining: time.Hour})
-	f.receive(rejected, codes.Duplicate, codes.News{Area: codes.AreaUS})
+	f.receive(rejected, codes.Joined, codes.DeliveryEvents{Failed: true, Area: codes.AreaUS})
+	f.status("id", codes.Progress{Stage: codes.StageFailed, Failure: codes.ByPhone, AttemptsLeft: 3, TTLLeft: time.Hour})
+	f.receive(rejected, codes.Duplicate)
 	f.create("id", seattle)
 	f.limited("other", toronto, "SEND_LIMITS_TOTAL 2/1h")
 }
 
-// TestRejectedBeforeTheAnswer: the create itself gives back what its message took.
+// TestRejectedBeforeTheAnswer: the create itself refunds its message.
 func TestRejectedBeforeTheAnswer(t *testing.T) {
 	f := tracked(t)
-	f.receive(rejected, codes.Early, codes.News{})
-	got, err := f.Create(context.Background(), "id", seattle)
-	if err != nil || got.NoteErr != nil || got.News != (codes.News{Failed: true, Area: codes.AreaUS}) {
-		t.Fatalf("Create = %+v, %v", got, err)
+	f.receive(rejected, codes.Early)
+	f.create("id", seattle)
+	if want := []codes.DeliveryEvents{{Failed: true, Area: codes.AreaUS}}; !slices.Equal(f.events.delivery, want) {
+		t.Fatalf("events %+v, want %+v", f.events.delivery, want)
 	}
-	f.receive(rejected, codes.Duplicate, codes.News{Area: codes.AreaUS})
+	f.receive(rejected, codes.Duplicate)
 	f.create("id", seattle)
 	f.limited("other", toronto, "SEND_LIMITS_TOTAL 2/1h")
 }
 
-// TestReturnFails: the news are told all the same, and what was not given back
-// is when the receipt comes again.
-func TestReturnFails(t *testing.T) {
+// TestRefundFails: the event is reported all the same, and the refund is made
+// when the receipt comes again.
+func TestRefundFails(t *testing.T) {
 	f := tracked(t)
 	f.create("id", seattle)
-	f.limiter.returnErr = codes.ErrUnavailable
-	got, err := f.Receive(context.Background(), rejected)
-	if !errors.Is(err, codes.ErrUnavailable) || !got.News.Failed {
-		t.Fatalf("Receive = %+v, %v", got, err)
+	f.store.refundErr = codes.ErrUnavailable
+	_, err := f.Receive(context.Background(), rejected)
+	if !errors.Is(err, codes.ErrUnavailable) || len(f.events.delivery) != 1 || !f.events.delivery[0].Failed {
+		t.Fatalf("Receive = %v, and %+v", err, f.events.delivery)
 	}
 	f.limited("id", seattle, "SEND_LIMITS 1/1h")
-	f.limiter.returnErr = nil
-	f.receive(rejected, codes.Duplicate, codes.News{Area: codes.AreaUS})
+	f.store.refundErr = nil
+	f.receive(rejected, codes.Duplicate)
 	f.create("id", seattle)
 }
 
-// TestNoteFails: the SMS went out, so the create is answered as one that did.
-func TestNoteFails(t *testing.T) {
+// TestRecordFails: the SMS went out, so the create is answered as one that did.
+func TestRecordFails(t *testing.T) {
 	f := tracked(t)
-	f.WithReceipts(noReceipts{f.model})
-	got, err := f.Create(context.Background(), "id", seattle)
-	if err != nil || !errors.Is(got.NoteErr, codes.ErrUnavailable) {
-		t.Fatalf("Create = %+v, %v", got, err)
+	f.store.recordErr = codes.ErrUnavailable
+	f.create("id", seattle)
+	if e := f.events.created; len(e) != 1 || !e[0].Sent || !errors.Is(e[0].TrackingErr, codes.ErrUnavailable) {
+		t.Fatalf("events %+v", e)
 	}
-	f.progress("id", codes.Progress{Stage: codes.Made, Left: 3, Remaining: time.Hour})
+	f.status("id", codes.Progress{Stage: codes.StagePending, AttemptsLeft: 3, TTLLeft: time.Hour})
 	if _, err := f.Receive(context.Background(), buffered); !errors.Is(err, codes.ErrUnavailable) {
 		t.Errorf("Receive = %v", err)
 	}
-	f.verify("id", f.sent(), right)
+	f.check("id", f.sent(), right)
 }
 
-// noReceipts are receipts that cannot be kept.
-type noReceipts struct{ codes.Receipts }
-
-func (noReceipts) Sent(context.Context, codes.SentMessage) (codes.News, error) {
-	return codes.News{}, codes.ErrUnavailable
-}
-
-func (noReceipts) Receive(context.Context, codes.Note) (codes.Received, error) {
-	return codes.Received{}, codes.ErrUnavailable
-}
-
-// TestProgressTellsNoExpiry: it is left for the check to be told of it.
-func TestProgressTellsNoExpiry(t *testing.T) {
+// TestStatusReportsNoExpiry: the next check still does.
+func TestStatusReportsNoExpiry(t *testing.T) {
 	f := newFixture(t).open() // without receipts
 	code := f.create("id", seattle)
-	f.progress("id", codes.Progress{Stage: codes.Made, Left: 3, Remaining: time.Hour})
+	f.status("id", codes.Progress{Stage: codes.StagePending, AttemptsLeft: 3, TTLLeft: time.Hour})
 	f.model.Advance(time.Hour)
-	f.progress("id", codes.Progress{Stage: codes.Over})
-	f.progress("id", codes.Progress{Stage: codes.Over})
-	f.verify("id", code, codes.Outcome{Status: codes.Expired})
-	f.progress("id", codes.Progress{})
+	f.status("id", codes.Progress{Stage: codes.StageExpired})
+	f.status("id", codes.Progress{Stage: codes.StageExpired})
+	f.check("id", code, expired)
+	f.status("id", codes.Progress{})
 }
 
 // TestRotationReceipts: a message is found under either secret, also by a
 // receipt that came first.
 func TestRotationReceipts(t *testing.T) {
 	before, after := rotated(t)
-	before.WithReceipts(before.model)
-	after.WithReceipts(before.model)
-	after.receive(buffered, codes.Early, codes.News{})
-	got, err := before.Create(context.Background(), "id", seattle)
-	if err != nil || !got.News.Delivered {
-		t.Fatalf("Create = %+v, %v", got, err)
+	for _, f := range []*fixture{before, after} {
+		f.options.TrackReceipts = true
+		f.open()
 	}
-	after.receive(rejected, codes.Joined, codes.News{Failed: true, Area: codes.AreaUS})
-	after.progress("id", codes.Progress{Stage: codes.Failed, Failure: codes.ByPhone, Left: 3, Remaining: time.Hour})
+	after.receive(buffered, codes.Early)
+	before.create("id", seattle)
+	if e := before.events.delivery; len(e) != 1 || !e[0].Delivered {
+		t.Fatalf("events %+v", e)
+	}
+	after.receive(rejected, codes.Joined, codes.DeliveryEvents{Failed: true, Area: codes.AreaUS})
+	after.status("id", codes.Progress{Stage: codes.StageFailed, Failure: codes.ByPhone, AttemptsLeft: 3, TTLLeft: time.Hour})
 }

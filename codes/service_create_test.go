@@ -15,11 +15,8 @@ import (
 
 func TestCreate(t *testing.T) {
 	f := newFixture(t).open()
-	got, err := f.Create(context.Background(), "id", seattle)
-	want := codes.Created{
-		Expiration: time.Hour, Attempts: 3, MessageID: codestest.MessageID(1),
-		Recipient: f.secret.Phone(seattle), Area: codes.AreaUS, Segments: 1, Stored: true,
-	}
+	got, err := f.Create(context.Background(), request("id", seattle))
+	want := codes.Created{Lifetime: time.Hour, Attempts: 3, Recipient: f.options.Secret.Phone(seattle)}
 	if err != nil || got != want {
 		t.Fatalf("Create = %+v, %v; want %+v", got, err, want)
 	}
@@ -27,20 +24,20 @@ func TestCreate(t *testing.T) {
 	if m := f.sender.Messages(); len(m) != 1 || m[0].To != seattle || m[0].Text != codes.Text("Org: "+code) || len(code) != 6 {
 		t.Fatalf("sent %d messages, the first to …%s with a code of %d digits", len(m), m[0].To.LastTwo(), len(code))
 	}
-	f.verify("id", "0"+code, right)
+	f.check("id", "0"+code, right)
 }
 
 func TestCreateReplaces(t *testing.T) {
 	f := newFixture(t)
-	f.rules.CodeLength = 30 // never twice the same
+	f.options.Policy.CodeLength = 30 // never twice the same
 	f.open()
 	first := f.create("id", seattle)
-	f.verify("id", notThis(first), f.wrong(2, seattle))
+	f.check("id", notThis(first), f.wrong(2, seattle))
 	f.model.Advance(59 * time.Minute)
 	second := f.create("id", toronto)
 	f.model.Advance(59 * time.Minute) // the first would be over
-	f.verify("id", first, f.wrong(2, toronto))
-	f.verify("id", second, right)
+	f.check("id", first, f.wrong(2, toronto))
+	f.check("id", second, right)
 }
 
 // failedSends are the ways in which a message does not go out.
@@ -48,36 +45,41 @@ var failedSends = map[string]struct {
 	err   error
 	stays bool // the entry, and the places in the limits
 }{
-	"rejected":    {fmt.Errorf("carrier: %w", codes.ErrRejected), false},
-	"unavailable": {fmt.Errorf("carrier: %w", codes.ErrUnavailable), false},
-	"busy":        {&codes.UnavailableError{RetryAfter: time.Second, Cause: "carrier"}, false},
-	"unconfirmed": {fmt.Errorf("carrier: %w", codes.ErrUnconfirmed), true},
+	"rejected":       {fmt.Errorf("carrier: %w", codes.ErrRejected), false},
+	"sender refused": {fmt.Errorf("carrier: %w", codes.ErrSenderRefused), false},
+	"busy":           {&codes.UnavailableError{RetryAfter: time.Minute, Cause: "carrier"}, false},
+	"unconfirmed":    {fmt.Errorf("carrier: %w", codes.ErrUnconfirmed), true},
+	"unforeseen":     {errors.New("a sender that breaks its contract"), true},
 }
 
 func TestCreateFailedSend(t *testing.T) {
 	for name, test := range failedSends {
-		for _, limit := range []string{"SEND_LIMITS 1/1h", "SEND_LIMITS_TOTAL 1/1h"} {
+		for _, limit := range []string{"SEND_LIMITS 2/1h", "SEND_LIMITS_TOTAL 2/1h"} {
 			t.Run(name+" under "+limit, func(t *testing.T) {
 				f := newFixture(t)
+				f.options.Policy.CodeLength = 30 // never twice the same
 				if strings.Contains(limit, "TOTAL") {
-					f.limits.Total = codestest.Windows(t, "1/1h")
+					f.limits().Total = codestest.Windows(t, "2/1h")
 				} else {
-					f.limits.Sends = codestest.Windows(t, "1/1h")
+					f.limits().Sends = codestest.Windows(t, "2/1h")
 				}
 				f.open()
+				before := f.create("id", seattle)
+				f.check("id", notThis(before), f.wrong(2, seattle))
+				f.model.Advance(time.Minute)
 				f.sender.FailWith(test.err)
-				created, err := f.Create(context.Background(), "id", seattle)
-				want := codes.Created{Recipient: f.secret.Phone(seattle), Area: codes.AreaUS, Stored: test.stays, Withdrawn: !test.stays}
-				if !errors.Is(err, test.err) || created != want {
-					t.Fatalf("Create = %+v, %v; want the sender's error", created, err)
+				if _, err := f.Create(context.Background(), request("id", seattle)); !errors.Is(err, test.err) {
+					t.Fatalf("Create = %v; want the sender's error", err)
 				}
 				f.sender.FailWith(nil)
 				if test.stays {
 					f.limited("other", seattle, limit)
-					f.verify("id", f.sent(), right)
+					f.check("id", before, f.wrong(2, seattle))
 					return
 				}
-				f.verify("id", "000000", unknown)
+				// The code that the person has is as it was.
+				f.status("id", codes.Progress{Stage: codes.StagePending, AttemptsLeft: 2, TTLLeft: 59 * time.Minute})
+				f.check("id", before, right)
 				f.create("other", seattle)
 				f.limited("third", seattle, limit)
 			})
@@ -85,34 +87,23 @@ func TestCreateFailedSend(t *testing.T) {
 	}
 }
 
-func TestCreateUnknownFailureKeepsTheEntry(t *testing.T) {
-	f := newFixture(t).open()
-	f.sender.FailWith(errors.New("a sender that breaks its contract"))
-	if _, err := f.Create(context.Background(), "id", seattle); err == nil {
-		t.Fatal("no error")
-	}
-	if got, err := f.Verify(context.Background(), "id", "x"); err != nil || got.Status != codes.Wrong {
-		t.Errorf("Verify = %+v, %v: the message may have gone out, and the entry is gone", got, err)
-	}
-}
-
-// TestCreateDuringARefusedSend: a create that is refused takes its own entry
-// back, not that of a newer create.
+// TestCreateDuringARefusedSend: a create that is refused removes its own entry,
+// not that of a newer create.
 func TestCreateDuringARefusedSend(t *testing.T) {
 	for name, test := range failedSends {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
-			f.limits.Sends = codestest.Windows(t, "2/1h")
+			f.limits().Sends = codestest.Windows(t, "2/1h")
 			f.open()
 			var newer codes.Code
 			older := f.sending(senderFunc(func(context.Context, codes.Message) (string, error) {
 				newer = f.create("id", seattle)
 				return "", test.err
 			}))
-			if _, err := older.Create(context.Background(), "id", seattle); !errors.Is(err, test.err) {
+			if _, err := older.Create(context.Background(), request("id", seattle)); !errors.Is(err, test.err) {
 				t.Fatalf("Create = %v", err)
 			}
-			f.verify("id", newer, right)
+			f.check("id", newer, right)
 			if !test.stays {
 				f.create("id", seattle)
 			}
@@ -121,93 +112,67 @@ func TestCreateDuringARefusedSend(t *testing.T) {
 	}
 }
 
-func TestCreateFailedPut(t *testing.T) {
+// reserveAndFail reserves, and loses the reply.
+type reserveAndFail struct{ codes.Store }
+
+func (s reserveAndFail) Reserve(ctx context.Context, r codes.Reservation) (codes.Reserved, error) {
+	_, _ = s.Store.Reserve(ctx, r)
+	return codes.Reserved{}, codes.ErrUnavailable
+}
+
+// TestCreateNotReserved: nothing is sent without a reservation, and one that
+// was made all the same is released.
+func TestCreateNotReserved(t *testing.T) {
 	f := newFixture(t)
-	f.limits.Sends, f.limits.Total = codestest.Windows(t, "1/1h"), codestest.Windows(t, "1/1h")
+	f.limits().Sends, f.limits().Total = codestest.Windows(t, "1/1h"), codestest.Windows(t, "1/1h")
 	f.open()
-	f.store.putErr = fmt.Errorf("store: %w", codes.ErrUnavailable)
-	if _, err := f.Create(context.Background(), "id", seattle); !errors.Is(err, codes.ErrUnavailable) {
-		t.Fatalf("Create = %v, want ErrUnavailable", err)
+	f.store.reserveErr = fmt.Errorf("store: %w", codes.ErrUnavailable)
+	for range 2 {
+		if _, err := f.Create(context.Background(), request("id", seattle)); !errors.Is(err, codes.ErrUnavailable) {
+			t.Fatalf("Create = %v, want ErrUnavailable", err)
+		}
+		f.check("id", "000000", unknown)
+		f.store.reserveErr, f.store.Store = nil, reserveAndFail{f.model}
 	}
 	if n := len(f.sender.Messages()); n != 0 {
-		t.Fatalf("%d messages sent without an entry", n)
+		t.Fatalf("%d messages sent without a reservation", n)
 	}
-	f.store.putErr = nil
+	f.store.Store = f.model
 	f.create("id", seattle)
 }
 
-// TestCreatePutThatRan: a put that failed may have taken effect.
-func TestCreatePutThatRan(t *testing.T) {
+// TestCreateNotReleased: pending cleanup is in the error, and does not change
+// what the caller is told.
+func TestCreateNotReleased(t *testing.T) {
 	f := newFixture(t).open()
-	f.store.Store = putAndFail{f.model}
-	if _, err := f.Create(context.Background(), "id", seattle); !errors.Is(err, codes.ErrUnavailable) {
-		t.Fatalf("Create = %v, want ErrUnavailable", err)
-	}
-	f.verify("id", "000000", unknown)
-}
-
-type putAndFail struct{ codes.Store }
-
-func (s putAndFail) Put(ctx context.Context, e codes.Entry) (time.Duration, error) {
-	_, _ = s.Store.Put(ctx, e)
-	return 0, codes.ErrUnavailable
-}
-
-// TestCreateNotUndone: what could not be undone is told, and does not change
-// what the caller learns.
-func TestCreateNotUndone(t *testing.T) {
-	noDelete := fmt.Errorf("no delete: %w", codes.ErrUnavailable)
-	noReturn := fmt.Errorf("no return: %w", codes.ErrUnavailable)
-	for name, test := range map[string]struct{ deleteErr, returnErr error }{
-		"delete": {noDelete, nil},
-		"return": {nil, noReturn},
-		"both":   {noDelete, noReturn},
-	} {
-		t.Run(name, func(t *testing.T) {
-			f := newFixture(t)
-			f.limits.Sends = codestest.Windows(t, "1/1h")
-			f.open()
-			f.store.deleteErr, f.limiter.returnErr = test.deleteErr, test.returnErr
-			f.sender.FailWith(fmt.Errorf("carrier: %w", codes.ErrRejected))
-			_, err := f.Create(context.Background(), "id", seattle)
-			if !errors.Is(err, codes.ErrRejected) || errors.Is(err, codes.ErrUnavailable) {
-				t.Fatalf("Create = %v, want ErrRejected alone", err)
-			}
-			for _, undo := range []error{test.deleteErr, test.returnErr} {
-				if undo != nil && !strings.Contains(err.Error(), undo.Error()) {
-					t.Errorf("%q does not tell %q", err, undo)
-				}
-			}
-			f.sender.FailWith(nil)
-			if test.returnErr == nil {
-				f.create("id", seattle) // the place came back although the entry stayed
-			} else {
-				f.limited("id", seattle, "SEND_LIMITS 1/1h")
-			}
-		})
+	f.store.releaseErr = fmt.Errorf("no release: %w", codes.ErrUnavailable)
+	f.sender.FailWith(fmt.Errorf("carrier: %w", codes.ErrRejected))
+	_, err := f.Create(context.Background(), request("id", seattle))
+	if !errors.Is(err, codes.ErrRejected) || errors.Is(err, codes.ErrUnavailable) || !strings.Contains(err.Error(), "no release") {
+		t.Fatalf("Create = %v, want ErrRejected alone, with the cleanup that is pending", err)
 	}
 }
 
-// TestCreateUndoIsBounded: a store that hangs keeps the caller for half a
-// second, not for ever.
-func TestCreateUndoIsBounded(t *testing.T) {
+// hanging never answers a release.
+type hanging struct{ codes.Store }
+
+func (hanging) Release(ctx context.Context, _ codes.Reservation) (bool, error) {
+	<-ctx.Done()
+	return false, codes.ErrUnavailable
+}
+
+// TestCreateReleaseIsBounded: a store that hangs does not hold the caller up.
+func TestCreateReleaseIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t).open()
 		f.store.Store = hanging{f.model}
 		f.sender.FailWith(codes.ErrRejected)
 		start := time.Now()
-		_, err := f.Create(context.Background(), "id", seattle)
+		_, err := f.Create(context.Background(), request("id", seattle))
 		if took := time.Since(start); !errors.Is(err, codes.ErrRejected) || took > 500*time.Millisecond {
 			t.Errorf("Create = %v after %v", err, took)
 		}
 	})
-}
-
-type hanging struct{ codes.Store }
-
-func (hanging) Delete(ctx context.Context, _ codes.Deletion) (time.Duration, error) {
-	<-ctx.Done()
-	return 0, codes.ErrUnavailable
 }
 
 // TestCreateLimited: a refusal leaves everything as it was.
@@ -219,16 +184,16 @@ func TestCreateLimited(t *testing.T) {
 		"sends":   {func(l *codes.Limits) { l.Sends = codestest.Windows(t, "1/1h") }, &codes.LimitError{Limit: "SEND_LIMITS 1/1h", RetryAfter: time.Hour}},
 		"total":   {func(l *codes.Limits) { l.Total = codestest.Windows(t, "1/1h") }, &codes.LimitError{Limit: "SEND_LIMITS_TOTAL 1/1h", RetryAfter: time.Hour}},
 		"guesses": {func(l *codes.Limits) { l.Guesses = codestest.Windows(t, "1/1h") }, &codes.LimitError{Limit: "GUESS_LIMITS 1/1h", RetryAfter: time.Hour}},
-		"rate":    {func(l *codes.Limits) { l.Rate = 1 }, &codes.UnavailableError{RetryAfter: 2 * time.Second}},
+		"pace":    {func(l *codes.Limits) { l.Pace = codes.Pace{Rate: 1} }, &codes.UnavailableError{RetryAfter: 2 * time.Second}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
-			test.limits(&f.limits)
+			test.limits(f.limits())
 			f.open()
 			code := f.create("id", seattle)
-			f.verify("id", notThis(code), f.wrong(2, seattle))
+			f.check("id", notThis(code), f.wrong(2, seattle))
 
-			_, err := f.Create(context.Background(), "id", seattle)
+			_, err := f.Create(context.Background(), request("id", seattle))
 			var limit, wantLimit *codes.LimitError
 			var busy, wantBusy *codes.UnavailableError
 			switch {
@@ -241,32 +206,21 @@ func TestCreateLimited(t *testing.T) {
 					t.Errorf("Create = %v, want unavailable for %v", err, wantBusy.RetryAfter)
 				}
 			}
-			if f.store.puts != 1 || f.store.deletes != 0 || len(f.sender.Messages()) != 1 {
-				t.Errorf("after the refusal: %d puts, %d deletes, %d messages", f.store.puts, f.store.deletes, len(f.sender.Messages()))
+			if f.store.releases != 0 || len(f.sender.Messages()) != 1 {
+				t.Errorf("after the refusal: %d releases, %d messages", f.store.releases, len(f.sender.Messages()))
 			}
-			f.verify("id", notThis(code), f.wrong(1, seattle))
-			f.verify("id", code, right)
+			f.check("id", notThis(code), f.wrong(1, seattle))
+			f.check("id", code, right)
 		})
 	}
 }
 
-func TestCreateWithoutLimiter(t *testing.T) {
-	f := newFixture(t).open()
-	f.limiter.takeErr = fmt.Errorf("limiter: %w", codes.ErrUnavailable)
-	if _, err := f.Create(context.Background(), "id", seattle); !errors.Is(err, codes.ErrUnavailable) {
-		t.Errorf("Create = %v, want ErrUnavailable", err)
-	}
-	if f.store.puts != 0 || len(f.sender.Messages()) != 0 {
-		t.Errorf("a limit that could not be read let %d puts and %d messages through", f.store.puts, len(f.sender.Messages()))
-	}
-}
-
-// TestCreateWaitsForItsTurn: the message goes out at its turn, and the
-// lifetime of the entry begins only then.
+// TestCreateWaitsForItsTurn: the message goes out at its turn, and the lifetime
+// of the entry begins then.
 func TestCreateWaitsForItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
-		f.limits.Rate, f.limits.MaxWait = 1, 2*time.Second
+		f.limits().Pace.Rate = 1
 		f.open()
 		for i, want := range []time.Duration{0, codestest.TurnSpan} {
 			start := time.Now()
@@ -281,31 +235,31 @@ func TestCreateWaitsForItsTurn(t *testing.T) {
 func TestCreateNotAllowed(t *testing.T) {
 	f := newFixture(t)
 	var err error
-	if f.rules.Recipients, err = codes.ParseRecipients([]string{"1206"}, nil); err != nil {
+	if f.options.Numbers.Allowed, err = codes.ParseRecipients([]string{"1206"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	f.open()
-	if _, err := f.Create(context.Background(), "id", toronto); !errors.Is(err, codes.ErrRecipientNotAllowed) {
+	if _, err := f.Create(context.Background(), request("id", toronto)); !errors.Is(err, codes.ErrRecipientNotAllowed) {
 		t.Errorf("Create = %v, want ErrRecipientNotAllowed", err)
 	}
-	if f.limiter.takes != 0 || f.store.puts != 0 || len(f.sender.Messages()) != 0 {
-		t.Errorf("%d places, %d puts, %d messages for a number that is not allowed", f.limiter.takes, f.store.puts, len(f.sender.Messages()))
+	if f.store.reserves != 0 || len(f.sender.Messages()) != 0 {
+		t.Errorf("%d reservations, %d messages for a number that is not allowed", f.store.reserves, len(f.sender.Messages()))
 	}
-	f.verify("id", f.create("id", seattle), right)
+	f.check("id", f.create("id", seattle), right)
 }
 
 // TestCreateIsFinished: a caller that hangs up, before or in the middle,
 // changes nothing of what a create does.
 func TestCreateIsFinished(t *testing.T) {
 	f := newFixture(t)
-	f.limits.Sends = codestest.Windows(t, "2/1h")
+	f.limits().Sends = codestest.Windows(t, "2/1h")
 	f.open()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := f.Create(ctx, "id", seattle); err != nil {
+	if _, err := f.Create(ctx, request("id", seattle)); err != nil {
 		t.Fatalf("Create = %v under a cancelled context", err)
 	}
-	f.verify("id", f.sent(), right)
+	f.check("id", f.sent(), right)
 
 	ctx, cancel = context.WithCancel(context.Background())
 	defer cancel()
@@ -316,10 +270,10 @@ func TestCreateIsFinished(t *testing.T) {
 		}
 		return "", codes.ErrRejected
 	}))
-	if _, err := refusing.Create(ctx, "id", seattle); !errors.Is(err, codes.ErrRejected) || strings.Contains(err.Error(), "not undone") {
-		t.Fatalf("Create = %v, want ErrRejected, undone", err)
+	if _, err := refusing.Create(ctx, request("id", seattle)); !errors.Is(err, codes.ErrRejected) || strings.Contains(err.Error(), "pending") {
+		t.Fatalf("Create = %v, want ErrRejected, cleaned up", err)
 	}
-	f.verify("id", "000000", unknown)
+	f.check("id", "000000", unknown)
 	f.create("id", seattle)
 	f.limited("id", seattle, "SEND_LIMITS 2/1h")
 }

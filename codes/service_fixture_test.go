@@ -19,22 +19,22 @@ const (
 var (
 	right   = codes.Outcome{Status: codes.Right}
 	unknown = codes.Outcome{Status: codes.Unknown}
+	expired = codes.Outcome{Status: codes.Expired}
 )
 
 // fixture is a service over the model, whose parts can be made to fail. Every
 // test sets the parts that it is about and then calls open.
 type fixture struct {
 	*codes.Service
-	t        *testing.T
-	rules    codes.Rules
-	limits   codes.Limits
-	secret   *codes.Hasher
-	previous *codes.Hasher
+	t       *testing.T
+	options codes.Options
 
-	model   *codestest.Model
-	sender  *codestest.Sender
-	store   *faultyStore
-	limiter *faultyLimiter
+	model  *codestest.Model
+	sender *codestest.Sender
+	store  *faultyStore
+	events *events
+
+	finished map[*codes.Service]bool
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -43,43 +43,65 @@ func newFixture(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &fixture{
-		t: t,
-		rules: codes.Rules{
-			CodeLength: 6, Expiration: time.Hour, Notice: 10 * time.Minute, Attempts: 3,
+	f := &fixture{t: t, sender: &codestest.Sender{}, model: codestest.NewModel(), events: &events{}, finished: map[*codes.Service]bool{}}
+	f.store = &faultyStore{Store: f.model}
+	f.options = codes.Options{
+		Policy: codes.Policy{
+			CodeLength: 6, Lifetime: time.Hour, Notice: 10 * time.Minute, Attempts: 3,
 			Message: message, OrgName: "Org",
+			Limits: codes.Limits{Pace: codes.Pace{MaxWait: 2 * time.Second}},
 		},
-		secret: codes.NewHasher([]byte("secret")),
-		sender: &codestest.Sender{},
+		Secret:      codes.NewHasher([]byte("secret")),
+		Store:       f.store,
+		Sender:      f.sender,
+		SendTimeout: 10 * time.Second,
+		Observer:    f.events,
 	}
+	return f
 }
 
+func (f *fixture) limits() *codes.Limits { return &f.options.Policy.Limits }
+
 func (f *fixture) open() *fixture {
-	f.model = codestest.NewModel(f.limits)
-	f.store = &faultyStore{Store: f.model}
-	f.limiter = &faultyLimiter{Limiter: f.model}
-	f.Service = f.sending(f.sender)
+	f.Service = f.with(func(*codes.Options) {})
 	return f
+}
+
+// with is a service like the fixture's but for what change does.
+func (f *fixture) with(change func(*codes.Options)) *codes.Service {
+	o := f.options
+	change(&o)
+	service := codes.NewService(o)
+	f.t.Cleanup(func() {
+		if !f.finished[service] {
+			_ = f.finish(service, 0)
+		}
+	})
+	return service
 }
 
 // sending is a service over the same store with another sender.
 func (f *fixture) sending(s codes.Sender) *codes.Service {
-	service := codes.NewService(f.rules, f.secret, f.previous, f.store, f.limiter, s)
-	f.t.Cleanup(func() { _ = finish(service, 0) })
-	return service
+	return f.with(func(o *codes.Options) { o.Sender = s })
 }
 
-// finish gives a service time to do what is left to be done.
-func finish(s interface{ Finish(context.Context) error }, within time.Duration) error {
+// finish gives a service time to do its pending cleanup.
+func (f *fixture) finish(s *codes.Service, within time.Duration) error {
+	f.finished[s] = true
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	return s.Finish(ctx)
 }
 
+// request asks for a code.
+func request(id codes.ID, to codes.Phone) codes.CreateRequest {
+	return codes.CreateRequest{ID: id, Recipient: to}
+}
+
 // create makes a code that must be sent, and returns it.
 func (f *fixture) create(id codes.ID, to codes.Phone) codes.Code {
 	f.t.Helper()
-	if _, err := f.Create(context.Background(), id, to); err != nil {
+	if _, err := f.Create(context.Background(), request(id, to)); err != nil {
 		f.t.Fatalf("Create: %v", err)
 	}
 	return f.sent()
@@ -103,24 +125,24 @@ func codeIn(m codes.Message) codes.Code {
 // limited makes a create that must be refused by the limit.
 func (f *fixture) limited(id codes.ID, to codes.Phone, limit string) {
 	f.t.Helper()
-	_, err := f.Create(context.Background(), id, to)
+	_, err := f.Create(context.Background(), request(id, to))
 	var reached *codes.LimitError
 	if !errors.As(err, &reached) || reached.Limit != limit {
 		f.t.Fatalf("Create = %v, want the limit %s", err, limit)
 	}
 }
 
-func (f *fixture) verify(id codes.ID, code codes.Code, want codes.Outcome) {
+func (f *fixture) check(id codes.ID, code codes.Code, want codes.Outcome) {
 	f.t.Helper()
-	got, err := f.Verify(context.Background(), id, code)
+	got, err := f.Check(context.Background(), codes.CheckRequest{ID: id, Code: code})
 	if err != nil || codestest.Answer(got) != want {
-		f.t.Fatalf("Verify = %+v, %v; want %+v", got, err, want)
+		f.t.Fatalf("Check = %+v, %v; want %+v", got, err, want)
 	}
 }
 
 // wrong is the outcome of a wrong code for an entry made under the secret.
 func (f *fixture) wrong(left int64, to codes.Phone) codes.Outcome {
-	return codes.Outcome{Status: codes.Wrong, Left: left, Recipient: f.secret.Phone(to)}
+	return codes.Outcome{Status: codes.Wrong, AttemptsLeft: left, Recipient: f.options.Secret.Phone(to)}
 }
 
 // notThis is a code of the same length that is not c.
@@ -131,78 +153,112 @@ func notThis(c codes.Code) codes.Code {
 	return codes.Code(digits)
 }
 
-// faultyStore fails where it is told to, before anything has happened.
+// faultyStore fails where a test says so, before anything has happened.
 type faultyStore struct {
 	codes.Store
-	putErr, tryErr, deleteErr error
-	puts, tries, deletes      int
+	reserveErr, releaseErr, checkErr, cancelErr error
+	refundErr, recordErr, claimErr, settleErr   error
+	claimDelay                                  time.Duration // of the reply to Claim
+	reserves, releases, checks, turns           int
+	kept                                        []time.Duration // Check.Keep
 }
 
-func (s *faultyStore) Put(ctx context.Context, e codes.Entry) (time.Duration, error) {
-	s.puts++
-	if s.putErr != nil {
-		return 0, s.putErr
+func (s *faultyStore) Reserve(ctx context.Context, r codes.Reservation) (codes.Reserved, error) {
+	s.reserves++
+	if s.reserveErr != nil {
+		return codes.Reserved{}, s.reserveErr
 	}
-	return s.Store.Put(ctx, e)
+	return s.Store.Reserve(ctx, r)
 }
 
-func (s *faultyStore) Try(ctx context.Context, t codes.Try) (codes.Outcome, error) {
-	s.tries++
-	if s.tryErr != nil {
-		return codes.Outcome{}, s.tryErr
+func (s *faultyStore) Release(ctx context.Context, r codes.Reservation) (bool, error) {
+	s.releases++
+	if s.releaseErr != nil {
+		return false, s.releaseErr
 	}
-	return s.Store.Try(ctx, t)
+	return s.Store.Release(ctx, r)
 }
 
-func (s *faultyStore) Delete(ctx context.Context, d codes.Deletion) (time.Duration, error) {
-	s.deletes++
-	if s.deleteErr != nil {
-		return 0, s.deleteErr
-	}
-	return s.Store.Delete(ctx, d)
+func (s *faultyStore) NextTurn(ctx context.Context, p codes.Pace, waitLeft time.Duration, op codes.Op) (codes.Turn, error) {
+	s.turns++
+	return s.Store.NextTurn(ctx, p, waitLeft, op)
 }
 
-// faultyLimiter is the same for a limiter.
-type faultyLimiter struct {
-	codes.Limiter
-	takeErr, returnErr, countErr error
-	takes                        int
-	wrong                        []codes.Digest // for whom wrong codes were counted
+func (s *faultyStore) Refund(ctx context.Context, op codes.Op, l codes.Limit) error {
+	if s.refundErr != nil {
+		return s.refundErr
+	}
+	return s.Store.Refund(ctx, op, l)
 }
 
-func (l *faultyLimiter) Take(ctx context.Context, p codes.Place) (time.Duration, error) {
-	l.takes++
-	if l.takeErr != nil {
-		return 0, l.takeErr
+func (s *faultyStore) Check(ctx context.Context, c codes.Check) (codes.Checked, error) {
+	s.checks++
+	s.kept = append(s.kept, c.Keep)
+	if s.checkErr != nil {
+		return codes.Checked{}, s.checkErr
 	}
-	if err := ctx.Err(); err != nil {
-		return 0, err
-	}
-	return l.Limiter.Take(ctx, p)
+	return s.Store.Check(ctx, c)
 }
 
-func (l *faultyLimiter) Return(ctx context.Context, p codes.Place) error {
-	if l.returnErr != nil {
-		return l.returnErr
+func (s *faultyStore) Cancel(ctx context.Context, c codes.Cancel) (time.Duration, error) {
+	if s.cancelErr != nil {
+		return 0, s.cancelErr
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return l.Limiter.Return(ctx, p)
+	return s.Store.Cancel(ctx, c)
 }
 
-func (l *faultyLimiter) CountWrong(ctx context.Context, p codes.Place) error {
-	if l.countErr != nil {
-		return l.countErr
+func (s *faultyStore) RecordSent(ctx context.Context, m codes.SentMessage) (codes.DeliveryEvents, error) {
+	if s.recordErr != nil {
+		return codes.DeliveryEvents{}, s.recordErr
 	}
-	if err := ctx.Err(); err != nil {
-		return err
+	return s.Store.RecordSent(ctx, m)
+}
+
+func (s *faultyStore) Receive(ctx context.Context, r codes.StoredReceipt) (codes.Received, error) {
+	if s.recordErr != nil {
+		return codes.Received{}, s.recordErr
 	}
-	l.wrong = append(l.wrong, p.Recipient)
-	return l.Limiter.CountWrong(ctx, p)
+	return s.Store.Receive(ctx, r)
+}
+
+func (s *faultyStore) Claim(ctx context.Context, c codes.Claim) (string, codes.Op, error) {
+	if s.claimErr != nil {
+		return "", codes.Op{}, s.claimErr
+	}
+	answer, op, err := s.Store.Claim(ctx, c)
+	time.Sleep(s.claimDelay)
+	return answer, op, err
+}
+
+func (s *faultyStore) Settle(ctx context.Context, c codes.Claim, answer string) (bool, error) {
+	if s.settleErr != nil {
+		return false, s.settleErr
+	}
+	if ctx.Err() != nil {
+		return false, codes.ErrUnavailable
+	}
+	return s.Store.Settle(ctx, c, answer)
 }
 
 // senderFunc is a sender that does what the test says.
 type senderFunc func(context.Context, codes.Message) (string, error)
 
 func (f senderFunc) Send(ctx context.Context, m codes.Message) (string, error) { return f(ctx, m) }
+
+// events is an Observer that keeps what it is told.
+type events struct {
+	created   []codes.CreateEvent
+	checked   []codes.CheckEvent
+	cancelled []time.Duration
+	delivery  []codes.DeliveryEvents // that are any
+}
+
+func (e *events) Created(c codes.CreateEvent)     { e.created = append(e.created, c) }
+func (e *events) Checked(c codes.CheckEvent)      { e.checked = append(e.checked, c) }
+func (e *events) Cancelled(ttlLeft time.Duration) { e.cancelled = append(e.cancelled, ttlLeft) }
+
+func (e *events) Delivery(d codes.DeliveryEvents) {
+	if d.Delivered || d.Failed {
+		e.delivery = append(e.delivery, d)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -17,9 +18,9 @@ import (
 // The rules of the specification. Codes of one digit make a stale or a
 // guessed code the right one now and then.
 const (
-	specAttempts   = 2
-	specExpiration = 60 * time.Second
-	specNotice     = 30 * time.Second
+	specAttempts = 2
+	specLifetime = 60 * time.Second
+	specNotice   = 30 * time.Second
 )
 
 var specLimits = map[string]struct {
@@ -50,7 +51,7 @@ type specEntry struct {
 }
 
 // full names the limits that let no code be made for a number at a time from
-// now on: those of the number, or else those of the service.
+// now on.
 func (s *spec) full(to codes.Phone, at time.Duration) (names []string) {
 	check := func(name string, events []time.Duration) {
 		limit, inside := specLimits[name], 0
@@ -66,19 +67,26 @@ func (s *spec) full(to codes.Phone, at time.Duration) (names []string) {
 	check("SEND_LIMITS 3/50s", s.sends[to])
 	check("SEND_LIMITS 5/200s", s.sends[to])
 	check("GUESS_LIMITS 3/90s", s.wrong[to])
-	if len(names) == 0 {
-		check("SEND_LIMITS_TOTAL 6/80s", s.total)
-	}
+	check("SEND_LIMITS_TOTAL 6/80s", s.total)
 	return names
 }
 
-// verify gives the answer to a code and what comes of it.
-func (s *spec) verify(id codes.ID, code int) (status codes.Status, left int64) {
+// ttl is the lifetime that an entry has left.
+func (s *spec) ttl(id codes.ID) time.Duration {
+	e := s.entries[id]
+	if e == nil || e.left == 0 {
+		return 0
+	}
+	return max(0, e.made+specLifetime-s.now)
+}
+
+// check gives the answer to a code and what comes of it.
+func (s *spec) check(id codes.ID, code int) (status codes.Status, left int64) {
 	e := s.entries[id]
 	switch {
-	case e == nil || s.now >= e.made+specExpiration+specNotice:
+	case e == nil || e.left == 0 || s.now >= e.made+specLifetime+specNotice:
 		return codes.Unknown, 0
-	case s.now >= e.made+specExpiration:
+	case s.ttl(id) == 0:
 		delete(s.entries, id)
 		return codes.Expired, 0
 	case e.code == code:
@@ -86,9 +94,6 @@ func (s *spec) verify(id codes.ID, code int) (status codes.Status, left int64) {
 		return codes.Right, 0
 	}
 	e.left--
-	if e.left == 0 {
-		delete(s.entries, id)
-	}
 	s.wrong[e.to] = append(s.wrong[e.to], s.now)
 	return codes.Wrong, e.left
 }
@@ -96,60 +101,52 @@ func (s *spec) verify(id codes.ID, code int) (status codes.Status, left int64) {
 // machine drives the service and the specification with the same commands.
 type machine struct {
 	*spec
-	service *codes.Service
-	hasher  *codes.Hasher
-	model   *codestest.Model
-	sender  *codestest.Sender
-	told    map[codes.ID][]codes.Code // every code that was sent for an id
+	*fixture
+	told map[codes.ID][]codes.Code // every code that was sent for an id
 }
 
 func newMachine(t *testing.T) *machine {
-	message, err := codes.ParseTemplate("Code: {code}")
-	if err != nil {
-		t.Fatal(err)
-	}
-	recipients, err := codes.ParseRecipients(nil, []string{"premium"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	model := codestest.NewModel(codes.Limits{
-		Sends:   codestest.Windows(t, "3/50s", "5/200s"),
-		Guesses: codestest.Windows(t, "3/90s"),
-		Total:   codestest.Windows(t, "6/80s"),
-	})
 	m := &machine{
 		spec: &spec{
 			entries: map[codes.ID]*specEntry{},
 			sends:   map[codes.Phone][]time.Duration{},
 			wrong:   map[codes.Phone][]time.Duration{},
 		},
-		hasher: codes.NewHasher([]byte("secret")),
-		model:  model,
-		sender: &codestest.Sender{},
-		told:   map[codes.ID][]codes.Code{},
+		fixture: newFixture(t),
+		told:    map[codes.ID][]codes.Code{},
 	}
-	rules := codes.Rules{
-		CodeLength: 1, Expiration: specExpiration, Notice: specNotice, Attempts: specAttempts,
-		Message: message, Recipients: recipients,
+	var err error
+	if m.options.Numbers.Allowed, err = codes.ParseRecipients(nil, []string{"premium"}); err != nil {
+		t.Fatal(err)
 	}
-	m.service = codes.NewService(rules, m.hasher, nil, model, model, m.sender)
+	p := &m.options.Policy
+	p.CodeLength, p.Lifetime, p.Notice, p.Attempts = 1, specLifetime, specNotice, specAttempts
+	p.Limits = codes.Limits{
+		Sends:   codestest.Windows(t, "3/50s", "5/200s"),
+		Guesses: codestest.Windows(t, "3/90s"),
+		Total:   codestest.Windows(t, "6/80s"),
+	}
+	m.open()
 	return m
 }
 
 const one, two, three, premium codes.Phone = "12065550001", "12065550002", "12065550003", "19005550004"
 
-// What is drawn more than once is wanted more often.
+// A value that is listed more than once is drawn more often.
 var (
 	anyID      = rapid.SampledFrom([]codes.ID{"a", "a", "b"})
 	anyNumber  = rapid.SampledFrom([]codes.Phone{one, one, one, two, two, three, premium})
-	anyFailure = rapid.SampledFrom([]error{nil, nil, nil, nil, nil, codes.ErrRejected, codes.ErrUnavailable, codes.ErrUnconfirmed})
+	anyFailure = rapid.SampledFrom([]error{
+		nil, nil, nil, nil, nil, codes.ErrRejected, codes.ErrSenderRefused, codes.ErrUnavailable, codes.ErrUnconfirmed,
+	})
 )
 
 func (m *machine) create(t *rapid.T) {
 	id, to, failure := anyID.Draw(t, "id"), anyNumber.Draw(t, "to"), anyFailure.Draw(t, "failure")
 	m.sender.FailWith(failure)
 	before := len(m.sender.Messages())
-	created, err := m.service.Create(context.Background(), id, to)
+	m.events.created = nil
+	created, err := m.Create(context.Background(), request(id, to))
 	messages := m.sender.Messages()[before:]
 
 	full := m.full(to, m.now)
@@ -166,23 +163,43 @@ func (m *machine) create(t *rapid.T) {
 		m.checkLimit(t, to, err)
 		return
 	}
-	want := codes.Created{Recipient: m.hasher.Phone(to), Area: codes.AreaUS, Stored: true, MessageID: created.MessageID}
-	if e := m.entries[id]; e != nil {
-		want.Replaced = max(0, e.made+specExpiration-m.now)
-	}
-	switch {
-	case failure == nil:
-		want.Expiration, want.Attempts, want.Segments = specExpiration, specAttempts, 1
-	case failure != codes.ErrUnconfirmed:
-		want.Stored, want.Withdrawn = false, true
+	want := codes.Created{Recipient: m.options.Secret.Phone(to)}
+	if failure == nil {
+		want.Lifetime, want.Attempts = specLifetime, specAttempts
 	}
 	if !errors.Is(err, failure) || created != want {
 		t.Fatalf("Create = %+v, %v; want %+v and the error %v", created, err, want, failure)
 	}
-	delete(m.entries, id) // whatever becomes of the new one
-	if failure != nil && failure != codes.ErrUnconfirmed {
+	m.checkEvent(t, id, failure)
+	m.created(t, id, to, messages, failure)
+}
+
+// checkEvent checks what the observer was told of a create that passed the limits.
+func (m *machine) checkEvent(t *rapid.T, id codes.ID, failure error) {
+	stays := failure == nil || errors.Is(failure, codes.ErrUnconfirmed)
+	want := codes.CreateEvent{
+		Area: codes.AreaUS, Lifetime: specLifetime,
+		Reserved: true, Stored: stays, Withdrawn: !stays, Replaced: m.ttl(id), Sent: failure == nil, Uncertain: stays && failure != nil,
+	}
+	if want.Sent {
+		want.Segments = 1
+	}
+	if e := m.events.created; len(e) == 1 {
+		want.Arrived = e[0].Arrived
+	}
+	if !slices.Equal(m.events.created, []codes.CreateEvent{want}) {
+		t.Fatalf("told of %+v, want %+v", m.events.created, want)
+	}
+}
+
+// created takes in what a create did that passed the limits.
+func (m *machine) created(t *rapid.T, id codes.ID, to codes.Phone, messages []codes.Message, failure error) {
+	if failure != nil && !errors.Is(failure, codes.ErrUnconfirmed) {
 		if len(messages) != 0 {
 			t.Fatalf("%d messages in spite of %v", len(messages), failure)
+		}
+		if e := m.entries[id]; e != nil && m.now >= e.made+specLifetime {
+			delete(m.entries, id) // it was over, and nobody asked
 		}
 		return
 	}
@@ -196,30 +213,18 @@ func (m *machine) create(t *rapid.T) {
 	m.total = append(m.total, m.now)
 }
 
-// checkLimit checks an answer of a reached limit: right after its time that
-// limit is clear, a second earlier it is not.
+// checkLimit checks an answer of a reached limit: right after its time all
+// limits are clear, a second earlier the one that it names is not.
 func (m *machine) checkLimit(t *rapid.T, to codes.Phone, err error) {
 	var reached *codes.LimitError
 	if !errors.As(err, &reached) {
 		t.Fatalf("Create = %v, want %v", err, m.full(to, m.now))
 	}
-	contains := func(at time.Duration) bool {
-		for _, name := range m.full(to, at) {
-			if name == reached.Limit {
-				return true
-			}
-		}
-		return false
-	}
 	after := m.now + reached.RetryAfter
-	if !contains(m.now) || !contains(after-time.Second) || contains(after) {
-		t.Fatalf("limit %s, clear in %v; now full are %v, a second before %v, then %v",
-			reached.Limit, reached.RetryAfter, m.full(to, m.now), m.full(to, after-time.Second), m.full(to, after))
-	}
-	for _, name := range m.full(to, after) {
-		if name != "SEND_LIMITS_TOTAL 6/80s" {
-			t.Fatalf("after the wait for %s %s is still full", reached.Limit, name)
-		}
+	before, then := m.full(to, after-time.Second), m.full(to, after)
+	if !slices.Contains(m.full(to, m.now), reached.Limit) || !slices.Contains(before, reached.Limit) || len(then) > 0 {
+		t.Fatalf("limit %s, clear in %v; full are %v, a second before %v, then %v",
+			reached.Limit, reached.RetryAfter, m.full(to, m.now), before, then)
 	}
 }
 
@@ -231,8 +236,8 @@ func number(t *rapid.T, code codes.Code) int {
 	return n
 }
 
-// verify tries the latest code of an id, an older one or any.
-func (m *machine) verify(t *rapid.T) {
+// check tries the latest code of an id, an older one or any.
+func (m *machine) check(t *rapid.T) {
 	id := anyID.Draw(t, "id")
 	code := codes.Code(fmt.Sprintf("%0*d", rapid.IntRange(1, 3).Draw(t, "width"), rapid.IntRange(0, 12).Draw(t, "code")))
 	if told := m.told[id]; len(told) > 0 {
@@ -245,24 +250,38 @@ func (m *machine) verify(t *rapid.T) {
 	}
 	var want codes.Outcome
 	if e := m.entries[id]; e != nil {
-		want.Recipient = m.hasher.Phone(e.to)
+		want.Recipient = m.options.Secret.Phone(e.to)
 	}
-	want.Status, want.Left = m.spec.verify(id, number(t, code))
+	want.Status, want.AttemptsLeft = m.spec.check(id, number(t, code))
 	if want.Status != codes.Wrong {
 		want.Recipient = codes.Digest{}
 	}
-	got, err := m.service.Verify(context.Background(), id, code)
+	got, err := m.Check(context.Background(), codes.CheckRequest{ID: id, Code: code})
 	if err != nil || codestest.Answer(got) != want {
-		t.Fatalf("Verify = %+v, %v; want %+v", got, err, want)
+		t.Fatalf("Check = %+v, %v; want %+v", got, err, want)
 	}
 }
 
 func (m *machine) cancel(t *rapid.T) {
 	id := anyID.Draw(t, "id")
-	if _, err := m.service.Cancel(context.Background(), id); err != nil {
+	if err := m.Cancel(context.Background(), codes.CancelRequest{ID: id}); err != nil {
 		t.Fatal(err)
 	}
 	delete(m.entries, id)
+}
+
+func (m *machine) status(t *rapid.T) {
+	id := anyID.Draw(t, "id")
+	var want codes.Progress
+	if e := m.entries[id]; m.ttl(id) > 0 {
+		want = codes.Progress{Stage: codes.StagePending, AttemptsLeft: e.left, TTLLeft: m.ttl(id)}
+	} else if e != nil && e.left > 0 && m.now < e.made+specLifetime+specNotice {
+		want.Stage = codes.StageExpired
+	}
+	got, err := m.Status(context.Background(), codes.StatusRequest{ID: id})
+	if err != nil || got != want {
+		t.Fatalf("Status = %+v, %v; want %+v", got, err, want)
+	}
 }
 
 func (m *machine) advance(t *rapid.T) {
@@ -281,8 +300,9 @@ func TestServiceAgainstSpecification(t *testing.T) {
 		m := newMachine(t)
 		commands := map[string]func(*rapid.T){
 			"create": m.create, "create more": m.create,
-			"verify": m.verify, "verify more": m.verify, "verify most": m.verify,
+			"check": m.check, "check more": m.check, "check most": m.check,
 			"cancel":  m.cancel,
+			"status":  m.status,
 			"advance": m.advance,
 		}
 		for range 3 { // long enough to reach every limit

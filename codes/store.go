@@ -5,81 +5,65 @@ import (
 	"time"
 )
 
-// Entry is one live code as a [Store] keeps it: nothing in it can be read
-// back without the secret.
-type Entry struct {
-	ID         Digest        // of the auth_id: the entry's name
-	Code       Digest        // of the code in canonical form, bound to the auth_id
-	Recipient  Digest        // of the number, under which wrong codes are counted
-	Area       Area          // of the number
-	Attempts   int64         // wrong codes that it may compare, at least 1
-	Expiration time.Duration // whole seconds, at least 1
-	Notice     time.Duration // how long after expiry the id still answers Expired once; 0 is never
-	Op         Op            // the put that made it
-}
-
-// Try is one check of a code.
-type Try struct {
-	ID   Digest
-	Code Digest
-	Op   Op
-	Keep time.Duration // how long the answer is wanted again; 0 for the repetitions of one call
-}
-
-// Deletion removes an entry.
-type Deletion struct {
-	ID   Digest
-	Made Op // remove only the entry that this put made; the zero Op removes any
-	Op   Op
-}
-
-// Status is the answer to a check.
-type Status int
-
-// The answers to a check.
-const (
-	Unknown Status = iota // no such entry, or it is used, removed, or its expiry has been told
-	Right                 // the code is right; the entry is gone
-	Wrong                 // the code is wrong; Left attempts remain, at 0 the entry is gone
-	Expired               // the entry's time ran out; told once
-)
-
-// Outcome is the answer to a check.
-type Outcome struct {
-	Status    Status
-	Left      int64  // wrong codes that the entry still compares
-	Recipient Digest // of a Right or a Wrong: whose entry it is
-
-	Area     Area          // of the recipient
-	Rest     time.Duration // life that the entry had left, if this check ended it; else 0
-	Repeated bool          // this is the answer of an earlier request
-}
-
-// Store keeps entries, for any number of replicas at once.
-//
-// Every operation carries an [Op]. An operation MUST take effect at most once
-// whatever is repeated underneath: called again with the same Op after it took
-// effect, it changes nothing and gives its first answer, also after the entry
-// has ended or was replaced. An operation whose context has ended MUST have no effect any more.
-// An operation that returns an error may have taken effect, at most once. Its
-// errors are ErrUnavailable.
+// Store is all that the service keeps.
 type Store interface {
-	// Put stores e in place of whatever has the same ID: code, attempts and
-	// lifetime. The entry MUST end exactly e.Expiration later by itself. It
-	// returns the life that a live entry which it replaced had left, at least
-	// 1ms, or 0 if it replaced none.
-	Put(ctx context.Context, e Entry) (rest time.Duration, err error)
+	Reservations
+	Entries
+	Claims
+	Receipts
+}
 
-	// Try compares t.Code with the entry's. Over an entry's life it MUST answer
-	// Right at most once and compare at most Attempts wrong digests, whatever
-	// the number of replicas and parallel calls.
-	Try(ctx context.Context, t Try) (Outcome, error)
+// Check compares a code with an entry's.
+type Check struct {
+	Name         EntryName
+	Code         Digest
+	PreviousCode Digest // the same code under the previous secret
+	Op           Op
+	Keep         time.Duration // how long the answer is wanted again; 0 for the repetitions of one call
+	Guesses      []Window      // under which a wrong code is counted for its number
+}
 
-	// Delete removes the entry, if there is one and d allows it, so that its id
-	// is Unknown. It returns the life that the entry had left, at least 1ms, or
-	// 0 if it removed none.
-	Delete(ctx context.Context, d Deletion) (rest time.Duration, err error)
+// Checked is what a check came to.
+type Checked struct {
+	Outcome
+	Area    Area          // of the recipient
+	TTLLeft time.Duration // lifetime that the entry had left, if this check ended it
+}
 
-	// Look returns what is to be seen of the entry. It MUST change nothing.
-	Look(ctx context.Context, id Digest) (Sight, error)
+// Cancel removes an entry.
+type Cancel struct {
+	Name EntryName
+	Op   Op
+}
+
+// Entries are the live codes that reservations stored, for any number of
+// replicas at once.
+//
+// Each call MUST take effect at most once per Op whatever is repeated
+// underneath: called again after it took effect, it changes nothing and gives
+// its first answer. A call whose context has ended MUST NOT take effect any
+// more. A call that returns an error, which is ErrUnavailable, may have taken
+// effect.
+type Entries interface {
+	// Check compares a code. Over an entry's life it MUST answer Right at most
+	// once and compare at most Attempts wrong digests, whatever the number of
+	// replicas and parallel calls. A wrong code MUST be counted for its number
+	// before the answer is given, whether or not the limit is reached.
+	Check(ctx context.Context, c Check) (Checked, error)
+
+	// Cancel removes the live entry, if there is one, so that its name is
+	// Unknown. It returns the lifetime that the entry had left, at least 1ms, or 0
+	// if there was none.
+	Cancel(ctx context.Context, c Cancel) (ttlLeft time.Duration, err error)
+
+	// Peek returns what can be seen of an entry. It MUST change nothing.
+	Peek(ctx context.Context, n EntryName) (EntryView, error)
+}
+
+// EntryView is an entry as Peek sees it.
+type EntryView struct {
+	Stage        Stage // StageUnknown, StageExpired, StagePending or StageSent
+	AttemptsLeft int64
+	TTLLeft      time.Duration
+	Message      Digest // of the carrier's id, in StageSent
 }

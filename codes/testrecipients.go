@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 )
 
 // TestRecipients are numbers with a fixed code, for the operator's own tests:
@@ -55,9 +54,3 @@ func (TestRecipients) Format(f fmt.State, _ rune) { Redact(f, "test recipients")
 
 // MarshalText masks the numbers and codes in JSON and in log attributes.
 func (TestRecipients) MarshalText() ([]byte, error) { return []byte("[test recipients]"), nil }
-
-// testCode returns the fixed code of a number that has one now.
-func (r Rules) testCode(to Phone) (Code, bool) {
-	code, found := r.TestRecipients.codes[to]
-	return code, found && (r.TestsUntil.IsZero() || time.Now().Before(r.TestsUntil))
-}

@@ -19,7 +19,7 @@ func (f *fixture) testing(until time.Time) *fixture {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.rules.TestRecipients, f.rules.TestsUntil = tests, until
+	f.options.Numbers.Test, f.options.Numbers.TestUntil = tests, until
 	return f.open()
 }
 
@@ -28,26 +28,26 @@ func TestTestRecipient(t *testing.T) {
 	for name, until := range map[string]time.Time{"for ever": {}, "until later": time.Now().Add(time.Hour)} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t).testing(until)
-			want := codes.Created{Expiration: time.Hour, Attempts: 3, Recipient: f.secret.Phone(tester), Stored: true}
+			want := codes.Created{Lifetime: time.Hour, Attempts: 3, Recipient: f.options.Secret.Phone(tester)}
 			for range 2 {
-				if got, err := f.Create(context.Background(), "id", tester); err != nil || got != want {
+				if got, err := f.Create(context.Background(), request("id", tester)); err != nil || got != want {
 					t.Fatalf("Create = %+v, %v; want %+v", got, err, want)
 				}
-				f.verify("id", "43", f.wrong(2, tester))
-				f.verify("id", "00042", right)
-				f.verify("id", "42", unknown)
+				f.check("id", "43", f.wrong(2, tester))
+				f.check("id", "00042", right)
+				f.check("id", "42", unknown)
 			}
 			for left := range int64(3) {
-				_, _ = f.Create(context.Background(), "id", tester)
-				f.verify("id", "43", f.wrong(2, tester))
+				_, _ = f.Create(context.Background(), request("id", tester))
+				f.check("id", "43", f.wrong(2, tester))
 				if left == 0 {
 					f.model.Advance(time.Hour)
-					f.verify("id", "42", codes.Outcome{Status: codes.Expired})
+					f.check("id", "42", expired)
 				}
 			}
-			f.verify("id", "43", f.wrong(1, tester))
-			f.verify("id", "43", f.wrong(0, tester))
-			f.verify("id", "42", unknown)
+			f.check("id", "43", f.wrong(1, tester))
+			f.check("id", "43", f.wrong(0, tester))
+			f.check("id", "42", unknown)
 			if n := len(f.sender.Messages()); n != 0 {
 				t.Errorf("%d messages were sent", n)
 			}
@@ -63,15 +63,18 @@ func TestTestRecipient(t *testing.T) {
 // count it.
 func TestTestRecipientLimits(t *testing.T) {
 	f := newFixture(t)
-	f.limits = codes.Limits{Sends: codestest.Windows(t, "2/1h"), Guesses: codestest.Windows(t, "1/2h"), Total: codestest.Windows(t, "1/1h"), Rate: 1}
+	*f.limits() = codes.Limits{
+		Sends: codestest.Windows(t, "2/1h"), Guesses: codestest.Windows(t, "1/2h"), Total: codestest.Windows(t, "1/1h"),
+		Pace: codes.Pace{Rate: 1},
+	}
 	f.testing(time.Time{})
 	for range 2 {
-		if _, err := f.Create(context.Background(), "id", tester); err != nil {
+		if _, err := f.Create(context.Background(), request("id", tester)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	f.limited("id", tester, "SEND_LIMITS 2/1h")
-	f.verify("id", "1", f.wrong(2, tester))
+	f.check("id", "1", f.wrong(2, tester))
 	f.model.Advance(time.Hour)
 	f.limited("id", tester, "GUESS_LIMITS 1/2h")
 	f.create("other", seattle)
@@ -85,13 +88,13 @@ func TestTestRecipientRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := newFixture(t)
-	f.rules.Recipients = only
+	f.options.Numbers.Allowed = only
 	f.testing(time.Time{})
-	if _, err := f.Create(context.Background(), "id", tester); err != nil {
+	if _, err := f.Create(context.Background(), request("id", tester)); err != nil {
 		t.Errorf("Create = %v", err)
 	}
-	f.rules.TestsUntil = time.Now().Add(-time.Second)
-	if _, err := f.open().Create(context.Background(), "id", tester); !errors.Is(err, codes.ErrRecipientNotAllowed) {
+	f.options.Numbers.TestUntil = time.Now().Add(-time.Second)
+	if _, err := f.open().Create(context.Background(), request("id", tester)); !errors.Is(err, codes.ErrRecipientNotAllowed) {
 		t.Errorf("Create = %v after the end", err)
 	}
 }
@@ -99,9 +102,9 @@ func TestTestRecipientRules(t *testing.T) {
 // TestTestRecipientAfterTheEnd: a number like any other.
 func TestTestRecipientAfterTheEnd(t *testing.T) {
 	f := newFixture(t)
-	f.rules.CodeLength = 30 // never 42 by chance
+	f.options.Policy.CodeLength = 30 // never 42 by chance
 	f.testing(time.Now().Add(-time.Second))
 	code := f.create("id", tester)
-	f.verify("id", "42", f.wrong(2, tester))
-	f.verify("id", code, right)
+	f.check("id", "42", f.wrong(2, tester))
+	f.check("id", code, right)
 }

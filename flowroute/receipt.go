@@ -80,23 +80,23 @@ func parseReceipts(body []byte, inData bool) ([]codes.Receipt, error) {
 // each counted as one: they say nothing of the end of a message.
 func (w receiptWire) receipt() codes.Receipt {
 	status, code, level := strings.ToLower(plain(w.Attributes.Status)), plain(w.Attributes.Code), plain(w.Attributes.Level)
-	r := codes.Receipt{MessageID: w.ID, Status: status, Stage: codes.Sent}
+	r := codes.Receipt{MessageID: w.ID, Status: status, Stage: codes.StageSent}
 	switch status {
 	case "smsc submit", "mmsc submit", "message sent", "pending":
 	case "message buffered", "delivered", "delivery success":
-		r.Stage = codes.Delivered
+		r.Stage = codes.StageDelivered
 	case "smsc reject", "rejected":
-		r.Stage, r.Failure = codes.Failed, codes.ByNetwork
+		r.Stage, r.Failure = codes.StageFailed, codes.ByNetwork
 	case "delivery failure", "failed", "undelivered":
-		r.Stage, r.Failure = codes.Failed, codes.BySomeone
+		r.Stage, r.Failure = codes.StageFailed, codes.BySomeone
 	default:
 		r.Status = "other"
 	}
 	switch {
 	case code == codeRejected:
-		r.Stage, r.Failure = codes.Failed, codes.ByPhone
-	case code == codeAccepted && r.Stage == codes.Sent:
-		r.Stage = codes.Delivered
+		r.Stage, r.Failure = codes.StageFailed, codes.ByPhone
+	case code == codeAccepted && r.Stage == codes.StageSent:
+		r.Stage = codes.StageDelivered
 	case code != "" && code != codeAccepted:
 		code = "other"
 	}

@@ -28,8 +28,8 @@ func TestReceiptForms(t *testing.T) {
 		attributes string
 		want       codes.Receipt
 	}{
-		{`"level":1,"status":"smsc submit","status_code":null`, codes.Receipt{Status: "smsc submit", Content: "1:smsc submit:", Stage: codes.Sent}},
-		{`"body":"1234","status":"smsc submit"`, codes.Receipt{Status: "smsc submit", Content: ":smsc submit:", Stage: codes.Sent}},
+		{`"level":1,"status":"smsc submit","status_code":null`, codes.Receipt{Status: "smsc submit", Content: "1:smsc submit:", Stage: codes.StageSent}},
+		{`"body":"1234","status":"smsc submit"`, codes.Receipt{Status: "smsc submit", Content: ":smsc submit:", Stage: codes.StageSent}},
 		{`"level":2,"status":"message buffered","status_code":1003`, taken("2:message buffered:1003", "message buffered")},
 		{`"level":"2","status":"message buffered","status_code":"1003"`, taken("2:message buffered:1003", "message buffered")},
 		{`"level":2,"status":" Message Buffered ","status_code":" 1003 "`, taken("2:message buffered:1003", "message buffered")},
@@ -45,9 +45,9 @@ func TestReceiptForms(t *testing.T) {
 		{`"level":2,"status":"rejected"`, lost("2:rejected:", "rejected", codes.ByNetwork)},
 		{`"level":2,"status":"delivery failure"`, lost("2:delivery failure:", "delivery failure", codes.BySomeone)},
 		{`"level":2,"status":"failed","status_code":1003`, lost("2:failed:1003", "failed", codes.BySomeone)},
-		{`"level":2,"status":"never heard of it","status_code":1999`, codes.Receipt{Status: "other", Content: "2:other:other", Stage: codes.Sent}},
-		{`"level":9e99,"status":["delivered"],"status_code":1e3`, codes.Receipt{Status: "other", Content: "other:other:other", Stage: codes.Sent}},
-		{`"level":null,"status":null`, codes.Receipt{Status: "other", Content: ":other:", Stage: codes.Sent}},
+		{`"level":2,"status":"never heard of it","status_code":1999`, codes.Receipt{Status: "other", Content: "2:other:other", Stage: codes.StageSent}},
+		{`"level":9e99,"status":["delivered"],"status_code":1e3`, codes.Receipt{Status: "other", Content: "other:other:other", Stage: codes.StageSent}},
+		{`"level":null,"status":null`, codes.Receipt{Status: "other", Content: ":other:", Stage: codes.StageSent}},
 	} {
 		test.want.MessageID = messageID
 		for name, form := range forms {
@@ -60,11 +60,11 @@ func TestReceiptForms(t *testing.T) {
 }
 
 func taken(content, status string) codes.Receipt {
-	return codes.Receipt{Status: status, Content: content, Stage: codes.Delivered}
+	return codes.Receipt{Status: status, Content: content, Stage: codes.StageDelivered}
 }
 
 func lost(content, status string, by codes.Failure) codes.Receipt {
-	return codes.Receipt{Status: status, Content: content, Stage: codes.Failed, Failure: by}
+	return codes.Receipt{Status: status, Content: content, Stage: codes.StageFailed, Failure: by}
 }
 
 func TestReceiptList(t *testing.T) {

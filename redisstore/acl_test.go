@@ -11,7 +11,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/flowroute/sms-verification/codes"
-	"github.com/flowroute/sms-verification/codes/codestest"
 	"github.com/flowroute/sms-verification/redisstore"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
@@ -67,25 +66,11 @@ func TestDocumentedPermissions(t *testing.T) {
 	user, cluster, _ := documentedRules(t)
 	everyServer(t, func(t *testing.T, name string, instance *redistest.Instance) {
 		rules := slices.Clip(user)
-		if name == "cluster" {
+		if name == "cluster" || name == "proxied" {
 			rules = append(rules, cluster...)
 		}
 		url := setUser(t, instance, "smsv", rules)
-		open := func(t testing.TB, l codes.Limits) *redisstore.Store {
-			return openURL(t, url, instance.Mode, "smsv:"+freshPrefix(), l)
-		}
-		prepare(t, open(t, codes.Limits{}))
-		codestest.RunStore(t, func(t testing.TB) codestest.Backend {
-			return codestest.Backend{Store: open(t, codes.Limits{}), Advance: instance.Advance, Parallel: true}
-		})
-		codestest.RunLimiter(t, func(t testing.TB, l codes.Limits) codestest.LimiterBackend {
-			return codestest.LimiterBackend{Limiter: open(t, l), Advance: instance.Advance, Parallel: true}
-		})
-		codestest.RunClaims(t, codestest.ClaimsBackend{Claims: open(t, codes.Limits{}), Advance: instance.Advance})
-		codestest.RunReceipts(t, func(t testing.TB) codestest.ReceiptsBackend {
-			s := open(t, codes.Limits{})
-			return codestest.ReceiptsBackend{Store: s, Receipts: s, Advance: instance.Advance, Parallel: true}
-		})
+		runContractsOf(t, instance, true, url, "smsv:", redisstore.Options{})
 	})
 }
 
@@ -96,7 +81,7 @@ func TestMissingPermission(t *testing.T) {
 	instance := redistest.Server(t)
 	rules, _, settings := documentedRules(t)
 	prepare := func(url, prefix string) error {
-		return openURL(t, url, instance.Mode, prefix, codes.Limits{}).Prepare(t.Context())
+		return openURL(t, url, instance.Mode, redisstore.Options{Prefix: prefix}).Prepare(t.Context())
 	}
 	without := func(t *testing.T, rule string) {
 		rest := slices.DeleteFunc(slices.Clone(rules), func(r string) bool { return r == rule })

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/flowroute/sms-verification/codes"
 )
 
 // Claim claims the request of an idempotency key; see codes.Claims.
-func (s *Store) Claim(ctx context.Context, c codes.Claim) (string, codes.Op, error) {
+func (s *Store) Claim(ctx context.Context, c codes.Claim) (kept string, op codes.Op, err error) {
+	defer s.done(ctx, "claim", time.Now(), &err)
 	answer, err := s.run(ctx, s.scripts.claim, []string{s.keys.request(c.Key)},
 		c.Arguments[:], c.Op[:], c.Lease.Milliseconds(), codes.KeepAnswers.Milliseconds())
 	word, rest, _ := strings.Cut(answer, " ")
@@ -33,10 +35,11 @@ func (s *Store) Claim(ctx context.Context, c codes.Claim) (string, codes.Op, err
 }
 
 // Settle keeps or drops the answer; see codes.Claims.
-func (s *Store) Settle(ctx context.Context, c codes.Claim, answer string) (bool, error) {
-	first, err := s.run(ctx, s.scripts.settle, []string{s.keys.request(c.Key)}, c.Op[:], answer)
+func (s *Store) Settle(ctx context.Context, c codes.Claim, answer string) (first bool, err error) {
+	defer s.done(ctx, "settle", time.Now(), &err)
+	reply, err := s.run(ctx, s.scripts.settle, []string{s.keys.request(c.Key)}, c.Op[:], answer)
 	if err != nil {
 		return false, fmt.Errorf("redisstore: settle: %w", err)
 	}
-	return first == "done 1", nil
+	return reply == "done 1", nil
 }

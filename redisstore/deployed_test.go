@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/flowroute/sms-verification/codes"
-	"github.com/flowroute/sms-verification/codes/codestest"
 	"github.com/flowroute/sms-verification/redisstore"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
@@ -121,33 +120,23 @@ func TestDeployedRedis(t *testing.T) {
 
 func tryDeployed(t *testing.T, instance *redistest.Instance, password string, replicas int) {
 	address := strings.Replace(instance.URL, "://", "://smsv:"+password+"@", 1)
-	open := func(t testing.TB, l codes.Limits) *redisstore.Store {
-		store := openURL(t, address, instance.Mode, "smsv:"+freshPrefix(), l)
-		store.WaitForReplicas(replicas)
-		return store
+	open := func(t testing.TB) *redisstore.Store {
+		return openURL(t, address, instance.Mode, redisstore.Options{Prefix: "smsv:" + freshPrefix(), MinReplicas: replicas})
 	}
-	store := open(t, codes.Limits{})
+	store := open(t)
 	prepare(t, store)
-	e := newEntry(3)
-	if _, err := store.Put(t.Context(), e); err != nil {
-		t.Fatal(err)
-	}
+	r := newReservation(3)
+	mustReserve(t, store, r)
 	instance.Restart()
 	prepare(t, store)
 	if replicas > 0 {
 		replicasHeard(t, instance.Nodes)
 	}
-	if got, err := store.Try(t.Context(), codes.Try{ID: e.ID, Code: e.Code, Op: codes.NewOp()}); err != nil || got.Status != codes.Right {
+	if got, err := check(t.Context(), store, r); err != nil || got.Status != codes.Right {
 		t.Errorf("a code from before the restart: %v, %v", got, err)
 	}
-	codestest.RunStore(t, func(t testing.TB) codestest.Backend {
-		return codestest.Backend{Store: open(t, codes.Limits{}), Advance: instance.Advance, Parallel: true}
-	})
-	codestest.RunLimiter(t, func(t testing.TB, l codes.Limits) codestest.LimiterBackend {
-		return codestest.LimiterBackend{Limiter: open(t, l), Advance: instance.Advance, Parallel: true}
-	})
-	codestest.RunClaims(t, codestest.ClaimsBackend{Claims: open(t, codes.Limits{}), Advance: instance.Advance})
-	for _, warning := range openURL(t, instance.URL, instance.Mode, freshPrefix(), codes.Limits{}).Inspect(t.Context()) {
+	runContractsOf(t, instance, true, address, "smsv:", redisstore.Options{MinReplicas: replicas})
+	for _, warning := range openStore(t, instance, freshPrefix()).Inspect(t.Context()) {
 		t.Error(warning)
 	}
 }

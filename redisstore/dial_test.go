@@ -139,14 +139,12 @@ func TestDialTakes(t *testing.T) {
 // TestContexts: the caller's own deadline holds, however long Redis takes.
 func TestContexts(t *testing.T) {
 	instance := redistest.Server(t)
-	store := openURL(t, instance.URL, instance.Mode, freshPrefix(), codes.Limits{})
-	e := newEntry(3)
-	if _, err := store.Put(t.Context(), e); err != nil {
-		t.Fatal(err)
-	}
+	store := openStore(t, instance, freshPrefix())
+	r := newReservation(3)
+	mustReserve(t, store, r)
 	try := func(ctx context.Context) error {
 		began := time.Now()
-		_, err := store.Try(ctx, codes.Try{ID: e.ID, Code: codestest.Fresh(), Op: codes.NewOp()})
+		_, err := store.Check(ctx, checkOf(r, codestest.Fresh()))
 		if took := time.Since(began); took > 100*time.Millisecond || !errors.Is(err, codes.ErrUnavailable) {
 			t.Errorf("%v after %v", err, took)
 		}
@@ -164,15 +162,13 @@ func TestContexts(t *testing.T) {
 		cancel()
 	}
 	instance.Signal(syscall.SIGCONT)
-	if got, err := store.Try(t.Context(), codes.Try{ID: e.ID, Code: codestest.Fresh(), Op: codes.NewOp()}); err != nil || got != wrongLeft(e, 2) {
-		t.Errorf("Try = %+v, %v; want the first attempt spent", got, err)
-	}
+	expect(t, store, r, codestest.Fresh(), wrongLeft(r, 2)) // the first attempt is spent
 }
 
 // TestLogTo: what the library says arrives at debug level, and at TestMain's logger.
 func TestLogTo(t *testing.T) {
 	const address = "127.0.0.1:2" // which no other test dials
-	store := openURL(t, "redis://user:p4ssword@"+address, redisstore.Standalone, freshPrefix(), codes.Limits{})
+	store := openURL(t, "redis://user:p4ssword@"+address, redisstore.Standalone, redisstore.Options{Prefix: freshPrefix()})
 	if err := store.Prepare(t.Context()); !errors.Is(err, codes.ErrUnavailable) {
 		t.Fatal(err)
 	}

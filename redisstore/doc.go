@@ -1,6 +1,19 @@
-// Package redisstore keeps entries and limits in Redis, shared by any number
-// of replicas. Every operation is one Lua script, so it happens as a whole or
-// not at all; the scripts in lua/ open with their contracts.
+// Package redisstore keeps codes, limits and receipts in Redis, shared by any
+// number of replicas. Every operation is one Lua script, so it happens as a
+// whole or not at all. Each script in lua/ opens with its contract and is made
+// of the functions in lua/lib/.
+//
+// # Round trips
+//
+// On a standalone server, also behind Sentinel, a create makes one round trip
+// before its message is sent, and a check makes one. On a cluster, and on a
+// server that refuses keys of several slots in one script, as a proxy in front of
+// a cluster does, a create makes one for each slot: the limits of the number, all
+// other limits with the turn to send, and the entry. A check makes a second one
+// to count a wrong code. Prepare finds out which of the two it is.
+//
+// Where CODE_SECRET is being changed on a cluster, two overlapping creates of one
+// auth_id may leave two live entries until the next create.
 //
 // # Keys
 //
@@ -10,55 +23,64 @@
 // random ones; what stands in braces is the hash tag, so that on a cluster the
 // keys of one script share a slot.
 //
-//	e{<tag>}<id>      hash    a live entry: e digest of the code, the put that made
-//	                          it, digest of the number and its area, its end,
-//	                          attempts left, and what it replaced; m the put and
-//	                          the digest of its message; <op> notes. Lives for
-//	                          CODE_EXPIRATION, and for its notes alone 2 seconds
-//	                          after it has ended.
+//	c{<tag>}<id>      hash    a live entry: e its newest version (digest of the
+//	                          code, reservation, digest of the number and its area,
+//	                          end, attempts left, lifetime), b the versions before
+//	                          it, which are live again if it is released, m the
+//	                          digest of its message, <op> saved replies. Lives for
+//	                          CODE_EXPIRATION from the turn of its create, and for
+//	                          its saved replies alone 2 seconds after it has ended.
 //	x{<tag>}          zset    notices of the entries with this tag, that they have
-//	                          expired or will, by the time until which that is told.
-//	                          Lives as long as the last of them, CODE_EXPIRATION and
-//	                          EXPIRED_NOTICE, and a minute.
-//	o{<tag>}<id><op>  string  the answer of a check with an Idempotency-Key. Lives for
-//	                          10 minutes.
-//	s{<number>}       string  messages to a number, by time, for SEND_LIMITS
-//	b{<number>}       string  messages to a number that were rejected on their way and
-//	                          gave their places back, by time
-//	g{<number>}       string  wrong codes for a number, by time, for GUESS_LIMITS
-//	f{<address>}      string  failed API keys from an address, by time
+//	                          expired or will, by the time until which that is
+//	                          reported. Lives as long as the last of them,
+//	                          CODE_EXPIRATION and EXPIRED_NOTICE, and a minute.
+//	r{<tag>}<id><op>  string  the saved reply of a check with an Idempotency-Key.
+//	                          Lives for 10 minutes; and for 2 seconds that of a call
+//	                          of an entry with very many of them.
+//	n{<number>}       string  messages to a number, by time, for SEND_LIMITS
+//	u{<number>}       string  refunded messages to a number, by time: rejected on
+//	                          their way, they freed their places
+//	w{<number>}       string  wrong codes for a number, by time, for GUESS_LIMITS
+//	k{<address>}      string  failed API keys from an address, by time
 //	i{<request>}      hash    a request with an Idempotency-Key: a digest of its
 //	                          arguments, o the op under which it runs, u until
 //	                          when, t its answer. Lives for 10 minutes.
-//	m{<message>}      hash    a message and its receipts: o the put, r digest of the
-//	                          number, a area, n caller; t and f that it was taken or
-//	                          rejected, and w by whom; and each receipt. Lives for
-//	                          CODE_EXPIRATION and EXPIRED_NOTICE, or the longest of
-//	                          SEND_LIMITS up to 3 days, but an hour at least; without
-//	                          o, that is for receipts alone, 10 minutes.
-//	t{all}            zset    messages of the service, for SEND_LIMITS_TOTAL
-//	p{all}            zset    turns to send, for FLOWROUTE_RATE
+//	m{<message>}      hash    a message and its receipts: o the reservation, r digest
+//	                          of the number, a area, n caller; t and f that it was
+//	                          taken or rejected, and w by whom; and each receipt.
+//	                          Lives for CODE_EXPIRATION and EXPIRED_NOTICE, or the
+//	                          longest of SEND_LIMITS up to 3 days, but an hour at
+//	                          least; without o, that is for receipts alone, 10
+//	                          minutes.
+//	a{all}            zset    messages of the service, for SEND_LIMITS_TOTAL
+//	z{all}            zset    turns to send, for FLOWROUTE_RATE
 //
-// The logs live for the longest of their windows after the last event.
+// Logs and sets live for the longest of their windows after the last event. They
+// hold the longest span that any replica uses, so that a replica with shorter
+// windows erases nothing that another one counts.
 //
-// # Repetition and deadlines
+// # Repetition, deadlines and time
 //
 // A reply can be lost after its script ran. Each operation therefore carries
-// an id, under which the script notes its answer together with its effect;
-// sent again, it gives the same answer and has none. And each carries the
-// time, by Redis's clock, when its caller gives up: from then on it does
-// nothing, so that a server that was stopped does not run yesterday's
-// requests. On a cluster the clocks of the masters must agree to a fraction of
-// a second.
+// an id, under which the script saves its reply together with its effect; sent
+// again, it gives the same reply and has no effect. Each operation also carries
+// the time, by Redis's clock, when its caller gives up. From then on it does
+// nothing, so that a server that was paused does not run old requests.
+//
+// The clock of Redis may be set, for example by a failover to a server whose
+// clock is ahead. A turn, an event or an end that lies further in the future than
+// any replica can have put it counts as now, and an entry lives at most its
+// lifetime longer. On a cluster the deadline of a call is in the time of the node
+// that runs it.
 //
 // # Permissions
 //
 // The service needs no more of Redis than this, with the prefix smsv:
 //
 //	ACL SETUSER smsv on >password resetchannels ~smsv:* -@all +hello
-//	  +eval +evalsha +time +get +mget +set +del +expire +pexpire +pttl +hset
-//	  +hget +hmget +hgetall +hlen +hdel +zadd +zcard +zcount +zrem +zscore
-//	  +zrevrange +zremrangebyscore
+//	  +eval +evalsha +time +get +set +del +expire +pexpire +pttl +hset +hget
+//	  +hmget +hlen +hdel +zadd +zcount +zrem +zscore +zrangebyscore +zrevrange
+//	  +zremrangebyscore
 //
 // and on a cluster +cluster|slots +command besides; a database other than 0
 // takes +select, and REDIS_WAIT_REPLICAS +wait.

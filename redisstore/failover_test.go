@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/flowroute/sms-verification/codes"
-	"github.com/flowroute/sms-verification/codes/codestest"
 	"github.com/flowroute/sms-verification/redisstore"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
@@ -20,11 +19,11 @@ func TestUsedCodesAfterACrash(t *testing.T) {
 	kill := func(r *redistest.Instance) { r.Signal(syscall.SIGKILL) }
 	restart := func(r *redistest.Instance) { kill(r); r.Restart() }
 	for _, setUp := range []struct {
-		name   string
-		open   func(testing.TB) *redistest.Instance
-		crash  func(*redistest.Instance)
-		copies int
-		none   bool // promised: no used code is valid again
+		name     string
+		open     func(testing.TB) *redistest.Instance
+		crash    func(*redistest.Instance)
+		replicas int
+		none     bool // promised: no used code is valid again
 	}{
 		{"snapshots only", server(`save ""`), restart, 0, false}, // a snapshot is made below
 		// Redis holds writes back for up to two seconds while the disk is busy with an earlier fsync.
@@ -38,9 +37,8 @@ func TestUsedCodesAfterACrash(t *testing.T) {
 		t.Run(setUp.name, func(t *testing.T) {
 			t.Parallel()
 			instance := setUp.open(t)
-			store := openURL(t, instance.URL, instance.Mode, freshPrefix(), codes.Limits{})
-			store.WaitForReplicas(setUp.copies)
-			entries := putMany(t, store, 3000)
+			store := openURL(t, instance.URL, instance.Mode, redisstore.Options{Prefix: freshPrefix(), MinReplicas: setUp.replicas})
+			entries := reserveMany(t, store, 3000)
 			if setUp.name == "snapshots only" {
 				if err := instance.Client().Save(t.Context()).Err(); err != nil {
 					t.Fatal(err)
@@ -49,7 +47,7 @@ func TestUsedCodesAfterACrash(t *testing.T) {
 			used := useUntilCrash(store, entries, func() { setUp.crash(instance) })
 			again := 0
 			for _, e := range used {
-				if tryUntilAnswered(t, store, e).Status == codes.Right {
+				if checkUntilAnswered(t, store, e).Status == codes.Right {
 					again++
 				}
 			}
@@ -83,16 +81,14 @@ func cautious(t testing.TB) *redistest.Instance {
 	return instance
 }
 
-func putMany(t *testing.T, store *redisstore.Store, n int) []codes.Entry {
+func reserveMany(t *testing.T, store *redisstore.Store, n int) []codes.Reservation {
 	t.Helper()
-	entries := make([]codes.Entry, n)
+	entries := make([]codes.Reservation, n)
 	for i := range entries {
-		entries[i] = codes.Entry{
-			ID: codestest.Fresh(), Code: codestest.Fresh(), Attempts: 3, Expiration: 10 * time.Minute, Op: codes.NewOp(),
-		}
-		_, err := store.Put(t.Context(), entries[i])
+		entries[i] = withLifetime(newReservation(3), 10*time.Minute)
+		_, err := store.Reserve(t.Context(), entries[i])
 		for end := time.Now().Add(10 * time.Second); err != nil && time.Now().Before(end); { // its replica is not there yet
-			_, err = store.Put(t.Context(), entries[i])
+			_, err = store.Reserve(t.Context(), entries[i])
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -103,7 +99,7 @@ func putMany(t *testing.T, store *redisstore.Store, n int) []codes.Entry {
 
 // useUntilCrash uses entries up from several goroutines, crashes Redis half
 // way, and returns those that were answered right.
-func useUntilCrash(store *redisstore.Store, entries []codes.Entry, crash func()) (used []codes.Entry) {
+func useUntilCrash(store *redisstore.Store, entries []codes.Reservation, crash func()) (used []codes.Reservation) {
 	var mu sync.Mutex
 	var next atomic.Int64
 	var down atomic.Bool
@@ -113,7 +109,7 @@ func useUntilCrash(store *redisstore.Store, entries []codes.Entry, crash func())
 		go func() {
 			defer wg.Done()
 			for i := next.Add(1) - 1; int(i) < len(entries) && !down.Load(); i = next.Add(1) - 1 {
-				outcome, err := try(store, entries[i])
+				outcome, err := check(context.Background(), store, entries[i])
 				if err == nil && outcome.Status == codes.Right {
 					mu.Lock()
 					used = append(used, entries[i])
@@ -131,17 +127,13 @@ func useUntilCrash(store *redisstore.Store, entries []codes.Entry, crash func())
 	return used
 }
 
-func tryUntilAnswered(t *testing.T, store *redisstore.Store, e codes.Entry) codes.Outcome {
+func checkUntilAnswered(t *testing.T, store *redisstore.Store, e codes.Reservation) codes.Outcome {
 	t.Helper()
 	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); {
-		if outcome, err := try(store, e); err == nil {
+		if outcome, err := check(context.Background(), store, e); err == nil {
 			return outcome
 		}
 	}
 	t.Fatal("Redis did not come back")
 	return codes.Outcome{}
-}
-
-func try(store *redisstore.Store, e codes.Entry) (codes.Outcome, error) {
-	return store.Try(context.Background(), codes.Try{ID: e.ID, Code: e.Code, Op: codes.NewOp()})
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/flowroute/sms-verification/codes"
 	"github.com/flowroute/sms-verification/redisstore"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
@@ -35,7 +34,7 @@ func TestInspect(t *testing.T) {
 		} {
 			configure(t, instance, map[string]string{"save": "", "appendonly": "no", "maxmemory-policy": "noeviction"})
 			configure(t, instance, test.settings)
-			got := openURL(t, test.url, instance.Mode, freshPrefix(), codes.Limits{}).Inspect(t.Context())
+			got := openURL(t, test.url, instance.Mode, redisstore.Options{Prefix: freshPrefix()}).Inspect(t.Context())
 			ok := len(got) == len(test.want)
 			for _, want := range test.want {
 				ok = ok && strings.Contains(strings.Join(got, "\n"), want)

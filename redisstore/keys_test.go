@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -41,9 +42,7 @@ func documentedKeys(t *testing.T) map[*regexp.Regexp]string {
 // and nothing in them that a person or a number could be known by.
 func runKeys(t *testing.T, _ string, instance *redistest.Instance) {
 	prefix := freshPrefix()
-	store := openURL(t, instance.URL, instance.Mode, prefix, codes.Limits{
-		Sends: codestest.Windows(t, "9/1h"), Guesses: codestest.Windows(t, "9/1h"), Total: codestest.Windows(t, "99/1h"), Rate: 9,
-	})
+	store := openStore(t, instance, prefix)
 	prepare(t, store)
 	secrets := useService(t, store)
 
@@ -95,182 +94,190 @@ func useService(t *testing.T, store *redisstore.Store) (secrets []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hasher, sender := codes.NewHasher([]byte("secret")), &codestest.Sender{}
-	service := codes.NewOnce(codes.NewService(codes.Rules{
-		CodeLength: code, Expiration: time.Minute, Notice: time.Minute, Attempts: 5, Message: message,
-	}, hasher, nil, store, store, sender).WithReceipts(store), store, time.Minute)
-	request := codes.Key{Caller: "caller-name", Route: "POST /", Value: key}
-	if _, err := service.CreateOnce(t.Context(), request, id, phone); err != nil {
+	sender := &codestest.Sender{}
+	options := codes.Options{
+		Policy: codes.Policy{
+			CodeLength: code, Lifetime: time.Minute, Notice: time.Minute, Attempts: 5, Message: message,
+			Limits: codes.Limits{
+				Sends: codestest.Windows(t, "9/1h"), Guesses: codestest.Windows(t, "9/1h"), Total: codestest.Windows(t, "99/1h"),
+				Pace: codes.Pace{Rate: 9, MaxWait: time.Second},
+			},
+		},
+		Secret: codes.NewHasher([]byte("secret")), Store: store, Sender: sender, SendTimeout: time.Minute, TrackReceipts: true,
+	}
+	service := codes.NewService(options)
+	request := codes.CreateRequest{ID: id, Recipient: phone, Caller: "caller-name", Key: codes.IdempotencyKey{Route: "POST /", Value: key}}
+	if _, err := service.Create(t.Context(), request); err != nil {
 		t.Fatal(err)
 	}
-	for _, stage := range []codes.Stage{codes.Delivered, codes.Failed} {
-		received, err := service.Receive(t.Context(), codes.Receipt{
+	for _, stage := range []codes.Stage{codes.StageDelivered, codes.StageFailed} {
+		result, err := service.Receive(t.Context(), codes.Receipt{
 			MessageID: codestest.MessageID(1), Content: fmt.Sprint("2:", stage), Stage: stage, Failure: codes.ByPhone,
 		})
-		if err != nil || !received.Known {
-			t.Fatalf("Receive = %+v, %v", received, err)
+		if err != nil || result != codes.Joined {
+			t.Fatalf("Receive = %v, %v", result, err)
 		}
 	}
-	if _, err := service.Create(t.Context(), "other", phone); err != nil { // the place of the first is given back
-		t.Fatal(err)
+	for range 2 { // the place of the first is free again; the second has a predecessor
+		if _, err := service.Create(t.Context(), codes.CreateRequest{ID: "other", Recipient: phone}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if got, err := service.Progress(t.Context(), id); err != nil || got.Stage != codes.Failed {
-		t.Fatalf("Progress = %+v, %v", got, err)
+	if got, err := service.Status(t.Context(), codes.StatusRequest{ID: id}); err != nil || got.Stage != codes.StageFailed {
+		t.Fatalf("Status = %+v, %v", got, err)
 	}
 	sent := string(sender.Messages()[0].Text)
-	request.Route = "POST /verify"
-	if got, err := service.VerifyOnce(t.Context(), request, id, "000000000001"); err != nil || got.Status != codes.Wrong {
-		t.Fatalf("VerifyOnce = %v, %v", got, err)
+	wrong := codes.CheckRequest{ID: id, Code: "000000000001", Caller: "caller-name", Key: codes.IdempotencyKey{Route: "POST /verify", Value: key}}
+	for range 2 {
+		if got, err := service.Check(t.Context(), wrong); err != nil || got.Status != codes.Wrong {
+			t.Fatalf("Check = %v, %v", got, err)
+		}
+		wrong.Key = codes.IdempotencyKey{}
 	}
-	if got, err := service.Verify(t.Context(), id, "000000000001"); err != nil || got.Status != codes.Wrong {
-		t.Fatalf("Verify = %v, %v", got, err)
+	if err := service.Cancel(t.Context(), codes.CancelRequest{ID: "other"}); err != nil {
+		t.Fatal(err)
 	}
-	if rest, err := service.Cancel(t.Context(), "other"); err != nil || rest == 0 {
-		t.Fatalf("Cancel = %v, %v", rest, err)
-	}
-	window := codestest.Windows(t, "1/1m")[0]
-	if err := store.TakeFailure(t.Context(), hasher.Address(address), window); err != nil {
+	window, client := codestest.Windows(t, "1/1m")[0], options.Secret.Address(address)
+	if err := store.CountFailure(t.Context(), client, window); err != nil {
 		t.Fatal(err)
 	}
 	var full *codes.LimitError
-	if err := store.TakeFailure(t.Context(), hasher.Address(address), window); !errors.As(err, &full) {
-		t.Fatalf("TakeFailure = %v", err)
+	if err := store.CountFailure(t.Context(), client, window); !errors.As(err, &full) {
+		t.Fatalf("CountFailure = %v", err)
 	}
-	return []string{id, "alice", phone, phone[1:], address, key, "caller-name", codestest.MessageID(1), sent, strings.TrimLeft(sent, "0")}
+	return []string{id, "alice", phone, phone[1:], address, key, codestest.MessageID(1), sent, strings.TrimLeft(sent, "0")}
 }
 
 // runEntry: a live entry is one hash that lives exactly as long as it is said to.
 func runEntry(t *testing.T, name string, instance *redistest.Instance) {
 	prefix := freshPrefix()
-	store := openURL(t, instance.URL, instance.Mode, prefix, codes.Limits{})
-	e := newEntry(3)
-	e.Expiration, e.Notice = time.Hour, 0
-	tag, rest := base64.RawURLEncoding.EncodeToString(e.ID[:2]), base64.RawURLEncoding.EncodeToString(e.ID[2:])
-	key := prefix + "e{" + tag + "}" + rest
+	store := openStore(t, instance, prefix)
+	prepare(t, store)
+	r := withLifetime(newReservation(3), time.Hour)
+	r.Entry.Notice = 0
+	key := entryKey(prefix, r)
 	var made time.Time // or a little before
 	alive := func() {
 		t.Helper()
 		left, err := instance.Client().PTTL(t.Context(), key).Result()
-		if least := e.Expiration - time.Since(made) - 10*time.Millisecond; err != nil || left > e.Expiration || left < least {
-			t.Errorf("PTTL = %v, %v; want %v to %v", left, err, least, e.Expiration)
+		if least := r.Entry.Lifetime - time.Since(made) - 10*time.Millisecond; err != nil || left > r.Entry.Lifetime || left < least {
+			t.Errorf("PTTL = %v, %v; want %v to %v", left, err, least, r.Entry.Lifetime)
 		}
 	}
-	put := func() {
+	reserve := func() {
 		t.Helper()
-		e.Op, made = codes.NewOp(), time.Now()
-		if _, err := store.Put(t.Context(), e); err != nil {
-			t.Fatal(err)
-		}
+		r, made = again(r), time.Now()
+		mustReserve(t, store, r)
 	}
-	put()
+	reserve()
 	alive()
-	if _, err := store.Try(t.Context(), codes.Try{ID: e.ID, Code: codestest.Fresh(), Op: codes.NewOp()}); err != nil {
-		t.Fatal(err)
-	}
-	alive() // spending an attempt does not prolong it
-	e.Expiration = 10 * time.Minute
-	put()
-	alive()
-	if keys := instance.Keys(t, prefix); len(keys) != 1 || keys[0] != key {
-		t.Errorf("keys %q, want the entry alone", keys)
-	}
 	if name == "standalone" {
 		t.Logf("an entry takes %d bytes", instance.Client().MemoryUsage(t.Context(), key).Val())
 	}
+	expect(t, store, r, codestest.Fresh(), wrongLeft(r, 2))
+	alive() // spending an attempt does not prolong it
+	reserve()
+	alive()
+	instance.Advance(2100 * time.Millisecond) // the saved replies are gone
+	keys := slices.DeleteFunc(instance.Keys(t, prefix), func(key string) bool { return strings.HasPrefix(key, prefix+"probe-") })
+	if len(keys) != 1 || keys[0] != key {
+		t.Errorf("keys %q, want the entry alone", keys)
+	}
+}
+
+// entryKey is the key of an entry.
+func entryKey(prefix string, r codes.Reservation) string {
+	id := r.Entry.Name.Current
+	return prefix + "c{" + base64.RawURLEncoding.EncodeToString(id[:2]) + "}" + base64.RawURLEncoding.EncodeToString(id[2:])
 }
 
 // runNotices: what is kept beside entries does not pile up.
 func runNotices(t *testing.T, _ string, instance *redistest.Instance) {
 	prefix := freshPrefix()
-	store := openURL(t, instance.URL, instance.Mode, prefix, codes.Limits{})
-	long, short, last := newEntry(1), newEntry(1), newEntry(1)
-	short.Expiration, short.Notice = time.Second, time.Second
-	short.ID, last.ID = long.ID, long.ID // but for the end, so with the same hash tag
-	short.ID[len(short.ID)-1]++
-	last.ID[len(last.ID)-1] += 2
-	put := func(e codes.Entry) {
-		t.Helper()
-		if _, err := store.Put(t.Context(), e); err != nil {
-			t.Fatal(err)
-		}
-	}
-	put(long)
-	put(short)
+	store := openStore(t, instance, prefix)
+	prepare(t, store)
+	long, short, last := newReservation(1), newReservation(1), newReservation(1)
+	short.Entry.Lifetime, short.Entry.Notice = time.Second, time.Second
+	// The same but for the end, so with the same hash tag.
+	short.Entry.Name, last.Entry.Name = long.Entry.Name, long.Entry.Name
+	short.Entry.Name.Current[9]++
+	last.Entry.Name.Current[9] += 2
+	mustReserve(t, store, long)
+	mustReserve(t, store, short)
 	instance.Advance(2100 * time.Millisecond)
-	last.Expiration = long.Expiration + 2*time.Minute // what is over goes when the life of the rest is prolonged
-	put(last)
-	tag, rest := base64.RawURLEncoding.EncodeToString(last.ID[:2]), base64.RawURLEncoding.EncodeToString(last.ID[2:])
-	set := prefix + "x{" + tag + "}"
+	last.Entry.Lifetime += 3 * time.Minute // so that the set must live longer
+	mustReserve(t, store, last)
+	id := last.Entry.Name.Current
+	set := prefix + "x{" + base64.RawURLEncoding.EncodeToString(id[:2]) + "}"
 	if n, err := instance.Client().ZCard(t.Context(), set).Result(); err != nil || n != 2 {
 		t.Errorf("%d notices, %v; want those that count", n, err)
 	}
-	short.Op = codes.NewOp()
-	put(short)
-	instance.Advance(2100 * time.Millisecond)
-	short.ID[len(short.ID)-1] += 5
-	put(short) // what is over goes also where others live for longer
-	if n, err := instance.Client().ZCard(t.Context(), set).Result(); err != nil || n != 3 {
-		t.Errorf("%d notices, %v; want those that count", n, err)
-	}
-	if got, err := store.Try(t.Context(), codes.Try{ID: last.ID, Code: last.Code, Op: codes.NewOp()}); err != nil || got.Status != codes.Right {
-		t.Fatalf("Try = %+v, %v", got, err)
-	}
-	left, err := instance.Client().PTTL(t.Context(), prefix+"e{"+tag+"}"+rest).Result()
+	expect(t, store, last, last.Entry.Code, right)
+	left, err := instance.Client().PTTL(t.Context(), entryKey(prefix, last)).Result()
 	if err != nil || left <= 0 || left > 2*time.Second {
-		t.Errorf("the notes of a used entry live for %v, %v; want 2s", left, err)
+		t.Errorf("the saved replies of a used entry live for %v, %v; want 2s", left, err)
 	}
 }
 
-// runNotes: what operations came to is forgotten, also while their entry lives.
-func runNotes(t *testing.T, _ string, instance *redistest.Instance) {
+// runReplies: saved replies do not pile up, however often an entry is called.
+func runReplies(t *testing.T, backend string, instance *redistest.Instance) {
+	const most = 505 // fields of an entry
 	prefix := freshPrefix()
-	store := openURL(t, instance.URL, instance.Mode, prefix, codes.Limits{})
-	e := newEntry(100)
-	if _, err := store.Put(t.Context(), e); err != nil {
-		t.Fatal(err)
-	}
+	store := openStore(t, instance, prefix)
+	prepare(t, store)
+	r := newReservation(2000)
+	mustReserve(t, store, r)
+	left := r.Entry.Attempts
 	guess := func(times int) (fields int64) {
 		t.Helper()
 		for range times {
-			if _, err := store.Try(t.Context(), codes.Try{ID: e.ID, Code: codestest.Fresh(), Op: codes.NewOp()}); err != nil {
-				t.Fatal(err)
-			}
+			left--
+			expect(t, store, r, codestest.Fresh(), wrongLeft(r, left))
 		}
-		tag, rest := base64.RawURLEncoding.EncodeToString(e.ID[:2]), base64.RawURLEncoding.EncodeToString(e.ID[2:])
-		fields, err := instance.Client().HLen(t.Context(), prefix+"e{"+tag+"}"+rest).Result()
+		fields, err := instance.Client().HLen(t.Context(), entryKey(prefix, r)).Result()
 		if err != nil {
 			t.Fatal(err)
 		}
 		return fields
 	}
 	if n := guess(20); n != 21 {
-		t.Errorf("%d fields after 20 wrong codes, want a note of each", n)
+		t.Errorf("%d fields after 20 wrong codes, want a reply for each", n)
 	}
-	instance.Advance(3100 * time.Millisecond)
-	if n := guess(11); n != 12 { // at 32 fields the old ones go
-		t.Errorf("%d fields after 11 more, want those of the last moments", n)
+	if n := guess(800); n > most {
+		t.Errorf("%d fields after 820 wrong codes", n)
+	}
+	c := checkOf(r, codestest.Fresh())
+	for range 2 { // whose reply has a key of its own by now, or a field
+		if got, err := store.Check(t.Context(), c); err != nil || got.Outcome != wrongLeft(r, left-1) {
+			t.Errorf("Check = %+v, %v", got, err)
+		}
+	}
+	instance.Advance(2100 * time.Millisecond)
+	for _, key := range instance.Keys(t, prefix) {
+		if strings.HasPrefix(key, prefix+"r{") {
+			t.Fatal("saved replies outlive the repetitions of their calls")
+		}
 	}
 }
 
 // runTotal: messages that no limit of the service sees any more do not pile up.
 func runTotal(t *testing.T, _ string, instance *redistest.Instance) {
-	const takes = 20 // more than between two sweeps
+	const places = 20
 	prefix := freshPrefix()
-	store := openURL(t, instance.URL, instance.Mode, prefix, codes.Limits{Total: codestest.Windows(t, "99/1s")})
-	take := func(times int) {
+	store := openStore(t, instance, prefix)
+	prepare(t, store)
+	reserve := func(times int) {
 		t.Helper()
 		for range times {
-			if _, err := store.Take(t.Context(), codes.Place{Op: codes.NewOp()}); err != nil {
-				t.Fatal(err)
-			}
+			mustReserve(t, store, newReservation(1, total(t, "99/1s")))
 		}
 	}
-	take(takes)
+	reserve(places)
 	instance.Advance(600 * time.Millisecond)
-	take(1) // or the log would be gone
+	reserve(1) // or the set would be gone
 	instance.Advance(600 * time.Millisecond)
-	take(takes)
-	if n, err := instance.Client().ZCard(t.Context(), prefix+"t{all}").Result(); err != nil || n > takes+1 {
-		t.Errorf("%d messages are kept, %v; want at most %d", n, err, takes+1)
+	reserve(places)
+	if n, err := instance.Client().ZCard(t.Context(), prefix+"a{all}").Result(); err != nil || n > places+2 {
+		t.Errorf("%d messages are kept, %v; want at most %d and the bound", n, err, places+1)
 	}
 }

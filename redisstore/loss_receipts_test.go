@@ -9,80 +9,59 @@ import (
 )
 
 func (l lossTest) message() codes.SentMessage {
-	e := newEntry(3)
-	l.put(e)
+	r := newReservation(3)
+	l.reserve(r)
 	return codes.SentMessage{
-		Message: codestest.Fresh(), Entry: e.ID, Place: codes.Place{Recipient: e.Recipient, Op: e.Op}, Keep: time.Hour,
+		Message: codestest.Fresh(), Entry: r.Entry.Name, Op: r.Op, Recipient: r.Entry.Recipient, Keep: time.Hour,
 	}
 }
 
-func (l lossTest) sent(s *redisstore.Store, m codes.SentMessage, want codes.News) {
+func (l lossTest) sent(s *redisstore.Store, m codes.SentMessage, want codes.DeliveryEvents) {
 	l.Helper()
-	if got, err := s.Sent(l.Context(), m); err != nil || got != want {
-		l.Errorf("Sent = %+v, %v; want %+v", got, err, want)
+	if got, err := s.RecordSent(l.Context(), m); err != nil || got != want {
+		l.Errorf("RecordSent = %+v, %v; want %+v", got, err, want)
 	}
 }
 
 // receive takes a receipt that says that the message was taken or rejected.
-func (l lossTest) receive(s *redisstore.Store, m codes.SentMessage, stage codes.Stage, want codes.Result, news codes.News) {
+func (l lossTest) receive(s *redisstore.Store, m codes.SentMessage, stage codes.Stage, want codes.ReceiptResult, events codes.DeliveryEvents) {
 	l.Helper()
-	content := map[codes.Stage]string{codes.Delivered: "2:message buffered:1003", codes.Failed: "2:smsc reject:1110"}[stage]
-	got, err := s.Receive(l.Context(), codes.Note{
+	content := map[codes.Stage]string{codes.StageDelivered: "2:message buffered:1003", codes.StageFailed: "2:smsc reject:1110"}[stage]
+	got, err := s.Receive(l.Context(), codes.StoredReceipt{
 		Receipt: codes.Receipt{Content: content, Stage: stage}, Message: m.Message, Op: codes.NewOp(), Keep: time.Hour,
 	})
-	if err != nil || got.Result != want || got.News != news {
-		l.Errorf("Receive = %+v, %v; want %s, %+v", got, err, want, news)
+	if err != nil || got.Result != want || got.Events != events {
+		l.Errorf("Receive = %+v, %v; want %s, %+v", got, err, want, events)
 	}
 }
 
 func lostReceipt(l lossTest) {
 	m := l.message()
-	l.sent(l.clean, m, codes.News{})
+	l.sent(l.clean, m, codes.DeliveryEvents{})
 	// The same receipt that comes between is the duplicate, not this one.
-	l.losing(func() { l.receive(l.clean, m, codes.Delivered, codes.Duplicate, codes.News{}) }, func() {
-		l.receive(l.Store, m, codes.Delivered, codes.Joined, codes.News{Delivered: true})
+	l.losing(func() { l.receive(l.clean, m, codes.StageDelivered, codes.Duplicate, codes.DeliveryEvents{}) }, func() {
+		l.receive(l.Store, m, codes.StageDelivered, codes.Joined, codes.DeliveryEvents{Delivered: true})
 	})
-	l.receive(l.clean, m, codes.Delivered, codes.Duplicate, codes.News{})
-	l.losing(nil, func() { l.receive(l.Store, m, codes.Failed, codes.Joined, codes.News{Failed: true}) })
+	l.receive(l.clean, m, codes.StageDelivered, codes.Duplicate, codes.DeliveryEvents{})
+	l.losing(nil, func() { l.receive(l.Store, m, codes.StageFailed, codes.Joined, codes.DeliveryEvents{Failed: true}) })
 }
 
 func lostEarly(l lossTest) {
 	m := l.message()
-	l.losing(nil, func() { l.receive(l.Store, m, codes.Delivered, codes.Early, codes.News{}) })
-	// The message that comes between has told it already.
-	l.losing(func() { l.sent(l.clean, m, codes.News{Delivered: true, Failed: true}) }, func() {
-		l.receive(l.Store, m, codes.Failed, codes.Joined, codes.News{})
+	l.losing(nil, func() { l.receive(l.Store, m, codes.StageDelivered, codes.Early, codes.DeliveryEvents{}) })
+	// The message that comes between has reported it already.
+	l.losing(func() { l.sent(l.clean, m, codes.DeliveryEvents{Delivered: true, Failed: true}) }, func() {
+		l.receive(l.Store, m, codes.StageFailed, codes.Joined, codes.DeliveryEvents{})
 	})
 }
 
 func lostSent(l lossTest) {
 	m := l.message()
-	l.receive(l.clean, m, codes.Delivered, codes.Early, codes.News{})
-	l.losing(func() { l.receive(l.clean, m, codes.Failed, codes.Joined, codes.News{Failed: true}) }, func() {
-		l.sent(l.Store, m, codes.News{Delivered: true})
+	l.receive(l.clean, m, codes.StageDelivered, codes.Early, codes.DeliveryEvents{})
+	l.losing(func() { l.receive(l.clean, m, codes.StageFailed, codes.Joined, codes.DeliveryEvents{Failed: true}) }, func() {
+		l.sent(l.Store, m, codes.DeliveryEvents{Delivered: true})
 	})
-	if got, err := l.clean.Look(l.Context(), m.Entry); err != nil || got.Message != m.Message {
-		l.Errorf("Look = %+v, %v", got, err)
+	if got, err := l.clean.Peek(l.Context(), m.Entry); err != nil || got.Message != m.Message {
+		l.Errorf("Peek = %+v, %v", got, err)
 	}
-}
-
-// lostReturnPaid: one place is given back, and counted as given back once.
-func lostReturnPaid(l lossTest) {
-	p := codes.Place{Recipient: codestest.Fresh(), Op: codes.NewOp(), Paid: true}
-	giveBack := func(s *redisstore.Store, p codes.Place) {
-		l.Helper()
-		if err := s.Return(l.Context(), p); err != nil {
-			l.Errorf("Return: %v", err)
-		}
-	}
-	if _, err := l.Take(l.Context(), p); err != nil {
-		l.Fatal(err)
-	}
-	l.losing(func() { giveBack(l.clean, p) }, func() { giveBack(l.Store, p) })
-	second := codes.Place{Recipient: p.Recipient, Op: codes.NewOp(), Paid: true}
-	if _, err := l.clean.Take(l.Context(), second); err != nil {
-		l.Fatal(err)
-	}
-	l.losing(nil, func() { giveBack(l.Store, second) }) // one too many
-	l.take(l.clean, p.Recipient, "SEND_LIMITS 1/1h")
 }

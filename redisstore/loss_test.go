@@ -18,156 +18,151 @@ import (
 // runLostReply: a reply that is lost after its script ran changes nothing,
 // whatever somebody else does before the script runs again.
 func runLostReply(t *testing.T, _ string, instance *redistest.Instance) {
-	for _, test := range []struct {
-		name   string
-		limits codes.Limits
-		run    func(lossTest)
-	}{
-		{"right", codes.Limits{}, lostRight},
-		{"wrong", codes.Limits{}, lostWrong},
-		{"last wrong", codes.Limits{}, lostLastWrong},
-		{"unknown", codes.Limits{}, lostUnknown},
-		{"expired", codes.Limits{}, lostExpired},
-		{"put", codes.Limits{}, lostPut},
-		{"delete", codes.Limits{}, lostDelete},
-		{"take", codes.Limits{Sends: codestest.Windows(t, "2/1h")}, lostTake},
-		{"take of all", codes.Limits{Total: codestest.Windows(t, "2/1h")}, lostTotal},
-		{"return", codes.Limits{Sends: codestest.Windows(t, "1/1h")}, lostReturn},
-		{"return of a paid one", codes.Limits{Sends: codestest.Windows(t, "1/1h")}, lostReturnPaid},
-		{"turn", codes.Limits{Rate: 1, MaxWait: time.Minute}, lostTurn},
-		{"count", codes.Limits{Guesses: codestest.Windows(t, "2/1h")}, lostCount},
-		{"claim", codes.Limits{}, lostClaim},
-		{"receipt", codes.Limits{}, lostReceipt},
-		{"early receipt", codes.Limits{}, lostEarly},
-		{"sent", codes.Limits{}, lostSent},
+	for name, run := range map[string]func(lossTest){
+		"right":            lostRight,
+		"wrong":            lostWrong,
+		"last wrong":       lostLastWrong,
+		"unknown":          lostUnknown,
+		"expired":          lostExpired,
+		"reserve":          lostReserve,
+		"reserve, limited": lostLimited,
+		"release":          lostRelease,
+		"refund":           lostRefund,
+		"turn":             lostTurn,
+		"guess":            lostGuess,
+		"cancel":           lostCancel,
+		"both secrets":     lostMove,
+		"claim":            lostClaim,
+		"receipt":          lostReceipt,
+		"early receipt":    lostEarly,
+		"sent":             lostSent,
 	} {
 		for _, losses := range []int{1, 3} {
-			t.Run(fmt.Sprintf("%s %d", test.name, losses), func(t *testing.T) {
-				test.run(openLossTest(t, instance, losses, test.limits))
+			t.Run(fmt.Sprintf("%s %d", name, losses), func(t *testing.T) {
+				run(openLossTest(t, instance, losses, redisstore.Options{}))
 			})
 		}
 	}
 }
 
 func lostRight(l lossTest) {
-	e, later := newEntry(3), newEntry(3)
-	later.ID, later.Code = e.ID, e.Code
-	l.put(e)
-	l.losing(nil, func() { l.try(l.Store, e.ID, e.Code, right) })
-	l.try(l.clean, e.ID, e.Code, unknown)
+	r := newReservation(3)
+	l.reserve(r)
+	l.losing(nil, func() { l.expect(l.Store, r, r.Entry.Code, right) })
+	l.expect(l.clean, r, r.Entry.Code, unknown)
 
-	l.put(later)
-	l.losing(func() { l.put(madeAgain(later)) }, func() { l.try(l.Store, e.ID, e.Code, right) })
-	l.try(l.clean, e.ID, e.Code, right) // of the put that came between
-}
-
-// madeAgain is the same entry, made by another put.
-func madeAgain(e codes.Entry) codes.Entry {
-	e.Op = codes.NewOp()
-	return e
+	l.reserve(again(r))
+	l.losing(func() { l.reserve(again(r)) }, func() { l.expect(l.Store, r, r.Entry.Code, right) })
+	l.expect(l.clean, r, r.Entry.Code, right) // of the reservation that came between
 }
 
 func lostWrong(l lossTest) {
-	e := newEntry(3)
-	e.Recipient = codes.Digest{'\n', 0, ' ', 0xff, '%', '\r', '\n'}
-	l.put(e)
-	l.losing(nil, func() { l.try(l.Store, e.ID, codestest.Fresh(), wrongLeft(e, 2)) })
-	l.try(l.clean, e.ID, codestest.Fresh(), wrongLeft(e, 1))
+	r := newReservation(3)
+	r.Entry.Recipient = codes.Digest{'\n', 0, ' ', 0xff, '%', '\r', '\n'}
+	l.reserve(r)
+	l.losing(nil, func() { l.expect(l.Store, r, codestest.Fresh(), wrongLeft(r, 2)) })
+	l.expect(l.clean, r, codestest.Fresh(), wrongLeft(r, 1))
 
-	next := madeAgain(e)
-	l.losing(func() { l.put(next) }, func() { l.try(l.Store, e.ID, codestest.Fresh(), wrongLeft(e, 0)) })
-	l.try(l.clean, e.ID, codestest.Fresh(), wrongLeft(e, 2)) // the put that came between is not charged
+	l.losing(func() { l.reserve(again(r)) }, func() { l.expect(l.Store, r, codestest.Fresh(), wrongLeft(r, 0)) })
+	l.expect(l.clean, r, codestest.Fresh(), wrongLeft(r, 2)) // the reservation that came between is not charged
 }
 
 func lostLastWrong(l lossTest) {
-	e := newEntry(1)
-	l.put(e)
-	l.losing(nil, func() { l.try(l.Store, e.ID, codestest.Fresh(), wrongLeft(e, 0)) })
-	l.try(l.clean, e.ID, e.Code, unknown)
+	r := newReservation(1)
+	l.reserve(r)
+	l.losing(nil, func() { l.expect(l.Store, r, codestest.Fresh(), wrongLeft(r, 0)) })
+	l.expect(l.clean, r, r.Entry.Code, unknown)
 }
 
 func lostUnknown(l lossTest) {
-	l.losing(nil, func() { l.try(l.Store, codestest.Fresh(), codestest.Fresh(), unknown) })
+	r := newReservation(1)
+	l.losing(nil, func() { l.expect(l.Store, r, codestest.Fresh(), unknown) })
 }
 
 func lostExpired(l lossTest) {
-	e := newEntry(3)
-	e.Expiration = time.Second
-	l.put(e)
+	r := withLifetime(newReservation(3), time.Second)
+	l.reserve(r)
 	l.advance(1100 * time.Millisecond)
-	l.losing(nil, func() { l.try(l.Store, e.ID, e.Code, expired) })
-	l.try(l.clean, e.ID, e.Code, unknown)
+	l.losing(nil, func() { l.expect(l.Store, r, r.Entry.Code, expired) })
+	l.expect(l.clean, r, r.Entry.Code, unknown)
 }
 
-func lostPut(l lossTest) {
-	put := func(e codes.Entry) func() {
-		return func() {
-			if _, err := l.Put(l.Context(), e); err != nil {
-				l.Errorf("Put: %v", err)
-			}
+func lostReserve(l lossTest) {
+	r := newReservation(3)
+	l.losing(nil, func() { l.limited(l.Store, r, "") })
+	l.expect(l.clean, r, codestest.Fresh(), wrongLeft(r, 2))
+
+	next := again(r)
+	l.losing(func() { l.expect(l.clean, r, r.Entry.Code, right) }, func() { l.limited(l.Store, next, "") })
+	if l.clean.Split() { // the last of several steps is the one that stores
+		return
+	}
+	l.expect(l.clean, r, r.Entry.Code, unknown) // a used code does not come back
+}
+
+func lostLimited(l lossTest) {
+	for _, limit := range []codes.Limit{sends(l, "2/1h"), total(l, "2/1h")} {
+		r := newReservation(3, limit)
+		l.losing(nil, func() { l.limited(l.Store, r, "") })
+		r = again(r) // the last place, which is the reservation's own
+		l.losing(nil, func() { l.limited(l.Store, r, "") })
+		l.limited(l.clean, again(r), limit.Kind.Setting()+" 2/1h")
+	}
+}
+
+func (l lossTest) release(s *redisstore.Store, r codes.Reservation, want bool) {
+	l.Helper()
+	if removed, err := s.Release(l.Context(), r); err != nil || removed != want {
+		l.Errorf("Release = %v, %v; want %v", removed, err, want)
+	}
+}
+
+func lostRelease(l lossTest) {
+	first := newReservation(3, sends(l, "2/1h"))
+	second, third := again(first), again(first)
+	second.Entry.Code, third.Entry.Code = codestest.Fresh(), codestest.Fresh()
+	l.reserve(first)
+	l.reserve(second)
+	l.losing(nil, func() { l.release(l.Store, second, true) })
+	l.expect(l.clean, first, codestest.Fresh(), wrongLeft(first, 2))
+
+	second = again(second)
+	l.reserve(second)
+	l.losing(func() { l.release(l.clean, second, true) }, func() { l.release(l.Store, second, true) })
+	l.limited(l.clean, third, "") // its place is free, once
+	l.limited(l.clean, again(third), "SEND_LIMITS 2/1h")
+	l.expect(l.clean, third, third.Entry.Code, right)
+}
+
+// lostRefund: one place is freed, and counted as freed once.
+func lostRefund(l lossTest) {
+	r := newReservation(3, sends(l, "1/1h"))
+	refund := func(s *redisstore.Store, r codes.Reservation) {
+		l.Helper()
+		if err := s.Refund(l.Context(), r.Op, r.Limits[0]); err != nil {
+			l.Errorf("Refund: %v", err)
 		}
 	}
-	e := newEntry(3)
-	l.losing(nil, put(e))
-	l.try(l.clean, e.ID, codestest.Fresh(), wrongLeft(e, 2))
-
-	again := madeAgain(e)
-	l.losing(func() { l.try(l.clean, e.ID, e.Code, right) }, put(again))
-	l.try(l.clean, e.ID, e.Code, unknown) // a used code does not come back
-}
-
-func lostDelete(l lossTest) {
-	e := newEntry(3)
-	l.put(e)
-	later := madeAgain(e)
-	for _, made := range []codes.Op{{}, later.Op} {
-		l.losing(func() { l.put(later) }, func() {
-			if _, err := l.Delete(l.Context(), codes.Deletion{ID: e.ID, Made: made, Op: codes.NewOp()}); err != nil {
-				l.Errorf("Delete: %v", err)
-			}
-		})
-		later.Op = codes.NewOp()
-		l.try(l.clean, e.ID, codestest.Fresh(), wrongLeft(e, 2))
-	}
-}
-
-func lostTake(l lossTest) {
-	one := codestest.Fresh()
-	l.losing(nil, func() { l.take(l.Store, one, "") })
-	l.losing(nil, func() { l.take(l.Store, one, "") }) // the last place: it is the caller's own
-	l.take(l.clean, one, "SEND_LIMITS 2/1h")
-}
-
-func lostTotal(l lossTest) {
-	l.losing(nil, func() { l.take(l.Store, codestest.Fresh(), "") })
-	l.losing(nil, func() { l.take(l.Store, codestest.Fresh(), "") })
-	l.take(l.clean, codestest.Fresh(), "SEND_LIMITS_TOTAL 2/1h")
-}
-
-func lostReturn(l lossTest) {
-	p := codes.Place{Recipient: codestest.Fresh(), Op: codes.NewOp()}
-	if _, err := l.Take(l.Context(), p); err != nil {
-		l.Fatal(err)
-	}
-	l.losing(func() { l.take(l.clean, p.Recipient, "") }, func() {
-		if err := l.Return(l.Context(), p); err != nil {
-			l.Errorf("Return: %v", err)
-		}
-	})
-	l.take(l.clean, p.Recipient, "SEND_LIMITS 1/1h") // the place that was taken between stays
+	l.reserve(r)
+	l.losing(func() { refund(l.clean, r) }, func() { refund(l.Store, r) })
+	second := again(r)
+	l.reserve(second)
+	l.losing(nil, func() { refund(l.Store, second) }) // one too many
+	l.limited(l.clean, again(r), "SEND_LIMITS 1/1h")
 }
 
 func lostTurn(l lossTest) {
-	turn := func(s *redisstore.Store) (wait time.Duration) {
-		wait, err := s.Take(l.Context(), codes.Place{Recipient: codestest.Fresh(), Op: codes.NewOp()})
+	pace := codes.Pace{Rate: 1, MaxWait: time.Minute}
+	turn := func(s *redisstore.Store) time.Duration {
+		turn, err := s.NextTurn(l.Context(), pace, pace.MaxWait, codes.NewOp())
 		if err != nil {
-			l.Errorf("Take: %v", err)
+			l.Errorf("NextTurn: %v", err)
 		}
-		return wait
+		return time.Until(turn.Begin)
 	}
 	first := time.Now()
 	l.losing(nil, func() {
-		if wait := turn(l.Store); wait != 0 {
+		if wait := turn(l.Store); wait > 0 {
 			l.Errorf("wait %v for the first turn", wait)
 		}
 	})
@@ -177,18 +172,49 @@ func lostTurn(l lossTest) {
 	}
 }
 
-func lostCount(l lossTest) {
-	one := codestest.Fresh()
-	l.losing(nil, func() {
-		if err := l.CountWrong(l.Context(), codes.Place{Recipient: one, Op: codes.NewOp()}); err != nil {
-			l.Errorf("CountWrong: %v", err)
+func lostGuess(l lossTest) {
+	r := newReservation(9, guesses(l, "2/1h"))
+	l.reserve(r)
+	guess := func(s *redisstore.Store) {
+		c := checkOf(r, codestest.Fresh())
+		c.Guesses = r.Limits[0].Windows
+		if _, err := s.Check(l.Context(), c); err != nil {
+			l.Errorf("Check: %v", err)
 		}
-	})
-	l.take(l.clean, one, "")
-	if err := l.clean.CountWrong(l.Context(), codes.Place{Recipient: one, Op: codes.NewOp()}); err != nil {
-		l.Errorf("CountWrong: %v", err)
 	}
-	l.take(l.clean, one, "GUESS_LIMITS 2/1h")
+	l.losing(nil, func() { guess(l.Store) })
+	l.limited(l.clean, again(r), "")
+	guess(l.clean)
+	l.limited(l.clean, again(r), "GUESS_LIMITS 2/1h")
+}
+
+func lostCancel(l lossTest) {
+	r := newReservation(3)
+	l.reserve(r)
+	cancel := func() {
+		if _, err := l.Cancel(l.Context(), codes.Cancel{Name: r.Entry.Name, Op: codes.NewOp()}); err != nil {
+			l.Errorf("Cancel: %v", err)
+		}
+	}
+	l.losing(func() { l.reserve(again(r)) }, cancel)
+	l.expect(l.clean, r, codestest.Fresh(), wrongLeft(r, 2)) // the later one stays
+}
+
+// lostMove: an entry under the previous secret comes back when the one in its
+// place is released.
+func lostMove(l lossTest) {
+	old := newReservation(3)
+	l.reserve(old)
+	r := newReservation(3)
+	r.Entry.Name.Previous = old.Entry.Name.Current
+	l.losing(nil, func() { l.limited(l.Store, r, "") })
+	l.expect(l.clean, old, old.Entry.Code, unknown)
+	l.release(l.clean, r, true)
+	c := checkOf(r, codestest.Fresh())
+	c.PreviousCode = old.Entry.Code
+	if got, err := l.clean.Check(l.Context(), c); err != nil || got.Status != codes.Right {
+		l.Errorf("Check = %+v, %v", got, err)
+	}
 }
 
 func lostClaim(l lossTest) {
@@ -204,7 +230,7 @@ func lostClaim(l lossTest) {
 	}
 	l.losing(func() { running(l.clean) }, func() {
 		if answer, op, err := l.Claim(l.Context(), c); err != nil || answer != "" || op != c.Op {
-			l.Errorf("Claim = %q, %v, %v; want its own op", answer, op, err)
+			l.Errorf("Claim = %q, %v, %v", answer, op, err)
 		}
 	})
 	l.losing(nil, func() { running(l.Store) })
@@ -226,26 +252,25 @@ func lostClaim(l lossTest) {
 	}
 }
 
-// runEveryReplyLost: the caller is told in time, and at most one attempt is spent.
+// runEveryReplyLost: the caller is answered in time, and at most one attempt is spent.
 func runEveryReplyLost(t *testing.T, _ string, instance *redistest.Instance) {
-	l := openLossTest(t, instance, math.MaxInt, codes.Limits{})
-	e := newEntry(3)
-	l.put(e)
+	l := openLossTest(t, instance, math.MaxInt, redisstore.Options{})
+	r := newReservation(3)
+	l.reserve(r)
 	l.wire.lose(l.losses, nil)
 	began := time.Now()
-	_, err := l.Try(t.Context(), codes.Try{ID: e.ID, Code: codestest.Fresh(), Op: codes.NewOp()})
+	_, err := l.Check(t.Context(), checkOf(r, codestest.Fresh()))
 	if took := time.Since(began); !errors.Is(err, codes.ErrUnavailable) || took > opTimeout+slack {
-		t.Errorf("Try = %v after %v", err, took)
+		t.Errorf("Check = %v after %v", err, took)
 	}
 	if lost := l.wire.count(); lost < 2 {
 		t.Errorf("%d replies lost: it did not go on trying", lost)
 	}
-	l.try(l.clean, e.ID, codestest.Fresh(), wrongLeft(e, 1))
+	l.expect(l.clean, r, codestest.Fresh(), wrongLeft(r, 1))
 }
 
-// runFreshOp shows what the ops are for: a caller whose reply is
-// lost and who asks again is charged once under the same op, twice under
-// another.
+// runFreshOp shows what the ops are for: a caller whose reply is lost and who
+// asks again is charged once under the same op, twice under another.
 func runFreshOp(t *testing.T, _ string, instance *redistest.Instance) {
 	for _, test := range []struct {
 		name  string
@@ -255,19 +280,19 @@ func runFreshOp(t *testing.T, _ string, instance *redistest.Instance) {
 		{"same op", func(op codes.Op) codes.Op { return op }, 2},
 		{"fresh op", func(codes.Op) codes.Op { return codes.NewOp() }, 1},
 	} {
-		l := openLossTest(t, instance, 1, codes.Limits{})
-		e := newEntry(3)
-		l.put(e)
+		l := openLossTest(t, instance, 1, redisstore.Options{})
+		r := newReservation(3)
+		l.reserve(r)
 		ctx, cancel := context.WithCancel(t.Context())
-		try := codes.Try{ID: e.ID, Code: codestest.Fresh(), Op: codes.NewOp()}
+		c := checkOf(r, codestest.Fresh())
 		l.losing(cancel, func() { // the store does not repeat it by itself then
-			if _, err := l.Try(ctx, try); !errors.Is(err, codes.ErrUnavailable) {
-				t.Errorf("%s: Try = %v", test.name, err)
+			if _, err := l.Check(ctx, c); !errors.Is(err, codes.ErrUnavailable) {
+				t.Errorf("%s: Check = %v", test.name, err)
 			}
 		})
-		try.Op = test.again(try.Op)
-		if got, err := l.Try(t.Context(), try); err != nil || got != wrongLeft(e, test.left) {
-			t.Errorf("%s: Try = %+v, %v; want %d left", test.name, got, err, test.left)
+		c.Op = test.again(c.Op)
+		if got, err := l.Check(t.Context(), c); err != nil || got.Outcome != wrongLeft(r, test.left) {
+			t.Errorf("%s: Check = %+v, %v; want %d left", test.name, got, err, test.left)
 		}
 	}
 }
@@ -276,27 +301,22 @@ func runFreshOp(t *testing.T, _ string, instance *redistest.Instance) {
 func TestLostReplyOnSockets(t *testing.T) {
 	instance := redistest.Server(t)
 	proxy := redistest.NewProxy(t, instance.Addr)
-	store := openURL(t, "redis://"+proxy.Addr()+"/0", instance.Mode, freshPrefix(), codes.Limits{})
+	store := openURL(t, "redis://"+proxy.Addr()+"/0", instance.Mode, redisstore.Options{Prefix: freshPrefix()})
 	prepare(t, store)
-	e := newEntry(3)
-	if _, err := store.Put(t.Context(), e); err != nil {
-		t.Fatal(err)
-	}
+	r := newReservation(3)
+	mustReserve(t, store, r)
 	for _, step := range []struct {
 		code codes.Digest
 		want codes.Outcome
 	}{
-		{codestest.Fresh(), wrongLeft(e, 2)},
-		{codestest.Fresh(), wrongLeft(e, 1)},
-		{e.Code, right},
-		{e.Code, unknown},
+		{codestest.Fresh(), wrongLeft(r, 2)},
+		{codestest.Fresh(), wrongLeft(r, 1)},
+		{r.Entry.Code, right},
+		{r.Entry.Code, unknown},
 	} {
 		before := proxy.Dropped()
 		proxy.DropReplies(2, "evalsha")
-		got, err := store.Try(t.Context(), codes.Try{ID: e.ID, Code: step.code, Op: codes.NewOp()})
-		if err != nil || codestest.Answer(got) != step.want {
-			t.Errorf("Try = %+v, %v; want %+v", got, err, step.want)
-		}
+		expect(t, store, r, step.code, step.want)
 		if lost := proxy.Dropped() - before; lost != 2 {
 			t.Errorf("%d replies lost", lost)
 		}
@@ -308,23 +328,19 @@ func TestLostReplyOnSockets(t *testing.T) {
 func TestLostReplyWaits(t *testing.T) {
 	t.Parallel()
 	instance := redistest.Sentinel(t)
-	l := openLossTest(t, instance, 1, codes.Limits{})
-	l.WaitForReplicas(1)
-	e := newEntry(3)
-	l.put(e)
+	l := openLossTest(t, instance, 1, redisstore.Options{MinReplicas: 1})
+	r := newReservation(3)
+	l.reserve(r)
 	replicasHeard(t, instance.Nodes[:1])
-	op := codes.NewOp()
-	try := func() (codes.Outcome, error) {
-		return l.Try(t.Context(), codes.Try{ID: e.ID, Code: e.Code, Op: op})
-	}
+	c := checkOf(r, r.Entry.Code)
 	instance.Nodes[1].Signal(syscall.SIGSTOP)
 	l.losing(nil, func() {
-		if got, err := try(); !errors.Is(err, codes.ErrUnavailable) {
-			t.Errorf("Try = %+v, %v while no replica takes note", got, err)
+		if got, err := l.Check(t.Context(), c); !errors.Is(err, codes.ErrUnavailable) {
+			t.Errorf("Check = %+v, %v while no replica acknowledges", got, err)
 		}
 	})
 	instance.Nodes[1].Signal(syscall.SIGCONT)
-	if got, err := try(); err != nil || got.Status != codes.Right {
-		t.Errorf("Try = %+v, %v", got, err)
+	if got, err := l.Check(t.Context(), c); err != nil || got.Status != codes.Right {
+		t.Errorf("Check = %+v, %v", got, err)
 	}
 }

@@ -3,32 +3,28 @@ package redisstore_test
 import (
 	"testing"
 
-	"github.com/flowroute/sms-verification/codes"
 	"github.com/flowroute/sms-verification/codes/codestest"
+	"github.com/flowroute/sms-verification/redisstore"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
 // TestAgainstModel compares random operations with the reference model, on
 // the one Redis whose clock can be moved.
 func TestAgainstModel(t *testing.T) {
-	for _, test := range []struct {
-		name string
-		run  func(*testing.T, *redistest.Instance)
-	}{
-		{"store", func(t *testing.T, i *redistest.Instance) {
-			codestest.RunStoreModel(t, func(t testing.TB) codestest.Backend {
-				return codestest.Backend{Store: openURL(t, i.URL, i.Mode, freshPrefix(), codes.Limits{}), Advance: i.Advance}
-			})
-		}},
-		{"limiter", func(t *testing.T, i *redistest.Instance) {
-			codestest.RunLimiterModel(t, func(t testing.TB, l codes.Limits) codestest.LimiterBackend {
-				return codestest.LimiterBackend{Limiter: openURL(t, i.URL, i.Mode, freshPrefix(), l), Advance: i.Advance}
-			})
-		}},
+	for name, run := range map[string]func(*testing.T, func(testing.TB) codestest.Backend){
+		"entries": codestest.RunStoreModel, "limits": codestest.RunLimiterModel,
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			test.run(t, redistest.Mini(t))
+		t.Run(name, func(t *testing.T) {
+			instance := redistest.Mini(t)
+			client, err := redisstore.Dial(redisstore.DialOptions{URL: instance.URL, Mode: instance.Mode})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = client.Close() })
+			run(t, func(testing.TB) codestest.Backend {
+				store := redisstore.New(client, redisstore.Options{Prefix: freshPrefix()})
+				return codestest.Backend{Store: store, Advance: instance.Advance}
+			})
 		})
 	}
 }

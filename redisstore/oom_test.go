@@ -9,7 +9,6 @@ import (
 
 	"github.com/flowroute/sms-verification/codes"
 	"github.com/flowroute/sms-verification/codes/codestest"
-	"github.com/flowroute/sms-verification/redisstore"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
@@ -18,48 +17,41 @@ import (
 func TestOutOfMemory(t *testing.T) {
 	t.Parallel()
 	instance := redistest.Server(t, "maxmemory-policy noeviction")
-	prefix := freshPrefix()
-	store := openURL(t, instance.URL, instance.Mode, prefix,
-		codes.Limits{Sends: codestest.Windows(t, "1/1h"), Guesses: codestest.Windows(t, "1/1h")})
-	service := openURL(t, instance.URL, instance.Mode, prefix, codes.Limits{Total: codestest.Windows(t, "1/1h"), Rate: 1})
+	store := openStore(t, instance, freshPrefix())
 	prepare(t, store)
-	prepare(t, service)
-	e, last, dropped, over := newEntry(3), newEntry(1), newEntry(3), newEntry(3)
-	over.Expiration = time.Second
-	for _, entry := range []codes.Entry{e, last, dropped, over} {
-		if _, err := store.Put(t.Context(), entry); err != nil {
-			t.Fatal(err)
-		}
+	entry, last, dropped, over := newReservation(3), newReservation(1), newReservation(3), withLifetime(newReservation(3), time.Second)
+	for _, r := range []codes.Reservation{entry, last, dropped, over} {
+		mustReserve(t, store, r)
 	}
-	instance.Advance(over.Expiration)
-	try := func(id, code codes.Digest) (codes.Outcome, error) {
-		return store.Try(t.Context(), codes.Try{ID: id, Code: code, Op: codes.NewOp()})
-	}
-	take := func(s *redisstore.Store) error {
-		_, err := s.Take(t.Context(), codes.Place{Recipient: e.Recipient, Op: codes.NewOp()})
+	instance.Advance(over.Entry.Lifetime)
+	limited := newReservation(3, sends(t, "1/1h"), guesses(t, "1/1h"), total(t, "1/1h"))
+	limited.Pace = codes.Pace{Rate: 1, MaxWait: time.Minute}
+	guess := func(r codes.Reservation, code codes.Digest) error {
+		c := checkOf(r, code)
+		c.Guesses = limited.Limits[1].Windows
+		_, err := store.Check(t.Context(), c)
 		return err
 	}
-	replaced := newEntry(9)
-	replaced.ID = e.ID
+	reserve := func(r codes.Reservation) error { _, err := store.Reserve(t.Context(), r); return err }
 	claim := codes.Claim{Op: codes.NewOp()}
 	message := codes.SentMessage{Message: codestest.Fresh(), Keep: time.Hour}
-	rejected := codes.Note{
-		Receipt: codes.Receipt{Content: "2:failed:", Stage: codes.Failed}, Message: message.Message, Op: codes.NewOp(), Keep: time.Hour,
+	rejected := codes.StoredReceipt{
+		Receipt: codes.Receipt{Content: "2:failed:", Stage: codes.StageFailed}, Message: message.Message, Op: codes.NewOp(), Keep: time.Hour,
 	}
 	refused := []func() error{
-		func() error { _, err := try(e.ID, e.Code); return err },
-		func() error { _, err := try(e.ID, codestest.Fresh()); return err },
-		func() error { _, err := try(last.ID, codestest.Fresh()); return err },
-		func() error { _, err := try(over.ID, over.Code); return err },
-		func() error { _, err := store.Put(t.Context(), replaced); return err },
-		func() error { return take(store) },
-		func() error { return take(service) },
+		func() error { return guess(entry, entry.Entry.Code) },
+		func() error { return guess(entry, codestest.Fresh()) },
+		func() error { return guess(last, codestest.Fresh()) },
+		func() error { return guess(over, over.Entry.Code) },
+		func() error { return reserve(again(entry)) },
+		func() error { return reserve(again(limited)) },
 		func() error {
-			return store.CountWrong(t.Context(), codes.Place{Recipient: e.Recipient, Op: codes.NewOp()})
+			_, err := store.NextTurn(t.Context(), limited.Pace, time.Minute, codes.NewOp())
+			return err
 		},
 		func() error { _, _, err := store.Claim(t.Context(), claim); return err },
 		func() error { _, err := store.Receive(t.Context(), rejected); return err },
-		func() error { _, err := store.Sent(t.Context(), message); return err },
+		func() error { _, err := store.RecordSent(t.Context(), message); return err },
 	}
 
 	free := fillUp(t, instance)
@@ -68,38 +60,27 @@ func TestOutOfMemory(t *testing.T) {
 			t.Errorf("%v, want out of memory", err)
 		}
 	})
-	if _, err := store.Delete(t.Context(), codes.Deletion{ID: dropped.ID, Op: codes.NewOp()}); err != nil {
-		t.Errorf("Delete = %v", err)
+	if ttl, err := store.Cancel(t.Context(), codes.Cancel{Name: dropped.Entry.Name, Op: codes.NewOp()}); err != nil || ttl == 0 {
+		t.Errorf("Cancel = %v, %v", ttl, err)
 	}
 	free()
 	if err := instance.Client().ScriptFlush(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
 
-	for _, step := range []struct {
-		id, code codes.Digest
-		want     codes.Outcome
-	}{
-		{e.ID, codestest.Fresh(), wrongLeft(e, 2)},
-		{e.ID, e.Code, right},
-		{last.ID, last.Code, right},
-		{over.ID, over.Code, expired},
-		{dropped.ID, dropped.Code, unknown},
-	} {
-		if got, err := try(step.id, step.code); err != nil || codestest.Answer(got) != step.want {
-			t.Errorf("Try = %+v, %v; want %+v", got, err, step.want)
-		}
-	}
-	for _, s := range []*redisstore.Store{store, service} { // no place is taken, and no wrong code counted
-		if err := take(s); err != nil {
-			t.Errorf("Take = %v", err)
-		}
+	expect(t, store, entry, codestest.Fresh(), wrongLeft(entry, 2))
+	expect(t, store, entry, entry.Entry.Code, right)
+	expect(t, store, last, last.Entry.Code, right)
+	expect(t, store, over, over.Entry.Code, expired)
+	expect(t, store, dropped, dropped.Entry.Code, unknown)
+	if reserved := mustReserve(t, store, limited); time.Until(reserved.Turn.Begin) > 0 { // no place, no turn is taken, and no guess counted
+		t.Errorf("the turn is %v off", time.Until(reserved.Turn.Begin))
 	}
 	if _, op, err := store.Claim(t.Context(), claim); err != nil || op != claim.Op {
 		t.Errorf("Claim = %v, %v", op, err)
 	}
-	if news, err := store.Sent(t.Context(), message); err != nil || news.Failed {
-		t.Errorf("Sent = %+v, %v", news, err)
+	if events, err := store.RecordSent(t.Context(), message); err != nil || events.Failed {
+		t.Errorf("RecordSent = %+v, %v", events, err)
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -25,17 +25,8 @@ const (
 	pause      = 10 * time.Millisecond  // between two tries
 )
 
-//go:embed lua/*.lua
+//go:embed lua
 var luaFiles embed.FS
-
-// ourScripts is the folder of the scripts, which is part of the program.
-func ourScripts() fs.FS {
-	folder, err := fs.Sub(luaFiles, "lua")
-	if err != nil {
-		panic(err)
-	}
-	return folder
-}
 
 // script is one operation.
 type script struct{ text, sha any } // strings, as the client wants them
@@ -66,53 +57,75 @@ type doer func(ctx context.Context, words ...any) *redis.Cmd
 
 // scripts are the operations, one each.
 type scripts struct {
-	put, try, delete, take, count, giveBack, turn, leave, used, claim, settle script
-	sent, receipt, link, look, delivery                                       script
+	reserve, release, entryMove, check, guessCount, cancel, peek, claim, settle, usage script
+	messageRecord, messageReceive, messageLink, messagePeek                            script
 }
 
-func loadScripts(files fs.FS) scripts {
+// loadScripts puts each script together with the functions that it uses.
+func loadScripts() scripts {
 	read := func(name string) string {
-		text, err := fs.ReadFile(files, name+".lua")
+		text, err := luaFiles.ReadFile("lua/" + name + ".lua")
 		if err != nil {
 			panic(err) // the file is part of the program
 		}
 		return string(text)
 	}
-	prelude, entry, notes, log := read("prelude"), read("entry"), read("notes"), read("log")
-	plain := func(name string) script { return newScript(prelude, read(name)) }
-	ofEntry := func(name string) script { return newScript(prelude, entry, notes, read(name)) }
-	ofLog := func(name string) script { return newScript(prelude, log, read(name)) }
+	load := func(name string, libraries ...string) script {
+		parts := []string{read("lib/base")}
+		for _, library := range libraries {
+			parts = append(parts, read("lib/"+library))
+		}
+		return newScript(append(parts, read(name))...)
+	}
 	return scripts{
-		put: ofEntry("put"), try: ofEntry("try"), delete: ofEntry("delete"), look: newScript(prelude, entry, read("look")), link: plain("link"),
-		take: ofLog("take"), count: ofLog("count"), giveBack: ofLog("return"),
-		turn: plain("turn"), leave: plain("leave"), used: plain("used"),
-		claim: plain("claim"), settle: plain("settle"),
-		sent: plain("sent"), receipt: plain("receipt"), delivery: plain("delivery"),
+		reserve:    load("reserve", "entry", "versions", "log", "set"),
+		release:    load("release", "entry", "versions", "log"),
+		entryMove:  load("entry_move", "entry", "versions"),
+		check:      load("check", "entry", "log"),
+		guessCount: load("guess_count", "log"),
+		cancel:     load("cancel", "entry"),
+		peek:       load("peek", "entry"),
+		claim:      load("claim"),
+		settle:     load("settle"),
+		usage:      load("usage"),
+
+		messageRecord:  load("message_record"),
+		messageReceive: load("message_receive"),
+		messageLink:    load("message_link", "entry"),
+		messagePeek:    load("message_peek"),
 	}
 }
 
 // run runs a script until it has given its answer, with the deadline put
 // before args. Its error is codes.ErrUnavailable.
 func (s *Store) run(ctx context.Context, script script, keys []string, args ...any) (string, error) {
-	return s.repeat(ctx, func(ctx context.Context, deadline int64) (string, error) {
-		return script.run(ctx, s.convoy.Do, keys, deadline, args)
+	answer, _, err := s.timedRun(ctx, script, keys, args...)
+	return answer, err
+}
+
+// timedRun is run that also returns when the call that was answered was sent.
+func (s *Store) timedRun(ctx context.Context, script script, keys []string, args ...any) (string, time.Time, error) {
+	return s.repeat(ctx, keys[0], func(ctx context.Context, deadline int64) (string, error) {
+		return script.run(ctx, s.batcher.Do, keys, deadline, args)
 	})
 }
 
-// repeat does an exchange with Redis until it has an answer, which it returns
-// without the time.
-func (s *Store) repeat(ctx context.Context, exchange func(ctx context.Context, deadline int64) (string, error)) (string, error) {
+// repeat makes an exchange with the server that has a key until there is an
+// answer, which it returns without the time, and when that exchange began.
+func (s *Store) repeat(ctx context.Context, key string, exchange func(ctx context.Context, deadline int64) (string, error)) (string, time.Time, error) {
 	ctx = within(ctx, opTimeout)
 	deadline, _ := ctx.Deadline()
-	lastErr := ctx.Err()
+	lastErr, reached := ctx.Err(), false
 	for ctx.Err() == nil {
-		answer, err := exchange(ctx, s.clock.at(deadline))
+		begun, clock := time.Now(), s.clockOf(ctx, key)
+		answer, err := exchange(ctx, clock.at(deadline))
 		if err == nil {
-			answer, err = s.read(answer)
+			answer, err = read(clock, answer)
 		}
 		if err == nil {
-			return answer, nil
+			return answer, begun, nil
 		}
+		reached = reached || !notReached(err)
 		if lastErr == nil || ctx.Err() == nil {
 			lastErr = err // what stopped it says more than that its time was over
 		}
@@ -120,12 +133,47 @@ func (s *Store) repeat(ctx context.Context, exchange func(ctx context.Context, d
 		if !refused(err) {
 			rest = min(rest, pause)
 		}
+		if errors.Is(err, errLate) {
+			rest = 0 // the reply brought the time
+		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(rest):
 		}
 	}
-	return "", fmt.Errorf("%w: redis: %w", codes.ErrUnavailable, lastErr)
+	kind := codes.ErrNotReached
+	if reached {
+		kind = codes.ErrUnavailable
+	}
+	return "", time.Time{}, fmt.Errorf("%w: redis: %w", kind, lastErr)
+}
+
+// notReached reports whether an error says that no script ran: there was no
+// connection, or the server runs none for this user or at this time.
+func notReached(err error) bool {
+	var network *net.OpError
+	if errors.As(err, &network) && network.Op == "dial" || errors.Is(err, redis.ErrPoolTimeout) || redis.IsAuthError(err) {
+		return true
+	}
+	for _, prefix := range []string{"NOSCRIPT", "LOADING", "MASTERDOWN", "CLUSTERDOWN"} {
+		if redis.HasErrorPrefix(err, prefix) {
+			return true
+		}
+	}
+	return errors.Is(err, errLate)
+}
+
+// clockOf returns the clock of the server that has a key.
+func (s *Store) clockOf(ctx context.Context, key string) *clock {
+	cluster, ok := s.client.(*redis.ClusterClient)
+	if !ok {
+		return s.clocks.single
+	}
+	master, err := cluster.MasterForKey(ctx, key)
+	if err != nil {
+		return s.clocks.single // the call will fail too
+	}
+	return s.clocks.of(master.Options().Addr)
 }
 
 // bounded is a context that ends at a deadline, but wakes nobody then: all who
@@ -156,8 +204,8 @@ func (b bounded) Err() error {
 	return nil
 }
 
-// refused tells that Redis forbids an operation or a command inside its
-// script. Such a script may have stopped half-way, its op noted already: sent
+// refused reports whether Redis forbids an operation or a command inside its
+// script. Such a script may have stopped half-way with its reply saved: sent
 // again, it would say that all is done. On a replica not even the first write
 // is made, so there it is sent again, to the new master.
 func refused(err error) bool {
@@ -174,12 +222,12 @@ var (
 )
 
 // read takes the server's time off a reply.
-func (s *Store) read(reply string) (answer string, err error) {
+func read(clock *clock, reply string) (answer string, err error) {
 	var seconds, micros int64
 	if answer, err = numbers(reply, &seconds, &micros); err != nil {
 		return "", err
 	}
-	s.clock.sync(seconds*1000 + micros/1000)
+	clock.sync(seconds*1000 + micros/1000)
 	if answer == "late" {
 		return "", errLate
 	}

@@ -22,72 +22,62 @@ import (
 // backAfter is how soon requests pass again once Redis is back.
 const backAfter = 2 * time.Second
 
-// TestStalledRedis: what a stalled Redis runs only after its caller was
+// TestStalledRedis: a call that a stalled Redis runs only after its caller was
 // answered has no effect.
 func TestStalledRedis(t *testing.T) {
 	instance := redistest.Server(t)
 	prefix := freshPrefix()
 	// replica has a connection, on which its next call is sent at once.
-	replica := func(l codes.Limits) *redisstore.Store {
-		s := openURL(t, instance.URL, instance.Mode, prefix, l)
+	replica := func() *redisstore.Store {
+		s := openStore(t, instance, prefix)
 		prepare(t, s)
 		return s
 	}
-	number := codes.Limits{Sends: codestest.Windows(t, "1/1h"), Guesses: codestest.Windows(t, "1/1h")}
-	total := codes.Limits{Total: codestest.Windows(t, "1/1h"), Rate: 1}
-	store, service := replica(number), replica(total)
+	store := replica()
 	const tries, each = 12, 4 // wrong codes; of each other operation
-	tried, used, kept := newEntry(tries+2), newEntry(3), newEntry(3)
-	for _, e := range []codes.Entry{tried, used, kept} {
-		if _, err := store.Put(t.Context(), e); err != nil {
-			t.Fatal(err)
-		}
+	tried := newReservation(tries+2, guesses(t, "1/1h"))
+	used, kept, released := newReservation(3), newReservation(3), newReservation(3)
+	for _, r := range []codes.Reservation{tried, used, kept, released} {
+		mustReserve(t, store, r)
 	}
-	take := func(s *redisstore.Store) error {
-		_, err := s.Take(t.Context(), codes.Place{Recipient: tried.Recipient, Op: codes.NewOp()})
-		return err
-	}
+	limited := newReservation(3, sends(t, "1/1h"), total(t, "1/1h"))
 	claim := codes.Claim{Key: codestest.Fresh(), Lease: time.Hour}
-	message := codes.SentMessage{Message: codestest.Fresh(), Place: codes.Place{Op: codes.NewOp()}, Keep: time.Hour}
-	receipt := codes.Note{
-		Receipt: codes.Receipt{Content: "2:failed:", Stage: codes.Failed}, Message: message.Message, Op: codes.NewOp(), Keep: time.Hour,
+	message := codes.SentMessage{Message: codestest.Fresh(), Op: codes.NewOp(), Keep: time.Hour}
+	receipt := codes.StoredReceipt{
+		Receipt: codes.Receipt{Content: "2:failed:", Stage: codes.StageFailed}, Message: message.Message, Op: codes.NewOp(), Keep: time.Hour,
 	}
-	var put []codes.Entry
 	var calls []func() error
 	late := func(call func(*redisstore.Store) error) {
-		s := replica(number)
+		s := replica()
 		calls = append(calls, func() error { return call(s) })
 	}
+	guess := func(s *redisstore.Store) error {
+		c := checkOf(tried, codestest.Fresh())
+		c.Guesses = tried.Limits[0].Windows
+		_, err := s.Check(t.Context(), c)
+		return err
+	}
 	for range tries {
-		late(func(s *redisstore.Store) error {
-			_, err := s.Try(t.Context(), codes.Try{ID: tried.ID, Code: codestest.Fresh(), Op: codes.NewOp()})
-			return err
-		})
+		late(guess)
 	}
 	for range each {
-		e := newEntry(3)
-		put = append(put, e)
-		late(func(s *redisstore.Store) error { _, err := s.Put(t.Context(), e); return err })
+		late(func(s *redisstore.Store) error { _, err := s.Reserve(t.Context(), again(limited)); return err })
+		late(func(s *redisstore.Store) error { _, err := s.Release(t.Context(), released); return err })
 		late(func(s *redisstore.Store) error {
-			_, err := s.Delete(t.Context(), codes.Deletion{ID: kept.ID, Op: codes.NewOp()})
+			_, err := s.Cancel(t.Context(), codes.Cancel{Name: kept.Entry.Name, Op: codes.NewOp()})
 			return err
 		})
-		late(take)
-		other := replica(total)
-		calls = append(calls, func() error { return take(other) })
 		late(func(s *redisstore.Store) error {
-			return s.CountWrong(t.Context(), codes.Place{Recipient: tried.Recipient, Op: codes.NewOp()})
+			_, err := s.NextTurn(t.Context(), codes.Pace{Rate: 1, MaxWait: time.Minute}, time.Minute, codes.NewOp())
+			return err
 		})
 		late(func(s *redisstore.Store) error {
 			_, _, err := s.Claim(t.Context(), codes.Claim{Key: claim.Key, Op: codes.NewOp(), Lease: claim.Lease})
 			return err
 		})
 		late(func(s *redisstore.Store) error { _, err := s.Receive(t.Context(), receipt); return err })
-		late(func(s *redisstore.Store) error { _, err := s.Sent(t.Context(), message); return err })
-		late(func(s *redisstore.Store) error {
-			_, err := s.Try(t.Context(), codes.Try{ID: used.ID, Code: used.Code, Op: codes.NewOp()})
-			return err
-		})
+		late(func(s *redisstore.Store) error { _, err := s.RecordSent(t.Context(), message); return err })
+		late(func(s *redisstore.Store) error { _, err := check(t.Context(), s, used); return err })
 	}
 
 	before := scriptCalls(t, instance)
@@ -108,27 +98,22 @@ func TestStalledRedis(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 
-	expect := func(e codes.Entry, code codes.Digest, want codes.Outcome) {
-		t.Helper()
-		got, err := store.Try(t.Context(), codes.Try{ID: e.ID, Code: code, Op: codes.NewOp()})
-		if err != nil || codestest.Answer(got) != want {
-			t.Errorf("Try = %+v, %v; want %+v", got, err, want)
-		}
+	if _, err := store.Reserve(t.Context(), again(tried)); err != nil {
+		t.Errorf("Reserve = %v: a guess was counted late", err)
 	}
-	expect(tried, codestest.Fresh(), wrongLeft(tried, tries+1)) // this one, and none of those
-	expect(tried, tried.Code, right)
+	expect(t, store, tried, tried.Entry.Code, right)
 	if took := time.Since(back); took > backAfter {
 		t.Errorf("a right code works %v after Redis is back", took)
 	}
-	expect(used, used.Code, right)
-	expect(kept, kept.Code, right)
-	for _, e := range put {
-		expect(e, e.Code, codes.Outcome{Status: codes.Unknown})
+	for _, r := range []codes.Reservation{used, kept, released} {
+		expect(t, store, r, r.Entry.Code, right)
 	}
-	for _, s := range []*redisstore.Store{store, service} {
-		if err := take(s); err != nil {
-			t.Errorf("Take = %v: a place was taken late", err)
-		}
+	expect(t, store, limited, limited.Entry.Code, unknown)
+	if _, err := store.Reserve(t.Context(), again(limited)); err != nil {
+		t.Errorf("Reserve = %v: a place was taken late", err)
+	}
+	if turn, err := store.NextTurn(t.Context(), codes.Pace{Rate: 1, MaxWait: time.Minute}, time.Minute, codes.NewOp()); err != nil || time.Until(turn.Begin) > 0 {
+		t.Errorf("NextTurn = %+v, %v: a turn was taken late", turn, err)
 	}
 	claim.Op = codes.NewOp()
 	if _, op, err := store.Claim(t.Context(), claim); err != nil || op != claim.Op {
@@ -136,10 +121,10 @@ func TestStalledRedis(t *testing.T) {
 	}
 	receipt.Op = codes.NewOp()
 	if got, err := store.Receive(t.Context(), receipt); err != nil || got.Result != codes.Early {
-		t.Errorf("Receive = %+v, %v: noted late", got, err)
+		t.Errorf("Receive = %+v, %v: recorded late", got, err)
 	}
-	if news, err := store.Sent(t.Context(), message); err != nil || !news.Failed {
-		t.Errorf("Sent = %+v, %v: noted late", news, err)
+	if events, err := store.RecordSent(t.Context(), message); err != nil || !events.Failed {
+		t.Errorf("RecordSent = %+v, %v: recorded late", events, err)
 	}
 }
 
@@ -151,9 +136,6 @@ func together(calls []func() error, run func(func() error)) {
 	}
 	wg.Wait()
 }
-
-// lanes is how many round trips are under way at a time.
-const lanes = 2
 
 // connect makes calls that are in flight at the same time, so that afterwards
 // so many connections are open: one that must be opened first would not get
@@ -169,7 +151,7 @@ func connect(t *testing.T, i *redistest.Instance, connections int, calls []func(
 		made.Wait()
 		clients := info(t, i, "clients", `connected_clients:(\d+)`)
 		if clients > connections { // and the one that asks
-			for _, call := range calls { // one quick trip after the other closes further lanes
+			for _, call := range calls { // the distance to Redis is known afterwards
 				_ = call()
 			}
 			return
@@ -206,14 +188,14 @@ func info(t *testing.T, i *redistest.Instance, section, pattern string) int {
 // TestKilledRedis: a Redis that is killed and started again is used again.
 func TestKilledRedis(t *testing.T) {
 	instance := redistest.Server(t)
-	store := openURL(t, instance.URL, instance.Mode, freshPrefix(), codes.Limits{})
-	put := func() error { _, err := store.Put(t.Context(), newEntry(3)); return err }
-	connect(t, instance, lanes, slices.Repeat([]func() error{put}, 20))
+	store := openStore(t, instance, freshPrefix())
+	reserve := func() error { _, err := store.Reserve(t.Context(), newReservation(3)); return err }
+	connect(t, instance, 2, slices.Repeat([]func() error{reserve}, 20))
 	instance.Signal(syscall.SIGKILL)
 	// So many that the library's pool stops dialling but for once a second.
-	together([]func() error{put, put, put, put, put}, func(put func() error) {
+	together(slices.Repeat([]func() error{reserve}, 5), func(reserve func() error) {
 		began := time.Now()
-		err := put()
+		err := reserve()
 		if took := time.Since(began); !errors.Is(err, codes.ErrUnavailable) || took > opTimeout+slack {
 			t.Errorf("%v after %v", err, took)
 		}
@@ -227,11 +209,11 @@ func servedSoon(t *testing.T, store *redisstore.Store) {
 	t.Helper()
 	back := time.Now()
 	for {
-		e := newEntry(3)
-		_, err := store.Put(t.Context(), e)
+		r := newReservation(3)
+		_, err := store.Reserve(t.Context(), r)
 		if err == nil {
 			var got codes.Outcome
-			got, err = store.Try(t.Context(), codes.Try{ID: e.ID, Code: e.Code, Op: codes.NewOp()})
+			got, err = check(t.Context(), store, r)
 			if err == nil && got.Status == codes.Right {
 				return
 			}
@@ -251,17 +233,10 @@ func TestAbsentRedis(t *testing.T) {
 		{"cluster", "redis://127.0.0.1:1", redisstore.Cluster},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			store := openURL(t, test.url, test.mode, freshPrefix(), codes.Limits{Sends: codestest.Windows(t, "1/1h")})
+			store := openURL(t, test.url, test.mode, redisstore.Options{Prefix: freshPrefix()})
 			together([]func() error{
-				func() error { _, err := store.Put(t.Context(), newEntry(3)); return err },
-				func() error {
-					_, err := store.Try(t.Context(), codes.Try{Op: codes.NewOp()})
-					return err
-				},
-				func() error {
-					_, err := store.Take(t.Context(), codes.Place{Op: codes.NewOp()})
-					return err
-				},
+				func() error { _, err := store.Reserve(t.Context(), newReservation(3, sends(t, "1/1h"))); return err },
+				func() error { _, err := check(t.Context(), store, newReservation(3)); return err },
 				func() error { return store.Prepare(t.Context()) },
 			}, func(call func() error) {
 				began := time.Now()

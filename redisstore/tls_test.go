@@ -152,7 +152,7 @@ func tryTLS(t *testing.T, name string, options redisstore.DialOptions, want stri
 		t.Errorf("%s: %v", name, err)
 		return
 	}
-	store := redisstore.New(client, freshPrefix(), codes.Limits{})
+	store := redisstore.New(client, redisstore.Options{Prefix: freshPrefix()})
 	defer func() { _ = store.Close() }()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()

@@ -13,29 +13,15 @@ import (
 // waitTimeout is how long one WAIT may take; it is repeated while there is time.
 const waitTimeout = 200 * time.Millisecond
 
-// WaitForReplicas makes Try answer Right only when at least n replicas of
-// Redis have taken note of it. It is called before the store is used.
-func (s *Store) WaitForReplicas(n int) {
-	size := poolSize
-	switch client := s.client.(type) {
-	case *redis.ClusterClient:
-		size = client.Options().PoolSize
-	case *redis.Client:
-		size = client.Options().PoolSize
-	}
-	// Where replicas lag, the other operations go on with half of the pool.
-	s.copies, s.waits = n, make(chan struct{}, max(1, size/2))
-}
-
 // runAndWait is run, but an answer "right" counts only when enough replicas
 // have it. WAIT speaks of what its own connection wrote, so both go over one
 // connection to the master of the key.
 func (s *Store) runAndWait(ctx context.Context, script script, keys []string, args ...any) (string, error) {
-	return s.repeat(ctx, func(ctx context.Context, deadline int64) (string, error) {
+	answer, _, err := s.repeat(ctx, keys[0], func(ctx context.Context, deadline int64) (string, error) {
 		if !s.mayWait(ctx) {
 			return "", errors.New("too many wait for replicas")
 		}
-		defer func() { <-s.waits }()
+		defer func() { <-s.waitSlots }()
 		master, err := s.masterOf(ctx, keys[0])
 		if err != nil {
 			return "", err
@@ -46,19 +32,20 @@ func (s *Store) runAndWait(ctx context.Context, script script, keys []string, ar
 		if err != nil || !strings.Contains(reply, " right ") {
 			return reply, err
 		}
-		copies, err := conn.Wait(ctx, s.copies, waitTimeout).Result()
-		if err == nil && copies < int64(s.copies) {
-			err = fmt.Errorf("%d of %d replicas took note", copies, s.copies)
+		acknowledged, err := conn.Wait(ctx, s.MinReplicas, waitTimeout).Result()
+		if err == nil && acknowledged < int64(s.MinReplicas) {
+			err = fmt.Errorf("%d of %d replicas acknowledged", acknowledged, s.MinReplicas)
 		}
 		return reply, err
 	})
+	return answer, err
 }
 
-// mayWait takes one of the places in waits, unless there is none while ctx lasts.
+// mayWait takes one of the places in waitSlots, unless there is none while ctx lasts.
 func (s *Store) mayWait(ctx context.Context) bool {
 	deadline, _ := ctx.Deadline()
 	select {
-	case s.waits <- struct{}{}:
+	case s.waitSlots <- struct{}{}:
 		return true
 	case <-time.After(time.Until(deadline)):
 		return false

@@ -10,7 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/flowroute/sms-verification/codes"
-	"github.com/flowroute/sms-verification/codes/codestest"
+	"github.com/flowroute/sms-verification/redisstore"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
@@ -25,51 +25,47 @@ func TestWaitForReplicas(t *testing.T) {
 			t.Parallel()
 			instance := open(t)
 			replicasHeard(t, instance.Nodes[:len(instance.Nodes)/2])
-			store := openURL(t, instance.URL, instance.Mode, freshPrefix(), codes.Limits{})
-			store.WaitForReplicas(1)
+			store := openURL(t, instance.URL, instance.Mode, redisstore.Options{Prefix: freshPrefix(), MinReplicas: 1})
 			prepare(t, store)
-			e := codes.Entry{ID: codestest.Fresh(), Code: codestest.Fresh(), Attempts: 3, Expiration: time.Minute, Op: codes.NewOp()}
-			put := func() {
-				e.Op = codes.NewOp()
-				if _, err := store.Put(t.Context(), e); err != nil {
-					t.Fatal(err)
-				}
+			r := newReservation(3)
+			var op codes.Op
+			rightCode := func() (codes.Checked, error) {
+				c := checkOf(r, r.Entry.Code)
+				c.Op = op
+				return store.Check(t.Context(), c)
 			}
-			try := codes.Try{ID: e.ID, Code: e.Code}
 			follows := false
 			for end := time.Now().Add(10 * time.Second); !follows && time.Now().Before(end); {
-				put()
-				try.Op = codes.NewOp()
-				got, err := store.Try(t.Context(), try)
+				r, op = again(r), codes.NewOp()
+				mustReserve(t, store, r)
+				got, err := rightCode()
 				if err != nil && !errors.Is(err, codes.ErrUnavailable) {
 					t.Fatal(err)
 				}
 				follows = err == nil && got.Status == codes.Right
 			}
 			if !follows {
-				t.Fatal("no replica took note within 10 s")
+				t.Fatal("no replica acknowledged within 10 s")
 			}
 
-			put()
+			r, op = again(r), codes.NewOp()
+			mustReserve(t, store, r)
 			replicas := instance.Nodes[len(instance.Nodes)/2:]
 			for _, r := range replicas {
 				r.Signal(syscall.SIGSTOP)
 			}
-			try.Op = codes.NewOp()
-			_, err := store.Try(t.Context(), try)
+			_, err := rightCode()
 			for _, r := range replicas {
 				r.Signal(syscall.SIGCONT)
 			}
 			if !errors.Is(err, codes.ErrUnavailable) {
-				t.Fatalf("Try = %v while no replica takes note, want ErrUnavailable", err)
+				t.Fatalf("Check = %v while no replica acknowledges, want ErrUnavailable", err)
 			}
 			// Asked again as the same operation it gives its true answer.
-			if got, err := store.Try(t.Context(), try); err != nil || got.Status != codes.Right {
-				t.Errorf("Try again = %v, %v", got, err)
+			if got, err := rightCode(); err != nil || got.Status != codes.Right {
+				t.Errorf("Check again = %v, %v", got, err)
 			}
-			if got, err := store.Try(t.Context(), codes.Try{ID: e.ID, Code: e.Code, Op: codes.NewOp()}); err != nil || got.Status != codes.Unknown {
-				t.Errorf("another Try = %v, %v", got, err)
-			}
+			expect(t, store, r, r.Entry.Code, unknown)
 		})
 	}
 }
@@ -97,27 +93,24 @@ func replicasHeard(t *testing.T, masters []*redistest.Node) {
 // connections to the others.
 func TestLaggingReplicas(t *testing.T) {
 	instance := redistest.Server(t) // without a replica each waits in vain
-	store := openURL(t, instance.URL, instance.Mode, freshPrefix(), codes.Limits{})
-	store.WaitForReplicas(1)
-	entries := make([]codes.Entry, 200)
+	store := openURL(t, instance.URL, instance.Mode, redisstore.Options{Prefix: freshPrefix(), MinReplicas: 1})
+	entries := make([]codes.Reservation, 200)
 	for i := range entries {
-		entries[i] = newEntry(3)
-		if _, err := store.Put(t.Context(), entries[i]); err != nil {
-			t.Fatal(err)
-		}
+		entries[i] = newReservation(3)
+		mustReserve(t, store, entries[i])
 	}
 	var wg sync.WaitGroup
 	for _, e := range entries {
 		wg.Go(func() {
-			_, err := store.Try(t.Context(), codes.Try{ID: e.ID, Code: e.Code, Op: codes.NewOp()})
+			_, err := check(t.Context(), store, e)
 			if !errors.Is(err, codes.ErrUnavailable) {
-				t.Errorf("Try = %v, want ErrUnavailable", err)
+				t.Errorf("Check = %v, want ErrUnavailable", err)
 			}
 		})
 	}
 	time.Sleep(50 * time.Millisecond) // now they wait
 	for range 20 {
-		if _, err := store.Put(t.Context(), newEntry(3)); err != nil {
+		if _, err := store.Reserve(t.Context(), newReservation(3)); err != nil {
 			t.Error(err)
 		}
 	}

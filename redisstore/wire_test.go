@@ -13,7 +13,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/flowroute/sms-verification/codes"
-	"github.com/flowroute/sms-verification/codes/codestest"
 	"github.com/flowroute/sms-verification/redisstore"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
@@ -111,7 +110,7 @@ type lossTest struct {
 	advance func(time.Duration)
 }
 
-func openLossTest(t testing.TB, i *redistest.Instance, losses int, limits codes.Limits) lossTest {
+func openLossTest(t testing.TB, i *redistest.Instance, losses int, o redisstore.Options) lossTest {
 	client, err := redisstore.Dial(redisstore.DialOptions{URL: i.URL, Mode: i.Mode})
 	if err != nil {
 		t.Fatal(err)
@@ -125,10 +124,10 @@ func openLossTest(t testing.TB, i *redistest.Instance, losses int, limits codes.
 	default:
 		t.Fatalf("a client without hooks: %T", c)
 	}
-	prefix := freshPrefix()
-	store := redisstore.New(client, prefix, limits)
+	o.Prefix = freshPrefix()
+	store := redisstore.New(client, o)
 	t.Cleanup(func() { _ = store.Close() })
-	clean := openURL(t, i.URL, i.Mode, prefix, limits)
+	clean := openStore(t, i, o.Prefix)
 	prepare(t, store)
 	prepare(t, clean)
 	return lossTest{TB: t, Store: store, wire: w, losses: losses, clean: clean, advance: i.Advance}
@@ -144,47 +143,27 @@ func (l lossTest) losing(after func(), call func()) {
 	}
 }
 
-func (l lossTest) put(e codes.Entry) {
+func (l lossTest) reserve(r codes.Reservation) {
 	l.Helper()
-	if _, err := l.clean.Put(l.Context(), e); err != nil {
-		l.Fatalf("Put: %v", err)
-	}
+	mustReserve(l, l.clean, r)
 }
 
-// try is a fresh try on the store given.
-func (l lossTest) try(s *redisstore.Store, id, code codes.Digest, want codes.Outcome) {
+// expect is a fresh check on the store given.
+func (l lossTest) expect(s *redisstore.Store, r codes.Reservation, code codes.Digest, want codes.Outcome) {
 	l.Helper()
-	got, err := s.Try(l.Context(), codes.Try{ID: id, Code: code, Op: codes.NewOp()})
-	if err != nil || codestest.Answer(got) != want {
-		l.Errorf("Try = %+v, %v; want %+v", got, err, want)
-	}
+	expect(l, s, r, code, want)
 }
 
-func (l lossTest) take(s *redisstore.Store, recipient codes.Digest, want string) {
+// limited makes a reservation on the store given, which a limit must refuse or,
+// if want is empty, let pass.
+func (l lossTest) limited(s *redisstore.Store, r codes.Reservation, want string) {
 	l.Helper()
-	_, err := s.Take(l.Context(), codes.Place{Recipient: recipient, Op: codes.NewOp()})
+	_, err := s.Reserve(l.Context(), r)
 	var full *codes.LimitError
 	switch {
 	case err == nil && want == "":
 	case errors.As(err, &full) && full.Limit == want:
 	default:
-		l.Errorf("Take = %v, want %q", err, want)
+		l.Errorf("Reserve = %v, want %q", err, want)
 	}
 }
-
-func newEntry(attempts int64) codes.Entry {
-	return codes.Entry{
-		ID: codestest.Fresh(), Code: codestest.Fresh(), Recipient: codestest.Fresh(),
-		Attempts: attempts, Expiration: time.Minute, Notice: time.Minute, Op: codes.NewOp(),
-	}
-}
-
-func wrongLeft(e codes.Entry, left int64) codes.Outcome {
-	return codes.Outcome{Status: codes.Wrong, Left: left, Recipient: e.Recipient}
-}
-
-var (
-	right   = codes.Outcome{Status: codes.Right}
-	unknown = codes.Outcome{Status: codes.Unknown}
-	expired = codes.Outcome{Status: codes.Expired}
-)

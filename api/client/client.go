@@ -120,8 +120,9 @@ type Auth struct {
 
 // CreateAuth has a code made and sent to recipient, a 1 and ten digits. The
 // authID, 1 to 120 characters of the application's choice, names it from then
-// on; an earlier code under the same authID is void. After a [MessageUnconfirmed]
-// or an error that is not an [*Error] the SMS may still arrive.
+// on; an earlier code under the same authID is void, unless nothing was sent.
+// After a [MessageUnconfirmed] or an error that is not an [*Error] the SMS may
+// still arrive.
 func (c *Client) CreateAuth(ctx context.Context, authID, recipient string) (*Auth, error) {
 	a, err := c.post(ctx, "/", authID, map[string]string{"auth_id": authID, "recipient": recipient})
 	if err == nil && (a.AuthID != authID || a.AttemptsLeft == nil || *a.AttemptsLeft < 1 || seconds(a.ExpiresIn) == 0) {

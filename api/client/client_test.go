@@ -192,6 +192,8 @@ func errorAnswers() []errorAnswer {
 			client.Error{Status: 500, Message: "Refused", Reason: client.MessageRejected, AttemptsLeft: -1}, "message rejected by the carrier"},
 		{"create", `{"message":"Perhaps","reason":"MessageUnconfirmed"}`, nil,
 			client.Error{Status: 500, Message: "Perhaps", Reason: client.MessageUnconfirmed, AttemptsLeft: -1}, "message unconfirmed, it may arrive"},
+		{"create", `{"message":"Settings","reason":"SenderRefused"}`, nil,
+			client.Error{Status: 500, Message: "Settings", Reason: client.SenderRefused, AttemptsLeft: -1}, "the carrier refuses the service's account or sender"},
 		{"cancel", `{"message":"Error","reason":"InternalError"}`, nil,
 			client.Error{Status: 500, Message: "Error", Reason: client.InternalError, AttemptsLeft: -1}, "internal error of the service"},
 		{"authenticate", `{"message":"Later","reason":"ServiceUnavailable"}`, []string{"Retry-After", "2"},

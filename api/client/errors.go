@@ -52,15 +52,19 @@ const (
 	// Tell the person to try again after RetryAfter, and do not try before.
 	RateLimited Reason = "RateLimited"
 
-	// MessageRejected: the carrier refuses the message, and the code is gone.
-	// Ask the person for another number. If it happens for every number, the
-	// service's account or sender is at fault.
+	// MessageRejected: the carrier refuses messages to this number. Nothing was
+	// sent; an earlier code is as it was. Ask the person for another number.
 	MessageRejected Reason = "MessageRejected"
 
 	// MessageUnconfirmed: it is unknown whether the carrier took the message,
 	// and the code can be used. Let the person enter it, and offer a new one if
 	// none arrives; do not ask for it unprompted.
 	MessageUnconfirmed Reason = "MessageUnconfirmed"
+
+	// SenderRefused: the carrier refuses the service's account or sender.
+	// Nothing was sent; an earlier code is as it was. The number is not at fault:
+	// the service's operator must correct its settings.
+	SenderRefused Reason = "SenderRefused"
 
 	// InternalError: the service failed. Report its RequestID to its operator.
 	InternalError Reason = "InternalError"
@@ -137,6 +141,8 @@ func (r Reason) text() string {
 		return "message rejected by the carrier"
 	case MessageUnconfirmed:
 		return "message unconfirmed, it may arrive"
+	case SenderRefused:
+		return "the carrier refuses the service's account or sender"
 	case InternalError:
 		return "internal error of the service"
 	case ServiceUnavailable:

@@ -209,11 +209,10 @@ async function create(again) {
     return;
   }
   notice(message + ".", "bad");
-  if (again) {
-    ended(false);
-  } else if (reason === "Unauthorized" && settings.needs_key) {
+  if (again) return; // the code from before may still be entered
+  if (reason === "Unauthorized" && settings.needs_key) {
     invalid("api-key", true);
-  } else {
+  } else if (reason !== "SenderRefused") {
     invalid("recipient", true);
   }
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/app"
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
@@ -17,7 +18,7 @@ func TestNumbersToTry(t *testing.T) {
 	p := serveReady(t, debugEnvironment("FLOWROUTE_TIMEOUT=5s", "FLOWROUTE_MAX_WAIT=0s"))
 	listed := map[string]bool{}
 	t.Run("numbers", func(t *testing.T) {
-		for _, number := range numbersToTry() {
+		for _, number := range app.NumbersToTry() {
 			listed[number.Phone] = true
 			t.Run(number.Phone, func(t *testing.T) {
 				t.Parallel()
@@ -40,11 +41,11 @@ func TestActing(t *testing.T) {
 	t.Parallel()
 	p := serveReady(t, debugEnvironment())
 	for _, headers := range [][]string{nil, {"Idempotency-Key: k"}} {
-		a := create(t, p.URL, "a", string(limitedNumber), headers...)
+		a := create(t, p.URL, "a", string(app.LimitedNumber), headers...)
 		if a.status != 429 || a.body.Limit != "SEND_LIMITS 1/1m" || a.body.RetryAfter != 60 || a.header.Get("Retry-After") != "60" {
 			t.Errorf("limited: %d %s", a.status, a.raw)
 		}
-		a = create(t, p.URL, "b", string(expiredNumber), headers...)
+		a = create(t, p.URL, "b", string(app.ExpiredNumber), headers...)
 		if a.status != 200 || a.body.ExpiresIn != 1 {
 			t.Errorf("expired: %d %s", a.status, a.raw)
 		}
@@ -70,7 +71,7 @@ func TestNoPageOutsideDebugMode(t *testing.T) {
 	if a := do(t, http.MethodGet, p.URL+"/", "", "Accept: text/html"); a.status != 400 || a.body.Reason != "InvalidAPIUsage" {
 		t.Errorf("a browser: %d %s", a.status, a.raw)
 	}
-	for _, number := range []string{string(limitedNumber), string(expiredNumber)} {
+	for _, number := range []string{string(app.LimitedNumber), string(app.ExpiredNumber)} {
 		if a := create(t, p.URL, "a", number); a.status != 200 || a.body.ExpiresIn != 3600 {
 			t.Errorf("%s: %d %s", number, a.status, a.raw)
 		}

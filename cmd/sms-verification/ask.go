@@ -8,13 +8,15 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/app"
 )
 
 // askFor returns a command's arguments. Those that are missing it asks for by
 // their descriptions, if there is somebody at a terminal; else that is a usage
 // error. It asks on stderr: stdout is for the answer.
 func askFor(cmd *cobra.Command, args []string, descriptions ...string) ([]string, error) {
-	if len(args) >= len(descriptions) || !isTerminal(cmd.InOrStdin()) {
+	if len(args) >= len(descriptions) || !app.IsTerminal(cmd.InOrStdin()) {
 		return args, exactly(len(descriptions))(cmd, args)
 	}
 	lines := bufio.NewReader(cmd.InOrStdin())

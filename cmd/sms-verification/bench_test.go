@@ -13,7 +13,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/app"
 	"github.com/flowroute/sms-verification/config"
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
@@ -35,17 +37,23 @@ func BenchmarkService(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	logs := newLogs(io.Discard, cfg.LogLevel, false)
+	logs := app.NewLogs(io.Discard, cfg.LogLevel, false)
 	b.Cleanup(logs.Close)
-	a, err := newApp(cfg, logs, nil, io.Discard)
+	a, err := app.New(cfg, logs, nil, build(), io.Discard)
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(a.close)
-	if err := a.store.Prepare(context.Background()); err != nil {
-		b.Fatal(err)
-	}
-	handler := a.servers[0].Handler
+	serving, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(serving) }()
+	b.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			b.Error(err)
+		}
+	})
+	eventually(b, 10*time.Second, "the service is ready", a.Ready)
+	handler := a.Handler()
 	post := func(b *testing.B, path, body string, status int) {
 		r := httptest.NewRequest(http.MethodPost, path, bytes.NewReader([]byte(body)))
 		r.Header.Set("Content-Type", "application/json")

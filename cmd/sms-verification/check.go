@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/app"
 	"github.com/flowroute/sms-verification/config"
 	"github.com/flowroute/sms-verification/redisstore"
 	"github.com/flowroute/sms-verification/redisstore/embedded"
@@ -44,7 +45,7 @@ func check(cmd *cobra.Command, print func(io.Writer, *report) error, strict bool
 	if err != nil {
 		return err
 	}
-	logs := newLogs(cmd.ErrOrStderr(), cfg.LogLevel, false)
+	logs := app.NewLogs(cmd.ErrOrStderr(), cfg.LogLevel, false)
 	defer logs.Close()
 	redisstore.LogTo(logs.Logger)
 	traces, err := newTraces(cmd.Context(), logs)
@@ -76,7 +77,7 @@ func check(cmd *cobra.Command, print func(io.Writer, *report) error, strict bool
 const checkTimeout = 5 * time.Second
 
 func checkRedis(ctx context.Context, cfg *config.Config) (warnings []string, err error) {
-	options := dialOptions(cfg)
+	options := app.DialOptions(cfg)
 	if cfg.DebugMode {
 		server, err := embedded.Start()
 		if err != nil {
@@ -85,7 +86,7 @@ func checkRedis(ctx context.Context, cfg *config.Config) (warnings []string, err
 		defer server.Close()
 		options = redisstore.DialOptions{URL: server.URL(), Mode: redisstore.Standalone}
 	}
-	store, err := openStore(cfg, options)
+	store, err := app.OpenStore(cfg, options, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/app"
 	"github.com/flowroute/sms-verification/config"
 	"github.com/flowroute/sms-verification/redisstore"
 )
@@ -86,15 +87,6 @@ func settings(cmd *cobra.Command) (*config.Config, error) {
 		return nil, err
 	}
 	return config.Load(config.Source{Flags: cmd.Flags(), Environ: os.Environ(), Dir: dir, CheckRedis: func(c *config.Config) error {
-		return redisstore.CheckOptions(dialOptions(c))
+		return redisstore.CheckOptions(app.DialOptions(c))
 	}})
-}
-
-// dialOptions returns where the settings say that Redis is.
-func dialOptions(c *config.Config) redisstore.DialOptions {
-	return redisstore.DialOptions{
-		URL: c.RedisURL.Reveal(), Mode: c.RedisMode,
-		Username: c.RedisUsername, Password: c.RedisPassword.Reveal(),
-		CAFile: c.RedisTLSCA, CertFile: c.RedisTLSCert, KeyFile: c.RedisTLSKey,
-	}
 }

@@ -26,11 +26,11 @@ const anyone = "12065550142"
 // entries counts the live entries in Redis.
 func (c *contract) entries() (n int) {
 	c.Helper()
-	const state = 40 // in the entry; any other than these is of one that has ended
-	for _, key := range c.redis.Keys(c, c.prefix+"e{") {
+	const flag = 39 // in the entry: x if it has ended
+	for _, key := range c.redis.Keys(c, c.prefix+"c{") {
 		if entry, err := c.redis.Client().HGet(c.Context(), key, "e").Result(); err != nil {
 			c.Error(err)
-		} else if len(entry) > state && strings.ContainsRune("-n", rune(entry[state])) {
+		} else if len(entry) > flag && entry[flag] != 'x' {
 			n++
 		}
 	}
@@ -201,6 +201,25 @@ func TestAnswers(t *testing.T) {
 				return a
 			}},
 		{name: "refused", status: 500, reason: "MessageRejected", ask: func(c *contract) *answer { return c.create("a", "15005550422") }},
+		{name: "sender refused", status: 500, reason: "SenderRefused", ask: func(c *contract) *answer { return c.create("a", "15005550401") }},
+		{name: "sent nothing, so that the code before still counts", env: []string{"FLOWROUTE_MAX_WAIT=0s", "CODE_LENGTH=20"}, status: 200, sent: 1,
+			ask: func(c *contract) *answer {
+				code := c.made("a")
+				c.verify("a", otherCode(code))
+				for recipient, reason := range map[string]string{
+					"15005550422": "MessageRejected", "15005550401": "SenderRefused", "15005550429": "ServiceUnavailable",
+				} {
+					for range 2 {
+						if a := c.create("a", recipient); a.body.Reason != reason {
+							c.Errorf("%d %s, want %s", a.status, a.raw, reason)
+						}
+					}
+				}
+				if a := c.verify("a", otherCode(code)); a.body.AttemptsLeft == nil || *a.body.AttemptsLeft != 1 {
+					c.Errorf("attempts as before: %d %s", a.status, a.raw)
+				}
+				return c.verify("a", code)
+			}},
 		{name: "unconfirmed", status: 500, reason: "MessageUnconfirmed", entries: 1, sent: 1,
 			ask: func(c *contract) *answer { return c.create("a", "15005550004") }},
 		{name: "unconfirmed, but it arrives", status: 200, sent: 1,

@@ -2,12 +2,11 @@ package main
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
+	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/app"
 	"github.com/flowroute/sms-verification/config"
 )
 
@@ -63,7 +62,7 @@ func TestDebugMagicNumbers(t *testing.T) {
 	}{
 		"12065550142": {200, "", "InvalidAuthCode", true},
 		"15005550400": {500, "MessageRejected", "UnknownAuthId", false},
-		"15005550401": {500, "MessageRejected", "UnknownAuthId", false},
+		"15005550401": {500, "SenderRefused", "UnknownAuthId", false},
 		"15005550429": {503, "ServiceUnavailable", "UnknownAuthId", false},
 		"15005550500": {500, "MessageUnconfirmed", "InvalidAuthCode", false},
 		"15005550302": {500, "MessageUnconfirmed", "InvalidAuthCode", false},
@@ -86,57 +85,14 @@ func TestDebugMagicNumbers(t *testing.T) {
 	}
 }
 
-func TestWrap(t *testing.T) {
-	for _, c := range []struct {
-		line string
-		want []string
-	}{
-		{"", []string{""}},
-		{"short", []string{"short"}},
-		{"just enough", []string{"just", "enough"}},
-		{"one two three", []string{"one two", "three"}},
-		{"exactly 10", []string{"exactly 10"}},
-		{"abcdefghijk", []string{"abcdefghij", "k"}},
-		{"a abcdefghijklmnopqrstuvw b", []string{"a", "abcdefghij", "klmnopqrst", "uvw b"}},
-		{"äöüßäöüßäö ü", []string{"äöüßäöüßäö", "ü"}},
-		{"日本語日本語日本語日本語", []string{"日本語日本語日本語日", "本語"}},
-		{"a  b", []string{"a  b"}},
-	} {
-		if got := wrap(c.line, 10); !slices.Equal(got, c.want) {
-			t.Errorf("%q: %q, want %q", c.line, got, c.want)
-		}
-	}
-}
-
-// TestPhoneView: the frame is straight whatever is in it.
-func TestPhoneView(t *testing.T) {
-	for _, body := range []string{"", "1234", "1234\nWelcome", "\n\n", strings.Repeat("9", 1000), strings.Repeat("über ", 50), "日本語\n" + strings.Repeat("語", 100)} {
-		view := phoneView("12065550142", body)
-		lines := strings.Split(strings.TrimSuffix(view, "\n"), "\n")
-		for i, line := range lines {
-			if utf8.RuneCountInString(line) != 46 {
-				t.Errorf("line %d of %q is %d wide: %q", i, body, utf8.RuneCountInString(line), line)
-			}
-		}
-		shown := ""
-		for _, line := range lines[3 : len(lines)-1] {
-			shown += strings.Trim(line, " │")
-		}
-		squeeze := strings.NewReplacer(" ", "", "\n", "")
-		if squeeze.Replace(shown) != squeeze.Replace(body) {
-			t.Errorf("%q is shown as %q", body, shown)
-		}
-	}
-}
-
 func TestFirstDigits(t *testing.T) {
 	for view, want := range map[string]string{
-		phoneView("12065550142", "0042\nWelcome 7"):    "0042",
-		phoneView("12065550142", "Your code: 123456."): "123456",
-		phoneView("12065550142", "no code"):            "",
-		"no phone 1234":                                "",
-		"":                                             "",
-		phoneView("12065550142", strings.Repeat("1", 40)): strings.Repeat("1", 40),
+		app.PhoneView("12065550142", "0042\nWelcome 7"):    "0042",
+		app.PhoneView("12065550142", "Your code: 123456."): "123456",
+		app.PhoneView("12065550142", "no code"):            "",
+		"no phone 1234":                                    "",
+		"":                                                 "",
+		app.PhoneView("12065550142", strings.Repeat("1", 40)): strings.Repeat("1", 40),
 	} {
 		if got := firstDigits(view); got != want {
 			t.Errorf("%q, want %q, in\n%s", got, want, view)

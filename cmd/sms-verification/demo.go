@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/app"
 	"github.com/flowroute/sms-verification/config"
 )
 
@@ -43,19 +44,19 @@ func demo(ctx context.Context, keep bool, out, errOut io.Writer) error {
 		return err
 	}
 	phone := make(demoPhone, 16)
-	logs := newLogs(errOut, slog.LevelWarn, isTerminal(errOut))
+	logs := app.NewLogs(errOut, slog.LevelWarn, app.IsTerminal(errOut))
 	defer logs.Close()
-	a, err := newApp(cfg, logs, nil, io.MultiWriter(phone, out))
+	a, err := app.New(cfg, logs, nil, build(), io.MultiWriter(phone, out))
 	if err != nil {
 		return err
 	}
 	serving, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
-	go func() { ended <- a.run(serving) }()
+	go func() { ended <- a.Run(serving) }()
 
 	err = demoSteps(ctx, a, phone, out)
 	if err == nil && keep {
-		_, _ = fmt.Fprintf(out, "\nThe service goes on at %s until Ctrl-C; open it in a browser.\n", a.url())
+		_, _ = fmt.Fprintf(out, "\nThe service goes on at %s until Ctrl-C; open it in a browser.\n", "http://"+a.Addr())
 		<-ctx.Done()
 	}
 	stop()
@@ -83,34 +84,34 @@ func (p demoPhone) last() string {
 	}
 }
 
-func demoSteps(ctx context.Context, a *app, phone demoPhone, out io.Writer) error {
+func demoSteps(ctx context.Context, a *app.App, phone demoPhone, out io.Writer) error {
 	say := func(text string) { _, _ = fmt.Fprintf(out, "\n# %s\n", text) }
-	if err := a.awaitReady(ctx); err != nil {
+	if err := awaitReady(ctx, a); err != nil {
 		return err
 	}
 	say("The application asks for a code. The person receives it:")
 	create := `{"auth_id": "signup-1", "recipient": "12065550142"}`
-	if err := a.show(ctx, out, "/", create, http.StatusOK); err != nil {
+	if err := show(ctx, a, out, "/", create, http.StatusOK); err != nil {
 		return err
 	}
 	code := firstDigits(phone.last())
 	say("The person mistypes it:")
-	if err := a.show(ctx, out, "/verify", fmt.Sprintf(`{"auth_id": "signup-1", "code": "%s"}`, otherCode(code)), http.StatusBadRequest); err != nil {
+	if err := show(ctx, a, out, "/verify", fmt.Sprintf(`{"auth_id": "signup-1", "code": "%s"}`, otherCode(code)), http.StatusBadRequest); err != nil {
 		return err
 	}
 	say("And then types it right:")
-	if err := a.show(ctx, out, "/verify", fmt.Sprintf(`{"auth_id": "signup-1", "code": "%s"}`, code), http.StatusOK); err != nil {
+	if err := show(ctx, a, out, "/verify", fmt.Sprintf(`{"auth_id": "signup-1", "code": "%s"}`, code), http.StatusOK); err != nil {
 		return err
 	}
 	say("A code works once:")
-	return a.show(ctx, out, "/verify", fmt.Sprintf(`{"auth_id": "signup-1", "code": "%s"}`, code), http.StatusBadRequest)
+	return show(ctx, a, out, "/verify", fmt.Sprintf(`{"auth_id": "signup-1", "code": "%s"}`, code), http.StatusBadRequest)
 }
 
 const demoPatience = 10 * time.Second
 
-func (a *app) awaitReady(ctx context.Context) error {
+func awaitReady(ctx context.Context, a *app.App) error {
 	deadline := time.Now().Add(demoPatience)
-	for !a.state.Ready() {
+	for !a.Ready() {
 		if time.Now().After(deadline) || ctx.Err() != nil {
 			return errors.New("demo: the service did not become ready")
 		}
@@ -120,11 +121,11 @@ func (a *app) awaitReady(ctx context.Context) error {
 }
 
 // show sends a request as curl would and prints it with its answer.
-func (a *app) show(ctx context.Context, out io.Writer, path, body string, want int) error {
-	_, _ = fmt.Fprintf(out, "$ curl %s -H 'Content-Type: application/json' -d '%s'\n", a.url()+path, body)
+func show(ctx context.Context, a *app.App, out io.Writer, path, body string, want int) error {
+	_, _ = fmt.Fprintf(out, "$ curl %s -H 'Content-Type: application/json' -d '%s'\n", "http://"+a.Addr()+path, body)
 	ctx, cancel := context.WithTimeout(ctx, demoPatience)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url()+path, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+a.Addr()+path, strings.NewReader(body))
 	if err != nil {
 		return err
 	}

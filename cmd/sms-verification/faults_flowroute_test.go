@@ -30,13 +30,13 @@ const (
 
 // flowrouteFaults are the rows in which Flowroute breaks.
 func flowrouteFaults() []fault {
-	const unconfirmed, rejected, unconfirmedText = "MessageUnconfirmed", "MessageRejected", "500 `MessageUnconfirmed` within <bound>"
+	const unconfirmed, unconfirmedText = "MessageUnconfirmed", "500 `MessageUnconfirmed` within <bound>"
 	row := func(what string, f flowroutetest.Fault, want, reason string, sent int) fault {
 		kept := fmt.Sprintf("%d SMS a create, ", sent)
 		if reason == unconfirmed || reason == "" {
-			kept += "the entry stays; "
+			kept += "the new entry stays; "
 		} else {
-			kept += "the entry is gone; "
+			kept += "the entry before is as it was; "
 		}
 		return fault{
 			name: "Flowroute " + what, what: "Flowroute: " + what, want: want, kept: kept + "codes are checked within 500 ms meanwhile", bound: flowrouteBound,
@@ -48,7 +48,8 @@ func flowrouteFaults() []fault {
 	}
 	return []fault{
 		row("429", refuse(429), "503 within <bound>", gotUnavailable, 0),
-		row("422", refuse(422), "500 `MessageRejected` within <bound>", rejected, 0),
+		row("422", refuse(422), "500 `MessageRejected` within <bound>", "MessageRejected", 0),
+		row("401", refuse(401), "500 `SenderRefused` within <bound>", "SenderRefused", 0),
 		row("500", refuse(500), unconfirmedText, unconfirmed, 0),
 		row("503", refuse(503), unconfirmedText, unconfirmed, 0),
 		row("502 without JSON", flowroutetest.Fault{Kind: flowroutetest.BadGateway}, unconfirmedText, unconfirmed, 0),
@@ -69,24 +70,23 @@ func flowrouteFaults() []fault {
 }
 
 // faultFlowrouteBreaks makes 50 creates, as many as may run, run into a fault
-// at the same time, and checks other codes meanwhile.
+// at the same time, each for an auth_id that has an entry, and checks other
+// codes meanwhile.
 func faultFlowrouteBreaks(t *testing.T, bound time.Duration, f flowroutetest.Fault, reason string, sent int) string {
 	const creates = 50
 	s := setUp(t, redistest.Server(t), "FLOWROUTE_TIMEOUT="+flowrouteTimeout.String(), "FLOWROUTE_MAX_WAIT="+flowrouteMaxWait.String(),
 		"MAX_IN_FLIGHT="+strconv.Itoa(creates))
 	p := s.serve()
-	others := s.made(p.URL, 30)
+	others, earlier := s.made(p.URL, 30), s.made(p.URL, creates)
 	before := p.footprint(t)
 	if err := s.sim.Fail("", f); err != nil {
 		t.Fatal(err)
 	}
-	ids := make([]string, creates)
 	var slowest, slowestCheck time.Duration
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		slowest = timed(creates, func(i int) {
-			ids[i] = s.recipient()
-			a := create(s, p.URL, ids[i], ids[i])
+			a := create(s, p.URL, earlier[i].id, earlier[i].id)
 			status := map[string]int{"": 200, gotUnavailable: 503}[reason]
 			if status == 0 {
 				status = 500
@@ -111,16 +111,16 @@ func faultFlowrouteBreaks(t *testing.T, bound time.Duration, f flowroutetest.Fau
 	if err := s.sim.Fail("", flowroutetest.Fault{}); err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range ids {
-		if n := len(s.codes(id)); n != sent {
+	for _, e := range earlier {
+		if n := len(s.codes(e.id)) - 1; n != sent {
 			t.Errorf("%d messages, want %d", n, sent)
 		}
-		want, code := gotWrong, "12345" // which is no code: they have four digits
-		if reason == gotUnavailable || reason == "MessageRejected" {
-			want = gotUnknown
-		}
-		if a := verify(s, p.URL, id, code); a.body.Reason != want {
-			t.Errorf("the entry afterwards: %s, want %s", a.raw, want)
+		if reason == "" || reason == "MessageUnconfirmed" {
+			if a := verify(s, p.URL, e.id, "12345"); a.body.Reason != gotWrong { // no code has five digits
+				t.Errorf("the new entry afterwards: %s", a.raw)
+			}
+		} else if a := verify(s, p.URL, e.id, e.code); !a.body.Authenticated {
+			t.Errorf("the entry before, afterwards: %s", a.raw)
 		}
 	}
 	s.servedAgain(p.URL, time.Now(), time.Second)

@@ -62,7 +62,7 @@ func redisFaults() []fault {
 }
 
 // unavailableWithin bounds a 503 for a Redis that does not answer.
-const unavailableWithin = 900 * time.Millisecond
+const unavailableWithin = 1100 * time.Millisecond
 
 // isUnavailable checks that an answer is the 503 of an outage.
 func isUnavailable(t testing.TB, what string, a *answer) {

@@ -126,6 +126,7 @@ func TestSlowConnections(t *testing.T) {
 			t.Errorf("beside slow connections: %d after %v", a.status, time.Since(begun))
 		}
 	}
+	const headerTimeout = 5 * time.Second // of the service
 	deadline := time.Now().Add(headerTimeout + 3*time.Second)
 	for _, conn := range slow {
 		_ = conn.SetReadDeadline(deadline)

@@ -11,20 +11,31 @@ import (
 	"time"
 
 	"github.com/anishathalye/porcupine"
+
+	"github.com/flowroute/sms-verification/codes"
 )
 
 // attemptsAllowed is RETRIES_ALLOWED of the services that are checked.
 const attemptsAllowed = 3
 
-// live is the state of one id: its code and how many wrong ones it still
-// compares. The zero value is no entry.
-type live struct {
+// entryVersion is an entry as one create made it.
+type entryVersion struct {
 	code string
-	left int
+	left int // wrong codes that it still compares
 }
 
-// call is one operation on an id. Its kinds are create, verify, delete, and
-// undo: a create that takes back what it made itself.
+// live is the state of one id.
+type live struct {
+	versions []entryVersion // the oldest first; the last one counts
+
+	// Codes of creates that fail, sorted: of those that reserved and have yet to
+	// release, and of those that released first, which so reserve nothing.
+	reserved, skipped []string
+}
+
+// call is one operation on an id. Its kinds are verify, delete, create, which
+// makes an entry that stays, and reserve and release, the two halves of a create
+// whose message was certainly not sent.
 type call struct {
 	id         int
 	kind, code string
@@ -42,27 +53,62 @@ var (
 	right   = result{what: "right"}
 	unknown = result{what: "unknown"}
 	maybe   = result{what: "maybe"}
+	nothing = result{what: "nothing"} // to release
 )
 
 func wrong(left int) result { return result{"wrong", left} }
 
 // after is what a call does, and says, when nothing happens beside it.
 func (s live) after(c call) (live, result) {
+	s.versions = slices.Clone(s.versions)
+	newest := len(s.versions) - 1
 	switch {
-	case c.kind == "create":
-		return live{c.code, attemptsAllowed}, done
-	case c.kind == "undo" && s.code != c.code:
+	case c.kind == "create": // what was before can never count again
+		s.versions = []entryVersion{{c.code, attemptsAllowed}}
 		return s, done
-	case c.kind == "undo" || c.kind == "delete":
-		return live{}, done
-	case s == live{}:
+	case c.kind == "reserve" && slices.Contains(s.skipped, c.code):
+		s.skipped = without(s.skipped, c.code)
+		return s, done
+	case c.kind == "reserve":
+		s.reserved = with(s.reserved, c.code)
+		s.versions = append(s.versions, entryVersion{c.code, attemptsAllowed})
+		s.versions = s.versions[max(0, len(s.versions)-codes.MaxPredecessors-1):]
+		return s, done
+	case c.kind == "release" && !slices.Contains(s.reserved, c.code):
+		s.skipped = with(s.skipped, c.code)
+		return s, nothing
+	case c.kind == "release":
+		s.reserved = without(s.reserved, c.code)
+		s.versions = slices.DeleteFunc(s.versions, func(v entryVersion) bool { return v.code == c.code })
+		return s, done
+	case c.kind == "delete":
+		s.versions = nil
+		return s, done
+	case newest < 0 || s.versions[newest].left == 0:
 		return s, unknown
-	case s.code == c.code:
-		return live{}, right
-	case s.left == 1:
-		return live{}, wrong(0)
+	case s.versions[newest].code == c.code:
+		s.versions = nil
+		return s, right
 	}
-	return live{s.code, s.left - 1}, wrong(s.left - 1)
+	s.versions[newest].left--
+	left := s.versions[newest].left
+	if newest == 0 && left == 0 {
+		s.versions = nil
+	}
+	return s, wrong(left)
+}
+
+func with(sorted []string, code string) []string {
+	at, _ := slices.BinarySearch(sorted, code)
+	return slices.Insert(slices.Clone(sorted), at, code)
+}
+
+func without(sorted []string, code string) []string {
+	return slices.DeleteFunc(slices.Clone(sorted), func(other string) bool { return other == code })
+}
+
+func (s live) equal(o live) bool {
+	return slices.Equal(s.versions, o.versions) && slices.Equal(s.reserved, o.reserved) && slices.Equal(s.skipped, o.skipped)
 }
 
 // entryModel is the service as one that does one call after the other.
@@ -82,14 +128,17 @@ var entryModel = (&porcupine.NondeterministicModel{
 	Init: func() []any { return []any{live{}} },
 	Step: func(state, input, output any) []any {
 		next, says := state.(live).after(input.(call))
-		switch output.(result) {
-		case maybe:
-			return []any{state, next}
-		case says:
+		switch kind := input.(call).kind; {
+		case output.(result) == says:
+			return []any{next}
+		case output.(result) != maybe:
+			return nil
+		case kind == "reserve" || kind == "release": // released without being reserved is the other way
 			return []any{next}
 		}
-		return nil
+		return []any{state, next}
 	},
+	Equal: func(a, b any) bool { return a.(live).equal(b.(live)) },
 }).ToModel()
 
 // linearizable checks a history. An operation that was answered had its
@@ -175,7 +224,16 @@ func TestEntryModel(t *testing.T) {
 		return o
 	}
 	maybeB := at(2, 3, "create", "B", maybe)
-	undoB := at(2, 3, "undo", "B", maybe)
+	failed := func(from, to int64, code string, r result) (reserve, release porcupine.Operation) {
+		return at(from, to, "reserve", code, r), at(from, to, "release", code, r)
+	}
+	reserveB, releaseB := failed(2, 5, "B", done)
+	reserveC, releaseC := failed(2, 5, "C", done)
+	perhapsB, undoB := failed(2, 5, "B", maybe)
+	over := at(2, 5, "create", "C", done)
+	openB := releaseB
+	openB.Return = forever
+	wrongs := []porcupine.Operation{at(3, 4, "verify", "X", wrong(2)), at(3, 4, "verify", "X", wrong(1)), at(3, 4, "verify", "X", wrong(0))}
 	const legal, illegal, late = "legal", "illegal", "legal if left open"
 	for _, test := range []struct {
 		name, want string
@@ -213,11 +271,38 @@ func TestEntryModel(t *testing.T) {
 			at(4, 5, "verify", "X", wrong(2)), at(6, 7, "verify", "X", wrong(0))}},
 		{"maybe deleted: it was", legal, []porcupine.Operation{created, at(2, 3, "delete", "", maybe), at(4, 5, "verify", "A", unknown)}},
 		{"maybe deleted: it was not", legal, []porcupine.Operation{created, at(2, 3, "delete", "", maybe), at(4, 5, "verify", "A", right)}},
-		{"maybe created: it was not", legal, []porcupine.Operation{created, maybeB, undoB, at(4, 5, "verify", "A", right)}},
-		{"maybe created: it stays", legal, []porcupine.Operation{created, maybeB, undoB, at(4, 5, "verify", "A", wrong(2))}},
-		{"maybe created: it was undone", legal, []porcupine.Operation{created, maybeB, undoB, at(4, 5, "verify", "A", unknown)}},
-		{"maybe created: undone without being made", illegal, []porcupine.Operation{created, undoB, at(4, 5, "verify", "A", unknown)}},
-		{"maybe created: undone late", late, []porcupine.Operation{created, maybeB, undoB, at(4, 5, "verify", "A", wrong(2)), at(6, 7, "verify", "A", unknown)}},
+		{"maybe created: it was not", legal, []porcupine.Operation{created, maybeB, at(4, 5, "verify", "A", right)}},
+		{"maybe created: it stays", legal, []porcupine.Operation{created, maybeB, at(4, 5, "verify", "A", wrong(2))}},
+		{"maybe created: gone", illegal, []porcupine.Operation{created, maybeB, at(4, 5, "verify", "A", unknown)}},
+
+		{"refused: as before", legal, []porcupine.Operation{created, reserveB, releaseB, at(6, 7, "verify", "A", right)}},
+		{"refused: with the attempts as before", legal, []porcupine.Operation{created, at(0, 1, "verify", "X", wrong(2)),
+			reserveB, releaseB, at(6, 7, "verify", "X", wrong(1))}},
+		{"refused: with other attempts", illegal, []porcupine.Operation{created, at(0, 1, "verify", "X", wrong(2)),
+			reserveB, releaseB, at(6, 7, "verify", "X", wrong(2))}},
+		{"refused: nothing before", legal, []porcupine.Operation{reserveB, releaseB, at(6, 7, "verify", "A", unknown)}},
+		{"refused: the one before gone", illegal, []porcupine.Operation{created, reserveB, releaseB, at(6, 7, "verify", "A", unknown)}},
+		{"refused: it stays", illegal, []porcupine.Operation{created, reserveB, releaseB, at(6, 7, "verify", "A", wrong(2)), at(8, 9, "verify", "B", right)}},
+		{"refused: it counts for a while", legal, []porcupine.Operation{created, reserveB, releaseB,
+			at(3, 4, "verify", "A", wrong(2)), at(6, 7, "verify", "A", right)}},
+		{"refused: used up for a while", legal, append(slices.Clone(wrongs), created, reserveB, releaseB,
+			at(4, 4, "verify", "A", unknown), at(6, 7, "verify", "A", right))},
+		{"refused: the one before used up", illegal, append(slices.Clone(wrongs), created, at(5, 7, "reserve", "B", done), at(5, 7, "release", "B", done),
+			at(8, 9, "verify", "A", right))},
+		{"refused: deleted in between", legal, []porcupine.Operation{created, reserveB, releaseB, at(3, 4, "delete", "", done), at(6, 7, "verify", "A", unknown)}},
+		{"refused: deleted before", illegal, []porcupine.Operation{created, at(2, 3, "delete", "", done),
+			at(4, 5, "reserve", "B", done), at(4, 5, "release", "B", done), at(6, 7, "verify", "A", right)}},
+		{"refused twice: as before", legal, []porcupine.Operation{created, reserveB, reserveC, releaseB, releaseC, at(6, 7, "verify", "A", right)}},
+		{"refused beside one that was sent", legal, []porcupine.Operation{created, reserveB, releaseB, over, at(6, 7, "verify", "C", right)}},
+		{"refused beside one that was sent: the one before", illegal, []porcupine.Operation{created, reserveB, releaseB, over, at(6, 7, "verify", "A", right)}},
+		{"refused beside one that was sent: gone", illegal, []porcupine.Operation{created, reserveB, releaseB, over, at(6, 7, "verify", "C", unknown)}},
+		{"perhaps reserved: as before", legal, []porcupine.Operation{created, perhapsB, undoB, at(6, 7, "verify", "A", right)}},
+		{"perhaps reserved: it counts for a while", legal, []porcupine.Operation{created, perhapsB, undoB,
+			at(3, 4, "verify", "A", wrong(2)), at(6, 7, "verify", "A", right)}},
+		{"perhaps reserved: gone", illegal, []porcupine.Operation{created, perhapsB, undoB, at(6, 7, "verify", "A", unknown)}},
+		{"perhaps reserved: it stays", late, []porcupine.Operation{created, perhapsB, undoB, at(6, 7, "verify", "A", wrong(2))}},
+		{"released later", legal, []porcupine.Operation{created, reserveB, openB, at(6, 7, "verify", "A", wrong(2)), at(8, 9, "verify", "A", right)}},
+		{"released later, and gone", illegal, []porcupine.Operation{created, reserveB, openB, at(6, 7, "verify", "A", wrong(2)), at(8, 9, "verify", "A", unknown)}},
 	} {
 		got := illegal
 		switch {

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/app"
 	"github.com/flowroute/sms-verification/config"
 )
 
@@ -74,7 +75,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 // complain prints a line, unless stderr is a pipe that nobody reads: that must
 // not keep the process from ending.
 func complain(stderr io.Writer, text ...any) {
-	w := newLineWriter(stderr)
+	w := app.NewLineWriter(stderr)
 	_, _ = io.WriteString(w, fmt.Sprint(text...)+"\n")
 	w.Close()
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/app"
 	"github.com/flowroute/sms-verification/codes"
 	"github.com/flowroute/sms-verification/config"
 )
@@ -86,7 +87,7 @@ func newMessageReport(text codes.Text) *messageReport {
 }
 
 func newGuessingReport(cfg *config.Config) *guessingReport {
-	guesses := codes.MaxGuessesPerDay(limitsOf(cfg), cfg.RetriesAllowed, cfg.CodeExpiration)
+	guesses := codes.MaxGuessesPerDay(app.PolicyOf(cfg).Limits, cfg.RetriesAllowed, cfg.CodeExpiration)
 	g := &guessingReport{Digits: cfg.CodeLength, WrongPerEntry: cfg.RetriesAllowed}
 	if !math.IsInf(guesses, 1) {
 		g.WrongPerDay = &guesses
@@ -107,7 +108,7 @@ func printReport(out io.Writer, r *report) error {
 	fmt.Fprintln(w, "Settings: fine")
 	fmt.Fprintf(w, "Message: %d segment(s), %s; by the standards %d, %s\n",
 		r.Message.Segments, r.Message.Encoding, r.Message.StandardSegments, r.Message.StandardEncoding)
-	w.WriteString(phoneView("1XXXXXXXXXX", r.Message.Text))
+	w.WriteString(app.PhoneView("1XXXXXXXXXX", r.Message.Text))
 	perDay := "+Inf"
 	if r.Guessing.WrongPerDay != nil {
 		perDay = strconv.FormatFloat(*r.Guessing.WrongPerDay, 'f', -1, 64)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/app"
 	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/telemetry"
 	"github.com/flowroute/sms-verification/config"
 )
@@ -28,9 +29,9 @@ func serveCommand(cmd *cobra.Command, _ []string) error {
 		defer runtime.KeepAlive(make([]byte, ballast))
 	}
 	signal.Ignore(syscall.SIGPIPE) // the service outlives whoever reads its log
-	logs := newLogs(cmd.ErrOrStderr(), cfg.LogLevel, cfg.DebugMode && isTerminal(cmd.ErrOrStderr()))
+	logs := app.NewLogs(cmd.ErrOrStderr(), cfg.LogLevel, cfg.DebugMode && app.IsTerminal(cmd.ErrOrStderr()))
 	defer logs.Close()
-	phone := newLineWriter(cmd.OutOrStdout())
+	phone := app.NewLineWriter(cmd.OutOrStdout())
 	defer phone.Close()
 	for _, warning := range append(cfg.Warnings(), messageWarnings(cfg)...) {
 		logs.Warn(warning)
@@ -40,17 +41,17 @@ func serveCommand(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	defer traces.Close()
-	a, err := newApp(cfg, logs, traces, phone)
+	a, err := app.New(cfg, logs, traces, build(), phone)
 	if err != nil {
 		return err
 	}
-	logs.Info("serving", "address", a.public.Addr().String(), "admin", a.adminAddr(), "debug_mode", cfg.DebugMode)
-	return a.run(cmd.Context())
+	logs.Info("serving", "address", a.Addr(), "admin", a.AdminAddr(), "debug_mode", cfg.DebugMode)
+	return a.Run(cmd.Context())
 }
 
 // newTraces reads the variables of OpenTelemetry; a mistake in them is one in
 // the settings.
-func newTraces(ctx context.Context, logs *logs) (*telemetry.Traces, error) {
+func newTraces(ctx context.Context, logs *app.Logs) (*telemetry.Traces, error) {
 	traces, err := telemetry.NewTraces(ctx, build(), logs.Logger)
 	if err != nil {
 		return nil, &config.Error{Problems: []string{err.Error()}}

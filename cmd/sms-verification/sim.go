@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/app"
 	"github.com/flowroute/sms-verification/codes"
 	"github.com/flowroute/sms-verification/config"
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
@@ -33,7 +34,7 @@ func simCommand() *cobra.Command {
 		Args: usage(cobra.NoArgs),
 	}
 	cmd.Flags().StringVar(&addr, "listen", "127.0.0.1:9999", "address to listen on")
-	cmd.Flags().StringSliceVar(&numbers, "number", []string{string(debugNumber)}, "numbers that the account owns, 11 digits each")
+	cmd.Flags().StringSliceVar(&numbers, "number", []string{string(app.DebugNumber)}, "numbers that the account owns, 11 digits each")
 	cmd.Flags().IntVar(&options.Rate, "rate", 5, "messages per second that the account allows; 0 is no limit")
 	cmd.Flags().BoolVar(&show, "show", false, "print the messages as a phone would show them")
 	cmd.Flags().BoolVar(&open, "open-control", false, "answer under /_sim/ to every client, not only on loopback")
@@ -46,9 +47,9 @@ func simCommand() *cobra.Command {
 		}
 		options.OpenControl = open
 		if show {
-			phone := newLineWriter(cmd.OutOrStdout())
+			phone := app.NewLineWriter(cmd.OutOrStdout())
 			defer phone.Close()
-			options.OnMessage = func(m flowroutetest.Message) { _, _ = io.WriteString(phone, phoneView(m.To, m.Body)) }
+			options.OnMessage = func(m flowroutetest.Message) { _, _ = io.WriteString(phone, app.PhoneView(m.To, m.Body)) }
 		}
 		server, err := flowroutetest.NewServer(addr, options)
 		if err != nil {

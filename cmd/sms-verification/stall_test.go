@@ -94,7 +94,7 @@ func TestShutdownFinishesWhatIsLeft(t *testing.T) {
 				if status := p.exit(t, 5*time.Second); status != 1 {
 					t.Errorf("exit status %d", status)
 				}
-				contains(t, "stderr", p.stderr.String(), "Redis could not be reached for what was left to undo")
+				contains(t, "stderr", p.stderr.String(), "Redis could not be reached within SHUTDOWN_TIMEOUT")
 				redis.Signal(syscall.SIGCONT)
 				return
 			}

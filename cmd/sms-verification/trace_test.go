@@ -131,13 +131,13 @@ func TestTraces(t *testing.T) {
 			t.Errorf("%s lacks %s: %s", root, reason, text)
 		}
 	}
-	expect(callersTrace, "POST /", "", "redis take", "redis put", "flowroute send")
+	expect(callersTrace, "POST /", "", "redis reserve", "flowroute send")
 	if s := to.trace(callersTrace)["POST /"]; hex.EncodeToString(s.ParentSpanId) != callersSpan || s.Kind != tracepb.Span_SPAN_KIND_SERVER {
 		t.Errorf("the request is not a part of its caller's span: %v", s)
 	}
-	expect(traceOf(t, p, "wrong"), "POST /verify", "InvalidAuthCode", "redis try", "redis count_wrong")
-	expect(traceOf(t, p, "refused"), "POST /", "MessageRejected", "redis take", "redis put", "flowroute send", "redis delete", "redis return")
-	if n := len(to.spans); n != 4+3+6+1 {
+	expect(traceOf(t, p, "wrong"), "POST /verify", "InvalidAuthCode", "redis check")
+	expect(traceOf(t, p, "refused"), "POST /", "MessageRejected", "redis reserve", "flowroute send", "redis release")
+	if n := len(to.spans); n != 3+2+4+1 {
 		t.Errorf("%d spans", n)
 	}
 	for _, r := range to.requests {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/app"
 )
 
 // lastSMS reads the code off the phone, in the message of that number.
@@ -144,7 +146,7 @@ func TestTryItEnds(t *testing.T) {
 		t.Log("the same code twice, which happens once in 10,000 times")
 	}
 
-	for _, number := range numbersToTry() {
+	for _, number := range app.NumbersToTry() {
 		name := number.Phone
 		if name == "15005550002" || name == "15005550003" {
 			continue // ten seconds each; TestNumbersToTry has them
@@ -172,7 +174,7 @@ func TestTryItEnds(t *testing.T) {
 			b.shows("#notice", "The message was refused")
 			b.wantFocus("recipient")
 		}
-		if name == string(expiredNumber) {
+		if name == string(app.ExpiredNumber) {
 			b.shows("#expiry", "Expired")
 			b.tryCode(b.lastSMS(1))
 			b.shows("#notice", "This code has expired.")

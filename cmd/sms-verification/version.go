@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -34,13 +33,6 @@ func versionCommand() *cobra.Command {
 func build() telemetry.Build {
 	v, c := buildOf()
 	return telemetry.Build{Version: v, Commit: c, GoVersion: runtime.Version()}
-}
-
-// userAgent returns what requests to Flowroute say they come from. The
-// parentheses of "(devel)" would begin a comment in the header, so they go.
-func userAgent() string {
-	v, _ := buildOf()
-	return "sms-verification/" + strings.Trim(v, "()")
 }
 
 // buildOf falls back on what the Go tool recorded.

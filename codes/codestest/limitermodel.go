@@ -2,7 +2,6 @@ package codestest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -13,161 +12,137 @@ import (
 )
 
 // limiterPace is less than the tenths of a second by which everything that
-// happens to a limiter here misses everything else; see drawLimits.
-const limiterPace = 80 * time.Millisecond
+// happens to limits here misses everything else; see drawLimits.
+const limiterPace = 70 * time.Millisecond
 
-// RunLimiterModel runs random operations on limiters under random limits and
-// on the Model, side by side, and compares every answer. open returns a
-// limiter that has counted nothing yet; Advance must take no time.
-func RunLimiterModel(t *testing.T, open func(testing.TB, codes.Limits) LimiterBackend) {
+// RunLimiterModel runs random operations of two callers, each with random
+// limits of its own, on a store and on the Model side by side, and compares
+// every answer. Advance must take no time.
+func RunLimiterModel(t *testing.T, open func(testing.TB) Backend) {
 	compared := 0
 	rapid.Check(t, func(r *rapid.T) {
-		limits := drawLimits(t, r)
-		l := &limiterPair{LimiterBackend: open(t, limits), model: NewModel(limits), compared: &compared}
-		l.pace = newPace(limiterPace)
-		for i := range l.recipients {
-			l.recipients[i] = Fresh()
+		l := &limiterPair{storePair: storePair{
+			Backend: open(t), model: NewModel(), pace: newPace(limiterPace), compared: &compared,
+		}}
+		for i := range l.callers {
+			l.callers[i] = drawLimits(t, r)
 		}
+		for i := range l.recipients {
+			l.recipients[i] = entry(1_000_000, 1_000_000*time.Second, 0)
+			l.both(r, reserveAs(context.Background(), unlimited(l.recipients[i])))
+		}
+		l.recent = nil
 		r.Repeat(map[string]func(*rapid.T){
-			"take": l.take, "take more": l.take, "take most": l.take,
-			"take again": l.takeAgain,
-			"return":     l.giveBack,
-			"wrong":      l.wrong, "wrong more": l.wrong,
-			"wrong again": l.wrongAgain,
-			"pass":        l.pass, "pass more": l.pass,
+			"reserve": l.reserve, "reserve more": l.reserve, "reserve most": l.reserve,
+			"release": l.release,
+			"refund":  l.refund,
+			"turn":    l.nextTurn,
+			"guess":   l.guess, "guess more": l.guess,
+			"again": l.again,
+			"pass":  l.pass, "pass more": l.pass,
 		})
 	})
 	enough(t, compared)
 }
 
 // drawLimits makes limits for events that happen at whole seconds. Each window
-// of a number ends at other tenths of a second than the rest, turns begin at
-// even ones and the longest wait is an odd one: so nothing happens where a
-// few milliseconds more would make another answer.
+// ends at another fraction of a second than the rest, turns begin at even tenths
+// and a request waits for an odd number of them: so nothing happens where a few
+// milliseconds more would make another answer.
 func drawLimits(t testing.TB, r *rapid.T) codes.Limits {
 	window := func(name, span string, least, most int) string {
 		return fmt.Sprintf("%d/%s", rapid.IntRange(least, most).Draw(r, name+" in "+span), span)
 	}
-	limits := codes.Limits{
-		Sends:   Windows(t, window("sends", "9.2s", 1, 3), window("sends", "59.4s", 2, 5)),
-		Rate:    rapid.IntRange(0, 2).Draw(r, "rate"),
-		MaxWait: 2100 * time.Millisecond,
+	limits := codes.Limits{Pace: codes.Pace{Rate: rapid.IntRange(0, 2).Draw(r, "rate"), MaxWait: 2100 * time.Millisecond}}
+	if rapid.Bool().Draw(r, "limited sends") {
+		limits.Sends = Windows(t, window("sends", "9.15s", 1, 3), window("sends", "59.3s", 2, 5))
 	}
 	if rapid.Bool().Draw(r, "limited guesses") {
-		limits.Guesses = Windows(t, window("guesses", "19.6s", 1, 3), window("guesses", "49.8s", 2, 5))
+		limits.Guesses = Windows(t, window("guesses", "19.45s", 1, 3), window("guesses", "49.6s", 2, 5))
 	}
 	if rapid.Bool().Draw(r, "limited total") {
-		limits.Total = Windows(t, window("total", "14.2s", 2, 5), window("total", "39.4s", 4, 9))
+		limits.Total = Windows(t, window("total", "14.75s", 2, 5), window("total", "39.9s", 4, 9))
 	}
 	return limits
 }
 
-// limiterPair is a limiter and the model of it.
+// limiterPair is a store and the model of it, whose limits matter.
 type limiterPair struct {
-	LimiterBackend
-	model    *Model
-	pace     pace
-	compared *int
-
-	recipients [2]codes.Digest
-	now        time.Duration
-	taken      []codes.Place // not given back
-	fresh      int           // the first of taken that was taken since time passed
-	counted    []codes.Place // since time passed
+	storePair
+	callers    [2]codes.Limits
+	recipients [2]codes.Entry
 }
 
-func (l *limiterPair) both(t *rapid.T, p codes.Place) error {
-	wantWait, want := l.model.Take(context.Background(), p)
-	wait, err := l.Limiter.Take(context.Background(), p)
-	if l.pace.over() {
-		return want
-	}
-	if difference := takeDifference(wait, wantWait, err, want); difference != "" {
-		t.Fatalf("at %v: Take: %s", l.now, difference)
-	}
-	*l.compared++
-	return want
+func (l *limiterPair) caller(t *rapid.T) *codes.Limits {
+	return &l.callers[rapid.IntRange(0, len(l.callers)-1).Draw(t, "caller")]
 }
 
-// takeDifference tells how the answers to a Take differ.
-func takeDifference(wait, wantWait time.Duration, err, want error) string {
-	var limit, wantLimit *codes.LimitError
-	var busy, wantBusy *codes.UnavailableError
-	same := false
-	switch {
-	case want == nil:
-		same = err == nil && (wait-wantWait).Abs() <= limiterPace
-	case errors.As(want, &wantLimit):
-		same = errors.As(err, &limit) && *limit == *wantLimit
-	case errors.As(want, &wantBusy):
-		same = errors.As(err, &busy) && busy.RetryAfter == wantBusy.RetryAfter
-	}
-	if same {
-		return ""
-	}
-	return fmt.Sprintf("%v, %v; want %v, %v", wait, err, wantWait, want)
+func (l *limiterPair) recipient(t *rapid.T) codes.Entry {
+	return l.recipients[rapid.IntRange(0, len(l.recipients)-1).Draw(t, "recipient")]
 }
 
-func (l *limiterPair) anyPlace(t *rapid.T) codes.Place {
-	p := place(l.recipients[rapid.IntRange(0, len(l.recipients)-1).Draw(t, "recipient")])
-	p.Unsent = rapid.IntRange(0, 3).Draw(t, "unsent") == 0
-	return p
-}
-
-func (l *limiterPair) take(t *rapid.T) {
-	p := l.anyPlace(t)
-	if l.both(t, p) == nil {
-		l.taken = append(l.taken, p)
+func (l *limiterPair) reserve(t *rapid.T) {
+	limits, recipient := l.caller(t), l.recipient(t).Recipient
+	r := to(recipient)
+	add := func(limit codes.Limit) {
+		if len(limit.Windows) > 0 {
+			r.Limits = append(r.Limits, limit)
+		}
+	}
+	add(sends(recipient, limits.Sends))
+	add(guesses(recipient, limits.Guesses))
+	if rapid.IntRange(0, 3).Draw(t, "test recipient") > 0 {
+		add(total(limits.Total))
+		r = paced(r, limits.Pace.Rate, limits.Pace.MaxWait)
+		r.WaitLeft = drawWait(t)
+	}
+	before := *l.compared
+	l.both(t, reserveAs(context.Background(), r))
+	if *l.compared > before {
+		l.made = append(l.made, r)
 	}
 }
 
-func (l *limiterPair) takeAgain(t *rapid.T) {
-	if l.fresh < len(l.taken) {
-		_ = l.both(t, l.taken[rapid.IntRange(l.fresh, len(l.taken)-1).Draw(t, "place")])
+func drawWait(t *rapid.T) time.Duration {
+	return rapid.SampledFrom([]time.Duration{2100 * time.Millisecond, 900 * time.Millisecond, 100 * time.Millisecond}).Draw(t, "wait")
+}
+
+// anyReservation draws one, which may be an old one or one that was refused.
+func (l *limiterPair) anyReservation(t *rapid.T) (codes.Reservation, bool) {
+	if len(l.made) == 0 {
+		return codes.Reservation{}, false
+	}
+	return l.made[rapid.IntRange(0, len(l.made)-1).Draw(t, "reservation")], true
+}
+
+func (l *limiterPair) release(t *rapid.T) {
+	if r, ok := l.anyReservation(t); ok {
+		l.both(t, releaseOf(r))
 	}
 }
 
-// giveBack returns a place, which may be an old one, twice.
-func (l *limiterPair) giveBack(t *rapid.T) {
-	if len(l.taken) == 0 {
+func (l *limiterPair) refund(t *rapid.T) {
+	r, ok := l.anyReservation(t)
+	if !ok || len(r.Limits) == 0 || r.Limits[0].Kind != codes.SendLimit {
 		return
 	}
-	i := rapid.IntRange(0, len(l.taken)-1).Draw(t, "place")
-	for range 2 {
-		l.done(t, l.model.Return(context.Background(), l.taken[i]), l.Limiter.Return(context.Background(), l.taken[i]))
-	}
-	l.taken = append(l.taken[:i:i], l.taken[i+1:]...)
-	if i < l.fresh {
-		l.fresh--
-	}
+	l.both(t, call(func(s codes.Store) (bool, error) { return true, s.Refund(context.Background(), r.Op, r.Limits[0]) },
+		func(bool) bool { return true }, func(_ *pace, _, _ bool) bool { return true }))
 }
 
-func (l *limiterPair) wrong(t *rapid.T) {
-	p := l.anyPlace(t)
-	l.count(t, p)
-	l.counted = append(l.counted, p)
-}
-
-func (l *limiterPair) wrongAgain(t *rapid.T) {
-	if len(l.counted) > 0 {
-		l.count(t, l.counted[rapid.IntRange(0, len(l.counted)-1).Draw(t, "place")])
+func (l *limiterPair) nextTurn(t *rapid.T) {
+	if p := l.caller(t).Pace; p.Rate > 0 {
+		l.both(t, turnUnder(p, drawWait(t)))
 	}
 }
 
-func (l *limiterPair) count(t *rapid.T, p codes.Place) {
-	l.done(t, l.model.CountWrong(context.Background(), p), l.Limiter.CountWrong(context.Background(), p))
-}
-
-func (l *limiterPair) done(t *rapid.T, errs ...error) {
-	if err := errors.Join(errs...); err != nil && !l.pace.over() {
-		t.Fatal(err)
-	}
+func (l *limiterPair) guess(t *rapid.T) {
+	e := l.recipient(t)
+	l.both(t, checkWith(codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp(), Guesses: l.caller(t).Guesses}))
 }
 
 func (l *limiterPair) pass(t *rapid.T) {
 	seconds := rapid.OneOf(rapid.IntRange(1, 9), rapid.IntRange(10, 70)).Draw(t, "seconds")
-	d := time.Duration(seconds) * time.Second
-	l.now += d
-	l.fresh, l.counted = len(l.taken), nil
-	l.pace.pass(d, l.model, l.Advance)
+	l.recent = nil
+	l.pace.pass(time.Duration(seconds)*time.Second, l.model, l.Advance)
 }

@@ -1,8 +1,9 @@
 // Package codestest holds the specification of package codes as code: a
-// reference model in memory, and the suites that every store and limiter passes.
+// reference model in memory, and the suites that every store passes.
 package codestest
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -11,51 +12,68 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// Model is a codes.Store and a codes.Limiter in memory, written to be
-// evidently right: one lock, and a clock that stands still until it is moved.
+// Model is a codes.Store in memory, written to be evidently right: one lock, a
+// clock that stands still until it is moved, and nothing that is ever forgotten
+// but what the interfaces say.
 type Model struct {
-	mu      sync.Mutex
-	now     time.Duration
-	limits  codes.Limits
-	entries map[codes.Digest]*modelEntry
-	answers map[codes.Op]codes.Outcome // of a put and a delete only Rest is set
-	sends   map[codes.Digest][]modelEvent
-	guesses map[codes.Digest][]modelEvent
-	returns map[codes.Digest][]modelEvent
-	total   []modelEvent
-	turns   []modelEvent
-	taken   map[codes.Op]time.Duration // the turn of each place
-	claims  map[codes.Digest]*modelClaim
-
+	mu       sync.Mutex
+	now      time.Duration
+	entries  map[codes.Digest][]*version // the oldest first
+	places   map[subject][]event
+	refunds  map[codes.Digest][]event
+	failures map[codes.Digest][]event
+	turns    []event // in order
+	claims   map[codes.Digest]*modelClaim
 	messages map[codes.Digest]*modelMessage
+
+	// What calls came to, by their ops.
+	reserved map[codes.Op]modelReserved
+	released map[codes.Op]bool
+	checked  map[codes.Op]codes.Checked
+	canceled map[codes.Op]time.Duration
+	sent     map[codes.Op]codes.DeliveryEvents
+	received map[codes.Op]codes.Received
 }
 
-type modelEntry struct {
+// version is an entry as one reservation made it.
+type version struct {
 	codes.Entry
-	made time.Duration
-	left int64
-
-	message codes.Digest // that tells its code
+	op        codes.Op
+	start     time.Duration // its turn
+	end       time.Duration
+	left      int64         // attempts
+	noticeEnd time.Duration // until then a check reports that it is over; 0 once one did
+	message   codes.Digest  // that holds its code
 }
 
-type modelEvent struct {
+// subject is whose events a limit counts.
+type subject struct {
+	kind codes.LimitKind
+	who  codes.Digest
+}
+
+type event struct {
 	op codes.Op
 	at time.Duration
 }
 
-// NewModel returns an empty Model.
-func NewModel(l codes.Limits) *Model {
-	return &Model{
-		limits:  l,
-		entries: map[codes.Digest]*modelEntry{},
-		answers: map[codes.Op]codes.Outcome{},
-		sends:   map[codes.Digest][]modelEvent{},
-		guesses: map[codes.Digest][]modelEvent{},
-		returns: map[codes.Digest][]modelEvent{},
-		taken:   map[codes.Op]time.Duration{},
-		claims:  map[codes.Digest]*modelClaim{},
+type modelReserved struct{ turn, replaced time.Duration }
 
+// NewModel returns an empty Model.
+func NewModel() *Model {
+	return &Model{
+		entries:  map[codes.Digest][]*version{},
+		places:   map[subject][]event{},
+		refunds:  map[codes.Digest][]event{},
+		failures: map[codes.Digest][]event{},
+		claims:   map[codes.Digest]*modelClaim{},
 		messages: map[codes.Digest]*modelMessage{},
+		reserved: map[codes.Op]modelReserved{},
+		released: map[codes.Op]bool{},
+		checked:  map[codes.Op]codes.Checked{},
+		canceled: map[codes.Op]time.Duration{},
+		sent:     map[codes.Op]codes.DeliveryEvents{},
+		received: map[codes.Op]codes.Received{},
 	}
 }
 
@@ -66,181 +84,305 @@ func (m *Model) Advance(d time.Duration) {
 	m.now += d
 }
 
-// once runs an operation, unless it ran before.
-func (m *Model) once(ctx context.Context, op codes.Op, run func() codes.Outcome) (codes.Outcome, error) {
+// once runs a call under the lock, unless it ran before: then it returns the
+// answer of that time.
+func once[A any](ctx context.Context, m *Model, answers map[codes.Op]A, op codes.Op, call func() (A, error)) (answer A, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if answer, ok := m.answers[op]; ok {
+	if answer, ok := answers[op]; ok {
 		return answer, nil
 	}
 	if ctx.Err() != nil {
-		return codes.Outcome{}, codes.ErrUnavailable
+		return answer, codes.ErrUnavailable
 	}
-	m.answers[op] = run()
-	return m.answers[op], nil
+	answer, err = call()
+	if err == nil {
+		answers[op] = answer
+	}
+	return answer, err
 }
 
-// Put stores an entry.
-func (m *Model) Put(ctx context.Context, e codes.Entry) (time.Duration, error) {
-	done, err := m.once(ctx, e.Op, func() codes.Outcome {
-		rest := m.rest(m.entries[e.ID])
-		m.entries[e.ID] = &modelEntry{Entry: e, made: m.now, left: e.Attempts}
-		return codes.Outcome{Rest: rest}
+// Reserve takes the places, the turn and the entry of a create.
+func (m *Model) Reserve(ctx context.Context, r codes.Reservation) (codes.Reserved, error) {
+	done, err := once(ctx, m, m.reserved, r.Op, func() (modelReserved, error) {
+		if err := m.reached(r.Limits); err != nil {
+			return modelReserved{}, err
+		}
+		turn, err := m.takeTurn(r.Pace, r.WaitLeft, r.Op)
+		if err != nil {
+			return modelReserved{}, err
+		}
+		for _, l := range r.Limits {
+			if l.Reserves() {
+				m.count(subject{l.Kind, l.Subject}, r.Op)
+			}
+		}
+		return modelReserved{turn, m.push(r, turn)}, nil
 	})
-	return done.Rest, err
+	if err != nil {
+		return codes.Reserved{}, err
+	}
+	return codes.Reserved{Turn: m.turn(done.turn), Replaced: done.replaced}, nil
 }
 
-// rest is the life that an entry has left; 0 if it is not live.
-func (m *Model) rest(e *modelEntry) time.Duration {
-	if e == nil {
+// reached returns the limit that clears last, if any has no room.
+func (m *Model) reached(limits []codes.Limit) error {
+	var last *codes.LimitError
+	longest := time.Duration(0)
+	for _, l := range limits {
+		for _, w := range l.Windows {
+			if wait := m.waitFor(w, m.places[subject{l.Kind, l.Subject}]); wait > longest {
+				longest = wait
+				last = &codes.LimitError{Limit: l.Kind.Setting() + " " + w.Text, RetryAfter: wholeSeconds(wait)}
+			}
+		}
+	}
+	if last == nil {
+		return nil
+	}
+	return last
+}
+
+// waitFor is how long it takes until a window has room for one more event.
+func (m *Model) waitFor(w codes.Window, events []event) time.Duration {
+	if int64(len(events)) < w.Max {
 		return 0
 	}
-	return max(0, e.made+e.Expiration-m.now)
+	return max(0, events[int64(len(events))-w.Max].at+w.Span-m.now)
 }
 
-// Try compares a code.
-func (m *Model) Try(ctx context.Context, t codes.Try) (codes.Outcome, error) {
-	return m.once(ctx, t.Op, func() codes.Outcome {
-		e := m.entries[t.ID]
-		switch {
-		case e == nil || m.now >= e.made+e.Expiration+e.Notice:
-			return codes.Outcome{Status: codes.Unknown}
-		case m.now >= e.made+e.Expiration:
-			delete(m.entries, t.ID)
-			return codes.Outcome{Status: codes.Expired}
-		case e.Code == t.Code:
-			delete(m.entries, t.ID)
-			return codes.Outcome{Status: codes.Right, Recipient: e.Recipient, Area: e.Area, Rest: m.rest(e)}
-		}
-		e.left--
-		wrong := codes.Outcome{Status: codes.Wrong, Left: e.left, Recipient: e.Recipient, Area: e.Area}
-		if e.left == 0 {
-			delete(m.entries, t.ID)
-			wrong.Rest = m.rest(e)
-		}
-		return wrong
-	})
+func wholeSeconds(d time.Duration) time.Duration {
+	return (d + time.Second - 1).Truncate(time.Second)
 }
 
-// Delete removes an entry.
-func (m *Model) Delete(ctx context.Context, d codes.Deletion) (time.Duration, error) {
-	done, err := m.once(ctx, d.Op, func() codes.Outcome {
-		e := m.entries[d.ID]
-		rest := m.rest(e)
-		if d.Made != (codes.Op{}) && (rest == 0 || e.Op != d.Made) {
-			return codes.Outcome{}
-		}
-		delete(m.entries, d.ID)
-		return codes.Outcome{Rest: rest}
-	})
-	return done.Rest, err
-}
-
-// Take takes a place and a turn.
-func (m *Model) Take(_ context.Context, p codes.Place) (time.Duration, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if turn, ok := m.taken[p.Op]; ok {
-		return max(0, turn-m.now), nil
-	}
-	if err := m.full(
-		modelRule{"SEND_LIMITS", m.limits.Sends, m.sends[p.Recipient]},
-		modelRule{"GUESS_LIMITS", m.limits.Guesses, m.guesses[p.Recipient]},
-	); err != nil {
-		return 0, err
-	}
-	if p.Unsent {
-		m.taken[p.Op] = m.now
-		m.sends[p.Recipient] = append(m.sends[p.Recipient], modelEvent{p.Op, m.now})
-		return 0, nil
-	}
-	if err := m.full(modelRule{"SEND_LIMITS_TOTAL", m.limits.Total, m.total}); err != nil {
-		return 0, err
-	}
-	turn := m.now
-	if rate := m.limits.Rate; rate > 0 {
-		if n := len(m.turns); n > 0 {
-			turn = max(turn, m.turns[n-1].at)
-		}
-		if n := len(m.turns); n >= rate {
-			turn = max(turn, m.turns[n-rate].at+TurnSpan)
-		}
-		if wait := turn - m.now; wait > m.limits.MaxWait {
-			return 0, &codes.UnavailableError{RetryAfter: ceilSeconds(wait - m.limits.MaxWait)}
-		}
-		m.turns = append(m.turns, modelEvent{p.Op, turn})
-	}
-	m.taken[p.Op] = turn
-	m.sends[p.Recipient] = append(m.sends[p.Recipient], modelEvent{p.Op, m.now})
-	m.total = append(m.total, modelEvent{p.Op, m.now})
-	return turn - m.now, nil
-}
+func (m *Model) count(s subject, op codes.Op) { m.places[s] = append(m.places[s], event{op, m.now}) }
 
 // TurnSpan is the span in which at most Rate turns begin: the carrier's second
 // and a reserve for messages that are late on their way.
 const TurnSpan = 1200 * time.Millisecond
 
-type modelRule struct {
-	setting string
-	windows []codes.Window
-	events  []modelEvent
+// takeTurn takes the next turn.
+func (m *Model) takeTurn(p codes.Pace, waitLeft time.Duration, op codes.Op) (time.Duration, error) {
+	turn := m.now
+	if p.Rate == 0 {
+		return turn, nil
+	}
+	if n := len(m.turns); n >= p.Rate {
+		turn = max(turn, m.turns[n-p.Rate].at+TurnSpan)
+	}
+	if wait := turn - m.now; wait > waitLeft {
+		return 0, &codes.UnavailableError{RetryAfter: wholeSeconds(wait - waitLeft), Cause: "send rate exceeded"}
+	}
+	m.turns = append(m.turns, event{op, turn})
+	slices.SortFunc(m.turns, func(a, b event) int { return cmp.Compare(a.at, b.at) })
+	return turn, nil
 }
 
-// full returns the limit that clears last, if any is reached.
-func (m *Model) full(rules ...modelRule) error {
-	var worst *codes.LimitError
-	longest := time.Duration(0)
-	for _, r := range rules {
-		for _, w := range r.windows {
-			if int64(len(r.events)) < w.Max {
-				continue
-			}
-			nth := r.events[int64(len(r.events))-w.Max]
-			if wait := nth.at + w.Span - m.now; wait > longest {
-				longest = wait
-				worst = &codes.LimitError{Limit: r.setting + " " + w.Text, RetryAfter: ceilSeconds(wait)}
-			}
+// turn is a time of the model by the local clock.
+func (m *Model) turn(at time.Duration) codes.Turn {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return codes.Turn{Begin: time.Now().Add(max(0, at-m.now))}
+}
+
+// NextTurn takes another turn.
+func (m *Model) NextTurn(ctx context.Context, p codes.Pace, waitLeft time.Duration, op codes.Op) (codes.Turn, error) {
+	done, err := once(ctx, m, m.reserved, op, func() (modelReserved, error) {
+		turn, err := m.takeTurn(p, waitLeft, op)
+		return modelReserved{turn: turn}, err
+	})
+	if err != nil {
+		return codes.Turn{}, err
+	}
+	return m.turn(done.turn), nil
+}
+
+// push makes a version the newest of its entry. It returns what was left of
+// the one before it.
+func (m *Model) push(r codes.Reservation, turn time.Duration) time.Duration {
+	name := r.Entry.Name
+	versions := m.versions(name)
+	for len(versions) > 0 && versions[0].end <= m.now { // over, and nothing before it
+		versions = versions[1:]
+	}
+	replaced := time.Duration(0)
+	if len(versions) > 0 {
+		replaced = m.ttl(versions[len(versions)-1])
+	}
+	end := turn + r.Entry.Lifetime
+	versions = append(versions, &version{
+		Entry: r.Entry, op: r.Op, start: turn, end: end, left: r.Entry.Attempts, noticeEnd: end + r.Entry.Notice,
+	})
+	versions = versions[max(0, len(versions)-1-codes.MaxPredecessors):]
+	for _, v := range versions {
+		v.Name = name
+	}
+	m.keep(name, versions)
+	return replaced
+}
+
+// versions returns a copy of the list of an entry's versions, whichever secret
+// they are under.
+func (m *Model) versions(n codes.EntryName) []*version {
+	if n.Previous == (codes.Digest{}) {
+		return slices.Clone(m.entries[n.Current])
+	}
+	return slices.Concat(m.entries[n.Previous], m.entries[n.Current])
+}
+
+// keep makes these the versions of an entry, each under the secret that it has.
+func (m *Model) keep(n codes.EntryName, versions []*version) {
+	delete(m.entries, n.Current)
+	delete(m.entries, n.Previous)
+	for _, v := range versions {
+		m.entries[v.Name.Current] = append(m.entries[v.Name.Current], v)
+	}
+}
+
+// counting returns the versions of an entry and the place of the one that
+// counts: the newest whose turn has come. It is -1 if there is none.
+func (m *Model) counting(n codes.EntryName) ([]*version, int) {
+	versions := m.versions(n)
+	for i := len(versions) - 1; i >= 0; i-- {
+		if versions[i].start <= m.now {
+			return versions, i
 		}
 	}
-	if worst == nil {
-		return nil
+	return versions, -1
+}
+
+// ttl is the lifetime that a version has left; 0 if it is not live.
+func (m *Model) ttl(v *version) time.Duration {
+	if v.left == 0 {
+		return 0
 	}
-	return worst
+	return max(0, v.end-m.now)
 }
 
-func ceilSeconds(d time.Duration) time.Duration {
-	return (d + time.Second - 1).Truncate(time.Second)
+// Release undoes a reservation.
+func (m *Model) Release(ctx context.Context, r codes.Reservation) (bool, error) {
+	return once(ctx, m, m.released, r.Op, func() (bool, error) {
+		for _, l := range r.Limits {
+			if l.Reserves() {
+				s := subject{l.Kind, l.Subject}
+				m.places[s] = without(m.places[s], r.Op)
+			}
+		}
+		versions := m.versions(r.Entry.Name)
+		i := slices.IndexFunc(versions, func(v *version) bool { return v.op == r.Op })
+		if i < 0 {
+			return false, nil
+		}
+		wasLive := m.ttl(versions[i]) > 0
+		m.keep(r.Entry.Name, slices.Delete(versions, i, i+1))
+		return wasLive, nil
+	})
 }
 
-// Return gives a place back.
-func (m *Model) Return(_ context.Context, p codes.Place) error {
+func without(events []event, op codes.Op) []event {
+	return slices.DeleteFunc(events, func(e event) bool { return e.op == op })
+}
+
+// Refund frees the place of a message that was rejected on its way.
+func (m *Model) Refund(ctx context.Context, op codes.Op, l codes.Limit) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	returns := m.returns[p.Recipient]
+	if ctx.Err() != nil {
+		return codes.ErrUnavailable
+	}
+	refunds := m.refunds[l.Subject]
+	if slices.ContainsFunc(refunds, func(e event) bool { return e.op == op }) {
+		return nil
+	}
+	for _, w := range l.Windows {
+		if m.waitFor(w, refunds) > 0 {
+			return nil
+		}
+	}
+	m.refunds[l.Subject] = append(refunds, event{op, m.now})
+	s := subject{l.Kind, l.Subject}
+	m.places[s] = without(m.places[s], op)
+	return nil
+}
+
+// CountFailure counts a failed authentication of an address, or returns a
+// *codes.LimitError if the window has no room.
+func (m *Model) CountFailure(_ context.Context, address codes.Digest, w codes.Window) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if wait := m.waitFor(w, m.failures[address]); wait > 0 {
+		return &codes.LimitError{Limit: "failed API keys " + w.Text, RetryAfter: wholeSeconds(wait)}
+	}
+	m.failures[address] = append(m.failures[address], event{at: m.now})
+	return nil
+}
+
+// Check compares a code.
+func (m *Model) Check(ctx context.Context, c codes.Check) (codes.Checked, error) {
+	return once(ctx, m, m.checked, c.Op, func() (codes.Checked, error) {
+		versions, i := m.counting(c.Name)
+		if i < 0 || versions[i].left == 0 {
+			return codes.Checked{}, nil
+		}
+		v := versions[i]
+		ttl := m.ttl(v)
+		if ttl == 0 {
+			if m.now >= v.noticeEnd {
+				return codes.Checked{}, nil
+			}
+			v.noticeEnd = 0
+			return codes.Checked{Outcome: codes.Outcome{Status: codes.Expired}}, nil
+		}
+		checked := codes.Checked{Outcome: codes.Outcome{Recipient: v.Recipient}, Area: v.Area}
+		if v.Code == c.Code || c.Name.Previous != (codes.Digest{}) && v.Code == c.PreviousCode {
+			checked.Status, checked.TTLLeft = codes.Right, ttl
+			m.keep(c.Name, versions[i+1:])
+			return checked, nil
+		}
+		v.left--
+		checked.Status, checked.AttemptsLeft = codes.Wrong, v.left
+		if v.left == 0 {
+			checked.TTLLeft = ttl
+		}
+		if len(c.Guesses) > 0 {
+			m.count(subject{codes.GuessLimit, v.Recipient}, c.Op)
+		}
+		return checked, nil
+	})
+}
+
+// Cancel removes the entry that counts.
+func (m *Model) Cancel(ctx context.Context, c codes.Cancel) (time.Duration, error) {
+	return once(ctx, m, m.canceled, c.Op, func() (time.Duration, error) {
+		versions, i := m.counting(c.Name)
+		if i < 0 {
+			return 0, nil
+		}
+		ttl := m.ttl(versions[i])
+		m.keep(c.Name, versions[i+1:])
+		return ttl, nil
+	})
+}
+
+// Peek shows an entry.
+func (m *Model) Peek(_ context.Context, n codes.EntryName) (codes.EntryView, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	versions, i := m.counting(n)
+	if i < 0 || versions[i].left == 0 {
+		return codes.EntryView{}, nil
+	}
+	v := versions[i]
+	ttl := m.ttl(v)
 	switch {
-	case !p.Paid:
-		m.total = without(m.total, p.Op)
-	case slices.ContainsFunc(returns, func(e modelEvent) bool { return e.op == p.Op }):
-	case m.full(modelRule{"", m.limits.Sends, returns}) != nil:
-		return nil
-	default:
-		m.returns[p.Recipient] = append(returns, modelEvent{p.Op, m.now})
+	case ttl == 0 && m.now < v.noticeEnd:
+		return codes.EntryView{Stage: codes.StageExpired}, nil
+	case ttl == 0:
+		return codes.EntryView{}, nil
 	}
-	m.sends[p.Recipient] = without(m.sends[p.Recipient], p.Op)
-	return nil
-}
-
-func without(events []modelEvent, op codes.Op) []modelEvent {
-	return slices.DeleteFunc(events, func(e modelEvent) bool { return e.op == op })
-}
-
-// CountWrong counts a wrong code.
-func (m *Model) CountWrong(_ context.Context, p codes.Place) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	guesses := m.guesses[p.Recipient]
-	if !slices.ContainsFunc(guesses, func(e modelEvent) bool { return e.op == p.Op }) {
-		m.guesses[p.Recipient] = append(guesses, modelEvent{p.Op, m.now})
+	view := codes.EntryView{Stage: codes.StagePending, AttemptsLeft: v.left, TTLLeft: ttl}
+	if v.message != (codes.Digest{}) {
+		view.Stage, view.Message = codes.StageSent, v.message
 	}
-	return nil
+	return view, nil
 }

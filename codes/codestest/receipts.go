@@ -2,8 +2,6 @@ package codestest
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -11,255 +9,279 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// ReceiptsBackend are receipts under test, and the store whose entries they
-// are about.
-type ReceiptsBackend struct {
-	Store    codes.Store
-	Receipts codes.Receipts
-	Advance  func(time.Duration) // as in Backend
-	Parallel bool                // as in Backend
-}
-
-type receiptsTest struct {
-	testing.TB
-	ReceiptsBackend
-}
-
 // The receipts that there can be of a message, each with its content.
 var (
-	submitted = codes.Receipt{Content: "1:smsc submit:", Stage: codes.Sent}
-	buffered  = codes.Receipt{Content: "2:message buffered:1003", Stage: codes.Delivered}
-	delivered = codes.Receipt{Content: "2:delivered:", Stage: codes.Delivered}
-	rejected  = codes.Receipt{Content: "2:smsc reject:1110", Stage: codes.Failed, Failure: codes.ByPhone}
-	failed    = codes.Receipt{Content: "2:failed:", Stage: codes.Failed, Failure: codes.BySomeone}
+	submitted = codes.Receipt{Content: "1:smsc submit:", Stage: codes.StageSent}
+	buffered  = codes.Receipt{Content: "2:message buffered:1003", Stage: codes.StageDelivered}
+	delivered = codes.Receipt{Content: "2:delivered:", Stage: codes.StageDelivered}
+	rejected  = codes.Receipt{Content: "2:smsc reject:1110", Stage: codes.StageFailed, Failure: codes.ByPhone}
+	failed    = codes.Receipt{Content: "2:failed:", Stage: codes.StageFailed, Failure: codes.BySomeone}
 )
 
-// made puts an entry, and returns its message.
-func (r receiptsTest) made() (codes.Entry, codes.SentMessage) {
-	r.Helper()
-	e := entry(3, time.Minute, time.Minute)
-	storeTest{r, Backend{Store: r.Store}}.put(e)
-	return e, sentFor(e)
-}
-
-func sentFor(e codes.Entry) codes.SentMessage {
+// message is the message of a reservation.
+func message(r codes.Reservation) codes.SentMessage {
 	return codes.SentMessage{
-		Message: Fresh(), Entry: e.ID, Place: codes.Place{Recipient: e.Recipient, Op: e.Op, Paid: true},
+		Message: Fresh(), Entry: r.Entry.Name, Op: r.Op, Recipient: r.Entry.Recipient,
 		Area: codes.AreaUS, Caller: "shop", Keep: time.Hour,
 	}
 }
 
-func (r receiptsTest) sent(m codes.SentMessage, want codes.News) {
-	r.Helper()
+// messageOf reserves an entry and makes its message.
+func (s suite) messageOf(e codes.Entry) codes.SentMessage {
+	s.Helper()
+	return message(s.reserve(e))
+}
+
+func (s suite) recordSent(m codes.SentMessage, want codes.DeliveryEvents) {
+	s.Helper()
 	want.Area, want.Caller = m.Area, m.Caller
-	if got, err := r.Receipts.Sent(context.Background(), m); err != nil || got != want {
-		r.Fatalf("Sent = %+v, %v; want %+v", got, err, want)
+	if got, err := s.Store.RecordSent(context.Background(), m); err != nil || got != want {
+		s.Fatalf("RecordSent = %+v, %v; want %+v", got, err, want)
 	}
 }
 
-func note(m codes.SentMessage, receipt codes.Receipt) codes.Note {
-	return codes.Note{Receipt: receipt, Message: m.Message, Op: codes.NewOp(), Keep: 2 * time.Second}
+// sent reserves an entry and records its message.
+func (s suite) sent(e codes.Entry) codes.SentMessage {
+	s.Helper()
+	m := s.messageOf(e)
+	s.recordSent(m, codes.DeliveryEvents{})
+	return m
+}
+
+func stored(m codes.SentMessage, receipt codes.Receipt) codes.StoredReceipt {
+	return codes.StoredReceipt{Receipt: receipt, Message: m.Message, Op: codes.NewOp(), Keep: 2 * time.Second}
 }
 
 // early takes a receipt whose message is not known.
-func (r receiptsTest) early(m codes.SentMessage, receipt codes.Receipt, want codes.Result) {
-	r.Helper()
-	r.receive(note(m, receipt), codes.Received{Result: want})
+func (s suite) early(m codes.SentMessage, receipt codes.Receipt, want codes.ReceiptResult) {
+	s.Helper()
+	s.receive(stored(m, receipt), codes.Received{Result: want})
 }
 
 // joins takes a receipt of a known message.
-func (r receiptsTest) joins(m codes.SentMessage, receipt codes.Receipt, want codes.Result, news codes.News) {
-	r.Helper()
-	r.receive(note(m, receipt), known(m, want, news))
+func (s suite) joins(m codes.SentMessage, receipt codes.Receipt, want codes.ReceiptResult, events codes.DeliveryEvents) {
+	s.Helper()
+	s.receive(stored(m, receipt), known(m, want, events))
 }
 
-func known(m codes.SentMessage, result codes.Result, news codes.News) codes.Received {
-	news.Area, news.Caller = m.Area, m.Caller
-	return codes.Received{Result: result, Known: true, Place: m.Place, News: news}
+func known(m codes.SentMessage, result codes.ReceiptResult, events codes.DeliveryEvents) codes.Received {
+	events.Area, events.Caller = m.Area, m.Caller
+	return codes.Received{Result: result, Known: true, Op: m.Op, Recipient: m.Recipient, Events: events}
 }
 
-func (r receiptsTest) receive(n codes.Note, want codes.Received) {
-	r.Helper()
-	if got, err := r.Receipts.Receive(context.Background(), n); err != nil || got != want {
-		r.Fatalf("Receive(%s) = %+v, %v; want %+v", n.Content, got, err, want)
+func (s suite) receive(r codes.StoredReceipt, want codes.Received) {
+	s.Helper()
+	if got, err := s.Store.Receive(context.Background(), r); err != nil || got != want {
+		s.Fatalf("Receive(%s) = %+v, %v; want %+v", r.Content, got, err, want)
 	}
 }
 
-func (r receiptsTest) stands(m codes.SentMessage, stage codes.Stage, by codes.Failure) {
-	r.Helper()
-	got, gotBy, err := r.Receipts.Delivery(context.Background(), m.Message)
+func (s suite) stands(m codes.SentMessage, stage codes.Stage, by codes.Failure) {
+	s.Helper()
+	got, gotBy, err := s.Store.Delivery(context.Background(), m.Message)
 	if err != nil || got != stage || gotBy != by {
-		r.Fatalf("Delivery = %v by %q, %v; want %v by %q", got, gotBy, err, stage, by)
+		s.Fatalf("Delivery = %v by %q, %v; want %v by %q", got, gotBy, err, stage, by)
 	}
 }
 
-func (r receiptsTest) looks(id codes.Digest, stage codes.Stage, left int64, message codes.Digest) {
-	r.Helper()
-	got, err := r.Store.Look(context.Background(), id)
-	live := stage == codes.Made || stage == codes.Sent
-	if err != nil || got.Stage != stage || got.Left != left || got.Message != message ||
-		(got.Remaining > 0) != live || got.Remaining > time.Minute {
-		r.Fatalf("Look = %+v, %v; want stage %v, %d left, message %v", got, err, stage, left, message)
+// names expects that the entry of a name is live and names a message, or none.
+func (s suite) names(n codes.EntryName, message codes.Digest) {
+	s.Helper()
+	stage := codes.StageSent
+	if message == (codes.Digest{}) {
+		stage = codes.StagePending
+	}
+	if view := s.peek(n); view.Stage != stage || view.Message != message {
+		s.Fatalf("Peek = %+v; want stage %v, message %v", view, stage, message)
 	}
 }
 
-// RunReceipts checks what the interface codes.Receipts demands, and
-// codes.Store.Look.
-func RunReceipts(t *testing.T, open func(testing.TB) ReceiptsBackend) {
-	b := open(t)
-	for name, test := range map[string]func(receiptsTest){
-		"in order": func(r receiptsTest) {
-			_, m := r.made()
-			r.sent(m, codes.News{})
-			r.stands(m, codes.Sent, "")
-			r.joins(m, submitted, codes.Joined, codes.News{})
-			r.stands(m, codes.Sent, "")
-			r.joins(m, buffered, codes.Joined, codes.News{Delivered: true})
-			r.joins(m, delivered, codes.Joined, codes.News{})
-			r.stands(m, codes.Delivered, "")
+var (
+	noEvents       = codes.DeliveryEvents{}
+	firstDelivered = codes.DeliveryEvents{Delivered: true}
+	firstFailed    = codes.DeliveryEvents{Failed: true}
+)
+
+// RunReceipts checks what the interface codes.Receipts demands, and the message
+// that codes.Entries.Peek names.
+func RunReceipts(t *testing.T, open func(testing.TB) Backend) {
+	run(t, open, tests{
+		"in order": func(s suite) {
+			m := s.sent(usual())
+			s.stands(m, codes.StageSent, "")
+			s.joins(m, submitted, codes.Joined, noEvents)
+			s.stands(m, codes.StageSent, "")
+			s.joins(m, buffered, codes.Joined, firstDelivered)
+			s.joins(m, delivered, codes.Joined, noEvents)
+			s.stands(m, codes.StageDelivered, "")
 		},
-		"duplicates": func(r receiptsTest) {
-			_, m := r.made()
-			r.sent(m, codes.News{})
-			r.joins(m, buffered, codes.Joined, codes.News{Delivered: true})
-			r.joins(m, buffered, codes.Duplicate, codes.News{})
-			r.joins(m, submitted, codes.Joined, codes.News{})
-			r.joins(m, submitted, codes.Duplicate, codes.News{})
-			r.joins(m, buffered, codes.Duplicate, codes.News{})
+		"duplicates": func(s suite) {
+			m := s.sent(usual())
+			s.joins(m, buffered, codes.Joined, firstDelivered)
+			s.joins(m, buffered, codes.Duplicate, noEvents)
+			s.joins(m, submitted, codes.Joined, noEvents)
+			s.joins(m, submitted, codes.Duplicate, noEvents)
+			s.joins(m, buffered, codes.Duplicate, noEvents)
 		},
-		"rejected by the phone": func(r receiptsTest) {
-			_, m := r.made()
-			r.sent(m, codes.News{})
-			r.joins(m, rejected, codes.Joined, codes.News{Failed: true})
-			r.joins(m, failed, codes.Joined, codes.News{}) // who is told first stays
-			r.stands(m, codes.Failed, codes.ByPhone)
+		"rejected by the phone": func(s suite) {
+			m := s.sent(usual())
+			s.joins(m, rejected, codes.Joined, firstFailed)
+			s.joins(m, failed, codes.Joined, noEvents) // the first to say by whom counts
+			s.stands(m, codes.StageFailed, codes.ByPhone)
 		},
-		"taken, then rejected": func(r receiptsTest) {
-			_, m := r.made()
-			r.sent(m, codes.News{})
-			r.joins(m, buffered, codes.Joined, codes.News{Delivered: true})
-			r.joins(m, failed, codes.Joined, codes.News{Failed: true})
-			r.stands(m, codes.Failed, codes.BySomeone)
+		"delivered, then rejected": func(s suite) {
+			m := s.sent(usual())
+			s.joins(m, buffered, codes.Joined, firstDelivered)
+			s.joins(m, failed, codes.Joined, firstFailed)
+			s.stands(m, codes.StageFailed, codes.BySomeone)
 		},
-		"before the message": func(r receiptsTest) {
-			_, m := r.made()
-			r.early(m, buffered, codes.Early)
-			r.early(m, buffered, codes.Duplicate)
-			r.early(m, delivered, codes.Early)
-			r.early(m, submitted, codes.Early)
-			r.sent(m, codes.News{Delivered: true})
-			r.joins(m, buffered, codes.Duplicate, codes.News{})
-			r.joins(m, rejected, codes.Joined, codes.News{Failed: true})
+		"before the message": func(s suite) {
+			m := s.messageOf(usual())
+			s.early(m, buffered, codes.Early)
+			s.early(m, buffered, codes.Duplicate)
+			s.early(m, delivered, codes.Early)
+			s.early(m, submitted, codes.Early)
+			s.recordSent(m, firstDelivered)
+			s.joins(m, buffered, codes.Duplicate, noEvents)
+			s.joins(m, rejected, codes.Joined, firstFailed)
 		},
-		"both before the message": func(r receiptsTest) {
-			_, m := r.made()
-			r.early(m, rejected, codes.Early)
-			r.early(m, buffered, codes.Early)
-			r.sent(m, codes.News{Delivered: true, Failed: true})
-			r.stands(m, codes.Failed, codes.ByPhone)
+		"both before the message": func(s suite) {
+			m := s.messageOf(usual())
+			s.early(m, rejected, codes.Early)
+			s.early(m, buffered, codes.Early)
+			s.recordSent(m, codes.DeliveryEvents{Delivered: true, Failed: true})
+			s.stands(m, codes.StageFailed, codes.ByPhone)
 		},
-		"too early": func(r receiptsTest) {
-			_, m := r.made()
-			r.early(m, buffered, codes.Early)
-			r.Advance(2100 * time.Millisecond)
-			r.sent(m, codes.News{})
+		"too early": func(s suite) {
+			m := s.messageOf(usual())
+			s.early(m, buffered, codes.Early)
+			s.Advance(2100 * time.Millisecond)
+			s.recordSent(m, noEvents)
 		},
-		"an early receipt lives as long as its message": func(r receiptsTest) {
-			_, m := r.made()
-			r.early(m, buffered, codes.Early)
-			r.sent(m, codes.News{Delivered: true})
-			r.Advance(2100 * time.Millisecond)
-			r.stands(m, codes.Delivered, "")
-			r.joins(m, buffered, codes.Duplicate, codes.News{})
+		"an early receipt lives as long as its message": func(s suite) {
+			m := s.messageOf(usual())
+			s.early(m, buffered, codes.Early)
+			s.recordSent(m, firstDelivered)
+			s.Advance(2100 * time.Millisecond)
+			s.stands(m, codes.StageDelivered, "")
+			s.joins(m, buffered, codes.Duplicate, noEvents)
 		},
-		"look":             looked,
-		"an ended context": endedReceipts,
-	} {
-		t.Run(name, func(t *testing.T) {
-			if b.Parallel {
-				t.Parallel()
+		"repeated": func(s suite) {
+			m := s.messageOf(usual())
+			s.early(m, buffered, codes.Early)
+			s.recordSent(m, firstDelivered)
+			s.recordSent(m, firstDelivered)
+			r := stored(m, rejected)
+			s.receive(r, known(m, codes.Joined, firstFailed))
+			s.receive(r, known(m, codes.Joined, firstFailed))
+		},
+		"an ended context": func(s suite) {
+			m := s.messageOf(usual())
+			_, err := s.Store.Receive(gone(), stored(m, buffered))
+			s.unavailable("Receive", err)
+			_, err = s.Store.RecordSent(gone(), m)
+			s.unavailable("RecordSent", err)
+			s.early(m, rejected, codes.Early)
+			s.recordSent(m, firstFailed)
+		},
+		"an entry names its message": func(s suite) {
+			e := usual()
+			m := s.messageOf(e)
+			s.names(e.Name, codes.Digest{})
+			s.recordSent(m, noEvents)
+			s.names(e.Name, m.Message)
+			s.wrong(e, 2)
+			s.names(e.Name, m.Message)
+		},
+		"a replaced entry's message is not its": func(s suite) {
+			first, late := s.sent(usual()), s.messageOf(usual())
+			for _, m := range []codes.SentMessage{first, late} {
+				s.reserve(under(usual(), m.Entry))
+				s.names(m.Entry, codes.Digest{})
 			}
-			test(receiptsTest{t, b})
-		})
-	}
+			s.recordSent(late, noEvents)
+			s.names(late.Entry, codes.Digest{})
+		},
+		"no message makes an entry": func(s suite) {
+			e := usual()
+			m := s.messageOf(e)
+			s.right(e)
+			s.recordSent(m, noEvents)
+			if view := s.peek(e.Name); view != (codes.EntryView{}) {
+				s.Errorf("Peek = %+v", view)
+			}
+		},
+		"the message of the entry before, after a release": func(s suite) {
+			m := s.sent(usual())
+			r := s.reserve(under(usual(), m.Entry))
+			s.release(r, true)
+			s.names(m.Entry, m.Message)
+		},
+		"recorded late, named after a release": func(s suite) {
+			m := s.messageOf(usual())
+			r := s.reserve(under(usual(), m.Entry))
+			s.recordSent(m, noEvents)
+			s.names(m.Entry, codes.Digest{})
+			s.release(r, true)
+			s.names(m.Entry, m.Message)
+		},
+		"recorded out of order": func(s suite) {
+			first := s.messageOf(usual())
+			second := s.messageOf(under(usual(), first.Entry))
+			r := s.reserve(under(usual(), first.Entry))
+			s.recordSent(second, noEvents)
+			s.recordSent(first, noEvents)
+			s.release(r, true)
+			s.names(second.Entry, second.Message)
+		},
+		"under a new secret": messageMoved,
+	}, tests{
+		"in parallel": receiptsInParallel,
+	})
 }
 
-func looked(r receiptsTest) {
-	s := storeTest{r, Backend{Store: r.Store}}
-	e, m := r.made()
-	r.looks(Fresh(), codes.Gone, 0, codes.Digest{})
-	for range 3 { // it spends nothing
-		r.looks(e.ID, codes.Made, 3, codes.Digest{})
-	}
-	s.try(e.ID, Fresh(), codes.Outcome{Status: codes.Wrong, Left: 2, Recipient: e.Recipient})
-	r.sent(m, codes.News{})
-	r.looks(e.ID, codes.Sent, 2, m.Message)
-
-	next := e
-	next.Op, next.Expiration = codes.NewOp(), time.Second
-	s.put(next)
-	r.looks(e.ID, codes.Made, 3, codes.Digest{}) // the message was another code's
-	late := sentFor(e)                           // whose answer comes after the entry was replaced
-	r.sent(late, codes.News{})
-	r.looks(e.ID, codes.Made, 3, codes.Digest{})
-	r.sent(sentFor(next), codes.News{})
-
-	r.Advance(1100 * time.Millisecond)
-	for range 3 { // nor is it what is told of the expiry
-		r.looks(e.ID, codes.Over, 0, codes.Digest{})
-	}
-	s.try(e.ID, e.Code, codes.Outcome{Status: codes.Expired})
-	r.looks(e.ID, codes.Gone, 0, codes.Digest{})
-	r.sent(sentFor(next), codes.News{}) // makes no entry
-	r.looks(e.ID, codes.Gone, 0, codes.Digest{})
+// messageMoved: a release shows the message of the entry before, whichever
+// secret that is under.
+func messageMoved(s suite) {
+	m := s.sent(usual())
+	names := codes.EntryName{Current: Fresh(), Previous: m.Entry.Current}
+	s.names(names, m.Message)
+	r := s.reserve(under(usual(), names))
+	s.names(names, codes.Digest{})
+	s.release(r, true)
+	s.names(names, m.Message)
 }
 
-func endedReceipts(r receiptsTest) {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	_, m := r.made()
-	if _, err := r.Receipts.Receive(ctx, note(m, buffered)); !errors.Is(err, codes.ErrUnavailable) {
-		r.Errorf("Receive = %v, want ErrUnavailable", err)
-	}
-	if _, err := r.Receipts.Sent(ctx, m); !errors.Is(err, codes.ErrUnavailable) {
-		r.Errorf("Sent = %v, want ErrUnavailable", err)
-	}
-	r.early(m, rejected, codes.Early)
-	r.sent(m, codes.News{Failed: true})
-}
-
-// RunReceiptsConcurrency checks that, however often and in whatever order the
-// receipts of a message come to several backends over the same data, before
-// and after the message, each news is told once.
-func RunReceiptsConcurrency(t *testing.T, backends ...ReceiptsBackend) {
+// receiptsInParallel: however often and in whatever order the receipts of a
+// message come, before and after the message, each event is reported once.
+func receiptsInParallel(s suite) {
 	all := []codes.Receipt{submitted, buffered, delivered, rejected, failed}
 	for round := range 10 {
-		_, m := receiptsTest{t, backends[0]}.made()
+		m := s.messageOf(usual())
 		var mu sync.Mutex
-		var told [2]int
-		count := func(news codes.News, err error) {
+		wasDelivered, wasFailed := 0, 0
+		count := func(events codes.DeliveryEvents, err error) {
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
-				t.Error(err)
+				s.Error(err)
 			}
-			if news.Delivered {
-				told[0]++
+			if events.Delivered {
+				wasDelivered++
 			}
-			if news.Failed {
-				told[1]++
+			if events.Failed {
+				wasFailed++
 			}
 		}
-		together(func(i int) {
-			b := backends[i%len(backends)]
+		together(crowd, func(i int) {
 			if i == round { // sooner or later among the others
-				count(b.Receipts.Sent(context.Background(), m))
+				count(s.store(i).RecordSent(context.Background(), m))
 			}
-			received, err := b.Receipts.Receive(context.Background(), note(m, all[i%len(all)]))
-			count(received.News, err)
+			received, err := s.store(i).Receive(context.Background(), stored(m, all[i%len(all)]))
+			count(received.Events, err)
 		})
-		if fmt.Sprint(told) != "[1 1]" {
-			t.Errorf("delivered and failed told %v times", told)
+		if wasDelivered != 1 || wasFailed != 1 {
+			s.Errorf("delivered reported %d times, failed %d times", wasDelivered, wasFailed)
 		}
 	}
 }

@@ -2,150 +2,210 @@ package codestest
 
 import (
 	"context"
-	"errors"
+	"sync/atomic"
+	"testing"
 	"time"
 
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// repeated: an operation that is sent again because its reply was lost.
-func repeated(s storeTest) {
-	e := entry(3, time.Minute, time.Minute)
-	wrong, right, gone := codes.NewOp(), codes.NewOp(), codes.NewOp()
-	s.put(e)
-	s.tryAs(wrong, e.ID, Fresh(), codes.Outcome{Status: codes.Wrong, Left: 2, Recipient: e.Recipient})
-	s.try(e.ID, Fresh(), codes.Outcome{Status: codes.Wrong, Left: 1, Recipient: e.Recipient})
-	s.tryAs(wrong, e.ID, Fresh(), codes.Outcome{Status: codes.Wrong, Left: 2, Recipient: e.Recipient})
-	s.put(e)
-	s.tryAs(right, e.ID, e.Code, codes.Outcome{Status: codes.Right})
-	s.put(e) // a used code does not come back
-	s.tryAs(right, e.ID, e.Code, codes.Outcome{Status: codes.Right})
-	s.try(e.ID, e.Code, codes.Outcome{Status: codes.Unknown})
-
-	again := entry(1, time.Minute, time.Minute)
-	again.ID = e.ID
-	s.remove(codes.Deletion{ID: e.ID, Op: gone})
-	s.put(again)
-	s.tryAs(right, e.ID, e.Code, codes.Outcome{Status: codes.Right}) // and costs the new entry nothing
-	s.remove(codes.Deletion{ID: e.ID, Op: gone})                     // nor takes it away
-	s.put(again)
-	next := entry(1, time.Minute, time.Minute)
-	next.ID = e.ID
-	s.put(next)
-	s.put(again) // nor does what was replaced come back
-	last := codes.NewOp()
-	s.tryAs(last, e.ID, Fresh(), codes.Outcome{Status: codes.Wrong, Recipient: next.Recipient})
-	s.tryAs(last, e.ID, Fresh(), codes.Outcome{Status: codes.Wrong, Recipient: next.Recipient})
+// RunRepetition checks that a call that is sent again, because its reply was
+// lost, changes nothing and gets its first answer, whatever happened since.
+func RunRepetition(t *testing.T, open func(testing.TB) Backend) {
+	run(t, open, tests{
+		"reserve": func(s suite) {
+			e := usual()
+			s.reserve(e)
+			limit := sends(e.Recipient, Windows(s, "2/1h"))
+			r := within(unlimited(next(e)), limit, total(Windows(s, "9/1h")))
+			first := s.take(r)
+			s.wrong(r.Entry, 2)
+			if again := s.take(r); again.Replaced != first.Replaced {
+				s.Errorf("replaced %v, then %v", first.Replaced, again.Replaced)
+			}
+			s.live(r.Entry, 2)
+			s.take(within(unlimited(usual()), limit)) // it took one place
+			s.release(r, true)
+			s.live(e, 3) // and there was one of it
+		},
+		"reserve, when its code is used": func(s suite) {
+			r := s.reserve(usual())
+			s.right(r.Entry)
+			s.take(r)
+			s.unknown(r.Entry)
+		},
+		"reserve, when it is replaced": func(s suite) {
+			r := s.reserve(usual())
+			e := next(r.Entry)
+			s.reserve(e)
+			s.take(r)
+			s.right(e)
+		},
+		"reserve, when it is released": func(s suite) {
+			r := s.reserve(usual())
+			s.release(r, true)
+			s.take(r)
+			s.unknown(r.Entry)
+		},
+		"reserve, waiting for its turn": apart(func(s suite) {
+			all := s.waiting(2)
+			s.take(all[1])
+			s.release(all[1], true)
+			s.Advance(TurnSpan)
+			s.right(all[0].Entry)
+		}),
+		"release": func(s suite) {
+			e := usual()
+			r := s.reserve(e)
+			s.release(r, true)
+			after := s.reserve(next(e))
+			s.release(r, true)
+			s.live(after.Entry, 3)
+		},
+		"wrong code":                     repeatedWrong,
+		"right code":                     repeatedRight,
+		"wrong code, when it is over":    repeatedOver,
+		"wrong code, as long as desired": repeatedKept,
+		"wrong code, when it is released": func(s suite) {
+			all := s.chain(2)
+			c := codes.Check{Name: all[1].Entry.Name, Code: Fresh(), Op: codes.NewOp()}
+			s.check(c, wrongFor(all[1].Entry, 2))
+			s.release(all[1], true)
+			s.check(c, wrongFor(all[1].Entry, 2))
+			s.live(all[0].Entry, 3)
+		},
+		"the last wrong code": func(s suite) {
+			e := entry(1, time.Minute, time.Minute)
+			s.reserve(e)
+			c := codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp()}
+			first := s.check(c, wrongFor(e, 0))
+			s.reserve(next(e))
+			if again := s.check(c, wrongFor(e, 0)); again != first {
+				s.Errorf("%+v, then %+v", first, again)
+			}
+			s.live(e, 3)
+		},
+		"expired": func(s suite) {
+			e := entry(1, time.Second, time.Minute)
+			s.reserve(e)
+			s.Advance(1100 * time.Millisecond)
+			c := codes.Check{Name: e.Name, Code: e.Code, Op: codes.NewOp()}
+			for range 2 {
+				s.check(c, codes.Outcome{Status: codes.Expired})
+			}
+			s.unknown(e)
+		},
+		"cancel": func(s suite) {
+			e := usual()
+			s.reserve(e)
+			c := codes.Cancel{Name: e.Name, Op: codes.NewOp()}
+			first, err := s.Store.Cancel(context.Background(), c)
+			s.about("cancelled", first, time.Minute)
+			s.reserve(next(e))
+			again, errAgain := s.Store.Cancel(context.Background(), c)
+			if err != nil || errAgain != nil || again != first {
+				s.Errorf("Cancel = %v, %v, then %v, %v", first, err, again, errAgain)
+			}
+			s.live(e, 3)
+		},
+	}, tests{
+		"reserve in parallel": func(s suite) {
+			e := usual()
+			s.reserve(e)
+			limit := sends(e.Recipient, Windows(s, "2/1h"))
+			r := within(unlimited(next(e)), limit)
+			together(crowd, func(i int) {
+				if _, err := s.store(i).Reserve(context.Background(), r); err != nil {
+					s.Errorf("Reserve: %v", err)
+				}
+			})
+			s.take(within(unlimited(usual()), limit))
+			s.release(r, true)
+			s.right(e)
+		},
+		"release in parallel": func(s suite) {
+			all := s.chain(3)
+			together(crowd, func(i int) {
+				if removed, err := s.store(i).Release(context.Background(), all[2]); err != nil || !removed {
+					s.Errorf("Release = %v, %v", removed, err)
+				}
+			})
+			s.right(all[1].Entry)
+		},
+		"cancel in parallel": func(s suite) {
+			e, c := usual(), codes.Cancel{Op: codes.NewOp()}
+			c.Name = e.Name
+			s.reserve(e)
+			var found atomic.Int64
+			together(crowd, func(i int) {
+				if ttlLeft, err := s.store(i).Cancel(context.Background(), c); err == nil && ttlLeft > 0 {
+					found.Add(1)
+				}
+			})
+			if found.Load() != crowd {
+				s.Errorf("%d of %d repetitions had the first answer", found.Load(), crowd)
+			}
+		},
+	})
 }
 
-// repeatedAfterTheEnd: the entry's time runs out between the two.
-func repeatedAfterTheEnd(s storeTest) {
+func repeatedWrong(s suite) {
+	e := usual()
+	s.reserve(e)
+	c := codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp()}
+	s.check(c, wrongFor(e, 2))
+	s.wrong(e, 1)
+	s.check(c, wrongFor(e, 2))
+	s.live(e, 1)
+	s.right(e)
+	s.check(c, wrongFor(e, 2))
+	after := next(e)
+	s.reserve(after)
+	s.check(c, wrongFor(e, 2)) // and costs the new entry nothing
+	s.live(after, 3)
+}
+
+func repeatedRight(s suite) {
+	e := usual()
+	s.reserve(e)
+	c := codes.Check{Name: e.Name, Code: e.Code, Op: codes.NewOp()}
+	want := codes.Outcome{Status: codes.Right, Recipient: e.Recipient}
+	first := s.check(c, want)
+	s.unknown(e)
+	if again := s.check(c, want); again != first {
+		s.Errorf("%+v, then %+v", first, again)
+	}
+	after := next(e)
+	s.reserve(after)
+	s.check(c, want)
+	s.live(after, 3)
+}
+
+// repeatedOver: the entry's time runs out between the two.
+func repeatedOver(s suite) {
 	for _, notice := range []time.Duration{0, time.Minute} {
-		e, wrong := entry(3, time.Second, notice), codes.NewOp()
-		s.put(e)
-		other := entry(3, time.Second, notice) // whose answer is kept, and no note beside it
-		s.put(other)
+		e := entry(3, time.Second, notice)
+		s.reserve(e)
 		s.Advance(700 * time.Millisecond)
-		s.tryAs(wrong, e.ID, Fresh(), codes.Outcome{Status: codes.Wrong, Left: 2, Recipient: e.Recipient})
-		kept := codes.Try{ID: other.ID, Code: Fresh(), Op: codes.NewOp(), Keep: time.Minute}
-		if got, err := s.Store.Try(context.Background(), kept); err != nil || got.Status != codes.Wrong {
-			s.Errorf("Try = %+v, %v", got, err)
-		}
+		c := codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp()}
+		s.check(c, wrongFor(e, 2))
 		s.Advance(400 * time.Millisecond)
-		s.tryAs(wrong, e.ID, Fresh(), codes.Outcome{Status: codes.Wrong, Left: 2, Recipient: e.Recipient})
-		over, stage := codes.Outcome{Status: codes.Unknown}, codes.Gone
+		s.check(c, wrongFor(e, 2))
 		if notice > 0 {
-			over.Status, stage = codes.Expired, codes.Over
+			s.expired(e)
 		}
-		if got, err := s.Store.Look(context.Background(), e.ID); err != nil || got != (codes.Sight{Stage: stage}) {
-			s.Errorf("Look = %+v, %v; want stage %v", got, err, stage)
-		}
-		s.try(e.ID, e.Code, over)
-		s.try(other.ID, other.Code, over)
+		s.unknown(e)
 	}
 }
 
-// told: each operation tells of the entry that it ended, and again the same.
-func told(s storeTest) {
-	ctx := context.Background()
-	lived := func(what string, rest, most time.Duration, err error) {
-		s.Helper()
-		if err != nil || rest > most || most > 0 && rest < most-20*time.Second {
-			s.Errorf("%s: %v of life left, %v; want %v", what, rest, err, most)
-		}
-	}
-	put := func(e codes.Entry, most time.Duration) {
-		s.Helper()
-		first, err := s.Store.Put(ctx, e)
-		lived("put", first, most, err)
-		if again, err := s.Store.Put(ctx, e); err != nil || again != first {
-			s.Errorf("put again: %v, %v; first %v", again, err, first)
-		}
-	}
-	remove := func(d codes.Deletion, most time.Duration) {
-		s.Helper()
-		first, err := s.Store.Delete(ctx, d)
-		lived("delete", first, most, err)
-		if again, err := s.Store.Delete(ctx, d); err != nil || again != first {
-			s.Errorf("delete again: %v, %v; first %v", again, err, first)
-		}
-	}
-	try := func(t codes.Try, e codes.Entry, status codes.Status, left int64, most time.Duration) {
-		s.Helper()
-		first, err := s.Store.Try(ctx, t)
-		lived("try", first.Rest, most, err)
-		want := codes.Outcome{Status: status, Left: left, Recipient: e.Recipient, Area: e.Area, Rest: first.Rest}
-		if again, err := s.Store.Try(ctx, t); err != nil || first != want || again != first {
-			s.Errorf("Try = %+v, then %+v, %v; want %+v", first, again, err, want)
-		}
-	}
-	e := entry(2, time.Minute, time.Minute)
-	e.Area = codes.AreaCaribbean
-	put(e, 0)
-	try(codes.Try{ID: e.ID, Code: Fresh(), Op: codes.NewOp()}, e, codes.Wrong, 1, 0)
-	next := entry(2, time.Hour, 0)
-	next.ID, next.Area = e.ID, codes.AreaPremium
-	put(next, time.Minute)
-	try(codes.Try{ID: e.ID, Code: next.Code, Op: codes.NewOp()}, next, codes.Right, 0, time.Hour)
-
-	put(again(e), 0)
-	try(codes.Try{ID: e.ID, Code: Fresh(), Op: codes.NewOp()}, e, codes.Wrong, 1, 0)
-	try(codes.Try{ID: e.ID, Code: Fresh(), Op: codes.NewOp()}, e, codes.Wrong, 0, time.Minute)
-	remove(codes.Deletion{ID: e.ID, Op: codes.NewOp()}, 0)
-
-	last := again(e)
-	put(last, 0)
-	remove(codes.Deletion{ID: e.ID, Made: codes.NewOp(), Op: codes.NewOp()}, 0)
-	remove(codes.Deletion{ID: e.ID, Made: last.Op, Op: codes.NewOp()}, time.Minute)
-
-	short := again(e)
-	short.Expiration = time.Second
-	put(short, 0)
-	s.Advance(1100 * time.Millisecond)
-	put(again(e), 0) // what is over is not replaced
-}
-
-// again is the same entry, made by another put.
-func again(e codes.Entry) codes.Entry {
-	e.Op = codes.NewOp()
-	return e
-}
-
-// ended: what its caller has given up has no effect.
-func ended(s storeTest) {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	e := entry(1, time.Minute, time.Minute)
-	if _, err := s.Store.Put(ctx, e); !errors.Is(err, codes.ErrUnavailable) {
-		s.Errorf("Put = %v, want ErrUnavailable", err)
-	}
-	s.try(e.ID, e.Code, codes.Outcome{Status: codes.Unknown})
-	s.put(e)
-	if _, err := s.Store.Try(ctx, codes.Try{ID: e.ID, Code: Fresh(), Op: codes.NewOp()}); !errors.Is(err, codes.ErrUnavailable) {
-		s.Errorf("Try = %v, want ErrUnavailable", err)
-	}
-	if _, err := s.Store.Delete(ctx, codes.Deletion{ID: e.ID, Op: codes.NewOp()}); !errors.Is(err, codes.ErrUnavailable) {
-		s.Errorf("Delete = %v, want ErrUnavailable", err)
-	}
-	s.try(e.ID, e.Code, codes.Outcome{Status: codes.Right})
+// repeatedKept: an answer is kept for as long as the caller says, also when the
+// entry is over.
+func repeatedKept(s suite) {
+	e := entry(3, time.Second, 0)
+	s.reserve(e)
+	c := codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp(), Keep: time.Minute}
+	s.check(c, wrongFor(e, 2))
+	s.Advance(3 * time.Second)
+	s.check(c, wrongFor(e, 2))
+	s.unknown(e)
 }

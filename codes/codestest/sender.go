@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/flowroute/sms-verification/codes"
 )
@@ -21,9 +22,12 @@ func MessageID(n int) string { return fmt.Sprintf("mdr2-%032x", n) }
 
 // Send keeps m, or fails with what FailWith set. With codes.ErrUnconfirmed it
 // does both: the message may arrive.
-func (s *Sender) Send(_ context.Context, m codes.Message) (string, error) {
+func (s *Sender) Send(ctx context.Context, m codes.Message) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if ctx.Err() != nil || m.Late(time.Now()) {
+		return "", codes.ErrTooLate
+	}
 	if s.err == nil || errors.Is(s.err, codes.ErrUnconfirmed) {
 		s.messages = append(s.messages, m)
 	}

@@ -2,7 +2,8 @@ package codestest
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,64 +12,33 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// RunStoreModel runs random operations on a store and on the Model, side by
-// side, and compares every answer. Advance must take no time.
+// RunStoreModel runs random operations on entries, on a store and on the Model
+// side by side, and compares every answer. Advance must take no time.
 func RunStoreModel(t *testing.T, open func(testing.TB) Backend) {
-	b := open(t)
 	compared := 0
 	rapid.Check(t, func(r *rapid.T) {
-		s := &storePair{Backend: b, model: NewModel(codes.Limits{}), pace: newPace(250 * time.Millisecond), compared: &compared}
+		s := &storePair{Backend: open(t), model: NewModel(), pace: newPace(250 * time.Millisecond), compared: &compared}
 		for i := range s.ids {
-			s.ids[i] = Fresh()
+			s.ids[i] = codes.EntryName{Current: Fresh(), Previous: Fresh()}
 		}
 		r.Repeat(map[string]func(*rapid.T){
-			"put": s.put, "put more": s.put,
-			"try": s.try, "try more": s.try, "try most": s.try,
-			"delete":   s.remove,
-			"again":    s.again,
-			"given up": s.givenUp,
-			"pass":     s.pass,
+			"reserve": s.reserve, "reserve more": s.reserve, "reserve most": s.reserve,
+			"check": s.check, "check more": s.check, "check most": s.check,
+			"release": s.release, "release more": s.release,
+			"cancel":    s.cancel,
+			"peek":      s.peek,
+			"next turn": s.nextTurn,
+			"sent":      s.sent,
+			"again":     s.again,
+			"given up":  s.givenUp,
+			"pass":      s.pass,
 		})
 		for _, id := range s.ids { // what is left
-			s.both(r, tryOf(codes.Try{ID: id, Code: Fresh(), Op: codes.NewOp()}))
+			s.both(r, peekAt(id))
+			s.both(r, checkWith(codes.Check{Name: id, Op: codes.NewOp()}))
 		}
 	})
 	enough(t, compared)
-}
-
-// pace keeps the clock of a backend, which may run on by itself, near the
-// Model's, which stands still.
-type pace struct {
-	most time.Duration // by which one clock may differ from the other
-	last time.Time     // when they were together
-	lost bool
-}
-
-func newPace(most time.Duration) pace { return pace{most: most, last: time.Now()} }
-
-// over tells whether the clocks were ever too far apart: what the backend
-// answers from then on cannot be compared.
-func (p *pace) over() bool {
-	p.lost = p.lost || time.Since(p.last) > p.most
-	return p.lost
-}
-
-// pass lets the time d pass for both, less what the backend's has run ahead.
-func (p *pace) pass(d time.Duration, model *Model, advance func(time.Duration)) {
-	if p.over() {
-		return
-	}
-	now := time.Now()
-	advance(d - now.Sub(p.last))
-	p.last = now
-	model.Advance(d)
-}
-
-func enough(t *testing.T, compared int) {
-	t.Helper()
-	if compared < 500 {
-		t.Errorf("only %d answers were in time to be compared", compared)
-	}
 }
 
 // storePair is a store and the model of it.
@@ -78,40 +48,94 @@ type storePair struct {
 	pace     pace
 	compared *int
 
-	ids    [3]codes.Digest
-	made   [3][]codes.Op // the puts of each id
-	now    time.Duration
-	ends   []time.Duration // when an entry or its notice ends
-	recent []storeCall     // what may be sent again
+	ids    [3]codes.EntryName // under two secrets, of which callers have either as the current one
+	made   []codes.Reservation
+	recent []storeCall // what may be sent again
 }
 
-type storeCall func(codes.Store) (codes.Outcome, error)
+// storeCall makes a call on a store. It reports whether the call had an effect,
+// and how the answer differs from the other's, if that is not nil.
+type storeCall func(store codes.Store, p *pace, other any) (answer any, effect bool, difference string)
 
-func tryOf(t codes.Try) storeCall {
-	return func(s codes.Store) (codes.Outcome, error) { return s.Try(context.Background(), t) }
+// answered is an answer and its error.
+type answered[A any] struct {
+	value A
+	err   error
 }
 
-// rested is what a put or a delete tells, as an outcome.
-func rested(rest time.Duration, err error) (codes.Outcome, error) {
-	return codes.Outcome{Rest: rest}, err
+// call makes a storeCall of one that gives an answer.
+func call[A any](make func(codes.Store) (A, error), effect func(A) bool, same func(p *pace, got, want A) bool) storeCall {
+	return func(store codes.Store, p *pace, other any) (any, bool, string) {
+		value, err := make(store)
+		got := answered[A]{value, err}
+		want, compare := other.(answered[A])
+		if compare && (!sameError(err, want.err) || err == nil && !same(p, value, want.value)) {
+			return got, false, fmt.Sprintf("%+v, %v; want %+v, %v", value, err, want.value, want.err)
+		}
+		return got, err == nil && effect(value), ""
+	}
+}
+
+func reserveAs(ctx context.Context, r codes.Reservation) storeCall {
+	return call(func(s codes.Store) (codes.Reserved, error) { return s.Reserve(ctx, r) },
+		func(codes.Reserved) bool { return true },
+		func(p *pace, got, want codes.Reserved) bool {
+			return p.near(got.Replaced, want.Replaced) && p.sameTurn(got.Turn, want.Turn)
+		})
+}
+
+func releaseOf(r codes.Reservation) storeCall {
+	return call(func(s codes.Store) (bool, error) { return s.Release(context.Background(), r) },
+		func(removed bool) bool { return removed },
+		func(_ *pace, _, _ bool) bool { return true }) // of one that was used up either answer is right
+}
+
+func checkIn(ctx context.Context, c codes.Check) storeCall {
+	return call(func(s codes.Store) (codes.Checked, error) { return s.Check(ctx, c) },
+		func(c codes.Checked) bool { return c.Status != codes.Unknown },
+		func(p *pace, got, want codes.Checked) bool {
+			return got.Outcome == want.Outcome && got.Area == want.Area && p.near(got.TTLLeft, want.TTLLeft)
+		})
+}
+
+func checkWith(c codes.Check) storeCall { return checkIn(context.Background(), c) }
+
+func cancelIn(ctx context.Context, c codes.Cancel) storeCall {
+	return call(func(s codes.Store) (time.Duration, error) { return s.Cancel(ctx, c) },
+		func(ttlLeft time.Duration) bool { return ttlLeft > 0 },
+		func(p *pace, got, want time.Duration) bool { return p.near(got, want) })
+}
+
+func peekAt(n codes.EntryName) storeCall {
+	return call(func(s codes.Store) (codes.EntryView, error) { return s.Peek(context.Background(), n) },
+		func(codes.EntryView) bool { return false },
+		func(p *pace, got, want codes.EntryView) bool {
+			near := p.near(got.TTLLeft, want.TTLLeft)
+			got.TTLLeft = want.TTLLeft
+			return got == want && near
+		})
+}
+
+func turnUnder(p codes.Pace, waitLeft time.Duration) storeCall {
+	op := codes.NewOp()
+	return call(func(s codes.Store) (codes.Turn, error) { return s.NextTurn(context.Background(), p, waitLeft, op) },
+		func(codes.Turn) bool { return true }, (*pace).sameTurn)
 }
 
 // both makes a call on the model and on the store.
-func (s *storePair) both(t *rapid.T, call storeCall) codes.Outcome {
-	want, wantErr := call(s.model)
-	got, err := call(s.Store)
+func (s *storePair) both(t *rapid.T, call storeCall) {
+	want, _, _ := call(s.model, &s.pace, nil)
+	_, effect, difference := call(s.Store, &s.pace, want)
 	if s.pace.over() {
-		return want
+		return
 	}
-	// The clocks differ a little, so of the life that an entry had left only
-	// whether there was any is compared.
-	same := (got.Rest > 0) == (want.Rest > 0)
-	got.Rest = want.Rest
-	if got != want || !same || (err == nil) != (wantErr == nil) || err != nil && !errors.Is(err, codes.ErrUnavailable) {
-		t.Fatalf("at %v: %+v, %v; want %+v, %v", s.now, got, err, want, wantErr)
+	if difference != "" {
+		t.Fatalf("at %v: %s", s.model.now, difference)
 	}
 	*s.compared++
-	return want
+	if effect { // a call that changed nothing may change something when it is repeated
+		s.recent = append(s.recent, call)
+	}
 }
 
 var (
@@ -120,44 +144,91 @@ var (
 	anySeconds = rapid.Map(rapid.IntRange(1, 60), func(n int) time.Duration { return time.Duration(n) * time.Second })
 )
 
-func (s *storePair) put(t *rapid.T) {
-	i := anyID.Draw(t, "id")
-	e := codes.Entry{
-		ID: s.ids[i], Code: anyDigest.Draw(t, "code"), Recipient: anyDigest.Draw(t, "recipient"),
-		Attempts:   rapid.Int64Range(1, 3).Draw(t, "attempts"),
-		Area:       codes.Area(rapid.Uint8Range(0, codes.Areas-1).Draw(t, "area")),
-		Expiration: anySeconds.Draw(t, "expiration"),
-		Notice:     rapid.OneOf(rapid.Just(time.Duration(0)), anySeconds).Draw(t, "notice"),
-		Op:         codes.NewOp(),
+// caller draws an id as one of two callers knows it, who have the secrets
+// swapped, and the digests of a code under both.
+func (s *storePair) caller(t *rapid.T) (n codes.EntryName, code, previous codes.Digest) {
+	n, code = s.ids[anyID.Draw(t, "id")], anyDigest.Draw(t, "code")
+	previous = code
+	previous[1] = 1
+	if s.Split {
+		n.Previous = codes.Digest{}
+	} else if rapid.Bool().Draw(t, "swapped") {
+		n.Current, n.Previous = n.Previous, n.Current
+		code, previous = previous, code
 	}
-	s.made[i] = append(s.made[i], e.Op)
-	s.ends = append(s.ends, s.now+e.Expiration, s.now+e.Expiration+e.Notice)
-	call := func(store codes.Store) (codes.Outcome, error) {
-		return rested(store.Put(context.Background(), e))
-	}
-	s.both(t, call)
-	s.recent = append(s.recent, call)
+	return n, code, previous
 }
 
-func (s *storePair) try(t *rapid.T) {
-	call := tryOf(codes.Try{ID: s.ids[anyID.Draw(t, "id")], Code: anyDigest.Draw(t, "code"), Op: codes.NewOp()})
-	if s.both(t, call).Status != codes.Unknown { // which changed nothing, and may change until it is asked again
-		s.recent = append(s.recent, call)
+func (s *storePair) reserve(t *rapid.T) {
+	n, code, _ := s.caller(t)
+	r := codes.Reservation{Op: codes.NewOp(), Entry: codes.Entry{
+		Name: n, Code: code, Recipient: anyDigest.Draw(t, "recipient"),
+		Attempts: rapid.Int64Range(1, 3).Draw(t, "attempts"),
+		Area:     codes.Area(rapid.Uint8Range(0, codes.Areas-1).Draw(t, "area")),
+		Lifetime: anySeconds.Draw(t, "lifetime"),
+		Notice:   rapid.OneOf(rapid.Just(time.Duration(0)), anySeconds).Draw(t, "notice"),
+	}}
+	r = paced(r, rapid.IntRange(0, 2).Draw(t, "rate"), time.Hour)
+	s.made = append(s.made, r)
+	s.both(t, reserveAs(context.Background(), r))
+}
+
+func (s *storePair) check(t *rapid.T) {
+	n, code, previous := s.caller(t)
+	s.both(t, checkWith(codes.Check{Name: n, Code: code, PreviousCode: previous, Op: codes.NewOp()}))
+}
+
+func (s *storePair) cancel(t *rapid.T) {
+	n, _, _ := s.caller(t)
+	s.both(t, cancelIn(context.Background(), codes.Cancel{Name: n, Op: codes.NewOp()}))
+}
+
+func (s *storePair) peek(t *rapid.T) {
+	n, _, _ := s.caller(t)
+	s.both(t, peekAt(n))
+}
+
+func (s *storePair) nextTurn(t *rapid.T) {
+	s.both(t, turnUnder(codes.Pace{Rate: rapid.IntRange(1, 2).Draw(t, "rate"), MaxWait: time.Hour}, time.Hour))
+}
+
+// anyMade draws a reservation whose entry is not over and whose message is not
+// sent.
+func (s *storePair) anyMade(t *rapid.T) (r codes.Reservation, waits, ok bool) {
+	s.made = slices.DeleteFunc(s.made, func(r codes.Reservation) bool {
+		v := s.model.find(r)
+		return v == nil || v.end <= s.model.now || v.message != codes.Digest{}
+	})
+	if len(s.made) == 0 {
+		return codes.Reservation{}, false, false
+	}
+	r = s.made[rapid.IntRange(0, len(s.made)-1).Draw(t, "reservation")]
+	return r, s.model.find(r).start > s.model.now, true
+}
+
+// find returns the version that a reservation made, if it is still there.
+func (m *Model) find(r codes.Reservation) *version {
+	for _, v := range m.versions(r.Entry.Name) {
+		if v.op == r.Op {
+			return v
+		}
+	}
+	return nil
+}
+
+func (s *storePair) release(t *rapid.T) {
+	if r, _, ok := s.anyMade(t); ok {
+		s.both(t, releaseOf(r))
 	}
 }
 
-// remove deletes whatever an id has, or what one put made, be it the latest or not.
-func (s *storePair) remove(t *rapid.T) {
-	i := anyID.Draw(t, "id")
-	d := codes.Deletion{ID: s.ids[i], Op: codes.NewOp()}
-	if made := s.made[i]; len(made) > 0 && rapid.Bool().Draw(t, "one") {
-		d.Made = made[rapid.IntRange(max(0, len(made)-2), len(made)-1).Draw(t, "made")]
+func (s *storePair) sent(t *rapid.T) {
+	if r, waits, ok := s.anyMade(t); ok && !waits {
+		m := message(r)
+		s.both(t, call(func(s codes.Store) (codes.DeliveryEvents, error) { return s.RecordSent(context.Background(), m) },
+			func(codes.DeliveryEvents) bool { return false },
+			func(_ *pace, got, want codes.DeliveryEvents) bool { return got == want }))
 	}
-	call := func(store codes.Store) (codes.Outcome, error) {
-		return rested(store.Delete(context.Background(), d))
-	}
-	s.both(t, call)
-	s.recent = append(s.recent, call)
 }
 
 // again repeats an operation.
@@ -169,37 +240,38 @@ func (s *storePair) again(t *rapid.T) {
 
 // givenUp makes a call whose caller does not wait any more.
 func (s *storePair) givenUp(t *rapid.T) {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	id, op := s.ids[anyID.Draw(t, "id")], codes.NewOp()
+	n, code, _ := s.caller(t)
+	op := codes.NewOp()
 	s.both(t, rapid.SampledFrom([]storeCall{
-		func(store codes.Store) (codes.Outcome, error) {
-			return rested(store.Put(ctx, codes.Entry{ID: id, Attempts: 1, Expiration: time.Minute, Op: op}))
-		},
-		func(store codes.Store) (codes.Outcome, error) {
-			return store.Try(ctx, codes.Try{ID: id, Code: codes.Digest{1}, Op: op})
-		},
-		func(store codes.Store) (codes.Outcome, error) {
-			return rested(store.Delete(ctx, codes.Deletion{ID: id, Op: op}))
-		},
+		reserveAs(gone(), codes.Reservation{Op: op, Entry: codes.Entry{Name: n, Attempts: 1, Lifetime: time.Minute}}),
+		checkIn(gone(), codes.Check{Name: n, Code: code, Op: op}),
+		cancelIn(gone(), codes.Cancel{Name: n, Op: op}),
 	}).Draw(t, "call"))
 }
 
-// pass lets time pass, to a moment at which nothing is about to end or has just ended.
+// pass lets time pass, to a moment at which nothing is about to change or has
+// just changed.
 func (s *storePair) pass(t *rapid.T) {
-	d := time.Duration(rapid.IntRange(10, 700).Draw(t, "tenths")) * time.Second / 10
-	for s.near(s.now + d) {
+	d := time.Duration(rapid.OneOf(rapid.IntRange(1, 30), rapid.IntRange(10, 700)).Draw(t, "tenths")) * time.Second / 10
+	for s.changes(s.model.now + d) {
 		d += time.Second / 10
 	}
-	s.now += d
 	s.recent = nil
 	s.pace.pass(d, s.model, s.Advance)
 }
 
-func (s *storePair) near(at time.Duration) bool {
-	for _, end := range s.ends {
-		if (at - end).Abs() < 300*time.Millisecond {
+func (s *storePair) changes(at time.Duration) bool {
+	near := func(change time.Duration) bool { return (at - change).Abs() < 300*time.Millisecond }
+	for _, turn := range s.model.turns {
+		if near(turn.at + TurnSpan) { // when there is another
 			return true
+		}
+	}
+	for _, versions := range s.model.entries {
+		for _, v := range versions {
+			if near(v.start) || near(v.end) || near(v.noticeEnd) {
+				return true
+			}
 		}
 	}
 	return false

@@ -1,4 +1,4 @@
--- Claims the request of an idempotency key, or tells what became of it.
+-- Claims the request of an idempotency key, or returns what became of it.
 --
 -- KEYS[1] request
 -- ARGV[2] digest of its arguments   ARGV[3] op of this claim
@@ -11,21 +11,23 @@ local request = redis.call('HMGET', KEYS[1], 'a', 'o', 'u', 't')
 local arguments, op, over, answer = request[1], request[2], request[3], request[4]
 if arguments then
   if arguments ~= ARGV[2] then
-    return clock .. 'other'
+    return stamp .. 'other'
   end
   if answer then
-    return clock .. 'answered ' .. answer
+    return stamp .. 'answered ' .. answer
   end
   if op == ARGV[3] or ARGV[4] == '0' then
-    return clock .. 'run ' .. op
+    return stamp .. 'run ' .. op
   end
-  if over - now > 0 then
-    return clock .. 'running ' .. (over - now)
+  -- A time that is further off than a request is remembered is wrong: the clock
+  -- of Redis has stepped back.
+  if over - now > 0 and over - now <= tonumber(ARGV[5]) then
+    return stamp .. 'running ' .. (over - now)
   end
 end
-if late then
-  return clock .. 'late'
+if expired then
+  return stamp .. 'late'
 end
 redis.call('HSET', KEYS[1], 'a', ARGV[2], 'o', ARGV[3], 'u', now + ARGV[4])
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
-return clock .. 'run ' .. ARGV[3]
+return stamp .. 'run ' .. ARGV[3]

@@ -4,14 +4,14 @@
 -- ARGV[2] op of the claim   ARGV[3] answer, empty to forget
 -- Returns 'done' and 1 if it is the first answer to be kept, else 0
 
-if late then
-  return clock .. 'late'
+if expired then
+  return stamp .. 'late'
 end
 if redis.call('HGET', KEYS[1], 'o') == ARGV[2] then
   if ARGV[3] == '' then
     redis.call('DEL', KEYS[1])
   else
-    return clock .. 'done ' .. redis.call('HSET', KEYS[1], 't', ARGV[3])
+    return stamp .. 'done ' .. redis.call('HSET', KEYS[1], 't', ARGV[3])
   end
 end
-return clock .. 'done 0'
+return stamp .. 'done 0'

@@ -30,6 +30,7 @@ type Node struct {
 	t     testing.TB
 	dir   string
 	flags []string
+	env   []string // beside that of this process
 	cmd   *exec.Cmd
 	ended chan struct{} // closed when the process is gone
 }
@@ -37,6 +38,12 @@ type Node struct {
 // startNode starts a redis-server on a free port and waits until it answers.
 // A port can be taken by someone else at the last moment, hence the attempts.
 func startNode(t testing.TB, config []string, flags ...string) *Node {
+	t.Helper()
+	return startNodeIn(t, nil, config, flags...)
+}
+
+// startNodeIn is startNode with more environment variables.
+func startNodeIn(t testing.TB, env, config []string, flags ...string) *Node {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		const reason = "redistest: redis-server is not installed"
@@ -47,7 +54,7 @@ func startNode(t testing.TB, config []string, flags ...string) *Node {
 	}
 	var err error
 	for range 5 {
-		n := &Node{t: t, dir: t.TempDir(), flags: flags}
+		n := &Node{t: t, dir: t.TempDir(), flags: flags, env: env}
 		t.Cleanup(func() {
 			if err := n.end(os.Kill); err != nil {
 				t.Errorf("redistest: %v", err)
@@ -93,6 +100,7 @@ func (n *Node) start() error {
 	defer func() { _ = log.Close() }() // the process has its own copy
 	n.cmd = exec.Command("redis-server", append([]string{n.path("redis.conf")}, n.flags...)...)
 	n.cmd.Stdout, n.cmd.Stderr = log, log
+	n.cmd.Env = append(os.Environ(), n.env...)
 	n.cmd.SysProcAttr = endWithParent()
 	if err := n.cmd.Start(); err != nil {
 		return err

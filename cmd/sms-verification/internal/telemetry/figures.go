@@ -28,20 +28,20 @@ func NewRegistry(b Build) *prometheus.Registry {
 	return r
 }
 
-// RegisterSettings makes the settings known that alerts are measured against.
-func RegisterSettings(r prometheus.Registerer, rules codes.Rules, limits codes.Limits) {
+// RegisterSettings exposes the settings that alerts compare with.
+func RegisterSettings(r prometheus.Registerer, policy codes.Policy) {
 	gauge := func(name, help string, value float64) {
 		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
 		g.Set(value)
 		r.MustRegister(g)
 	}
-	gauge("smsv_code_space", "How many codes there are: 10 to the power of CODE_LENGTH.", math.Pow10(rules.CodeLength))
-	gauge("smsv_codes_lifetime_seconds", "CODE_EXPIRATION.", rules.Expiration.Seconds())
-	gauge("smsv_flowroute_rate_limit", "FLOWROUTE_RATE in messages per second; 0 is no limit.", float64(limits.Rate))
-	gauge("smsv_flowroute_max_wait_seconds", "FLOWROUTE_MAX_WAIT.", limits.MaxWait.Seconds())
+	gauge("smsv_code_space", "How many codes there are: 10 to the power of CODE_LENGTH.", math.Pow10(policy.CodeLength))
+	gauge("smsv_codes_lifetime_seconds", "CODE_EXPIRATION.", policy.Lifetime.Seconds())
+	gauge("smsv_flowroute_rate_limit", "FLOWROUTE_RATE in messages per second; 0 is no limit.", float64(policy.Limits.Pace.Rate))
+	gauge("smsv_flowroute_max_wait_seconds", "FLOWROUTE_MAX_WAIT.", policy.Limits.Pace.MaxWait.Seconds())
 }
 
-// RegisterReady makes known what /readyz says.
+// RegisterReady exposes what /readyz answers.
 func RegisterReady(r prometheus.Registerer, ready func() bool) {
 	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "smsv_ready", Help: "1 when /readyz says that the service is ready, else 0."}, func() float64 {
 		if ready() {
@@ -51,7 +51,7 @@ func RegisterReady(r prometheus.Registerer, ready func() bool) {
 	}))
 }
 
-// RegisterPool makes the connections to Redis known.
+// RegisterPool exposes the connections to Redis.
 func RegisterPool(r prometheus.Registerer, pool func() redisstore.Pool) {
 	gauge := func(state string, value func() float64) {
 		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -66,7 +66,13 @@ func RegisterPool(r prometheus.Registerer, pool func() redisstore.Pool) {
 		func() float64 { return float64(pool().Timeouts) })
 }
 
-// RegisterLog makes known what the log lost.
+// RegisterClock exposes how often the clock of Redis was seen to be set.
+func RegisterClock(r prometheus.Registerer, steps func() int64) {
+	registerCounter(r, "smsv_redis_clock_steps_total", "Times that the clock of a Redis server was seen to jump by more than a second.",
+		func() float64 { return float64(steps()) })
+}
+
+// RegisterLog exposes what the log lost.
 func RegisterLog(r prometheus.Registerer, dropped func() float64) {
 	registerCounter(r, "smsv_log_lines_dropped_total", "Log lines lost because whoever reads the log is too slow.", dropped)
 }
@@ -75,20 +81,19 @@ func registerCounter(r prometheus.Registerer, name, help string, value func() fl
 	r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value))
 }
 
-// budgetTimeout bounds a look at the budget: a scrape waits for it.
+// budgetTimeout bounds the reading of the budget: a scrape waits for it.
 const budgetTimeout = 300 * time.Millisecond
 
-// budget tells how much of SEND_LIMITS_TOTAL is used, by all replicas
-// together. It asks Redis when it is asked; without an answer it tells the
-// limits alone.
+// budget is how much of SEND_LIMITS_TOTAL is used, by all replicas together. It
+// asks Redis at each scrape; without an answer it shows the limits alone.
 type budget struct {
 	windows     []codes.Window
-	read        func(context.Context) ([]redisstore.Used, error)
+	read        func(context.Context, []codes.Window) ([]redisstore.Used, error)
 	used, limit *prometheus.Desc
 }
 
-// RegisterBudget makes known how much of SEND_LIMITS_TOTAL is used.
-func RegisterBudget(r prometheus.Registerer, windows []codes.Window, read func(context.Context) ([]redisstore.Used, error)) {
+// RegisterBudget exposes how much of SEND_LIMITS_TOTAL is used.
+func RegisterBudget(r prometheus.Registerer, windows []codes.Window, read func(context.Context, []codes.Window) ([]redisstore.Used, error)) {
 	r.MustRegister(&budget{
 		windows: windows, read: read,
 		used: prometheus.NewDesc("smsv_send_budget_used",
@@ -107,7 +112,7 @@ func (b *budget) Collect(c chan<- prometheus.Metric) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), budgetTimeout)
 	defer cancel()
-	used, err := b.read(ctx)
+	used, err := b.read(ctx, b.windows)
 	if err != nil {
 		return // the operations that failed are counted, and say so
 	}

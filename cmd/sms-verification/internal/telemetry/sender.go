@@ -10,36 +10,38 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// Sender is a codes.Sender whose sends are measured and traced.
+// Sender is a codes.Sender whose attempts are measured and traced.
 type Sender struct {
-	next                                         codes.Sender
-	traces                                       *Traces
-	accepted, rejected, unconfirmed, unavailable result
+	next   codes.Sender
+	traces *Traces
+
+	accepted, rejected, senderRefused, unconfirmed, unavailable result
 }
 
-// result is what may come of a send.
+// result is what may come of an attempt.
 type result struct {
 	name     string
 	duration prometheus.Observer
 }
 
-// NewSender registers the metrics of next's sends and returns it measured, and
+// NewSender registers the metrics of next's attempts and returns it measured, and
 // traced if t is not nil.
 func NewSender(next codes.Sender, r prometheus.Registerer, t *Traces) *Sender {
 	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "smsv_flowroute_send_duration_seconds",
-		Help:    "Time to hand one message to Flowroute, with further attempts, by what came of it.",
+		Help:    "Time of one attempt to hand a message to Flowroute, by what came of it.",
 		Buckets: []float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 	}, []string{"result"})
 	r.MustRegister(durations)
 	of := func(name string) result { return result{name, durations.WithLabelValues(name)} }
 	return &Sender{
 		next: next, traces: t,
-		accepted: of("accepted"), rejected: of("rejected"), unconfirmed: of("unconfirmed"), unavailable: of("unavailable"),
+		accepted: of("accepted"), rejected: of("rejected"), senderRefused: of("sender_refused"),
+		unconfirmed: of("unconfirmed"), unavailable: of("unavailable"),
 	}
 }
 
-// Send sends a message; see codes.Sender. The carrier learns nothing of the trace.
+// Send makes one attempt; see codes.Sender. The carrier learns nothing of the trace.
 func (s *Sender) Send(ctx context.Context, m codes.Message) (string, error) {
 	ctx, span := s.traces.call(ctx, "flowroute", "send")
 	begun := time.Now()
@@ -50,6 +52,8 @@ func (s *Sender) Send(ctx context.Context, m codes.Message) (string, error) {
 		result = s.accepted
 	case errors.Is(err, codes.ErrRejected):
 		result = s.rejected
+	case errors.Is(err, codes.ErrSenderRefused):
+		result = s.senderRefused
 	case errors.Is(err, codes.ErrUnavailable):
 		result = s.unavailable
 	}

@@ -120,6 +120,16 @@ func (t *Traces) call(ctx context.Context, system, name string) (context.Context
 	return t.tracer.Start(ctx, system+" "+name, trace.WithSpanKind(trace.SpanKindClient))
 }
 
+// callSince records a call of a request to another system that began at the
+// given time and has ended now. It does nothing if t is nil.
+func (t *Traces) callSince(ctx context.Context, system, name string, begun time.Time, result string) {
+	if t == nil || !trace.SpanContextFromContext(ctx).IsValid() {
+		return
+	}
+	_, span := t.tracer.Start(ctx, system+" "+name, trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(begun))
+	finish(span, result, result == "failed")
+}
+
 // finish ends the span of a call.
 func finish(span trace.Span, result string, failed bool) {
 	if span == nil {

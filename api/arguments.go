@@ -1,0 +1,118 @@
+package api
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+// maxBody bounds a request body, in bytes.
+const maxBody = 4 << 10
+
+// fromBody reads the named arguments from a JSON body.
+func fromBody(c echo.Context, usage string, names ...string) ([]string, error) {
+	r := c.Request()
+	if !isJSON(r.Header) {
+		return nil, invalid(http.StatusUnsupportedMediaType, usage+" as JSON; Content-Type must be application/json, without Content-Encoding")
+	}
+	body, err := readBody(c.Response(), r)
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return nil, invalid(http.StatusRequestEntityTooLarge, usage+"; the body must be at most 4 KiB")
+	}
+	if err != nil {
+		return nil, invalid(0, usage+"; the body must arrive whole")
+	}
+	raw, err := decodeObject(body, names...)
+	if err != nil {
+		return nil, invalid(0, usage+"; the body must "+err.Error())
+	}
+	values := make([]string, len(names))
+	for i, name := range names {
+		if raw[i] == nil {
+			return nil, invalid(0, usage+"; "+name+" is missing")
+		}
+		if values[i], err = text(raw[i]); err != nil {
+			return nil, invalid(0, usage+"; "+name+" must be "+err.Error())
+		}
+	}
+	return values, nil
+}
+
+// readBody reads a body of at most maxBody bytes.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.ContentLength < 0 || r.ContentLength > maxBody {
+		return io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	}
+	body := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(r.Body, body)
+	return body, err
+}
+
+func isJSON(h http.Header) bool {
+	for _, encoding := range h[echo.HeaderContentEncoding] {
+		if encoding != "" && !strings.EqualFold(encoding, "identity") {
+			return false
+		}
+	}
+	types := h[echo.HeaderContentType]
+	if len(types) != 1 {
+		return false
+	}
+	if types[0] == "application/json" {
+		return true // as nearly all are
+	}
+	mediaType, parameters, err := mime.ParseMediaType(types[0])
+	if err != nil {
+		return false
+	}
+	_, subtype, _ := strings.Cut(mediaType, "/")
+	charset, given := parameters["charset"]
+	return (mediaType == "application/json" || strings.HasSuffix(subtype, "+json")) &&
+		(!given || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8"))
+}
+
+// fromQuery reads the named arguments from the URL.
+func fromQuery(c echo.Context, usage string, names ...string) ([]string, error) {
+	query, err := url.ParseQuery(c.Request().URL.RawQuery)
+	if err != nil {
+		return nil, invalid(0, usage+"; the query must be URL-encoded, a semicolon too")
+	}
+	values := make([]string, len(names))
+	for i, name := range names {
+		switch given := query[name]; {
+		case len(given) == 0:
+			return nil, invalid(0, usage+"; "+name+" is missing")
+		case len(given) > 1:
+			return nil, invalid(0, usage+"; "+name+" must be given once")
+		case !utf8.ValidString(given[0]):
+			return nil, invalid(0, usage+"; "+name+" must be valid UTF-8")
+		default:
+			values[i] = given[0]
+		}
+	}
+	return values, nil
+}
+
+const maxKey = 255 // characters of an idempotency key
+
+// idempotencyKey reads the request's key; its value is empty if there is none.
+func idempotencyKey(c echo.Context, usage string) (codes.IdempotencyKey, error) {
+	values := c.Request().Header["Idempotency-Key"]
+	if len(values) == 0 {
+		return codes.IdempotencyKey{}, nil
+	}
+	value := values[0]
+	visible := strings.IndexFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
+	if len(values) > 1 || value == "" || len(value) > maxKey || !visible {
+		return codes.IdempotencyKey{}, invalid(0, usage+"; Idempotency-Key must be given once and be 1 to 255 visible ASCII characters")
+	}
+	return codes.IdempotencyKey{Route: routeOf(c), Value: value}, nil
+}

@@ -1,0 +1,213 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+// native is the service's own face: JSON, keys as bearer tokens, and an error
+// for every code that is not right.
+type native struct{}
+
+// The arguments of the routes, as every refusal of arguments lists them.
+const (
+	createUsage = "Required arguments: auth_id and recipient"
+	checkUsage  = "Required arguments: auth_id and code"
+	idUsage     = "Required arguments: auth_id"
+)
+
+func (native) readCreate(c echo.Context) (r codes.CreateRequest, err error) {
+	arguments, err := fromBody(c, createUsage, "auth_id", "recipient")
+	if err != nil {
+		return r, err
+	}
+	if r.ID, err = codes.ParseID(arguments[0]); err != nil {
+		return r, invalid(0, createUsage+"; "+err.Error())
+	}
+	if r.Recipient, err = codes.ParsePhone(arguments[1]); err != nil {
+		return r, invalid(0, createUsage+"; "+err.Error())
+	}
+	r.Key, err = idempotencyKey(c, createUsage)
+	return r, err
+}
+
+type createdBody struct {
+	Message      string `json:"message"`
+	AuthID       string `json:"auth_id"`
+	ExpiresIn    int64  `json:"expires_in"`
+	AttemptsLeft int64  `json:"attempts_left"`
+}
+
+func (native) writeCreated(c echo.Context, r codes.CreateRequest, created codes.Created) error {
+	return reply(c, http.StatusOK, createdBody{
+		Message:      "Success: Verification code created.",
+		AuthID:       string(r.ID),
+		ExpiresIn:    seconds(created.Lifetime),
+		AttemptsLeft: created.Attempts,
+	})
+}
+
+func (n native) readCheckQuery(c echo.Context) (codes.CheckRequest, error) {
+	arguments, err := fromQuery(c, checkUsage, "auth_id", "code")
+	if err != nil {
+		return codes.CheckRequest{}, err
+	}
+	return n.checkRequest(c, arguments[0], arguments[1])
+}
+
+func (n native) readCheckBody(c echo.Context) (codes.CheckRequest, error) {
+	arguments, err := fromBody(c, checkUsage, "auth_id", "code")
+	if err != nil {
+		return codes.CheckRequest{}, err
+	}
+	return n.checkRequest(c, arguments[0], arguments[1])
+}
+
+func (native) checkRequest(c echo.Context, authID, code string) (r codes.CheckRequest, err error) {
+	if r.ID, err = codes.ParseID(authID); err != nil {
+		return r, invalid(0, checkUsage+"; "+err.Error())
+	}
+	if r.Code, err = codes.ParseCode(code); err != nil {
+		return r, invalid(0, checkUsage+"; "+err.Error())
+	}
+	r.Key, err = idempotencyKey(c, checkUsage)
+	return r, err
+}
+
+type verifiedBody struct {
+	Authenticated bool   `json:"authenticated"`
+	AuthID        string `json:"auth_id"`
+	Message       string `json:"message"`
+}
+
+func (native) writeChecked(c echo.Context, r codes.CheckRequest, o codes.Outcome) error {
+	switch o.Status {
+	case codes.Right:
+		return reply(c, http.StatusOK, verifiedBody{
+			Authenticated: true,
+			AuthID:        string(r.ID),
+			Message:       "Success: Authorization code verified.",
+		})
+	case codes.Wrong:
+		return noCode(InvalidAuthCode, "Invalid code", o.AttemptsLeft)
+	case codes.Expired:
+		return noCode(ExpiredAuthCode, "Expired code", 0)
+	default:
+		return noCode(UnknownAuthID, "Unknown auth id", 0)
+	}
+}
+
+func (native) readCancel(c echo.Context) (r codes.CancelRequest, err error) {
+	r.ID, err = idFromQuery(c)
+	return r, err
+}
+
+type cancelledBody struct {
+	Message string `json:"message"`
+	AuthID  string `json:"auth_id"`
+}
+
+func (native) writeCancelled(c echo.Context, r codes.CancelRequest) error {
+	return reply(c, http.StatusOK, cancelledBody{Message: "Success: Verification code removed.", AuthID: string(r.ID)})
+}
+
+func (native) readStatus(c echo.Context) (r codes.StatusRequest, err error) {
+	r.ID, err = idFromQuery(c)
+	return r, err
+}
+
+type statusBody struct {
+	AuthID       string `json:"auth_id"`
+	State        string `json:"state"`
+	Reason       string `json:"reason,omitempty"`
+	Description  string `json:"description,omitempty"`
+	AttemptsLeft int64  `json:"attempts_left"`
+	ExpiresIn    int64  `json:"expires_in"`
+}
+
+func (native) writeStatus(c echo.Context, r codes.StatusRequest, p codes.Progress) error {
+	body := statusBody{
+		AuthID: string(r.ID), AttemptsLeft: p.AttemptsLeft,
+		ExpiresIn: int64((p.TTLLeft + time.Second - 1) / time.Second),
+	}
+	switch p.Stage {
+	case codes.StagePending:
+		body.State = "created"
+	case codes.StageSent:
+		body.State = "sent"
+	case codes.StageDelivered:
+		body.State = "delivered"
+	case codes.StageFailed:
+		body.State = "failed"
+		body.Reason, body.Description = describeFailure(p.Failure)
+	case codes.StageExpired:
+		return noCode(ExpiredAuthCode, "Expired code", 0)
+	default:
+		return noCode(UnknownAuthID, "Unknown auth id", 0)
+	}
+	return reply(c, http.StatusOK, body)
+}
+
+// describeFailure puts a failure into words: one for programs, and a sentence.
+func describeFailure(f codes.Failure) (reason, description string) {
+	switch f {
+	case codes.ByPhone:
+		return "PhoneRejected", "The network took the message, but the phone rejected it: it is off, full, or blocks the sender"
+	case codes.ByNetwork:
+		return "NetworkRejected", "The network rejected the message"
+	}
+	return "NotDelivered", "The message was not delivered; the network does not say why"
+}
+
+// idFromQuery reads the only argument of a route.
+func idFromQuery(c echo.Context) (codes.ID, error) {
+	arguments, err := fromQuery(c, idUsage, "auth_id")
+	if err != nil {
+		return "", err
+	}
+	id, err := codes.ParseID(arguments[0])
+	if err != nil {
+		return "", invalid(0, idUsage+"; "+err.Error())
+	}
+	return id, nil
+}
+
+func (native) apiKey(h http.Header) (key string, sent bool) {
+	headers := h[echo.HeaderAuthorization]
+	if len(headers) != 1 {
+		return "", false
+	}
+	scheme, key, found := strings.Cut(headers[0], " ")
+	return key, found && strings.EqualFold(scheme, "Bearer")
+}
+
+// errorBody is the wire form of every error.
+type errorBody struct {
+	Message      string `json:"message"`
+	Reason       Reason `json:"reason"`
+	AttemptsLeft *int64 `json:"attempts_left,omitempty"`
+	Limit        string `json:"limit,omitempty"`
+	RetryAfter   int64  `json:"retry_after,omitempty"`
+}
+
+func (native) writeError(c echo.Context, f *failure) error {
+	status := f.status
+	if status == 0 {
+		status = statuses[f.reason]
+	}
+	if status == http.StatusUnauthorized {
+		c.Response().Header().Set(echo.HeaderWWWAuthenticate, "Bearer")
+	}
+	return reply(c, status, errorBody{
+		Message:      f.message,
+		Reason:       f.reason,
+		AttemptsLeft: f.attemptsLeft,
+		Limit:        f.limit,
+		RetryAfter:   f.retryAfter,
+	})
+}

@@ -1,0 +1,122 @@
+package app
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestLineWriterPassesEverythingOn(t *testing.T) {
+	var out bytes.Buffer
+	w := NewLineWriter(&out)
+	line := []byte("line 0000\n")
+	for i := range 1000 {
+		copy(line[5:], fmt.Sprintf("%04d", i)) // the caller's bytes are its own again
+		if n, err := w.Write(line); n != len(line) || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	w.Close()
+	lines := strings.Split(out.String(), "\n")
+	if len(lines) != 1001 || lines[0] != "line 0000" || lines[999] != "line 0999" {
+		t.Errorf("%d lines, the last but one %q", len(lines), lines[len(lines)-2])
+	}
+}
+
+// TestLineWriterDrops: a writer that blocks holds nobody up; lines are dropped
+// and counted.
+func TestLineWriterDrops(t *testing.T) {
+	reader, writer := io.Pipe()
+	w := NewLineWriter(writer)
+	const lines = lineQueue + 500
+	for i := range lines {
+		_, _ = fmt.Fprintf(w, "line %d\n", i)
+	}
+	patience := time.AfterFunc(5*time.Second, func() { _ = reader.Close() })
+	defer patience.Stop()
+	received, dropped := 0, 0
+	in := bufio.NewScanner(reader)
+	for in.Scan() && dropped == 0 {
+		var note struct {
+			Msg   string
+			Lines int
+		}
+		if json.Unmarshal(in.Bytes(), &note) == nil && note.Msg == "log lines dropped" {
+			dropped = note.Lines
+			break
+		}
+		if want := fmt.Sprintf("line %d", received); in.Text() != want {
+			t.Fatalf("%q, want %q", in.Text(), want)
+		}
+		received++
+	}
+	if dropped == 0 || received+dropped != lines {
+		t.Errorf("%d lines received, %d counted as dropped, of %d", received, dropped, lines)
+	}
+	w.Close()
+}
+
+// TestLineWriterClose: it waits for a slow writer, but not for ever, and who
+// comes late is not punished.
+func TestLineWriterClose(t *testing.T) {
+	t.Parallel()
+	reader, writer := io.Pipe()
+	defer func() { _ = reader.Close() }()
+	w := NewLineWriter(writer)
+	_, _ = w.Write([]byte("nobody reads this\n"))
+	begun := time.Now()
+	w.Close()
+	if took := time.Since(begun); took < lineFlush/2 || took > 2*lineFlush {
+		t.Errorf("Close took %v", took)
+	}
+	_, _ = w.Write([]byte("late\n"))
+
+	var out bytes.Buffer
+	w = NewLineWriter(&out)
+	var late sync.WaitGroup
+	for range 8 {
+		late.Go(func() {
+			for range 1000 {
+				_, _ = w.Write([]byte("x\n"))
+			}
+		})
+	}
+	w.Close()
+	late.Wait()
+}
+
+// TestLogForPeople: JSON for machines, text for who sits at a terminal.
+func TestLogForPeople(t *testing.T) {
+	for _, test := range []struct {
+		text bool
+		want string
+	}{{false, `"msg":"hello"`}, {true, "msg=hello"}} {
+		var out bytes.Buffer
+		l := NewLogs(&out, 0, test.text)
+		l.Info("hello")
+		l.Close()
+		if !strings.Contains(out.String(), test.want) {
+			t.Errorf("the log is %q, want %q in it", out.String(), test.want)
+		}
+	}
+	file, err := os.Create(t.TempDir() + "/log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip("no terminals here: ", err)
+	}
+	defer func() { _ = terminal.Close() }()
+	if IsTerminal(file) || IsTerminal(&bytes.Buffer{}) || !IsTerminal(terminal) {
+		t.Error("a terminal is not told from a file")
+	}
+}

@@ -1,0 +1,102 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"time"
+
+	"github.com/flowroute/sms-verification/api"
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/config"
+	"github.com/flowroute/sms-verification/flowroute"
+	"github.com/flowroute/sms-verification/redisstore"
+)
+
+// DialOptions returns where the settings say that Redis is.
+func DialOptions(c *config.Config) redisstore.DialOptions {
+	return redisstore.DialOptions{
+		URL: c.RedisURL.Reveal(), Mode: c.RedisMode,
+		Username: c.RedisUsername, Password: c.RedisPassword.Reveal(),
+		CAFile: c.RedisTLSCA, CertFile: c.RedisTLSCert, KeyFile: c.RedisTLSKey,
+	}
+}
+
+// OpenStore opens the store. done is called after each operation; see
+// redisstore.Options.
+func OpenStore(cfg *config.Config, o redisstore.DialOptions, done func(context.Context, string, time.Time, error)) (*redisstore.Store, error) {
+	client, err := redisstore.Dial(o)
+	if err != nil {
+		return nil, fmt.Errorf("REDIS_URL: %w", err)
+	}
+	return redisstore.New(client, redisstore.Options{
+		Prefix:      cfg.RedisKeyPrefix,
+		MinReplicas: cfg.RedisWaitReplicas,
+		Done:        done,
+	}), nil
+}
+
+// PolicyOf returns what the settings say of codes and limits.
+func PolicyOf(cfg *config.Config) codes.Policy {
+	return codes.Policy{
+		CodeLength: cfg.CodeLength,
+		Lifetime:   cfg.CodeExpiration,
+		Notice:     cfg.ExpiredNotice,
+		Attempts:   cfg.RetriesAllowed,
+		Message:    cfg.AuthMessage,
+		OrgName:    cfg.OrgName,
+		Limits: codes.Limits{
+			Sends:   cfg.SendLimits,
+			Guesses: cfg.GuessLimits,
+			Total:   cfg.SendLimitsTotal,
+			Pace:    codes.Pace{Rate: cfg.FlowrouteRate, MaxWait: cfg.FlowrouteMaxWait},
+			Refunds: cfg.CallbackURL() != "",
+		},
+	}
+}
+
+func numbersOf(cfg *config.Config) (codes.Numbers, error) {
+	allowed, err := codes.ParseRecipients(cfg.AllowedPrefixes, cfg.BlockedPrefixes)
+	if err != nil {
+		return codes.Numbers{}, fmt.Errorf("ALLOWED_PREFIXES, BLOCKED_PREFIXES: %w", err)
+	}
+	return codes.Numbers{Allowed: allowed, Test: cfg.TestRecipients, TestUntil: cfg.TestRecipientsUntil}, nil
+}
+
+func hashersOf(cfg *config.Config) (current, previous *codes.Hasher) {
+	if secret := cfg.PreviousCodeSecret(); secret != nil {
+		previous = codes.NewHasher(secret)
+	}
+	return codes.NewHasher(cfg.CodeSecret()), previous
+}
+
+func keysOf(cfg *config.Config) []api.Key {
+	keys := make([]api.Key, len(cfg.APIKeys))
+	for i, k := range cfg.APIKeys {
+		keys[i] = api.Key(k)
+	}
+	return keys
+}
+
+// callersOf returns the names that requests come under: an empty one where
+// there are no keys.
+func callersOf(keys []api.Key) []string {
+	if len(keys) == 0 {
+		return []string{""}
+	}
+	names := make([]string, len(keys))
+	for i, k := range keys {
+		names[i] = k.Name
+	}
+	return names
+}
+
+// webhookOf takes receipts if the settings ask for them. Debug mode always
+// does: it gives the simulator a token of its own.
+func webhookOf(cfg *config.Config) api.Webhook {
+	token := cfg.WebhookToken.Reveal()
+	if token == "" && cfg.DebugMode {
+		token = rand.Text()
+	}
+	return api.Webhook{Token: token, Parse: flowroute.ParseReceipts}
+}

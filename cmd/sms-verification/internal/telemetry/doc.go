@@ -1,0 +1,2 @@
+// Package telemetry holds the metrics and traces of a running service.
+package telemetry

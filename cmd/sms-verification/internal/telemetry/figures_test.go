@@ -1,0 +1,109 @@
+package telemetry
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/redisstore"
+)
+
+// TestBudget: the figures are those of Redis, and without Redis only the
+// limits are told.
+func TestBudget(t *testing.T) {
+	windows, err := codes.ParseWindows([]string{"10/1h", "100/24h"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var down error
+	registry := prometheus.NewRegistry()
+	RegisterBudget(registry, windows, func(_ context.Context, asked []codes.Window) ([]redisstore.Used, error) {
+		return []redisstore.Used{{Window: asked[0], Messages: 3}, {Window: asked[1], Messages: 42}}, down
+	})
+	const limits = `# HELP smsv_send_budget_limit Messages that SEND_LIMITS_TOTAL allows.
+# TYPE smsv_send_budget_limit gauge
+smsv_send_budget_limit{limit="10/1h"} 10
+smsv_send_budget_limit{limit="100/24h"} 100
+`
+	const used = `# HELP smsv_send_budget_used Messages of all replicas in the window of SEND_LIMITS_TOTAL that ends now.
+# TYPE smsv_send_budget_used gauge
+smsv_send_budget_used{limit="10/1h"} 3
+smsv_send_budget_used{limit="100/24h"} 42
+`
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(limits+used)); err != nil {
+		t.Error(err)
+	}
+	down = codes.ErrUnavailable
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(limits)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTraceVariables: the standard variables, and what is wrong with them.
+func TestTraceVariables(t *testing.T) {
+	const endpoint, forTraces = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+	type vars map[string]string
+	for _, test := range []struct {
+		env  vars
+		url  string // empty: no traces
+		fail string // what the error names
+	}{
+		{env: vars{}},
+		{env: vars{endpoint: "http://a:1", "OTEL_SDK_DISABLED": "true"}},
+		{env: vars{endpoint: "http://a:1", "OTEL_TRACES_EXPORTER": "none"}},
+		{env: vars{"OTEL_TRACES_EXPORTER": "otlp"}, url: "http://localhost:4318/v1/traces"},
+		{env: vars{endpoint: "http://a:1"}, url: "http://a:1/v1/traces"},
+		{env: vars{endpoint: "https://a:1/otlp/"}, url: "https://a:1/otlp/v1/traces"},
+		{env: vars{forTraces: "http://a:1/x", endpoint: "http://b:1"}, url: "http://a:1/x"},
+		{env: vars{endpoint: "http://a:1", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, url: "http://a:1/v1/traces"},
+		{env: vars{endpoint: "a:1"}, fail: endpoint},
+		{env: vars{forTraces: "grpc://a:1"}, fail: forTraces},
+		{env: vars{endpoint: "http://a:1", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, fail: "OTEL_EXPORTER_OTLP_PROTOCOL"},
+		{env: vars{endpoint: "http://a:1", "OTEL_TRACES_EXPORTER": "zipkin"}, fail: "OTEL_TRACES_EXPORTER"},
+		{env: vars{endpoint: "http://a:1", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": "10s"}, fail: "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"},
+		{env: vars{endpoint: "http://a:1", "OTEL_EXPORTER_OTLP_HEADERS": "canary"}, fail: "OTEL_EXPORTER_OTLP_HEADERS"},
+		{env: vars{endpoint: "http://a:1", "OTEL_EXPORTER_OTLP_CERTIFICATE": "/a"}, fail: "OTEL_EXPORTER_OTLP_CERTIFICATE"},
+		{env: vars{endpoint: "http://a:1", "OTEL_RESOURCE_ATTRIBUTES": "canary"}, fail: "OTEL_RESOURCE_ATTRIBUTES"},
+	} {
+		t.Run(strings.Join(slicesOf(test.env), " "), func(t *testing.T) {
+			for name, value := range test.env {
+				t.Setenv(name, value)
+			}
+			traces, err := NewTraces(t.Context(), Build{}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+			if (err != nil) != (test.fail != "") || err != nil && (!strings.Contains(err.Error(), test.fail) || strings.Contains(err.Error(), "canary")) {
+				t.Fatalf("error %v, want one about %q", err, test.fail)
+			}
+			if (traces != nil) != (test.url != "") {
+				t.Fatalf("traces %v, want them to go to %q", traces, test.url)
+			}
+			if test.url == "" {
+				return
+			}
+			traces.Close()
+			if c, err := collectorFrom(func(name string) string { return test.env[name] }); err != nil || c.url != test.url {
+				t.Errorf("to %s, %v; want %s", c.url, err, test.url)
+			}
+		})
+	}
+	c, err := collectorFrom(func(name string) string {
+		return vars{"OTEL_EXPORTER_OTLP_HEADERS": "a=1, authorization=Bearer%20x", "OTEL_EXPORTER_OTLP_TIMEOUT": "250"}[name]
+	})
+	if err != nil || c.headers.Get("A") != "1" || c.headers.Get("Authorization") != "Bearer x" || c.timeout != 250*time.Millisecond {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+func slicesOf(env map[string]string) (pairs []string) {
+	for name := range maps.Keys(env) {
+		pairs = append(pairs, name+"="+env[name])
+	}
+	return pairs
+}

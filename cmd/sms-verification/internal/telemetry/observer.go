@@ -1,0 +1,182 @@
+package telemetry
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+// Observer is a codes.Observer that counts what becomes of codes.
+type Observer struct {
+	logger    *slog.Logger
+	callers   map[string]*callerCounters
+	checks    map[string]prometheus.Counter // by outcome
+	ends      map[string]prometheus.Counter // by how
+	wait      prometheus.Observer
+	untracked prometheus.Counter
+	over      *expiryBuckets // entries, by the end of their lifetime
+	gone      *expiryBuckets // those that had ended before it
+
+	delivered, undelivered *prometheus.CounterVec
+}
+
+var _ codes.Observer = (*Observer)(nil)
+
+// callerCounters holds what one caller did, by area.
+type callerCounters struct {
+	created, sent, segments, verified [codes.Areas]prometheus.Counter
+}
+
+// NewObserver registers the counters for the callers there are and entries
+// that live at most so long. All counters exist from the start: Prometheus does
+// not see an increase from nothing.
+func NewObserver(callers []string, lifetime time.Duration, logger *slog.Logger, r prometheus.Registerer) *Observer {
+	o := &Observer{
+		logger:  logger,
+		callers: map[string]*callerCounters{},
+		checks: counters(r, "smsv_checks_total", "Codes checked, by outcome.",
+			"outcome", "right", "wrong", "used_up", "expired", "unknown"),
+		ends: counters(r, "smsv_codes_ended_total", "Entries that ended before their time, and how.",
+			"how", "verified", "used_up", "replaced", "cancelled", "withdrawn"),
+		over: newExpiryBuckets(lifetime),
+		gone: newExpiryBuckets(lifetime),
+		delivered: counterVec(r, "smsv_codes_delivered_total",
+			"Messages that the network or the phone took, as receipts say; each once.", "area", "caller"),
+		undelivered: counterVec(r, "smsv_codes_undelivered_total",
+			"Messages that were rejected on their way, as receipts say; each once.", "area", "caller"),
+	}
+	registerCounter(r, "smsv_codes_over_total", "Entries whose CODE_EXPIRATION is over, however they ended; not those withdrawn.", o.over.due)
+	registerCounter(r, "smsv_codes_over_ended_total", "Those of smsv_codes_over_total that had ended before: the rest expired unused.", o.gone.due)
+	o.registerWait(r)
+	o.registerCallers(callers, r)
+	return o
+}
+
+func (o *Observer) registerWait(r prometheus.Registerer) {
+	wait := prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name:    "smsv_pace_wait_seconds",
+		Help:    "Wait of a message for its turn under FLOWROUTE_RATE.",
+		Buckets: []float64{0, .05, .1, .25, .5, 1, 2, 5, 10, 30},
+	})
+	untracked := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "smsv_codes_untracked_total",
+		Help: "Messages that were sent but could not be recorded, so that their receipts do not count.",
+	})
+	r.MustRegister(wait, untracked)
+	o.wait, o.untracked = wait, untracked
+}
+
+func (o *Observer) registerCallers(callers []string, r prometheus.Registerer) {
+	created := counterVec(r, "smsv_codes_created_total",
+		"Entries stored whose message was handed to Flowroute, whether or not it confirmed that.", "area", "caller")
+	sent := counterVec(r, "smsv_codes_sent_total", "Messages that Flowroute took.", "area", "caller")
+	segments := counterVec(r, "smsv_message_segments_total", "Segments of the messages that Flowroute took: what is paid for.", "area", "caller")
+	verified := counterVec(r, "smsv_codes_verified_total", "Right codes, by area of the recipient and caller of the check.", "area", "caller")
+	for _, caller := range callers {
+		c := &callerCounters{}
+		for area := range codes.Area(codes.Areas) {
+			name := area.String()
+			c.created[area] = created.WithLabelValues(name, caller)
+			c.sent[area] = sent.WithLabelValues(name, caller)
+			c.segments[area] = segments.WithLabelValues(name, caller)
+			c.verified[area] = verified.WithLabelValues(name, caller)
+			o.delivered.WithLabelValues(name, caller)
+			o.undelivered.WithLabelValues(name, caller)
+		}
+		o.callers[caller] = c
+	}
+}
+
+// Created counts a create; see codes.Observer.
+func (o *Observer) Created(e codes.CreateEvent) {
+	counters := o.callers[e.Caller]
+	if e.Reserved {
+		o.wait.Observe(e.Wait.Seconds())
+	}
+	if e.Sent || e.Uncertain { // else nothing was sent, or to a test recipient
+		counters.created[e.Area].Inc()
+	}
+	if e.Sent {
+		counters.sent[e.Area].Inc()
+		counters.segments[e.Area].Add(float64(e.Segments))
+	}
+	if e.Withdrawn {
+		o.ends["withdrawn"].Inc()
+	}
+	if e.Stored {
+		// The entry's lifetime begins at its turn, which comes no earlier. So an
+		// entry that ends early is never counted before the entry is.
+		o.over.add(e.Arrived.Add(e.Wait + e.Lifetime))
+		if e.Replaced > 0 {
+			o.end("replaced", e.Replaced)
+		}
+	}
+	if e.TrackingErr != nil {
+		o.untracked.Inc()
+		o.logger.Warn("message sent, but its receipts will not be counted", "error", e.TrackingErr.Error())
+	}
+}
+
+// Checked counts a check; see codes.Observer.
+func (o *Observer) Checked(e codes.CheckEvent) {
+	switch {
+	case e.Status == codes.Right:
+		o.checks["right"].Inc()
+		o.callers[e.Caller].verified[e.Area].Inc()
+		o.end("verified", e.TTLLeft)
+	case e.Status == codes.Wrong && e.AttemptsLeft > 0:
+		o.checks["wrong"].Inc()
+	case e.Status == codes.Wrong:
+		o.checks["used_up"].Inc()
+		o.end("used_up", e.TTLLeft)
+	case e.Status == codes.Expired:
+		o.checks["expired"].Inc()
+	default:
+		o.checks["unknown"].Inc()
+	}
+}
+
+// Cancelled counts a cancellation; see codes.Observer.
+func (o *Observer) Cancelled(ttlLeft time.Duration) {
+	if ttlLeft > 0 {
+		o.end("cancelled", ttlLeft)
+	}
+}
+
+// Delivery counts what receipts say; see codes.Observer. Replicas may have
+// other callers than this one.
+func (o *Observer) Delivery(e codes.DeliveryEvents) {
+	if e.Delivered {
+		o.delivered.WithLabelValues(e.Area.String(), e.Caller).Inc()
+	}
+	if e.Failed {
+		o.undelivered.WithLabelValues(e.Area.String(), e.Caller).Inc()
+	}
+}
+
+// end counts an entry that ended so long before its time. Another replica may
+// have counted the entry, with buckets that do not begin when these do: one
+// bucket later is never too early.
+func (o *Observer) end(how string, ttlLeft time.Duration) {
+	o.ends[how].Inc()
+	o.gone.add(time.Now().Add(ttlLeft + o.gone.span))
+}
+
+func counterVec(r prometheus.Registerer, name, help string, labels ...string) *prometheus.CounterVec {
+	vec := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	r.MustRegister(vec)
+	return vec
+}
+
+// counters returns the counters of one label with these values.
+func counters(r prometheus.Registerer, name, help, label string, values ...string) map[string]prometheus.Counter {
+	vec := counterVec(r, name, help, label)
+	all := make(map[string]prometheus.Counter, len(values))
+	for _, v := range values {
+		all[v] = vec.WithLabelValues(v)
+	}
+	return all
+}

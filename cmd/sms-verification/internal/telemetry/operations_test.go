@@ -1,0 +1,125 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	otelcodes "go.opentelemetry.io/otel/codes"
+	sdk "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+// traced returns traces that are kept in memory.
+func traced(t *testing.T) (*Traces, *tracetest.InMemoryExporter) {
+	exporter := tracetest.NewInMemoryExporter()
+	provider := sdk.NewTracerProvider(sdk.WithSyncer(exporter))
+	t.Cleanup(func() { _ = provider.Shutdown(context.Background()) })
+	return &Traces{provider: provider, tracer: provider.Tracer("")}, exporter
+}
+
+// TestOperations: refusals are answers, and everything else that is no success
+// is a failure, in the metrics and in the traces.
+func TestOperations(t *testing.T) {
+	for _, test := range []struct {
+		err    error
+		result string
+	}{
+		{nil, "done"},
+		{&codes.LimitError{Limit: "5/10m"}, "refused"},
+		{&codes.UnavailableError{Cause: "x"}, "refused"},
+		{&codes.InProgressError{RetryAfter: 1}, "refused"},
+		{codes.ErrKeyReused, "refused"},
+		{codes.ErrUnavailable, "failed"},
+		{errors.New("malformed answer"), "failed"},
+	} {
+		traces, exporter := traced(t)
+		o := NewOperations(prometheus.NewRegistry(), traces)
+		ctx, request := traces.call(t.Context(), "test", "request")
+		begun := time.Now().Add(-time.Second)
+		o.Done(ctx, "check", begun, test.err)
+		o.Done(context.Background(), "used", begun, test.err) // no request, no span
+		failures, failed := testutil.ToFloat64(o.byName["check"].failures), test.result == "failed"
+		if (failures == 1) != failed || failures > 1 {
+			t.Errorf("%v: %v failures", test.err, failures)
+		}
+		spans := exporter.GetSpans()
+		if len(spans) != 1 {
+			t.Fatalf("%v: %d spans", test.err, len(spans))
+		}
+		s := spans[0]
+		if s.Name != "redis check" || !s.StartTime.Equal(begun) || s.EndTime.Sub(begun) < time.Second ||
+			s.Parent.SpanID() != request.SpanContext().SpanID() || (s.Status.Code == otelcodes.Error) != failed ||
+			len(s.Attributes) != 1 || s.Attributes[0].Value.AsString() != test.result {
+			t.Errorf("%v: %+v", test.err, s)
+		}
+	}
+}
+
+// TestOperationNames: the operations are those that the store reports.
+func TestOperationNames(t *testing.T) {
+	files, err := filepath.Glob("../../../../redisstore/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reported := map[string]bool{}
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, call := range regexp.MustCompile(`defer s\.done\(ctx, "(\w+)"`).FindAllSubmatch(source, -1) {
+			reported[string(call[1])] = true
+		}
+	}
+	known := NewOperations(prometheus.NewRegistry(), nil).byName
+	if want, got := slices.Sorted(maps.Keys(reported)), slices.Sorted(maps.Keys(known)); !slices.Equal(got, want) || len(want) == 0 {
+		t.Errorf("operations %v, the store reports %v", got, want)
+	}
+}
+
+// TestOperationTime: an operation is measured from its beginning, and one that
+// nobody announced is measured too.
+func TestOperationTime(t *testing.T) {
+	for _, name := range []string{"reserve", "new"} {
+		registry := prometheus.NewRegistry()
+		NewOperations(registry, nil).Done(t.Context(), name, time.Now().Add(-time.Minute), nil)
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var count uint64
+		var seconds float64
+		for _, family := range families {
+			for _, metric := range family.GetMetric() {
+				if metric.GetLabel()[0].GetValue() == name {
+					count += metric.GetHistogram().GetSampleCount()
+					seconds += metric.GetHistogram().GetSampleSum()
+				}
+			}
+		}
+		if count != 1 || seconds < 60 {
+			t.Errorf("%s: %d operations of %v s", name, count, seconds)
+		}
+	}
+}
+
+// TestNoAllocations: to measure an operation takes no memory, and neither do
+// traces that are off.
+func TestNoAllocations(t *testing.T) {
+	o, begun := NewOperations(prometheus.NewRegistry(), nil), time.Now()
+	ctx := context.Background()
+	if n := testing.AllocsPerRun(1000, func() { o.Done(ctx, "check", begun, nil) }); n != 0 {
+		t.Errorf("%v allocations for one operation", n)
+	}
+}

@@ -1,0 +1,302 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/redisstore/redistest"
+)
+
+// nemesis is what goes wrong between the replicas and Redis.
+type nemesis struct {
+	redis         *redistest.Instance
+	proxies       []*redistest.Proxy // one per replica
+	long          bool               // also faults that last longer than a replica waits
+	quiet         bool               // nothing goes wrong
+	cuts, outages int
+}
+
+// act makes things go wrong until the end.
+func (n *nemesis) act(end time.Time) {
+	if n.quiet {
+		time.Sleep(time.Until(end))
+		return
+	}
+	for time.Now().Before(end) {
+		n.sting(n.proxies, 300*time.Millisecond)
+		if n.long {
+			victim := n.outages % len(n.proxies)
+			others := slices.Delete(slices.Clone(n.proxies), victim, victim+1)
+			n.sting(others, 150*time.Millisecond) // the victim gets connections to suffer on
+			over := n.begin(n.proxies[victim])
+			n.sting(others, 600*time.Millisecond)
+			over()
+		}
+	}
+	for _, p := range n.proxies {
+		p.DropReplies(0, "")
+	}
+}
+
+// sting loses some replies and cuts connections for a while.
+func (n *nemesis) sting(proxies []*redistest.Proxy, during time.Duration) {
+	for over := time.Now().Add(during); time.Now().Before(over); time.Sleep(8 * time.Millisecond) {
+		p := proxies[rand.IntN(len(proxies))]
+		if rand.IntN(4) == 0 {
+			p.CutAll()
+			n.cuts++
+		} else {
+			p.DropReplies(1+rand.IntN(3), "eval")
+		}
+	}
+}
+
+// begin begins an outage, longer than a replica waits, and returns what ends it.
+func (n *nemesis) begin(victim *redistest.Proxy) (over func()) {
+	n.outages++
+	switch n.outages % 6 {
+	case 0: // everything runs, and nobody hears of it
+		victim.DropReplies(1<<30, "eval")
+		return func() { victim.DropReplies(0, "") }
+	case 1, 4: // everything runs after the replica has answered
+		victim.Delay(550 * time.Millisecond)
+		return func() { victim.Delay(0) }
+	case 2: // everything runs after the replica has sent it again
+		victim.Delay(300 * time.Millisecond)
+		return func() { victim.Delay(0) }
+	case 3: // nothing runs
+		victim.Refuse(true)
+		victim.CutAll()
+		return func() { victim.Refuse(false) }
+	default: // everything that waits runs at the end
+		n.redis.Signal(syscall.SIGSTOP)
+		return func() { n.redis.Signal(syscall.SIGCONT) }
+	}
+}
+
+func (n *nemesis) dropped() (all int) {
+	for _, p := range n.proxies {
+		all += p.Dropped()
+	}
+	return all
+}
+
+func (n *nemesis) log(t *testing.T) {
+	t.Helper()
+	t.Logf("%d replies lost, connections cut %d times, %d outages", n.dropped(), n.cuts, n.outages)
+}
+
+// workload is many clients with few ids.
+type workload struct {
+	t       *testing.T
+	urls    []string
+	sent    sync.Map                   // recipient → code
+	spoil   func(number string) string // returns that number or another, to which sending fails; may be nil
+	mayStay bool                       // the entry of a create that is answered 503 may stay
+
+	start   time.Time
+	numbers atomic.Int64
+	mu      sync.Mutex
+	known   [3][]string // the codes of each id that came, the newest last
+	history []porcupine.Operation
+}
+
+func newWorkload(t *testing.T) *workload { return &workload{t: t, start: time.Now()} }
+
+// run runs the clients against the nemesis, and returns what they saw.
+func (w *workload) run(n *nemesis, during time.Duration) []porcupine.Operation {
+	const clients = 12
+	end := time.Now().Add(during)
+	var wg sync.WaitGroup
+	for client := range clients {
+		wg.Go(func() {
+			for time.Now().Before(end) {
+				pause := time.Duration(rand.IntN(6)) * time.Millisecond
+				if w.one(client) == maybe {
+					pause = 150 * time.Millisecond // long enough to see that nothing happens later
+				}
+				time.Sleep(pause)
+			}
+		})
+	}
+	n.act(end)
+	wg.Wait()
+	return w.history
+}
+
+// one makes one request, of the client's own replica, so that not all of them
+// wait for one that is slow.
+func (w *workload) one(client int) result {
+	url := w.urls[client%len(w.urls)]
+	id := rand.IntN(len(w.known))
+	name := fmt.Sprintf("id-%d", id)
+	from := w.now()
+	switch dice := rand.IntN(100); {
+	case dice < 24:
+		return w.create(client, id, from)
+	case dice < 30:
+		a, err := request(http.MethodDelete, url+"/?auth_id="+name, "")
+		return w.note(client, call{id, "delete", ""}, from, w.meaning(a, err, done), err)
+	default:
+		code := w.guess(id)
+		a, err := request(http.MethodPost, url+"/verify", fmt.Sprintf(`{"auth_id":%q,"code":%q}`, name, code))
+		return w.note(client, call{id, "verify", code}, from, w.meaning(a, err, right), err)
+	}
+}
+
+// create makes a create. Nobody knows the code of one that sent nothing: it is
+// called as the request.
+func (w *workload) create(client, id int, from int64) result {
+	requestID := fmt.Sprint(2_000_000 + w.numbers.Add(1))
+	number := "1206" + requestID
+	if w.spoil != nil && rand.IntN(3) == 0 {
+		number = w.spoil(number)
+	}
+	a, err := request(http.MethodPost, w.urls[client%len(w.urls)]+"/", fmt.Sprintf(`{"auth_id":"id-%d","recipient":%q}`, id, number), "X-Request-Id: "+requestID)
+	code := requestID
+	if sent, ok := w.sent.Load(number); ok {
+		code = sent.(string)
+		w.mu.Lock()
+		w.known[id] = append(w.known[id], code)
+		w.mu.Unlock()
+	}
+	switch {
+	case err != nil:
+		w.t.Error(err)
+	case a.status == http.StatusOK || a.body.Reason == "MessageUnconfirmed":
+		return w.note(client, call{id, "create", code}, from, done, nil)
+	case w.mayStay:
+		return w.note(client, call{id, "create", code}, from, maybe, nil)
+	}
+	reserved := maybe // Redis may be what failed
+	if a.body.Reason == "MessageRejected" || a.body.Reason == "SenderRefused" {
+		reserved = done
+	}
+	w.note(client, call{id, "reserve", code}, from, reserved, nil)
+	return w.note(client, call{id, "release", code}, from, reserved, nil)
+}
+
+// cleanupTime is how long cleanup that is pending may take when all is well again.
+const cleanupTime = 3 * time.Second
+
+// withCleanup waits for the cleanup that the replicas say is pending. The
+// creates whose cleanup it is release until then.
+func (w *workload) withCleanup(fleet []*process, history []porcupine.Operation) []porcupine.Operation {
+	time.Sleep(cleanupTime)
+	pending := map[string]bool{}
+	for _, p := range fleet {
+		for line := range strings.Lines(p.stderr.String()) {
+			var entry struct {
+				ID    string `json:"request_id"`
+				Error string
+			}
+			if json.Unmarshal([]byte(line), &entry) == nil && strings.Contains(entry.Error, "cleanup pending") {
+				pending[entry.ID] = true
+			}
+		}
+	}
+	w.t.Logf("cleanup of %d creates was pending", len(pending))
+	for i, o := range history {
+		if c := o.Input.(call); c.kind == "release" && pending[c.code] {
+			history[i].Return = w.now()
+		}
+	}
+	return history
+}
+
+// lookAgain tries the newest code of each id that came, and one that did not.
+func (w *workload) lookAgain() []porcupine.Operation {
+	w.history = nil
+	for id := range w.known {
+		guesses := []string{string(codes.NewCode(12))}
+		if n := len(w.known[id]); n > 0 {
+			guesses = append(guesses, w.known[id][n-1])
+		}
+		for _, code := range guesses {
+			from := w.now()
+			a, err := request(http.MethodPost, w.urls[0]+"/verify", fmt.Sprintf(`{"auth_id":"id-%d","code":%q}`, id, code))
+			w.note(0, call{id, "verify", code}, from, w.meaning(a, err, right), err)
+		}
+	}
+	return w.history
+}
+
+// guess is the newest code of an id, an old one, or a wrong one.
+func (w *workload) guess(id int) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := len(w.known[id])
+	switch dice := rand.IntN(100); {
+	case dice < 40 && n > 0:
+		return w.known[id][n-1]
+	case dice < 55 && n > 0:
+		return w.known[id][max(0, n-1-rand.IntN(4))]
+	}
+	return string(codes.NewCode(12))
+}
+
+// meaning is what an answer says; ok is what 200 says.
+func (w *workload) meaning(a *answer, err error, ok result) result {
+	switch {
+	case err != nil || a.status >= 500:
+		return maybe
+	case a.status == http.StatusOK:
+		return ok
+	case a.body.Reason == "UnknownAuthId":
+		return unknown
+	case a.body.Reason == "InvalidAuthCode" && a.body.AttemptsLeft != nil:
+		return wrong(int(*a.body.AttemptsLeft))
+	}
+	w.t.Errorf("answer %d %s", a.status, a.raw)
+	return maybe
+}
+
+func (w *workload) now() int64 { return time.Since(w.start).Nanoseconds() }
+
+// note notes an operation that has just been answered, or, with an error, never.
+func (w *workload) note(client int, c call, from int64, r result, err error) result {
+	to := w.now()
+	if err != nil {
+		to = forever
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.history = append(w.history, porcupine.Operation{ClientId: client, Input: c, Output: r, Call: from, Return: to})
+	return r
+}
+
+// countOf counts a history's operations by kind and answer.
+func countOf(history []porcupine.Operation) map[string]int {
+	counts := map[string]int{}
+	for _, o := range history {
+		counts[o.Input.(call).kind+" "+o.Output.(result).what]++
+	}
+	return counts
+}
+
+// overlapsIn counts the creates that failed beside another create of the same id.
+func overlapsIn(history []porcupine.Operation) (n int) {
+	for _, o := range history {
+		c := o.Input.(call)
+		if c.kind == "reserve" && slices.ContainsFunc(history, func(other porcupine.Operation) bool {
+			of := other.Input.(call)
+			return of.id == c.id && (of.kind == "create" || of.kind == "reserve") && of.code != c.code &&
+				other.Call < o.Return && o.Call < other.Return
+		}) {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,214 @@
+package codestest
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+// suite wraps a backend so that a test reads as a list of steps.
+type suite struct {
+	testing.TB
+	Backend
+	open func(testing.TB) Backend
+}
+
+// tests are the steps of each test by its name.
+type tests map[string]func(suite)
+
+// run runs tests on one backend: they share no names. Those that make many
+// calls at once run one after the other.
+func run(t *testing.T, open func(testing.TB) Backend, steps, crowds tests) {
+	b := open(t)
+	for name, test := range crowds {
+		t.Run(name, func(t *testing.T) { test(suite{t, b, open}) })
+	}
+	for name, test := range steps {
+		t.Run(name, func(t *testing.T) {
+			if b.Parallel {
+				t.Parallel()
+			}
+			test(suite{t, b, open})
+		})
+	}
+}
+
+// apart makes a test that needs a store of its own, because it counts what all
+// tests share: turns, or messages in all.
+func apart(test func(suite)) func(suite) {
+	return func(s suite) {
+		s.Backend = s.open(s.TB)
+		test(s)
+	}
+}
+
+// store returns one of the stores over the same data.
+func (s suite) store(i int) codes.Store {
+	if i %= len(s.Peers) + 1; i > 0 {
+		return s.Peers[i-1]
+	}
+	return s.Store
+}
+
+func name() codes.EntryName { return codes.EntryName{Current: Fresh()} }
+
+// entry makes an entry with a name of its own.
+func entry(attempts int64, lifetime, notice time.Duration) codes.Entry {
+	return codes.Entry{
+		Name: name(), Code: Fresh(), Recipient: Fresh(),
+		Attempts: attempts, Lifetime: lifetime, Notice: notice,
+	}
+}
+
+// usual makes an entry of which nothing matters but that it is live.
+func usual() codes.Entry { return entry(3, time.Minute, time.Minute) }
+
+// next makes an entry that replaces another.
+func next(e codes.Entry) codes.Entry {
+	n := usual()
+	n.Name = e.Name
+	return n
+}
+
+// unlimited reserves an entry and nothing else.
+func unlimited(e codes.Entry) codes.Reservation {
+	return codes.Reservation{Op: codes.NewOp(), Entry: e}
+}
+
+// within adds limits to a reservation.
+func within(r codes.Reservation, limits ...codes.Limit) codes.Reservation {
+	r.Limits = append(r.Limits, limits...)
+	return r
+}
+
+// paced adds a turn to a reservation.
+func paced(r codes.Reservation, rate int, wait time.Duration) codes.Reservation {
+	r.Pace, r.WaitLeft = codes.Pace{Rate: rate, MaxWait: wait}, wait
+	return r
+}
+
+func (s suite) take(r codes.Reservation) codes.Reserved {
+	s.Helper()
+	reserved, err := s.Store.Reserve(context.Background(), r)
+	if err != nil {
+		s.Fatalf("Reserve: %v", err)
+	}
+	return reserved
+}
+
+func (s suite) reserve(e codes.Entry) codes.Reservation {
+	s.Helper()
+	r := unlimited(e)
+	s.take(r)
+	return r
+}
+
+func (s suite) release(r codes.Reservation, want bool) {
+	s.Helper()
+	if removed, err := s.Store.Release(context.Background(), r); err != nil || removed != want {
+		s.Fatalf("Release = %v, %v; want %v", removed, err, want)
+	}
+}
+
+func (s suite) check(c codes.Check, want codes.Outcome) codes.Checked {
+	s.Helper()
+	if c.Op == (codes.Op{}) {
+		c.Op = codes.NewOp()
+	}
+	got, err := s.Store.Check(context.Background(), c)
+	if err != nil || got.Outcome != want {
+		s.Fatalf("Check = %+v, %v; want %+v", got, err, want)
+	}
+	return got
+}
+
+// right checks the code of an entry that counts.
+func (s suite) right(e codes.Entry) {
+	s.Helper()
+	s.check(codes.Check{Name: e.Name, Code: e.Code}, codes.Outcome{Status: codes.Right, Recipient: e.Recipient})
+}
+
+// wrong checks a wrong code against an entry that counts.
+func (s suite) wrong(e codes.Entry, left int64) {
+	s.Helper()
+	s.check(codes.Check{Name: e.Name, Code: Fresh()}, wrongFor(e, left))
+}
+
+func wrongFor(e codes.Entry, left int64) codes.Outcome {
+	return codes.Outcome{Status: codes.Wrong, AttemptsLeft: left, Recipient: e.Recipient}
+}
+
+func (s suite) unknown(e codes.Entry) {
+	s.Helper()
+	s.check(codes.Check{Name: e.Name, Code: e.Code}, codes.Outcome{Status: codes.Unknown})
+}
+
+func (s suite) expired(e codes.Entry) {
+	s.Helper()
+	s.check(codes.Check{Name: e.Name, Code: e.Code}, codes.Outcome{Status: codes.Expired})
+}
+
+func (s suite) cancel(e codes.Entry) (ttlLeft time.Duration) {
+	s.Helper()
+	ttlLeft, err := s.Store.Cancel(context.Background(), codes.Cancel{Name: e.Name, Op: codes.NewOp()})
+	if err != nil {
+		s.Fatalf("Cancel: %v", err)
+	}
+	return ttlLeft
+}
+
+func (s suite) peek(n codes.EntryName) codes.EntryView {
+	s.Helper()
+	view, err := s.Store.Peek(context.Background(), n)
+	if err != nil {
+		s.Fatalf("Peek: %v", err)
+	}
+	return view
+}
+
+// live expects a live entry with so many attempts, which began to count a moment
+// ago and lives for a minute, as usual.
+func (s suite) live(e codes.Entry, attempts int64) {
+	s.Helper()
+	view := s.peek(e.Name)
+	if view.Stage < codes.StagePending || view.AttemptsLeft != attempts {
+		s.Fatalf("Peek = %+v; want a live entry with %d attempts", view, attempts)
+	}
+	s.about("lifetime", view.TTLLeft, time.Minute)
+}
+
+// patience is how much of its time a step may take on a busy machine.
+const patience = 20 * time.Second
+
+// about expects a time that was so long when it began to run down, or nothing.
+func (s suite) about(what string, got, most time.Duration) {
+	s.Helper()
+	if got > most || got < most-patience || most > 0 && got <= 0 {
+		s.Fatalf("%s: %v left, want %v", what, got, most)
+	}
+}
+
+// gone returns a context that has ended.
+func gone() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
+func (s suite) unavailable(call string, err error) {
+	s.Helper()
+	if !errors.Is(err, codes.ErrUnavailable) {
+		s.Errorf("%s = %v, want ErrUnavailable", call, err)
+	}
+}
+
+// Suites returns every suite of promises by its name.
+func Suites() map[string]func(t *testing.T, open func(testing.TB) Backend) {
+	return map[string]func(*testing.T, func(testing.TB) Backend){
+		"entries": RunStore, "reservations": RunReservations, "release": RunRelease, "repetition": RunRepetition,
+		"claims": RunClaims, "receipts": RunReceipts, "guesses": RunGuesses, "neighbours": RunNeighbours,
+	}
+}

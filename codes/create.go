@@ -1,0 +1,218 @@
+package codes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Bounds of sending again within a request's MaxWait.
+const (
+	firstRedial = 50 * time.Millisecond // pause after the first failed dial; each later one is twice as long
+	maxRedial   = time.Second
+	maxMissed   = 5 // turns that a message may miss
+)
+
+// releaseTimeout bounds the release of a reservation while the caller waits.
+const releaseTimeout = 300 * time.Millisecond
+
+// Create makes a code, stores it in place of an earlier one and sends it. Its
+// errors are those of the package. After all but ErrUnconfirmed nothing was
+// sent, and the entry that was there before is live again.
+//
+// A create that has begun is finished even if ctx is cancelled, so that a
+// caller who hangs up leaves no half-made entry. It ends at its deadline, which
+// counts from r.Arrived: from then on nothing is stored and nothing is sent.
+func (s *Service) Create(ctx context.Context, r CreateRequest) (Created, error) {
+	if r.Arrived.IsZero() {
+		r.Arrived = time.Now()
+	}
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), r.Arrived.Add(s.longestCreate()))
+	defer cancel()
+	if r.Key.Value != "" {
+		return s.createOnce(ctx, r)
+	}
+	return s.create(ctx, r)
+}
+
+// creation is a create under way.
+type creation struct {
+	CreateRequest
+	policy      *Policy
+	code        Code
+	isTest      bool // its recipient has a fixed code and gets no message
+	reservation Reservation
+	event       CreateEvent
+}
+
+func (s *Service) create(ctx context.Context, r CreateRequest) (Created, error) {
+	created := Created{Recipient: s.Secret.Phone(r.Recipient)}
+	c, err := s.begin(r, created.Recipient)
+	if err != nil {
+		return created, err
+	}
+	err = s.perform(ctx, c)
+	s.Observer.Created(c.event)
+	if err != nil {
+		return created, fmt.Errorf("codes: create: %w", err)
+	}
+	created.Lifetime, created.Attempts = c.policy.Lifetime, c.policy.Attempts
+	return created, nil
+}
+
+// begin makes the code of a create and all that it will reserve.
+func (s *Service) begin(r CreateRequest, recipient Digest) (*creation, error) {
+	c := &creation{CreateRequest: r, policy: s.policy()}
+	c.code, c.isTest = s.Numbers.testCode(r.Recipient)
+	if !c.isTest {
+		if !s.Numbers.Allowed.Allow(r.Recipient) {
+			return nil, fmt.Errorf("codes: create: %w", ErrRecipientNotAllowed)
+		}
+		c.code = NewCode(c.policy.CodeLength)
+	}
+	space := s.space()
+	c.reservation = Reservation{
+		Op: NewOp(),
+		Entry: Entry{
+			Name:      s.name(space, r.ID),
+			Code:      s.Secret.Code(space, r.ID, c.code),
+			Recipient: recipient,
+			Area:      r.Recipient.Area(),
+			Attempts:  c.policy.Attempts,
+			Lifetime:  c.policy.Lifetime,
+			Notice:    c.policy.Notice,
+		},
+		Caller: r.Caller,
+		Limits: c.limits(recipient),
+	}
+	if !c.isTest {
+		c.reservation.Pace, c.reservation.WaitLeft = c.policy.Limits.Pace, c.waitLeft()
+	}
+	c.event = CreateEvent{Caller: r.Caller, Area: c.reservation.Entry.Area, Arrived: r.Arrived, Lifetime: c.policy.Lifetime}
+	return c, nil
+}
+
+// limits returns those that apply. A limit on all messages does not concern a
+// test recipient, who gets none.
+func (c *creation) limits(recipient Digest) []Limit {
+	all := make([]Limit, 0, 3)
+	add := func(kind LimitKind, subject Digest, windows []Window) {
+		if len(windows) > 0 {
+			all = append(all, Limit{Kind: kind, Subject: subject, Windows: windows})
+		}
+	}
+	l := &c.policy.Limits
+	add(SendLimit, recipient, l.Sends)
+	add(GuessLimit, recipient, l.Guesses)
+	if !c.isTest {
+		add(TotalLimit, Digest{}, l.Total)
+	}
+	return all
+}
+
+// waitLeft returns how long the request may still wait.
+func (c *creation) waitLeft() time.Duration {
+	return max(0, time.Until(c.Arrived.Add(c.policy.Limits.Pace.MaxWait)))
+}
+
+// perform reserves what the create needs and sends its message.
+func (s *Service) perform(ctx context.Context, c *creation) error {
+	reserved, err := s.Store.Reserve(ctx, c.reservation)
+	if err != nil {
+		if isRefusal(err) {
+			return err
+		}
+		return s.release(ctx, c, err)
+	}
+	c.event.Reserved, c.event.Stored, c.event.Replaced = true, true, reserved.Replaced
+	if c.isTest {
+		return nil
+	}
+	c.event.Wait = max(0, time.Until(reserved.Turn.Begin))
+	m := Message{To: c.Recipient, Text: c.policy.Message.Render(c.code, c.policy.OrgName, c.policy.Lifetime)}
+	messageID, err := s.deliver(ctx, c, m, reserved.Turn)
+	switch {
+	case err == nil:
+		c.event.Sent = true
+		c.event.Segments, _ = Segments(m.Text)
+		c.event.TrackingErr = s.recordSent(ctx, c, messageID)
+		return nil
+	case errors.Is(err, ErrRejected), errors.Is(err, ErrSenderRefused), errors.Is(err, ErrUnavailable):
+		return s.release(ctx, c, err)
+	}
+	c.event.Uncertain = true
+	return err
+}
+
+// deliver sends m in its turn. It sends again only what the carrier certainly
+// did not take, each time in a turn of its own, and as long as the request may
+// wait.
+func (s *Service) deliver(ctx context.Context, c *creation, m Message, turn Turn) (string, error) {
+	lastTry := time.Now().Add(c.waitLeft())
+	missed := 0
+	for redial := firstRedial; ; redial = min(2*redial, maxRedial) {
+		if !sleepUntil(ctx, turn.Begin) {
+			return "", ErrTooLate
+		}
+		m.NotAfter = turn.End
+		id, err := s.Sender.Send(ctx, m)
+		var busy *UnavailableError
+		again, usedTurn := time.Now().Add(redial), true
+		switch {
+		case !errors.Is(err, ErrUnavailable):
+			return id, err
+		case errors.Is(err, ErrTooLate):
+			if missed++; missed > maxMissed {
+				return "", err
+			}
+		case errors.As(err, &busy):
+			again = time.Now().Add(busy.RetryAfter)
+		default: // the carrier saw nothing: the turn is still good, or Send says that it is not
+			usedTurn = false
+		}
+		if again.After(lastTry) || !sleepUntil(ctx, again) {
+			return "", err
+		}
+		if usedTurn {
+			if turn, err = s.Store.NextTurn(ctx, c.policy.Limits.Pace, c.waitLeft(), NewOp()); err != nil {
+				return "", err
+			}
+		}
+	}
+}
+
+// sleepUntil reports whether the time came before ctx ended.
+func sleepUntil(ctx context.Context, at time.Time) bool {
+	deadline, limited := ctx.Deadline()
+	if wait := time.Until(at); wait > 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return ctx.Err() == nil && !(limited && late(deadline, time.Now()))
+}
+
+// release undoes the reservation of a create that failed with cause. It
+// returns cause, with the cleanup that is pending if the store cannot be reached.
+func (s *Service) release(ctx context.Context, c *creation, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	removed, err := s.Store.Release(ctx, c.reservation)
+	if err != nil {
+		cause = &cleanupError{cause, err}
+		s.cleanup.add(func(ctx context.Context) error {
+			_, err := s.Store.Release(ctx, c.reservation)
+			return err
+		})
+	}
+	c.event.Withdrawn = removed
+	if removed || err != nil {
+		c.event.Stored = false
+	}
+	return cause
+}

@@ -1,0 +1,298 @@
+package codes_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
+)
+
+// checkOnce makes a check with the key, whose answer, Recipient aside, must be want.
+func checkOnce(t *testing.T, s *codes.Service, k codes.IdempotencyKey, id codes.ID, code codes.Code, want codes.Outcome) {
+	t.Helper()
+	got, err := s.Check(context.Background(), codes.CheckRequest{ID: id, Code: code, Caller: "shop", Key: k})
+	got.Recipient, want.Recipient = codes.Digest{}, codes.Digest{}
+	if err != nil || got != want {
+		t.Fatalf("Check = %+v, %v; want %+v", got, err, want)
+	}
+}
+
+// TestOnceOtherRequest: only the same key of the same caller on the same route
+// is the same request, and only with the same arguments.
+func TestOnceOtherRequest(t *testing.T) {
+	f := newFixture(t).open()
+	createOnce(t, f.Service, keyed(aKey, "id", seattle), nil)
+	createOnce(t, f.Service, keyed(aKey, "id", toronto), codes.ErrKeyReused)
+	createOnce(t, f.Service, keyed(aKey, "other", seattle), codes.ErrKeyReused)
+	reused := func(r codes.CheckRequest) {
+		t.Helper()
+		if _, err := f.Check(context.Background(), r); !errors.Is(err, codes.ErrKeyReused) {
+			t.Errorf("Check = %v", err)
+		}
+	}
+	reused(codes.CheckRequest{ID: "id", Code: "1", Caller: "shop", Key: aKey})
+	if n := len(f.sender.Messages()); n != 1 {
+		t.Fatalf("%d messages", n)
+	}
+	for i, k := range []struct{ caller, route, value string }{
+		{"bank", "POST /", "key"},
+		{"", "POST /", "key"},
+		{"shop", "GET /", "key"},
+		{"shop", "POST /", "Key"},
+		{"shopPOST /", "", "key"},
+		{"shop", "", "POST /key"},
+	} {
+		r := keyed(codes.IdempotencyKey{Route: k.route, Value: k.value}, "id", toronto)
+		r.Caller = k.caller
+		createOnce(t, f.Service, r, nil)
+		if n := len(f.sender.Messages()); n != i+2 {
+			t.Errorf("%+v: %d messages", k, n)
+		}
+	}
+	check := codes.IdempotencyKey{Route: "GET /", Value: "check"}
+	checkOnce(t, f.Service, check, "id", "00042", f.wrong(2, toronto))
+	checkOnce(t, f.Service, check, "id", "42", f.wrong(2, toronto)) // zeros do not count
+	for _, other := range []struct {
+		id   codes.ID
+		code codes.Code
+	}{{"id", "420"}, {"id2", "42"}, {"id\x00", "42"}, {"id\x0042", ""}} {
+		reused(codes.CheckRequest{ID: other.id, Code: other.code, Caller: "shop", Key: check})
+	}
+	f.check("id", "42", f.wrong(1, toronto)) // the others spent nothing
+}
+
+// TestOnceTenMinutes: then it is a new request.
+func TestOnceTenMinutes(t *testing.T) {
+	f := newFixture(t).open()
+	check := codes.IdempotencyKey{Route: "GET /", Value: "key"}
+	createOnce(t, f.Service, keyed(aKey, "id", seattle), nil)
+	code := notThis(f.sent())
+	checkOnce(t, f.Service, check, "id", code, f.wrong(2, seattle))
+	f.model.Advance(codes.KeepAnswers - time.Nanosecond)
+	createOnce(t, f.Service, keyed(aKey, "id", seattle), nil)
+	checkOnce(t, f.Service, check, "id", code, f.wrong(2, seattle))
+	if n := len(f.sender.Messages()); n != 1 {
+		t.Fatalf("%d messages within ten minutes", n)
+	}
+	f.model.Advance(time.Nanosecond)
+	checkOnce(t, f.Service, check, "id", code, f.wrong(1, seattle))
+	createOnce(t, f.Service, keyed(aKey, "other", toronto), nil)
+	if n := len(f.sender.Messages()); n != 2 {
+		t.Errorf("%d messages after ten minutes", n)
+	}
+}
+
+// TestOnceHangsUp: a caller that hangs up changes nothing.
+func TestOnceHangsUp(t *testing.T) {
+	f := newFixture(t).open()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := f.Create(ctx, keyed(aKey, "id", seattle)); err != nil {
+		t.Fatal(err)
+	}
+	createOnce(t, f.Service, keyed(aKey, "id", seattle), nil)
+	check := codes.IdempotencyKey{Value: "check"}
+	if _, err := f.Check(ctx, codes.CheckRequest{ID: "id", Code: notThis(f.sent()), Caller: "shop", Key: check}); err != nil {
+		t.Fatal(err)
+	}
+	checkOnce(t, f.Service, check, "id", notThis(f.sent()), f.wrong(2, seattle))
+	f.check("id", notThis(f.sent()), f.wrong(1, seattle))
+	if n := len(f.sender.Messages()); n != 1 {
+		t.Errorf("%d messages", n)
+	}
+}
+
+// TestOnceNotClaimed: counting fails closed, so does this.
+func TestOnceNotClaimed(t *testing.T) {
+	f := newFixture(t).open()
+	code := f.create("id", seattle)
+	f.store.claimErr = codes.ErrUnavailable
+	createOnce(t, f.Service, keyed(aKey, "id", seattle), codes.ErrUnavailable)
+	if _, err := f.Check(context.Background(), codes.CheckRequest{ID: "id", Code: code, Key: aKey}); !errors.Is(err, codes.ErrUnavailable) {
+		t.Errorf("Check = %v", err)
+	}
+	if f.store.reserves != 1 || f.store.checks != 0 || len(f.sender.Messages()) != 1 {
+		t.Error("something was done for a request that was not claimed")
+	}
+}
+
+// answers counts the checks that were reported to it, from any goroutine.
+type answers struct {
+	codes.Observer
+	checked atomic.Int64
+}
+
+func (a *answers) Checked(codes.CheckEvent)    { a.checked.Add(1) }
+func (*answers) Created(codes.CreateEvent)     {}
+func (*answers) Delivery(codes.DeliveryEvents) {}
+
+// TestOnceParallel: many requests with one key at once have one effect.
+func TestOnceParallel(t *testing.T) {
+	f, observer := newFixture(t), &answers{}
+	// Not the fixture's store, which is not made for this.
+	s := f.with(func(o *codes.Options) { o.Store, o.Observer = f.model, observer })
+	parallel := func(run func()) {
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(run)
+		}
+		wg.Wait()
+	}
+	parallel(func() {
+		_, err := s.Create(context.Background(), keyed(aKey, "id", seattle))
+		if inProgress := (*codes.InProgressError)(nil); err != nil && !errors.As(err, &inProgress) {
+			t.Errorf("Create = %v", err)
+		}
+	})
+	messages := f.sender.Messages()
+	if len(messages) != 1 {
+		t.Fatalf("%d messages", len(messages))
+	}
+	code := codeIn(messages[0])
+	for _, test := range []struct {
+		code codes.Code
+		want codes.Outcome
+	}{{notThis(code), f.wrong(2, seattle)}, {code, right}} {
+		r := codes.CheckRequest{ID: "id", Code: test.code, Key: codes.IdempotencyKey{Value: string(test.code)}}
+		observer.checked.Store(0)
+		parallel(func() {
+			got, err := s.Check(context.Background(), r)
+			if err != nil || got.Status != test.want.Status || got.AttemptsLeft != test.want.AttemptsLeft {
+				t.Errorf("Check = %+v, %v", got, err)
+			}
+		})
+		if n := observer.checked.Load(); n != 1 {
+			t.Errorf("%d of 50 answers with one key were reported", n)
+		}
+	}
+}
+
+// TestOnceErrorsHoldNoSecrets: nor do answers that nobody understands.
+func TestOnceErrorsHoldNoSecrets(t *testing.T) {
+	f := newFixture(t).open()
+	secret := codes.IdempotencyKey{Route: "canary", Value: "canary"}
+	for _, answer := range []string{"canary", "created canary 3", "created 60 canary", "created 60", "checked canary", "checked"} {
+		s := f.with(func(o *codes.Options) { o.Store = settled{f.model, answer} })
+		_, createErr := s.Create(context.Background(), codes.CreateRequest{ID: "canary", Recipient: seattle, Caller: "canary", Key: secret})
+		_, checkErr := s.Check(context.Background(), codes.CheckRequest{ID: "canary", Code: "123456", Key: secret})
+		for _, err := range []error{createErr, checkErr} {
+			if err == nil || errors.Is(err, codes.ErrUnavailable) || strings.Contains(err.Error(), "canary") {
+				t.Errorf("answer %q: %v", answer, err)
+			}
+		}
+	}
+	if len(f.sender.Messages()) != 0 || f.store.checks != 0 {
+		t.Error("an answered request was run")
+	}
+}
+
+// settled is a store with one answer to every claim.
+type settled struct {
+	codes.Store
+	answer string
+}
+
+func (s settled) Claim(context.Context, codes.Claim) (string, codes.Op, error) {
+	return s.answer, codes.Op{}, nil
+}
+
+func TestCheckOnce(t *testing.T) {
+	f := newFixture(t)
+	f.options.Policy.CodeLength = 30 // never twice the same
+	f.limits().Guesses = codestest.Windows(t, "2/1h")
+	f.open()
+	key := func(s string) codes.IdempotencyKey { return codes.IdempotencyKey{Route: "GET /", Value: s} }
+
+	checkOnce(t, f.Service, key("unknown"), "id", "1", unknown)
+	code := f.create("id", seattle)
+	checkOnce(t, f.Service, key("unknown"), "id", "1", unknown) // also when there is one by now
+	for range 3 {
+		checkOnce(t, f.Service, key("wrong"), "id", notThis(code), f.wrong(2, seattle))
+	}
+	f.create("other", seattle) // one of two guesses
+	checkOnce(t, f.Service, key("wrong again"), "id", notThis(code), f.wrong(1, seattle))
+	f.limited("other", seattle, "GUESS_LIMITS 2/1h")
+	checkOnce(t, f.Service, key("right"), "id", code, right)
+	f.check("id", code, unknown)
+
+	f.model.Advance(time.Hour)
+	newer := f.create("id", seattle)
+	checkOnce(t, f.Service, key("right 2"), "id", newer, right)
+	f.create("id", seattle)
+	checkOnce(t, f.Service, key("right 2"), "id", newer, right) // and takes nothing from the new one
+	f.check("id", f.sent(), right)
+
+	f.create("id", seattle)
+	f.model.Advance(time.Hour)
+	checkOnce(t, f.Service, key("expired"), "id", "1", expired)
+	checkOnce(t, f.Service, key("expired"), "id", "1", expired)
+	checkOnce(t, f.Service, key("after it"), "id", "1", unknown)
+}
+
+// TestCheckOnceNotAnswered: a check that was not answered, or not settled, can
+// be repeated and gives the true answer, at the price of one attempt.
+func TestCheckOnceNotAnswered(t *testing.T) {
+	f := newFixture(t)
+	f.limits().Guesses = codestest.Windows(t, "2/1h")
+	f.open()
+	code := notThis(f.create("id", seattle))
+	r := codes.CheckRequest{ID: "id", Code: code, Caller: "shop", Key: aKey}
+	f.store.checkErr = codes.ErrUnavailable
+	if got, err := f.Check(context.Background(), r); !errors.Is(err, codes.ErrUnavailable) || got != (codes.Outcome{}) {
+		t.Errorf("Check = %+v, %v", got, err)
+	}
+	f.store.checkErr, f.store.settleErr = nil, codes.ErrUnavailable
+	for range 2 {
+		checkOnce(t, f.Service, aKey, "id", code, f.wrong(2, seattle))
+	}
+	f.store.settleErr = nil
+	for range 2 {
+		checkOnce(t, f.Service, aKey, "id", code, f.wrong(2, seattle))
+	}
+	f.create("other", seattle) // one of two guesses
+	f.check("id", code, f.wrong(1, seattle))
+}
+
+// TestCheckOnceRotation: an entry under the previous secret is found every
+// time that the request comes.
+func TestCheckOnceRotation(t *testing.T) {
+	for name, settleErr := range map[string]error{"settled": nil, "not settled": codes.ErrUnavailable} {
+		t.Run(name, func(t *testing.T) {
+			before, after := rotated(t)
+			code := before.create("id", seattle)
+			after.store.settleErr = settleErr
+			key := func(s string) codes.IdempotencyKey { return codes.IdempotencyKey{Value: s} }
+			for range 2 {
+				checkOnce(t, after.Service, key("wrong"), "id", notThis(code), before.wrong(2, seattle))
+			}
+			before.create("other", seattle) // one of two guesses
+			for range 2 {
+				checkOnce(t, after.Service, key("right"), "id", code, right)
+			}
+			after.check("id", code, unknown)
+			checkOnce(t, after.Service, key("unknown"), "id", code, unknown)
+			newer := after.create("id", toronto)
+			if settleErr == nil {
+				checkOnce(t, after.Service, key("unknown"), "id", code, unknown)
+			}
+			checkOnce(t, after.Service, key("newer"), "id", newer, right)
+		})
+	}
+}
+
+// TestCheckOnceKeeps: the store keeps the answer for as long as the key.
+func TestCheckOnceKeeps(t *testing.T) {
+	f := newFixture(t).open()
+	checkOnce(t, f.Service, aKey, "id", "1", unknown)
+	f.check("id", "1", unknown)
+	if want := []time.Duration{codes.KeepAnswers, 0}; !slices.Equal(f.store.kept, want) {
+		t.Errorf("kept for %v, want %v", f.store.kept, want)
+	}
+}

@@ -1,0 +1,53 @@
+package codes
+
+import "time"
+
+// Observer is told what happened, for metrics. Over all replicas each event is
+// reported once, whatever was repeated underneath. Its methods must return at
+// once.
+type Observer interface {
+	Created(e CreateEvent)
+	Checked(e CheckEvent)
+	Cancelled(ttlLeft time.Duration) // that the entry had left; 0 if there was none
+	Delivery(e DeliveryEvents)
+}
+
+// CreateEvent is a create that was answered.
+type CreateEvent struct {
+	Caller   string
+	Area     Area
+	Arrived  time.Time
+	Lifetime time.Duration
+
+	Reserved  bool          // it passed all limits
+	Wait      time.Duration // that a reserved one waited for its turn
+	Withdrawn bool          // the entry was removed again, since its message was not sent
+	Stored    bool          // the entry stays
+	Replaced  time.Duration // lifetime left of the entry that a stored one replaced; 0 if none was live
+	Sent      bool          // the carrier took the message
+	Segments  int           // of a sent message
+	Uncertain bool          // the carrier may have taken the message
+
+	TrackingErr error // why the receipts of a sent message will not be counted
+}
+
+// CheckEvent is a check that was answered.
+type CheckEvent struct {
+	Caller string
+	Checked
+}
+
+// DeliveryEvents are what receipts say of a message for the first time.
+type DeliveryEvents struct {
+	Delivered, Failed bool
+	Area              Area   // of the message
+	Caller            string // of the request that made it
+}
+
+// noObserver is told in vain.
+type noObserver struct{}
+
+func (noObserver) Created(CreateEvent)     {}
+func (noObserver) Checked(CheckEvent)      {}
+func (noObserver) Cancelled(time.Duration) {}
+func (noObserver) Delivery(DeliveryEvents) {}

@@ -1,0 +1,61 @@
+package codes
+
+import "time"
+
+// CreateRequest asks for a new code for ID, sent to Recipient.
+type CreateRequest struct {
+	ID        ID
+	Recipient Phone
+	Caller    string // name of the API key; empty where there are none
+	Key       IdempotencyKey
+	Arrived   time.Time // its deadline counts from here; zero is now
+}
+
+// CheckRequest asks whether Code is the code of ID.
+type CheckRequest struct {
+	ID     ID
+	Code   Code
+	Caller string
+	Key    IdempotencyKey
+}
+
+// CancelRequest asks to drop the entry of ID.
+type CancelRequest struct {
+	ID     ID
+	Caller string
+}
+
+// StatusRequest asks how the entry of ID and its message stand.
+type StatusRequest struct {
+	ID     ID
+	Caller string
+}
+
+// Space is a set of auth_ids: the same auth_id in two spaces names two
+// entries. All callers share the zero Space.
+type Space struct{ Caller, Profile string }
+
+// Created is the answer to a CreateRequest. Recipient is set beside an error too.
+type Created struct {
+	Recipient Digest
+	Lifetime  time.Duration
+	Attempts  int64
+}
+
+// Status is the answer to a check.
+type Status int
+
+// The answers to a check.
+const (
+	Unknown Status = iota // no such entry, or it is used, used up, removed, or its expiry was reported
+	Right                 // the code is right; the entry is gone
+	Wrong                 // the code is wrong; at 0 attempts left the entry is gone
+	Expired               // the entry's lifetime is over; reported once
+)
+
+// Outcome is the answer to a CheckRequest.
+type Outcome struct {
+	Status       Status
+	AttemptsLeft int64  // of a Wrong: wrong codes that the entry still compares
+	Recipient    Digest // of a Right or a Wrong
+}

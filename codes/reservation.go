@@ -1,0 +1,87 @@
+package codes
+
+import (
+	"context"
+	"time"
+)
+
+// EntryName is where a [Store] keeps the entry of an auth_id.
+type EntryName struct {
+	Current  Digest // under the service's secret
+	Previous Digest // under the secret that is being replaced; zero if there is none
+}
+
+// Entry is one live code as it is stored: nothing in it can be read back
+// without the secret.
+type Entry struct {
+	Name      EntryName
+	Code      Digest        // of the code in canonical form, bound to the auth_id
+	Recipient Digest        // of the number, under which wrong codes are counted
+	Area      Area          // of the number
+	Attempts  int64         // wrong codes that it may compare, at least 1
+	Lifetime  time.Duration // whole seconds, at least 1
+	Notice    time.Duration // how long after its end the id is Expired, once; 0 is never
+}
+
+// Reservation is all that a create does to the store before its message is sent.
+type Reservation struct {
+	Op       Op // names the entry and its places, and so tells them from all others
+	Entry    Entry
+	Caller   string
+	Limits   []Limit
+	Pace     Pace          // Rate is 0 where no message will be sent
+	WaitLeft time.Duration // what the request has left of Pace.MaxWait
+}
+
+// Reserved is what a reservation came to.
+type Reserved struct {
+	Turn     Turn
+	Replaced time.Duration // lifetime that the entry before it had left; 0 if none was live
+}
+
+// Turn is when a message may be sent under [Pace].
+type Turn struct {
+	Begin time.Time // by the local clock
+	End   time.Time // too late from then on: others have the turns that follow; zero is never
+}
+
+// Reservations hold the places and entries of creates, for any number of
+// replicas at once.
+//
+// Each call MUST take effect at most once per Op, whatever is repeated
+// underneath, and MUST NOT take effect any more once its context has ended.
+// *LimitError, *UnavailableError and ErrNotReached say that nothing was done.
+// After another error, which is ErrUnavailable, a call may have taken effect.
+type Reservations interface {
+	// Reserve takes a place under every limit of r and a turn, and stores the
+	// entry, or does nothing. It MUST NOT let more pass than each limit says,
+	// whatever the number of parallel calls, and MUST NOT forget what other
+	// replicas count, whatever their limits. If several limits are reached its
+	// *LimitError names the one that clears last. A turn further off than
+	// WaitLeft is an *UnavailableError.
+	//
+	// The entry counts from its turn, in place of whatever has the same name, and
+	// MUST end by itself Lifetime later. Until then the entry before it counts.
+	Reserve(ctx context.Context, r Reservation) (Reserved, error)
+
+	// Release undoes a reservation whose message was certainly not sent. Its
+	// places are free again; its turn is not. Its entry is gone: the one before
+	// it is live again with the code, the attempts and the end that it had, unless
+	// the entry was ended by a right code or a Cancel. It MUST remove nothing but
+	// the entry of r.Op. It reports whether there was one to remove. At least
+	// MaxPredecessors entries before one MUST be kept.
+	Release(ctx context.Context, r Reservation) (removed bool, err error)
+
+	// NextTurn takes another turn, at most waitLeft off.
+	NextTurn(ctx context.Context, p Pace, waitLeft time.Duration, op Op) (Turn, error)
+
+	// Refund frees the place of a message that the carrier took, but that was
+	// rejected on its way. It MUST free no more places in any span than the limit
+	// allows messages: else a phone that rejects everything would be sent to
+	// without end.
+	Refund(ctx context.Context, op Op, l Limit) error
+}
+
+// MaxPredecessors is how many entries of one auth_id are kept, so that they can
+// be live again, while creates that replace them are under way.
+const MaxPredecessors = 8

@@ -1,0 +1,388 @@
+package codes_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
+)
+
+// carrier is a sender whose attempts end as the test says. It records them.
+type carrier struct {
+	results   []error         // of the attempts in turn; the last one repeats
+	takes     time.Duration   // that each attempt takes
+	start     time.Time       // from which at counts
+	at        []time.Duration // when each attempt began
+	notAfter  []time.Time
+	deadlines []time.Time
+}
+
+func (c *carrier) Send(ctx context.Context, m codes.Message) (string, error) {
+	result := c.results[min(len(c.at), len(c.results)-1)]
+	deadline, _ := ctx.Deadline()
+	c.at = append(c.at, time.Since(c.start))
+	c.notAfter = append(c.notAfter, m.NotAfter)
+	c.deadlines = append(c.deadlines, deadline)
+	time.Sleep(c.takes)
+	return "id", result
+}
+
+// clocked is a store whose clock runs, unlike the model's. Its turns end, and
+// its replies may be slow.
+type clocked struct {
+	*faultyStore
+	f            *fixture
+	last         time.Time
+	turnLasts    time.Duration // 0: for ever
+	reserveDelay time.Duration // of the replies
+	reservation  codes.Reservation
+	deadline     time.Time // of the context of Reserve
+	claim        codes.Claim
+	ends         []time.Time // of the turns
+}
+
+func (s *clocked) tick() {
+	s.f.model.Advance(time.Since(s.last))
+	s.last = time.Now()
+}
+
+func (s *clocked) turn(t codes.Turn) codes.Turn {
+	if s.turnLasts > 0 {
+		t.End = t.Begin.Add(s.turnLasts)
+	}
+	s.ends = append(s.ends, t.End)
+	return t
+}
+
+func (s *clocked) Reserve(ctx context.Context, r codes.Reservation) (codes.Reserved, error) {
+	s.tick()
+	s.reservation = r
+	s.deadline, _ = ctx.Deadline()
+	reserved, err := s.faultyStore.Reserve(ctx, r)
+	time.Sleep(s.reserveDelay)
+	reserved.Turn = s.turn(reserved.Turn)
+	return reserved, err
+}
+
+func (s *clocked) NextTurn(ctx context.Context, p codes.Pace, waitLeft time.Duration, op codes.Op) (codes.Turn, error) {
+	s.tick()
+	turn, err := s.faultyStore.NextTurn(ctx, p, waitLeft, op)
+	return s.turn(turn), err
+}
+
+func (s *clocked) Claim(ctx context.Context, c codes.Claim) (string, codes.Op, error) {
+	s.claim = c
+	return s.faultyStore.Claim(ctx, c)
+}
+
+// delivery is a fixture whose carrier and whose clock are those above.
+type delivery struct {
+	*fixture
+	carrier *carrier
+	clocked *clocked
+}
+
+// deliver runs a test under a pace, with a carrier of these results.
+func deliver(t *testing.T, p codes.Pace, results []error, test func(d *delivery)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.limits().Pace = p
+		d := &delivery{f, &carrier{results: results, start: time.Now()}, &clocked{faultyStore: f.store, f: f, last: time.Now()}}
+		f.options.Store, f.options.Sender = d.clocked, d.carrier
+		f.open()
+		test(d)
+	})
+}
+
+// creates makes a create that must end in want, after attempts at these times
+// and with so many turns after the first.
+func (d *delivery) creates(want error, turns int, at ...time.Duration) {
+	d.t.Helper()
+	_, err := d.Create(context.Background(), request("id", seattle))
+	var busy, wantBusy *codes.UnavailableError
+	switch {
+	case errors.As(want, &wantBusy):
+		if !errors.As(err, &busy) || busy.RetryAfter != wantBusy.RetryAfter {
+			d.t.Errorf("Create = %v, want unavailable for %v", err, wantBusy.RetryAfter)
+		}
+	case !errors.Is(err, want):
+		d.t.Errorf("Create = %v, want %v", err, want)
+	}
+	if !slices.Equal(d.carrier.at, at) || d.store.turns != turns {
+		d.t.Errorf("attempts at %v with %d further turns, want %v with %d", d.carrier.at, d.store.turns, at, turns)
+	}
+	stays := err == nil || errors.Is(err, codes.ErrUnconfirmed)
+	if d.store.releases > 1 || stays && d.store.releases != 0 || !stays && d.store.reserves > 0 && d.store.releases != 1 {
+		d.t.Errorf("%d releases after %v", d.store.releases, err)
+	}
+}
+
+// every is a pace of one turn at a time.
+func every(maxWait time.Duration) codes.Pace { return codes.Pace{Rate: 1, MaxWait: maxWait} }
+
+// unpaced is a pace without turns.
+func unpaced(maxWait time.Duration) codes.Pace { return codes.Pace{MaxWait: maxWait} }
+
+// tooMany is the answer 429 of a carrier.
+func tooMany(retryAfter time.Duration) error {
+	return fmt.Errorf("carrier: %w", &codes.UnavailableError{RetryAfter: retryAfter, Cause: "429"})
+}
+
+var errNoConnection = fmt.Errorf("carrier: connection refused: %w", codes.ErrUnavailable)
+
+// TestDeliverAfter429: the message is sent again when the carrier asked for it,
+// while the request may wait.
+func TestDeliverAfter429(t *testing.T) {
+	for name, test := range map[string]struct {
+		maxWait time.Duration
+		results []error
+		want    error
+		at      []time.Duration
+	}{
+		"then accepted":   {3 * time.Second, []error{tooMany(time.Second), nil}, nil, []time.Duration{0, time.Second}},
+		"later":           {4 * time.Second, []error{tooMany(2 * time.Second), nil}, nil, []time.Duration{0, 2 * time.Second}},
+		"then rejected":   {3 * time.Second, []error{tooMany(time.Second), codes.ErrRejected}, codes.ErrRejected, []time.Duration{0, time.Second}},
+		"no time to wait": {900 * time.Millisecond, []error{tooMany(time.Second)}, tooMany(time.Second), []time.Duration{0}},
+		"no wait at all":  {0, []error{tooMany(time.Second)}, tooMany(time.Second), []time.Duration{0}},
+		"for ever":        {1500 * time.Millisecond, []error{tooMany(time.Second)}, tooMany(time.Second), []time.Duration{0, time.Second}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			deliver(t, unpaced(test.maxWait), test.results, func(d *delivery) {
+				d.creates(test.want, len(test.at)-1, test.at...)
+			})
+		})
+	}
+}
+
+// TestDeliverAfter429InATurn: what is sent again counts under the pace again.
+func TestDeliverAfter429InATurn(t *testing.T) {
+	const turn = codestest.TurnSpan
+	deliver(t, every(3*time.Second), []error{tooMany(time.Second), nil}, func(d *delivery) {
+		d.creates(nil, 1, 0, turn)
+		if _, err := d.Create(context.Background(), request("other", toronto)); err != nil || d.carrier.at[2] != 2*turn {
+			t.Errorf("the next create = %v, sent at %v, want %v", err, d.carrier.at[2:], 2*turn)
+		}
+	})
+}
+
+// TestDeliverMissedTurn: a message that misses its turn takes a new one, a few times.
+func TestDeliverMissedTurn(t *testing.T) {
+	const turn = codestest.TurnSpan
+	late := fmt.Errorf("carrier: %w", codes.ErrTooLate)
+	all := []time.Duration{0, turn, 2 * turn, 3 * turn, 4 * turn, 5 * turn}
+	for name, test := range map[string]struct {
+		results []error
+		want    error
+		turns   int
+	}{
+		"once":     {[]error{late, nil}, nil, 1},
+		"5 times":  {[]error{late, late, late, late, late, nil}, nil, 5},
+		"for ever": {[]error{late}, codes.ErrTooLate, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			deliver(t, every(time.Minute), test.results, func(d *delivery) {
+				d.creates(test.want, test.turns, all[:test.turns+1]...)
+			})
+		})
+	}
+}
+
+// TestDeliverAfterAPause: a replica that was paused between its reservation and
+// the first byte does not send in the turn of another.
+func TestDeliverAfterAPause(t *testing.T) {
+	deliver(t, every(5*time.Second), []error{nil}, func(d *delivery) {
+		d.clocked.turnLasts, d.clocked.reserveDelay = 200*time.Millisecond, 3*time.Second
+		service := d.sending(d.sender) // which looks at NotAfter
+		if _, err := service.Create(context.Background(), request("id", seattle)); err != nil {
+			t.Fatal(err)
+		}
+		m := d.sender.Messages()
+		if len(m) != 1 || d.store.turns != 1 || !m[0].NotAfter.Equal(d.clocked.ends[1]) {
+			t.Errorf("%d messages, %d further turns, want 1 in the second turn", len(m), d.store.turns)
+		}
+	})
+}
+
+// TestDeliverRedials: the carrier saw nothing of a dial that failed, so its turn
+// is still good.
+func TestDeliverRedials(t *testing.T) {
+	ms := func(list ...time.Duration) []time.Duration {
+		for i := range list {
+			list[i] *= time.Millisecond
+		}
+		return list
+	}
+	for name, test := range map[string]struct {
+		maxWait, takes time.Duration
+		results        []error
+		want           error
+		at             []time.Duration
+	}{
+		"then accepted":    {2 * time.Second, 0, []error{errNoConnection, errNoConnection, nil}, nil, ms(0, 50, 150)},
+		"for ever":         {2 * time.Second, 0, []error{errNoConnection}, errNoConnection, ms(0, 50, 150, 350, 750, 1550)},
+		"at most a second": {4600 * time.Millisecond, 0, []error{errNoConnection}, errNoConnection, ms(0, 50, 150, 350, 750, 1550, 2550, 3550, 4550)},
+		"no wait at all":   {0, 0, []error{errNoConnection}, errNoConnection, ms(0)},
+		"slow dials":       {2 * time.Second, 900 * time.Millisecond, []error{errNoConnection}, errNoConnection, ms(0, 950, 1950)},
+		"then unconfirmed": {2 * time.Second, 0, []error{errNoConnection, codes.ErrUnconfirmed}, codes.ErrUnconfirmed, ms(0, 50)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			deliver(t, every(test.maxWait), test.results, func(d *delivery) {
+				d.carrier.takes, d.clocked.turnLasts = test.takes, 200*time.Millisecond
+				d.creates(test.want, 0, test.at...)
+				for _, notAfter := range d.carrier.notAfter {
+					if !notAfter.Equal(d.clocked.ends[0]) {
+						t.Errorf("an attempt may be made until %v, want the end of the one turn", notAfter)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestDeliverNotAgain: whatever the carrier may have taken, or will never take,
+// is sent once.
+func TestDeliverNotAgain(t *testing.T) {
+	unforeseen := errors.New("a sender that breaks its contract")
+	for _, result := range []error{nil, codes.ErrUnconfirmed, codes.ErrRejected, codes.ErrSenderRefused, unforeseen} {
+		deliver(t, every(time.Minute), []error{result}, func(d *delivery) {
+			if _, err := d.Create(context.Background(), request("id", seattle)); !errors.Is(err, result) {
+				t.Errorf("Create = %v, want %v", err, result)
+			}
+			if len(d.carrier.at) != 1 || d.store.turns != 0 {
+				t.Errorf("%d attempts with %d further turns after %v", len(d.carrier.at), d.store.turns, result)
+			}
+		})
+	}
+}
+
+// TestDeliverWaitsTogether: the waits for a turn and for the carrier share one MaxWait.
+func TestDeliverWaitsTogether(t *testing.T) {
+	const turn = codestest.TurnSpan
+	for name, test := range map[string]struct {
+		maxWait, retryAfter time.Duration
+		want                error
+		turns               int
+		at                  []time.Duration
+	}{
+		"carrier too slow":  {2 * time.Second, time.Second, tooMany(time.Second), 0, []time.Duration{turn}},
+		"next turn too far": {2100 * time.Millisecond, time.Second / 2, tooMany(time.Second), 1, []time.Duration{turn}},
+		"the second time":   {3 * time.Second, time.Second, tooMany(time.Second), 1, []time.Duration{turn, 2 * turn}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			deliver(t, every(test.maxWait), []error{nil, tooMany(test.retryAfter)}, func(d *delivery) {
+				if _, err := d.Create(context.Background(), request("before", toronto)); err != nil {
+					t.Fatal(err)
+				}
+				d.creates(test.want, test.turns, append([]time.Duration{0}, test.at...)...)
+			})
+		})
+	}
+}
+
+// TestDeliverNothingAfterTheDeadline: a request that ran out of time sends
+// nothing, and its entry and its places are gone.
+func TestDeliverNothingAfterTheDeadline(t *testing.T) {
+	const maxWait = 2 * time.Second // and 10 s for the sender
+	t.Run("slow reservation", func(t *testing.T) {
+		deliver(t, every(maxWait), []error{nil}, func(d *delivery) {
+			d.clocked.reserveDelay = lease + time.Millisecond
+			d.creates(codes.ErrTooLate, 0)
+			d.check("id", "1", unknown)
+		})
+	})
+	t.Run("reservation just in time", func(t *testing.T) {
+		deliver(t, every(maxWait), []error{nil}, func(d *delivery) {
+			d.clocked.reserveDelay = lease - time.Millisecond
+			d.creates(nil, 0, lease-time.Millisecond)
+		})
+	})
+	t.Run("slow sender", func(t *testing.T) {
+		deliver(t, every(maxWait), []error{codes.ErrTooLate}, func(d *delivery) {
+			d.carrier.takes = lease + time.Millisecond
+			d.creates(codes.ErrTooLate, 0, 0)
+		})
+	})
+	t.Run("arrived long ago", func(t *testing.T) {
+		deliver(t, every(maxWait), []error{nil}, func(d *delivery) {
+			r := request("id", seattle)
+			r.Arrived = time.Now().Add(-lease - time.Millisecond)
+			if _, err := d.Create(context.Background(), r); !errors.Is(err, codes.ErrUnavailable) {
+				t.Errorf("Create = %v", err)
+			}
+			if len(d.carrier.at) != 0 {
+				t.Error("something was sent")
+			}
+			d.check("id", "1", unknown)
+		})
+	})
+}
+
+// TestOneDeadline: store and sender share it. It counts from the arrival of the
+// request, and so does the time that may be waited.
+func TestOneDeadline(t *testing.T) {
+	for _, key := range []codes.IdempotencyKey{{}, aKey} {
+		deliver(t, every(2*time.Second), []error{tooMany(time.Second / 2), nil}, func(d *delivery) {
+			r := keyed(key, "id", seattle)
+			arrived := time.Now().Add(-500 * time.Millisecond)
+			r.Arrived = arrived
+			if _, err := d.Create(context.Background(), r); err != nil {
+				t.Fatal(err)
+			}
+			want := arrived.Add(lease)
+			if c := d.clocked; !c.deadline.Equal(want) || c.reservation.WaitLeft != 1500*time.Millisecond {
+				t.Errorf("reserved until %v with %v to wait, want %v with 1.5s", c.deadline, c.reservation.WaitLeft, want)
+			}
+			for i, deadline := range d.carrier.deadlines {
+				if !deadline.Equal(want) {
+					t.Errorf("attempt %d may last until %v, want %v", i, deadline, want)
+				}
+			}
+			if n := len(d.carrier.deadlines); n != 2 {
+				t.Errorf("%d attempts", n)
+			}
+			if want := lease - 500*time.Millisecond; key.Value != "" && d.clocked.claim.Lease != want {
+				t.Errorf("the lease is %v, want %v", d.clocked.claim.Lease, want)
+			}
+		})
+	}
+}
+
+// TestDeliverBounds: whatever the carrier answers, and however slow all are.
+func TestDeliverBounds(t *testing.T) {
+	anyResult := rapid.SampledFrom([]error{
+		errNoConnection, errNoConnection, codes.ErrTooLate, tooMany(100 * time.Millisecond), tooMany(time.Second),
+		codes.ErrUnconfirmed, codes.ErrRejected, nil,
+	})
+	anyTime := rapid.Map(rapid.IntRange(0, 2000), func(n int) time.Duration { return time.Duration(n) * time.Millisecond })
+	rapid.Check(t, func(r *rapid.T) {
+		maxWait, rate := 2*anyTime.Draw(r, "max wait"), rapid.IntRange(0, 2).Draw(r, "rate")
+		results := rapid.SliceOfN(anyResult, 1, 9).Draw(r, "results")
+		takes, delay := anyTime.Draw(r, "an attempt takes"), 7*anyTime.Draw(r, "reservation takes")
+		deliver(t, codes.Pace{Rate: rate, MaxWait: maxWait}, results, func(d *delivery) {
+			d.carrier.takes, d.clocked.reserveDelay = takes, delay
+			start := time.Now()
+			_, err := d.Create(context.Background(), request("id", seattle))
+			at := d.carrier.at
+			for i, began := range at {
+				if last := results[max(0, min(i, len(results))-1)]; i > 0 && !errors.Is(last, codes.ErrUnavailable) {
+					r.Errorf("another attempt after %v", last)
+				}
+				if began > maxWait+10*time.Second {
+					r.Errorf("an attempt at %v", began)
+				}
+			}
+			if waited := time.Since(start) - delay - time.Duration(len(at))*takes; waited > maxWait {
+				r.Errorf("waited for %v, at most %v is allowed; attempts at %v, %v", waited, maxWait, at, err)
+			}
+		})
+	})
+}

@@ -1,0 +1,238 @@
+package codes_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
+)
+
+// TestCreateEvents: the observer is told of each create once, and how it ended.
+func TestCreateEvents(t *testing.T) {
+	const left = 59 * time.Minute // of an entry that was made a minute ago
+	before := func(f *fixture) { f.create("id", seattle); f.model.Advance(time.Minute) }
+	for name, test := range map[string]struct {
+		before func(f *fixture)                   // after the service was opened
+		set    func(f *fixture, o *codes.Options) // of the service under test
+		want   codes.CreateEvent
+	}{
+		"sent":        {nil, nil, codes.CreateEvent{Reserved: true, Stored: true, Sent: true, Segments: 1}},
+		"replacement": {before, nil, codes.CreateEvent{Reserved: true, Stored: true, Replaced: left, Sent: true, Segments: 1}},
+		"replacement of one that is over": {
+			func(f *fixture) { f.create("id", seattle); f.model.Advance(time.Hour) }, nil,
+			codes.CreateEvent{Reserved: true, Stored: true, Sent: true, Segments: 1},
+		},
+		"long message": {
+			nil, func(_ *fixture, o *codes.Options) { o.Policy.OrgName = strings.Repeat("x", 160) },
+			codes.CreateEvent{Reserved: true, Stored: true, Sent: true, Segments: 2},
+		},
+		"waited": {
+			nil, func(f *fixture, o *codes.Options) {
+				o.Policy.Limits.Pace.Rate = 1
+				service := f.with(func(other *codes.Options) { other.Policy = o.Policy })
+				_, _ = service.Create(context.Background(), request("other", seattle))
+			},
+			codes.CreateEvent{Reserved: true, Wait: codestest.TurnSpan, Stored: true, Sent: true, Segments: 1},
+		},
+		"limited":   {nil, func(f *fixture, _ *codes.Options) { f.store.reserveErr = &codes.LimitError{} }, codes.CreateEvent{}},
+		"no turn":   {nil, func(f *fixture, _ *codes.Options) { f.store.reserveErr = &codes.UnavailableError{RetryAfter: 1} }, codes.CreateEvent{}},
+		"no answer": {nil, func(f *fixture, _ *codes.Options) { f.store.reserveErr = codes.ErrUnavailable }, codes.CreateEvent{}},
+		"reservation without an answer": {
+			nil, func(f *fixture, o *codes.Options) { o.Store = reserveAndFail{f.model} },
+			codes.CreateEvent{Withdrawn: true},
+		},
+		"rejected":       {nil, failing(codes.ErrRejected), codes.CreateEvent{Reserved: true, Withdrawn: true}},
+		"sender refused": {nil, failing(codes.ErrSenderRefused), codes.CreateEvent{Reserved: true, Withdrawn: true}},
+		"429":            {nil, failing(tooMany(time.Minute)), codes.CreateEvent{Reserved: true, Withdrawn: true}},
+		"unconfirmed":    {nil, failing(codes.ErrUnconfirmed), codes.CreateEvent{Reserved: true, Stored: true, Uncertain: true}},
+		"unforeseen":     {nil, failing(errors.New("x")), codes.CreateEvent{Reserved: true, Stored: true, Uncertain: true}},
+		"rejected, not released": {
+			nil, func(f *fixture, o *codes.Options) {
+				failing(codes.ErrRejected)(f, o)
+				f.store.releaseErr = codes.ErrUnavailable
+			},
+			codes.CreateEvent{Reserved: true},
+		},
+		"rejected after a DELETE": {
+			nil, func(f *fixture, o *codes.Options) {
+				o.Sender = senderFunc(func(context.Context, codes.Message) (string, error) {
+					f.cancel("id") // reported as the end of the entry
+					return "", codes.ErrRejected
+				})
+			},
+			codes.CreateEvent{Reserved: true, Stored: true},
+		},
+		"test recipient": {
+			nil, func(f *fixture, o *codes.Options) {
+				var err error
+				if o.Numbers.Test, err = codes.ParseTestRecipients([]string{string(seattle) + "=42"}); err != nil {
+					f.t.Fatal(err)
+				}
+			},
+			codes.CreateEvent{Reserved: true, Stored: true},
+		},
+		"receipts will not count": {
+			nil, func(f *fixture, o *codes.Options) { o.TrackReceipts, f.store.recordErr = true, codes.ErrUnavailable },
+			codes.CreateEvent{Reserved: true, Stored: true, Sent: true, Segments: 1, TrackingErr: codes.ErrUnavailable},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t).open()
+				if test.before != nil {
+					test.before(f)
+				}
+				service := f.with(func(o *codes.Options) {
+					if test.set != nil {
+						test.set(f, o)
+					}
+				})
+				f.events.created = nil
+				want := test.want
+				want.Caller, want.Area, want.Lifetime, want.Arrived = "shop", codes.AreaUS, time.Hour, time.Now()
+				_, _ = service.Create(context.Background(), keyed(codes.IdempotencyKey{}, "id", seattle))
+				if !slices.Equal(f.events.created, []codes.CreateEvent{want}) {
+					t.Errorf("told of %+v, want %+v", f.events.created, want)
+				}
+			})
+		})
+	}
+}
+
+// failing makes the sender fail.
+func failing(err error) func(*fixture, *codes.Options) {
+	return func(_ *fixture, o *codes.Options) {
+		o.Sender = senderFunc(func(context.Context, codes.Message) (string, error) { return "", err })
+	}
+}
+
+// TestCheckEvents: each check is reported with the lifetime that was left of an
+// entry that it ended.
+func TestCheckEvents(t *testing.T) {
+	f := newFixture(t).open()
+	code := f.create("id", toronto)
+	f.model.Advance(time.Minute)
+	for range 3 {
+		f.check("id", notThis(code), f.wrong(int64(2-len(f.events.checked)), toronto))
+	}
+	f.check("id", code, unknown)
+	f.check("id", f.create("id", toronto), right)
+	f.create("id", toronto)
+	f.model.Advance(time.Hour)
+	f.check("id", code, expired)
+
+	recipient := f.options.Secret.Phone(toronto)
+	of := func(s codes.Status, left int64, ttlLeft time.Duration) codes.CheckEvent {
+		return codes.CheckEvent{Checked: codes.Checked{
+			Outcome: codes.Outcome{Status: s, AttemptsLeft: left, Recipient: recipient}, Area: codes.AreaCA, TTLLeft: ttlLeft,
+		}}
+	}
+	want := []codes.CheckEvent{
+		of(codes.Wrong, 2, 0), of(codes.Wrong, 1, 0), of(codes.Wrong, 0, 59*time.Minute), {},
+		of(codes.Right, 0, time.Hour), {Checked: codes.Checked{Outcome: expired}},
+	}
+	if !slices.Equal(f.events.checked, want) {
+		t.Errorf("told of %+v, want %+v", f.events.checked, want)
+	}
+	f.store.checkErr = codes.ErrUnavailable
+	_, _ = f.Check(context.Background(), codes.CheckRequest{ID: "id", Code: code})
+	if len(f.events.checked) != len(want) {
+		t.Error("told of a check that was not made")
+	}
+}
+
+func TestCancelEvents(t *testing.T) {
+	f := newFixture(t).open()
+	f.create("id", seattle)
+	f.model.Advance(time.Minute)
+	f.cancel("id")
+	f.cancel("id")
+	f.store.cancelErr = codes.ErrUnavailable
+	_ = f.Cancel(context.Background(), codes.CancelRequest{ID: "id"})
+	if want := []time.Duration{59 * time.Minute, 0}; !slices.Equal(f.events.cancelled, want) {
+		t.Errorf("told of %v, want %v", f.events.cancelled, want)
+	}
+}
+
+// TestEventsOfARepetition: the answer to a repeated request is no new event.
+func TestEventsOfARepetition(t *testing.T) {
+	f := newFixture(t).open()
+	check := codes.IdempotencyKey{Route: "GET /", Value: "check"}
+	for range 3 {
+		createOnce(t, f.Service, keyed(aKey, "id", seattle), nil)
+		checkOnce(t, f.Service, check, "id", f.sent(), right)
+	}
+	if len(f.events.created) != 1 || len(f.events.checked) != 1 || f.events.checked[0].Caller != "shop" {
+		t.Errorf("told of %+v and %+v", f.events.created, f.events.checked)
+	}
+	f.store.claimErr = codes.ErrUnavailable
+	r := keyed(aKey, "id", seattle)
+	created, err := f.Create(context.Background(), r)
+	if !errors.Is(err, codes.ErrUnavailable) || created.Recipient != f.options.Secret.Phone(seattle) || len(f.events.created) != 1 {
+		t.Errorf("without a claim: %+v, %v, %d events", created, err, len(f.events.created))
+	}
+}
+
+// TestDeliveryEvents: a message is delivered once and fails once, whatever its
+// receipts are and whenever they come.
+func TestDeliveryEvents(t *testing.T) {
+	network := codes.Receipt{MessageID: buffered.MessageID, Content: "2:network reject", Stage: codes.StageFailed, Failure: codes.ByNetwork}
+	taken := codes.Receipt{MessageID: buffered.MessageID, Content: "1:taken", Stage: codes.StageSent}
+	all := []codes.Receipt{taken, buffered, buffered, rejected, network, rejected, buffered}
+	delivered := codes.DeliveryEvents{Delivered: true, Area: codes.AreaCA, Caller: "shop"}
+	failed := codes.DeliveryEvents{Failed: true, Area: codes.AreaCA, Caller: "shop"}
+	for name, test := range map[string]struct {
+		early int // receipts that come before the carrier's answer to the message
+		want  []codes.DeliveryEvents
+	}{
+		"after the answer":         {0, []codes.DeliveryEvents{delivered, failed}},
+		"one before the answer":    {2, []codes.DeliveryEvents{delivered, failed}},
+		"all before the answer":    {7, []codes.DeliveryEvents{{Delivered: true, Failed: true, Area: codes.AreaCA, Caller: "shop"}}},
+		"failures after the early": {3, []codes.DeliveryEvents{delivered, failed}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.options.TrackReceipts = true
+			f.open()
+			receive := func(receipts []codes.Receipt) {
+				for _, r := range receipts {
+					if _, err := f.Receive(context.Background(), r); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			service := f.sending(senderFunc(func(context.Context, codes.Message) (string, error) {
+				receive(all[:test.early])
+				return buffered.MessageID, nil
+			}))
+			if _, err := service.Create(context.Background(), keyed(codes.IdempotencyKey{}, "id", toronto)); err != nil {
+				t.Fatal(err)
+			}
+			receive(all[test.early:])
+			if !slices.Equal(f.events.delivery, test.want) {
+				t.Errorf("told of %+v, want %+v", f.events.delivery, test.want)
+			}
+		})
+	}
+}
+
+// TestDeliveryEventsInAnOutage: a receipt that was refused is no event; the
+// carrier sends it again.
+func TestDeliveryEventsInAnOutage(t *testing.T) {
+	f := tracked(t)
+	f.create("id", seattle)
+	f.store.recordErr = codes.ErrUnavailable
+	for range 2 {
+		if _, err := f.Receive(context.Background(), buffered); !errors.Is(err, codes.ErrUnavailable) || len(f.events.delivery) != 0 {
+			t.Fatalf("Receive = %v, told of %+v", err, f.events.delivery)
+		}
+	}
+	f.store.recordErr = nil
+	f.receive(buffered, codes.Joined, codes.DeliveryEvents{Delivered: true, Area: codes.AreaUS})
+}

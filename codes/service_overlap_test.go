@@ -1,0 +1,268 @@
+package codes_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
+)
+
+const (
+	overlapLifetime = 60 * time.Second
+	overlapNotice   = 30 * time.Second
+	overlapWait     = 3 * time.Second
+)
+
+// overlap drives creates of one id that overlap: the test decides when the
+// carrier answers which of them, and how. It works out in its own way which
+// entry must be live.
+type overlap struct {
+	*fixture
+	clocked *clocked
+	asked   chan *attempt
+	made    []*made // in the order in which they were stored
+	turn    time.Time
+}
+
+// attempt is a message for which the carrier's answer is due.
+type attempt struct {
+	code   codes.Code
+	answer chan error
+}
+
+// made is a create whose entry was stored.
+type made struct {
+	done     chan error
+	attempt  *attempt   // nil before its turn, and once it was answered
+	code     codes.Code // empty before its turn
+	to       codes.Phone
+	turn     time.Time
+	left     int64
+	refused  bool // certainly not sent
+	ended    bool // by a right code or a cancel, or over when another was stored
+	reported bool // as expired
+}
+
+func newOverlap(t *testing.T) *overlap {
+	o := &overlap{fixture: newFixture(t), asked: make(chan *attempt, 100)}
+	p := &o.options.Policy
+	p.CodeLength = 30 // never twice the same
+	p.Lifetime, p.Notice = overlapLifetime, overlapNotice
+	p.Limits.Pace = every(overlapWait) // creates also overlap while they wait for a turn
+	o.options.SendTimeout = 1000 * time.Hour
+	o.clocked = &clocked{faultyStore: o.store, f: o.fixture, last: time.Now()}
+	o.options.Store, o.options.Sender = o.clocked, o
+	o.open()
+	return o
+}
+
+// Send hands the message to the test, and returns what that answers.
+func (o *overlap) Send(_ context.Context, m codes.Message) (string, error) {
+	a := &attempt{codeIn(m), make(chan error)}
+	o.asked <- a
+	return "id", <-a.answer
+}
+
+// settle waits until nothing happens without the test.
+func (o *overlap) settle() {
+	synctest.Wait()
+	o.clocked.tick()
+	for len(o.asked) > 0 {
+		a := <-o.asked
+		next := slices.IndexFunc(o.made, func(m *made) bool { return m.code == "" }) // turns come in order
+		o.made[next].attempt, o.made[next].code = a, a.code
+	}
+}
+
+func (m *made) isOver() bool { return !time.Now().Before(m.turn.Add(overlapLifetime)) }
+
+// counting is the last create that had its turn and whose message may have gone
+// out, and its place. It is nil if that one was ended, or if there is none.
+func (o *overlap) counting() (int, *made) {
+	for i, m := range slices.Backward(o.made) {
+		if !m.refused && !m.turn.After(time.Now()) {
+			if m.ended {
+				return i, nil
+			}
+			return i, m
+		}
+	}
+	return -1, nil
+}
+
+// end ends what counts and all before it.
+func (o *overlap) end() {
+	last, _ := o.counting()
+	for _, m := range o.made[:last+1] {
+		m.ended = true
+	}
+}
+
+func (o *overlap) create(t *rapid.T) {
+	kept := slices.DeleteFunc(slices.Clone(o.made), func(m *made) bool { return m.refused || m.ended })
+	if len(kept) > codes.MaxPredecessors {
+		return
+	}
+	m := &made{done: make(chan error, 1), left: 3, turn: time.Now()}
+	m.to = rapid.SampledFrom([]codes.Phone{seattle, toronto}).Draw(t, "to")
+	if next := o.turn.Add(codestest.TurnSpan); next.After(m.turn) {
+		m.turn = next
+	}
+	tooFar := time.Until(m.turn) > overlapWait
+	if !tooFar {
+		for len(kept) > 0 && kept[0].isOver() {
+			kept[0].ended = true
+			kept = kept[1:]
+		}
+		o.made, o.turn = append(o.made, m), m.turn
+	}
+	go func() {
+		_, err := o.Create(context.Background(), request("id", m.to))
+		m.done <- err
+	}()
+	o.settle()
+	if !tooFar {
+		return
+	}
+	if err := <-m.done; !errors.Is(err, codes.ErrUnavailable) {
+		t.Fatalf("Create = %v without a turn", err)
+	}
+}
+
+// answersOfCarrier are what it may say, and whether the message certainly did not
+// go out.
+var answersOfCarrier = []struct {
+	err     error
+	refused bool
+}{
+	{nil, false},
+	{codes.ErrUnconfirmed, false},
+	{codes.ErrRejected, true},
+	{codes.ErrSenderRefused, true},
+	{tooMany(time.Minute), true},
+}
+
+func (o *overlap) answer(t *rapid.T) {
+	due := slices.DeleteFunc(slices.Clone(o.made), func(m *made) bool { return m.attempt == nil })
+	if len(due) == 0 {
+		return
+	}
+	m := rapid.SampledFrom(due).Draw(t, "message")
+	a := rapid.SampledFrom(answersOfCarrier).Draw(t, "answer")
+	m.attempt.answer <- a.err
+	if err := <-m.done; !errors.Is(err, a.err) {
+		t.Fatalf("Create = %v, want %v", err, a.err)
+	}
+	m.attempt, m.refused = nil, a.refused
+}
+
+func (o *overlap) check(t *rapid.T) {
+	told := []codes.Code{"1"}
+	for _, m := range o.made {
+		if m.code != "" {
+			told = append(told, m.code)
+		}
+	}
+	o.checkCode(t, rapid.SampledFrom(told).Draw(t, "code"))
+}
+
+func (o *overlap) checkCode(t *rapid.T, code codes.Code) {
+	var want codes.Outcome
+	_, m := o.counting()
+	switch {
+	case m == nil || m.left == 0 || m.reported:
+	case m.isOver():
+		if time.Now().Before(m.turn.Add(overlapLifetime + overlapNotice)) {
+			want, m.reported = expired, true
+		}
+	case code == m.code:
+		want = right
+		o.end()
+	default:
+		m.left--
+		want = o.wrong(m.left, m.to)
+	}
+	got, err := o.Check(context.Background(), codes.CheckRequest{ID: "id", Code: code})
+	if err != nil || codestest.Answer(got) != want {
+		t.Fatalf("Check = %+v, %v; want %+v", got, err, want)
+	}
+}
+
+func (o *overlap) cancel(t *rapid.T) {
+	if err := o.Cancel(context.Background(), codes.CancelRequest{ID: "id"}); err != nil {
+		t.Fatal(err)
+	}
+	o.end()
+}
+
+func (o *overlap) pass(t *rapid.T) {
+	o.sleep(time.Duration(rapid.OneOf(rapid.IntRange(1, 30), rapid.IntRange(1, 300)).Draw(t, "tenths")) * time.Second / 10)
+}
+
+func (o *overlap) sleep(d time.Duration) {
+	time.Sleep(d)
+	o.settle()
+}
+
+// status compares the entry, without changing it.
+func (o *overlap) status(t *rapid.T) {
+	var want codes.Progress
+	_, m := o.counting()
+	switch {
+	case m == nil || m.left == 0 || m.reported:
+	case !m.isOver():
+		want = codes.Progress{Stage: codes.StagePending, AttemptsLeft: m.left, TTLLeft: time.Until(m.turn.Add(overlapLifetime))}
+	case time.Now().Before(m.turn.Add(overlapLifetime + overlapNotice)):
+		want.Stage = codes.StageExpired
+	}
+	got, err := o.Status(context.Background(), codes.StatusRequest{ID: "id"})
+	if err != nil || got != want {
+		t.Fatalf("Status = %+v, %v; want %+v", got, err, want)
+	}
+}
+
+// drain lets every create end, also after a failure.
+func (o *overlap) drain() {
+	o.sleep(2 * overlapWait)
+	for _, m := range o.made {
+		if m.attempt != nil {
+			m.attempt.answer <- codes.ErrUnconfirmed
+			<-m.done
+			m.attempt = nil
+		}
+	}
+}
+
+// TestOverlappingCreates: a create that failed takes out its own entry only. The
+// live entry is that of the create stored last among those whose message may
+// have gone out. A right code or a cancel ends it and everything before it.
+func TestOverlappingCreates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hidden := struct{ testing.TB }{t} // rapid may not ask t for its deadline here
+		rapid.Check(hidden, func(r *rapid.T) {
+			o := newOverlap(t)
+			defer o.drain()
+			r.Repeat(map[string]func(*rapid.T){
+				"create": o.create, "create more": o.create,
+				"answer": o.answer, "answer more": o.answer,
+				"check":  o.check,
+				"cancel": o.cancel,
+				"pass":   o.pass,
+				"":       o.status, // after each
+			})
+			o.drain()
+			o.status(r)
+			if _, m := o.counting(); m != nil {
+				o.checkCode(r, m.code)
+				o.status(r)
+			}
+		})
+	})
+}

@@ -1,0 +1,184 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
+	"github.com/flowroute/sms-verification/redisstore/redistest"
+)
+
+// TestRoundTrips: a create and a check are one script where keys of several
+// slots can be in one script, and elsewhere one for each slot.
+func TestRoundTrips(t *testing.T) {
+	rotating := newReservation(3, sends(t, "5/10m"), guesses(t, "20/24h"), total(t, "9/1h"))
+	rotating.Pace, rotating.WaitLeft = codes.Pace{Rate: 50, MaxWait: time.Second}, time.Second
+	rotating.Entry.Name.Previous = codestest.Fresh()
+	plain := rotating
+	plain.Entry.Name = codes.EntryName{Current: codestest.Fresh()}
+	for name, want := range map[string]struct{ reserve, reserveRotating, wrong, right int }{
+		"standalone": {1, 1, 1, 1},
+		"sentinel":   {1, 1, 1, 1},
+		"cluster":    {3, 4, 2, 1},
+		"proxied":    {3, 4, 2, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			instance := backends[name](t)
+			store := openStore(t, instance, freshPrefix())
+			prepare(t, store)
+			if split := name == "cluster" || name == "proxied"; store.Split() != split {
+				t.Fatalf("Split = %v", store.Split())
+			}
+			scripts := func(what string, want int, call func() error) {
+				t.Helper()
+				before := allScriptCalls(t, instance)
+				if err := call(); err != nil {
+					t.Fatalf("%s: %v", what, err)
+				}
+				if got := allScriptCalls(t, instance) - before; got != want {
+					t.Errorf("%s made %d script calls, want %d", what, got, want)
+				}
+			}
+			for _, r := range []codes.Reservation{plain, rotating} {
+				r = again(r)
+				wantReserve := want.reserve
+				if r.Entry.Name.Previous != (codes.Digest{}) {
+					wantReserve = want.reserveRotating
+				}
+				scripts("Reserve", wantReserve, func() error { _, err := store.Reserve(t.Context(), r); return err })
+				check := func(code codes.Digest) func() error {
+					c := checkOf(r, code)
+					c.Guesses = r.Limits[1].Windows
+					return func() error { _, err := store.Check(t.Context(), c); return err }
+				}
+				scripts("a wrong check", want.wrong, check(codestest.Fresh()))
+				scripts("a right check", want.right, check(r.Entry.Code))
+			}
+		})
+	}
+}
+
+// allScriptCalls counts the scripts that all masters ran.
+func allScriptCalls(t *testing.T, i *redistest.Instance) int {
+	t.Helper()
+	cluster, ok := i.Client().(*redis.ClusterClient)
+	if !ok {
+		return scriptCalls(t, i)
+	}
+	var mu sync.Mutex
+	calls := 0
+	err := cluster.ForEachMaster(t.Context(), func(ctx context.Context, c *redis.Client) error {
+		stats, err := c.InfoMap(ctx, "commandstats").Result()
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		calls += callsOf(stats["Commandstats"]["cmdstat_evalsha"])
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return calls
+}
+
+// callsOf reads "calls=12,usec=…".
+func callsOf(stat string) int {
+	digits := ""
+	for _, c := range stat[min(len(stat), len("calls=")):] {
+		if c < '0' || c > '9' {
+			break
+		}
+		digits += string(c)
+	}
+	n, _ := strconv.Atoi(digits)
+	return n
+}
+
+// TestNoLongScript: one id that is operated on as fast as possible, and a
+// million old events, never make a script run for long.
+func TestNoLongScript(t *testing.T) {
+	const limit = 20 * time.Millisecond
+	instance := redistest.Server(t, "slowlog-log-slower-than "+strconv.FormatInt(limit.Microseconds(), 10), "slowlog-max-len 16")
+	prefix := freshPrefix()
+	store := openStore(t, instance, prefix)
+	prepare(t, store)
+	r := newReservation(1<<40, total(t, "1000000/1h"))
+	million(t, instance, prefix)
+	operations := []func() error{
+		func() error { _, err := store.Reserve(t.Context(), again(r)); return err },
+		func() error {
+			_, err := store.Cancel(t.Context(), codes.Cancel{Name: r.Entry.Name, Op: codes.NewOp()})
+			return err
+		},
+		func() error {
+			c := checkOf(r, codestest.Fresh())
+			c.Guesses = codestest.Windows(t, "10000/24h")
+			_, err := store.Check(t.Context(), c)
+			return err
+		},
+		func() error { _, err := store.Release(t.Context(), r); return err },
+	}
+	var slow []redis.SlowLog
+	for range 3 { // a busy machine may stop Redis in the middle of a script, but not always
+		if err := instance.Client().SlowLogReset(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		hammer(t, 2*time.Second, operations)
+		all, err := instance.Client().SlowLogGet(t.Context(), 16).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		slow = slices.DeleteFunc(all, func(entry redis.SlowLog) bool { return entry.Args[0] != "evalsha" })
+		if len(slow) == 0 {
+			return
+		}
+	}
+	for _, entry := range slow {
+		t.Errorf("a script took %v, more than %v: %.80q", entry.Duration, limit, entry.Args)
+	}
+}
+
+// hammer makes calls from 32 goroutines for so long.
+func hammer(t *testing.T, d time.Duration, calls []func() error) {
+	t.Helper()
+	var wg sync.WaitGroup
+	end := time.Now().Add(d)
+	for i := range 32 {
+		wg.Go(func() {
+			for time.Now().Before(end) {
+				if err := calls[i%len(calls)](); err != nil && !errors.Is(err, codes.ErrUnavailable) {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// million puts a million events into the set of all messages that no window
+// looks back to any more.
+func million(t *testing.T, i *redistest.Instance, prefix string) {
+	t.Helper()
+	old := time.Now().Add(-2 * time.Hour).UnixMilli()
+	pipe := i.Client().Pipeline()
+	for n := range 1_000_000 {
+		pipe.ZAdd(t.Context(), prefix+"a{all}", redis.Z{Score: float64(old), Member: strconv.Itoa(n)})
+		if n%10_000 == 9_999 {
+			if _, err := pipe.Exec(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}

@@ -1,0 +1,174 @@
+package redisstore
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+// Check compares a code; see codes.Entries.
+func (s *Store) Check(ctx context.Context, c codes.Check) (checked codes.Checked, err error) {
+	defer s.done(ctx, "check", time.Now(), &err)
+	bounded := within(ctx, opTimeout) // for all steps together
+	if s.split.Load() {
+		checked, err = s.checkSteps(bounded, c)
+	} else {
+		checked, err = s.check(bounded, c)
+	}
+	if err != nil {
+		return codes.Checked{}, fmt.Errorf("redisstore: check: %w", err)
+	}
+	return checked, nil
+}
+
+// check runs the script under both secrets, and counts a wrong code with it
+// unless that is in another slot.
+func (s *Store) check(ctx context.Context, c codes.Check) (codes.Checked, error) {
+	split := s.split.Load()
+	keys := s.keys.ofEntry(make([]string, 0, 5), c.Name.Current, c.Op)
+	if c.Name.Previous != (codes.Digest{}) {
+		keys = s.keys.entry(keys, c.Name.Previous)
+	}
+	var previous []byte
+	if c.PreviousCode != (codes.Digest{}) {
+		previous = c.PreviousCode[:] // of an entry that was moved here, too
+	}
+	guesses, span, most := any(""), int64(0), int64(0)
+	if len(c.Guesses) > 0 && !split {
+		guesses, span, most = s.guesses, codes.LongestSpan(c.Guesses).Milliseconds(), codes.LargestMax(c.Guesses)
+	}
+	run := s.run
+	if s.MinReplicas > 0 {
+		run = s.runAndWait
+	}
+	answer, err := run(ctx, s.scripts.check, keys, c.Op[:], c.Code[:], previous, c.Keep.Milliseconds(), guesses, span, most)
+	if err != nil {
+		return codes.Checked{}, err
+	}
+	return checkedFrom(answer)
+}
+
+// checkSteps checks under one secret after the other, and counts a wrong code
+// before it is answered: a guess that nobody counted must not help anybody.
+func (s *Store) checkSteps(ctx context.Context, c codes.Check) (codes.Checked, error) {
+	first, second := c, c
+	first.Name.Previous = codes.Digest{}
+	checked, err := s.check(ctx, first)
+	if err == nil && checked.Status == codes.Unknown && c.Name.Previous != (codes.Digest{}) {
+		second.Name = codes.EntryName{Current: c.Name.Previous}
+		second.Code = c.PreviousCode
+		checked, err = s.check(ctx, second)
+	}
+	if err == nil && checked.Status == codes.Wrong && len(c.Guesses) > 0 {
+		_, err = s.run(ctx, s.scripts.guessCount, []string{s.keys.guesses(checked.Recipient)},
+			c.Op[:], codes.LongestSpan(c.Guesses).Milliseconds(), codes.LargestMax(c.Guesses))
+	}
+	return checked, err
+}
+
+// checkedFrom reads an answer of the script check.
+func checkedFrom(answer string) (c codes.Checked, err error) {
+	status, answer, _ := strings.Cut(answer, " ")
+	switch status {
+	case "unknown":
+		return c, nil
+	case "expired":
+		c.Status = codes.Expired
+		return c, nil
+	case "right":
+		c.Status = codes.Right
+	case "wrong":
+		c.Status = codes.Wrong
+	default:
+		return c, errMalformed
+	}
+	const recipientLen = 14
+	var millis int64
+	answer, err = numbers(answer, &c.AttemptsLeft, &millis)
+	if err != nil || len(answer) != recipientLen+1 {
+		return c, errMalformed
+	}
+	if _, err = base64.RawURLEncoding.Decode(c.Recipient[:], []byte(answer[:recipientLen])); err != nil {
+		return c, errMalformed
+	}
+	c.Area, c.TTLLeft = codes.AreaNumber(int64(answer[recipientLen])), time.Duration(millis)*time.Millisecond
+	return c, nil
+}
+
+// Cancel removes an entry; see codes.Entries.
+func (s *Store) Cancel(ctx context.Context, c codes.Cancel) (ttlLeft time.Duration, err error) {
+	defer s.done(ctx, "cancel", time.Now(), &err)
+	for _, name := range s.slots(c.Name) {
+		keys := s.keys.ofEntry(make([]string, 0, 5), name.Current, c.Op)
+		if name.Previous != (codes.Digest{}) {
+			keys = s.keys.entry(keys, name.Previous)
+		}
+		answer, err := s.run(ctx, s.scripts.cancel, keys, c.Op[:])
+		var millis int64
+		if err == nil {
+			_, err = numbers(strings.TrimPrefix(answer, "done "), &millis)
+		}
+		if err != nil {
+			return 0, fmt.Errorf("redisstore: cancel: %w", err)
+		}
+		ttlLeft = max(ttlLeft, time.Duration(millis)*time.Millisecond)
+	}
+	return ttlLeft, nil
+}
+
+// slots returns the names to work on one after the other: both at once where
+// keys of several slots can be in one script.
+func (s *Store) slots(n codes.EntryName) []codes.EntryName {
+	if !s.split.Load() || n.Previous == (codes.Digest{}) {
+		return []codes.EntryName{n}
+	}
+	return []codes.EntryName{{Current: n.Current}, {Current: n.Previous}}
+}
+
+// Peek shows an entry; see codes.Entries.
+func (s *Store) Peek(ctx context.Context, n codes.EntryName) (view codes.EntryView, err error) {
+	defer s.done(ctx, "peek", time.Now(), &err)
+	for _, name := range s.slots(n) {
+		keys := s.keys.entry(make([]string, 0, 4), name.Current)
+		if name.Previous != (codes.Digest{}) {
+			keys = s.keys.entry(keys, name.Previous)
+		}
+		answer, err := s.run(ctx, s.scripts.peek, keys)
+		if err == nil {
+			view, err = viewFrom(answer)
+		}
+		if err != nil {
+			return codes.EntryView{}, fmt.Errorf("redisstore: peek: %w", err)
+		}
+		if view.Stage != codes.StageUnknown {
+			break
+		}
+	}
+	return view, nil
+}
+
+// viewFrom reads an answer of the script peek.
+func viewFrom(answer string) (v codes.EntryView, err error) {
+	word, answer, _ := strings.Cut(answer, " ")
+	switch word {
+	case "unknown":
+		return v, nil
+	case "expired":
+		v.Stage = codes.StageExpired
+		return v, nil
+	case "live":
+	default:
+		return v, errMalformed
+	}
+	var millis int64
+	answer, err = numbers(answer, &v.AttemptsLeft, &millis)
+	v.Stage, v.TTLLeft = codes.StagePending, time.Duration(millis)*time.Millisecond
+	if len(answer) == len(v.Message) {
+		v.Stage, v.Message = codes.StageSent, codes.Digest([]byte(answer))
+	}
+	return v, err
+}

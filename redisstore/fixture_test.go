@@ -1,0 +1,176 @@
+package redisstore_test
+
+import (
+	"context"
+	"crypto/rand"
+	"testing"
+	"time"
+
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
+	"github.com/flowroute/sms-verification/redisstore"
+	"github.com/flowroute/sms-verification/redisstore/redistest"
+)
+
+// backends are the set-ups of Redis that every promise holds on.
+var backends = map[string]func(testing.TB) *redistest.Instance{
+	"miniredis":  redistest.Mini,
+	"standalone": func(t testing.TB) *redistest.Instance { return redistest.Server(t) },
+	"sentinel":   redistest.Sentinel,
+	"cluster":    redistest.Cluster,
+	"proxied":    proxied,
+}
+
+// proxied is a cluster that looks like a standalone server, as behind a proxy:
+// it refuses keys of several slots in one script.
+func proxied(t testing.TB) *redistest.Instance {
+	instance := redistest.Server(t, "cluster-enabled yes", "cluster-require-full-coverage no")
+	if err := instance.Client().ClusterAddSlotsRange(context.Background(), 0, 16383).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if instance.Client().Set(context.Background(), "ready", "1", time.Second).Err() == nil {
+			return instance
+		}
+	}
+	t.Fatal("the cluster of one node does not start")
+	return nil
+}
+
+// everyServer runs a test on each backend that is a redis-server.
+func everyServer(t *testing.T, run func(*testing.T, string, *redistest.Instance)) {
+	t.Helper()
+	t.Parallel()
+	for name, start := range backends {
+		if name != "miniredis" {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				run(t, name, start(t))
+			})
+		}
+	}
+}
+
+// openStore opens a store on an instance, under the given prefix.
+func openStore(t testing.TB, i *redistest.Instance, prefix string) *redisstore.Store {
+	t.Helper()
+	return openURL(t, i.URL, i.Mode, redisstore.Options{Prefix: prefix})
+}
+
+func openURL(t testing.TB, url, mode string, o redisstore.Options) *redisstore.Store {
+	t.Helper()
+	client, err := redisstore.Dial(redisstore.DialOptions{URL: url, Mode: mode})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := redisstore.New(client, o)
+	t.Cleanup(func() { _ = store.Close() })
+	return store
+}
+
+// prepare makes a store ready as the service does, in as many tries as it
+// takes: the first calls may be late on a machine that starts many servers.
+func prepare(t testing.TB, store *redisstore.Store) {
+	t.Helper()
+	err := store.Prepare(t.Context())
+	for end := time.Now().Add(10 * time.Second); err != nil && time.Now().Before(end); err = store.Prepare(t.Context()) {
+		time.Sleep(20 * time.Millisecond)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func freshPrefix() string { return "test-" + rand.Text() + ":" }
+
+// newReservation returns a reservation of an entry, under limits of its
+// recipient and of the service.
+func newReservation(attempts int64, limits ...codes.Limit) codes.Reservation {
+	r := codes.Reservation{
+		Op: codes.NewOp(),
+		Entry: codes.Entry{
+			Name: codes.EntryName{Current: codestest.Fresh()}, Code: codestest.Fresh(), Recipient: codestest.Fresh(),
+			Attempts: attempts, Lifetime: time.Minute, Notice: time.Minute,
+		},
+		Limits: limits,
+	}
+	for i := range r.Limits {
+		if r.Limits[i].Kind != codes.TotalLimit {
+			r.Limits[i].Subject = r.Entry.Recipient
+		}
+	}
+	return r
+}
+
+// again is another reservation of the same entry.
+func again(r codes.Reservation) codes.Reservation {
+	r.Op = codes.NewOp()
+	return r
+}
+
+// withLifetime is the reservation of an entry that lives so long.
+func withLifetime(r codes.Reservation, d time.Duration) codes.Reservation {
+	r.Entry.Lifetime = d
+	return r
+}
+
+func sends(t testing.TB, windows ...string) codes.Limit {
+	return codes.Limit{Kind: codes.SendLimit, Windows: codestest.Windows(t, windows...)}
+}
+
+func guesses(t testing.TB, windows ...string) codes.Limit {
+	return codes.Limit{Kind: codes.GuessLimit, Windows: codestest.Windows(t, windows...)}
+}
+
+func total(t testing.TB, windows ...string) codes.Limit {
+	return codes.Limit{Kind: codes.TotalLimit, Windows: codestest.Windows(t, windows...)}
+}
+
+// mustReserve reserves, and fails the test if that is refused.
+func mustReserve(t testing.TB, s *redisstore.Store, r codes.Reservation) codes.Reserved {
+	t.Helper()
+	reserved, err := s.Reserve(t.Context(), r)
+	if err != nil {
+		t.Fatalf("Reserve: %v", err)
+	}
+	return reserved
+}
+
+// checkOf is a fresh check of an entry.
+func checkOf(r codes.Reservation, code codes.Digest) codes.Check {
+	return codes.Check{Name: r.Entry.Name, Code: code, PreviousCode: code, Op: codes.NewOp()}
+}
+
+// check makes a fresh check of an entry with its code.
+func check(ctx context.Context, s *redisstore.Store, r codes.Reservation) (codes.Outcome, error) {
+	checked, err := s.Check(ctx, checkOf(r, r.Entry.Code))
+	return checked.Outcome, err
+}
+
+// wrongLeft is the outcome of a wrong code for an entry.
+func wrongLeft(r codes.Reservation, left int64) codes.Outcome {
+	return codes.Outcome{Status: codes.Wrong, AttemptsLeft: left, Recipient: r.Entry.Recipient}
+}
+
+// answer is an outcome without the recipient of a right code.
+func answer(o codes.Outcome) codes.Outcome {
+	if o.Status == codes.Right {
+		o.Recipient = codes.Digest{}
+	}
+	return o
+}
+
+var (
+	right   = codes.Outcome{Status: codes.Right}
+	unknown = codes.Outcome{Status: codes.Unknown}
+	expired = codes.Outcome{Status: codes.Expired}
+)
+
+// expect makes a fresh check and compares its outcome.
+func expect(t testing.TB, s *redisstore.Store, r codes.Reservation, code codes.Digest, want codes.Outcome) {
+	t.Helper()
+	got, err := s.Check(t.Context(), checkOf(r, code))
+	if err != nil || answer(got.Outcome) != want {
+		t.Errorf("Check = %+v, %v; want %+v", got, err, want)
+	}
+}

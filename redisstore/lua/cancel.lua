@@ -1,0 +1,29 @@
+-- Removes the entry that counts, so that its id is unknown.
+--
+-- KEYS[1] saved reply   KEYS[2] entry   KEYS[3] notices
+-- KEYS[4], KEYS[5] entry and notices under the previous secret, if there is one
+-- ARGV[2] op
+-- Returns 'done' and the milliseconds that the entry had left, 0 if there was none
+
+local ttl, found = 0, {}
+for i = 2, #KEYS, 2 do
+  local entry = open(KEYS[i], KEYS[i + 1], KEYS[1], ARGV[2])
+  if entry.savedReply then
+    return stamp .. entry.savedReply
+  end
+  ttl = math.max(ttl, ttlOf(entry))
+  if entry.current > 0 or #entry == 0 and noticeOf(entry) > 0 then
+    found[#found + 1] = entry
+  end
+end
+if expired then
+  return stamp .. 'late'
+end
+local reply = 'done ' .. ttl
+for _, entry in ipairs(found) do
+  -- A server out of memory lets an entry be removed too: its script may write
+  -- what it likes after a first write that frees memory.
+  redis.call('HDEL', entry.key, 'm')
+  drop(entry, reply)
+end
+return stamp .. reply

@@ -1,0 +1,21 @@
+-- Takes an entry out, so that it can be put under another secret in another slot.
+--
+-- KEYS[1] saved reply   KEYS[2] entry   KEYS[3] notices
+-- ARGV[2] op
+-- Returns 'moved' and the message (18 bytes, or as many blanks) and the versions
+-- of the entry, packed, or nothing
+
+local entry = open(KEYS[2], KEYS[3], KEYS[1], ARGV[2])
+if entry.savedReply or expired then
+  return stamp .. (entry.savedReply or 'late')
+end
+local versions = { notices = {} }
+move(versions, entry, {})
+local reply = 'moved '
+if #versions > 0 then
+  reply = reply .. (versions.message or string.rep(' ', 18)) .. packAll(versions, #versions)
+  finish(entry, reply)
+  redis.call('HDEL', entry.key, 'm')
+end
+redis.call('ZREM', entry.noticesKey, nameOf(entry))
+return stamp .. reply

@@ -1,0 +1,29 @@
+-- What every script begins with.
+--
+-- ARGV[1] of each is its deadline in milliseconds of Redis time: from then on
+-- the caller has given up and the script must have no effect. Every script
+-- returns one string: the seconds and microseconds of Redis time and an answer,
+-- with blanks between. The answer "late" means that it ran too late.
+--
+-- Lua writes numbers of up to 14 digits as they are; larger ones are written
+-- with %d.
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local expired = now >= tonumber(ARGV[1])
+local stamp = time[1] .. ' ' .. time[2] .. ' '
+
+local remember = 2000 -- milliseconds to save a reply: longer than anybody repeats a call
+
+-- packTime returns a time in milliseconds as 6 bytes.
+local function packTime(t)
+  local high, low = math.floor(t / 16777216), t % 16777216
+  return string.char(math.floor(high / 65536), math.floor(high / 256) % 256, high % 256,
+    math.floor(low / 65536), math.floor(low / 256) % 256, low % 256)
+end
+
+-- unpackTime returns the time that is packed at a place of a string.
+local function unpackTime(s, at)
+  local a, b, c, d, e, f = string.byte(s, at, at + 5)
+  return ((((a * 256 + b) * 256 + c) * 256 + d) * 256 + e) * 256 + f
+end

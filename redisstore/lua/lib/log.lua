@@ -1,0 +1,75 @@
+-- Events of one number or one address, such as the messages to it.
+--
+-- A log is a string: the longest span in milliseconds (6 bytes) and the largest
+-- number (2) that any replica asks for, then the events, the oldest first: time (6
+-- bytes) and op (8). It is read and written
+-- as a whole. For a few events that is quicker, and takes less memory, than a
+-- sorted set.
+
+local headSize, eventSize = 8, 14
+local leastEvents = 1000 -- that a log keeps within its span
+
+-- readLog returns a log for windows of at most so many milliseconds and events.
+-- If the clock of Redis has stepped back, events that lie in the future count as
+-- now.
+local function readLog(key, span, max)
+  local log = redis.call('GET', key)
+  if not log then
+    return packTime(span) .. string.char(math.floor(max / 256), max % 256)
+  end
+  local high, low = string.byte(log, 7, 8)
+  local knownSpan, knownMax = unpackTime(log, 1), high * 256 + low
+  if knownSpan < span or knownMax < max then
+    max = math.max(max, knownMax)
+    log = packTime(math.max(span, knownSpan)) .. string.char(math.floor(max / 256), max % 256) .. string.sub(log, headSize + 1)
+  end
+  if #log == headSize or unpackTime(log, #log - eventSize + 1) <= now then
+    return log
+  end
+  local events = {}
+  for at = headSize + 1, #log, eventSize do
+    events[#events + 1] = packTime(math.min(now, unpackTime(log, at))) .. string.sub(log, at + 6, at + 13)
+  end
+  return string.sub(log, 1, headSize) .. table.concat(events)
+end
+
+-- inLog reports whether an op has an event in a log.
+local function inLog(log, op) return string.find(log, op, headSize + 1, true) ~= nil end
+
+-- waitOfLog returns the milliseconds until a log has room for one more event
+-- than max in a span, 0 if it has.
+local function waitOfLog(log, max, span)
+  local nth = #log - max * eventSize + 1 -- counted from the newest
+  if nth <= headSize then
+    return 0
+  end
+  return math.max(0, unpackTime(log, nth) + span - now)
+end
+
+-- addToLog adds an op's event to a log and writes it. No window looks further
+-- back than the span and the number in its head; some more are kept for replicas
+-- with larger windows that have added nothing yet.
+local function addToLog(key, log, op)
+  local span = unpackTime(log, 1)
+  local high, low = string.byte(log, 7, 8)
+  local first = math.max(headSize + 1, #log - (math.max(leastEvents, high * 256 + low) - 1) * eventSize + 1)
+  while first < #log and unpackTime(log, first) + span <= now do
+    first = first + eventSize
+  end
+  redis.call('SET', key, string.sub(log, 1, headSize) .. string.sub(log, first) .. packTime(now) .. op, 'PX', span)
+end
+
+-- removeFromLog removes an op's event.
+local function removeFromLog(key, op)
+  local log = redis.call('GET', key)
+  local at = log and string.find(log, op, headSize + 1, true)
+  if not at then
+    return
+  end
+  local rest = string.sub(log, 1, at - 7) .. string.sub(log, at + 8)
+  if #rest == headSize then
+    redis.call('DEL', key)
+  else
+    redis.call('SET', key, rest, 'KEEPTTL')
+  end
+end

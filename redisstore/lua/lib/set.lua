@@ -1,0 +1,64 @@
+-- Events and turns of the whole service, in sorted sets: an op by its time in
+-- milliseconds. The member 'bound' is how far back, or ahead, any replica looks,
+-- as a negative number.
+
+-- boundOf returns the largest bound in use, which may be the given one.
+local function boundOf(key, bound)
+  return math.max(bound, -tonumber(redis.call('ZSCORE', key, 'bound') or 0))
+end
+
+-- nthNewest returns the time of the nth newest member, or nil.
+local function nthNewest(key, n)
+  local member = redis.call('ZREVRANGE', key, n - 1, n - 1, 'WITHSCORES')
+  local at = tonumber(member[2] or -1)
+  return at >= 0 and at or nil
+end
+
+-- pullBack makes members that lie later than a time count as now, so many at
+-- once: the clock of Redis has stepped back.
+local function pullBack(key, later, most)
+  for _, op in ipairs(redis.call('ZRANGEBYSCORE', key, '(' .. later, '+inf', 'LIMIT', 0, most)) do
+    redis.call('ZADD', key, now, op)
+  end
+end
+
+-- waitOfSet returns the milliseconds until a set has room for one more event
+-- than max in a span, 0 if it has.
+local function waitOfSet(key, max, span)
+  local at = nthNewest(key, max)
+  return at and math.max(0, math.min(at, now) + span - now) or 0
+end
+
+-- addToSet adds an op's event. Events that nobody looks back to go in slices,
+-- so that no script takes long.
+local function addToSet(key, op, span)
+  span = boundOf(key, span)
+  redis.call('ZADD', key, -span, 'bound', now, op)
+  redis.call('PEXPIRE', key, span)
+  if nthNewest(key, 1) > now then
+    pullBack(key, now, 1000)
+  end
+  local old = redis.call('ZRANGEBYSCORE', key, 0, now - span, 'LIMIT', 0, 100)
+  if #old > 0 then
+    redis.call('ZREM', key, unpack(old))
+  end
+end
+
+-- nextTurn returns the time of the next turn: never more than rate in a span.
+local function nextTurn(key, rate, span, bound)
+  local newest = nthNewest(key, 1)
+  if newest and newest - now > boundOf(key, bound) then
+    pullBack(key, now, 1000)
+  end
+  -- A whole span after the one that is rate turns back, which also keeps them
+  -- in order.
+  return math.max(now, (nthNewest(key, rate) or -span) + span)
+end
+
+-- addTurn keeps a turn, for longer than anybody asks for it again.
+local function addTurn(key, op, turn, span, bound)
+  bound = boundOf(key, bound)
+  redis.call('ZADD', key, -bound, 'bound', turn, op)
+  redis.call('ZREMRANGEBYSCORE', key, 0, now - 2 * span)
+  redis.call('PEXPIRE', key, bound + 2 * span)
+end

@@ -1,0 +1,24 @@
+-- Records in an entry which message holds its code.
+--
+-- KEYS[1] entry   KEYS[2] notices
+-- KEYS[3], KEYS[4] the same under the previous secret, if there is one
+-- ARGV[2] op of its reservation
+-- ARGV[3] digest of the message
+-- Returns 'done'
+
+if expired then
+  return stamp .. 'late'
+end
+for i = 1, #KEYS, 2 do
+  local entry = open(KEYS[i], KEYS[i + 1])
+  local known = string.sub(redis.call('HGET', entry.key, 'm') or '', 1, 8)
+  for n = #entry, 1, -1 do
+    -- The message of a version does not displace that of a newer one.
+    if opOf(entry[n]) == known then
+      break
+    elseif opOf(entry[n]) == ARGV[2] then
+      redis.call('HSET', entry.key, 'm', ARGV[2] .. ARGV[3])
+    end
+  end
+end
+return stamp .. 'done'

@@ -1,0 +1,25 @@
+-- Shows an entry and changes nothing.
+--
+-- KEYS[1] entry   KEYS[2] notices
+-- KEYS[3], KEYS[4] the same under the previous secret, if there is one
+-- Returns 'live' with the attempts left, the milliseconds to live and the digest
+-- of its message or nothing; 'expired' or 'unknown'
+
+for i = 1, #KEYS, 2 do
+  local entry = open(KEYS[i], KEYS[i + 1])
+  local version = entry[entry.current]
+  local ttl = ttlOf(entry)
+  if ttl > 0 then
+    local message = redis.call('HGET', entry.key, 'm')
+    if message and string.sub(message, 1, 8) == opOf(version) then
+      message = string.sub(message, 9)
+    else
+      message = '' -- not known yet, or of another version
+    end
+    return stamp .. 'live ' .. string.format('%d', entry.attempts) .. ' ' .. ttl .. ' ' .. message
+  end
+  if (#entry == 0 or version and entry.attempts > 0) and noticeOf(entry) > now then
+    return stamp .. 'expired'
+  end
+end
+return stamp .. 'unknown'

@@ -1,0 +1,82 @@
+package redisstore
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+// Prepare runs every script once, under names that nobody else has, so that the
+// scripts are loaded and missing permissions are found. It also finds out
+// whether the server takes keys of several slots in one script, as a proxy in
+// front of a cluster does not. What it leaves behind is gone after a few seconds.
+func (s *Store) Prepare(ctx context.Context) error {
+	err := s.tryScripts(ctx)
+	if err != nil && !s.split.Load() && refusesSlots(err) {
+		s.split.Store(true)
+		err = s.tryScripts(ctx)
+	}
+	return err
+}
+
+// refusesSlots reports whether an error of Redis is about the keys that a
+// script uses together, or that it makes itself.
+func refusesSlots(err error) bool {
+	text := strings.ToLower(err.Error())
+	for _, part := range []string{"crossslot", "same slot", "non local key", "undeclared key", "not declared", "cross slot"} {
+		if strings.Contains(text, part) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Store) tryScripts(ctx context.Context) error {
+	probe := *s
+	probe.keys.prefix += "probe-" + codes.NewOp().String() + ":"
+	probe.guesses = probe.keys.guessPrefix()
+	probe.Done = func(context.Context, string, time.Time, error) {} // no operation of a request
+	windows := []codes.Window{{Max: 2, Span: time.Second}}
+	name := codes.EntryName{Current: codes.Digest{1}, Previous: codes.Digest{2}}
+	r := codes.Reservation{
+		Op:    codes.NewOp(),
+		Entry: codes.Entry{Name: name, Attempts: 2, Lifetime: time.Second, Notice: time.Second},
+		Limits: []codes.Limit{
+			{Kind: codes.SendLimit, Windows: windows},
+			{Kind: codes.GuessLimit, Windows: windows},
+			{Kind: codes.TotalLimit, Windows: windows},
+		},
+		Pace:     codes.Pace{Rate: 2, MaxWait: time.Second},
+		WaitLeft: time.Second,
+	}
+	second := r
+	second.Op = codes.NewOp()
+	check := codes.Check{Name: name, Code: codes.Digest{1}, PreviousCode: codes.Digest{1}, Op: codes.NewOp(), Guesses: windows}
+	claim := codes.Claim{Op: codes.NewOp(), Lease: time.Second}
+	receipt := codes.StoredReceipt{
+		Receipt: codes.Receipt{Content: "0:", Stage: codes.StageSent}, Op: codes.NewOp(), Keep: time.Second,
+	}
+	sent := codes.SentMessage{Entry: name, Op: r.Op, Keep: time.Second}
+	for _, step := range []func() error{
+		func() error { _, err := probe.Reserve(ctx, r); return err },
+		func() error { _, err := probe.Reserve(ctx, second); return err },
+		func() error { _, err := probe.Check(ctx, check); return err },
+		func() error { _, err := probe.Peek(ctx, name); return err },
+		func() error { _, err := probe.Receive(ctx, receipt); return err },
+		func() error { _, err := probe.RecordSent(ctx, sent); return err },
+		func() error { _, _, err := probe.Delivery(ctx, codes.Digest{}); return err },
+		func() error { return probe.Refund(ctx, r.Op, r.Limits[0]) },
+		func() error { _, err := probe.Release(ctx, second); return err },
+		func() error { _, err := probe.Cancel(ctx, codes.Cancel{Name: name, Op: codes.NewOp()}); return err },
+		func() error { _, _, err := probe.Claim(ctx, claim); return err },
+		func() error { _, err := probe.Settle(ctx, claim, ""); return err },
+		func() error { _, err := probe.Used(ctx, windows); return err },
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
