@@ -194,7 +194,7 @@ func sleepUntil(ctx context.Context, at time.Time) bool {
 			return false
 		}
 	}
-	return ctx.Err() == nil && !(limited && late(deadline, time.Now()))
+	return ctx.Err() == nil && (!limited || !late(deadline, time.Now()))
 }
 
 // release undoes the reservation of a create that failed with cause. It

@@ -234,7 +234,9 @@ func (o *overlap) drain() {
 	for _, m := range o.made {
 		if m.attempt != nil {
 			m.attempt.answer <- codes.ErrUnconfirmed
-			<-m.done
+			if err := <-m.done; !errors.Is(err, codes.ErrUnconfirmed) {
+				o.t.Errorf("Create = %v", err)
+			}
 			m.attempt = nil
 		}
 	}

@@ -57,7 +57,7 @@ func reserveSoon(t *testing.T, s codes.Store, r codes.Reservation, within time.D
 	t.Helper()
 	var err error
 	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		reserved := codes.Reserved{}
+		var reserved codes.Reserved
 		if reserved, err = s.Reserve(t.Context(), r); err == nil {
 			if wait := time.Until(reserved.Turn.Begin); wait > r.Pace.MaxWait {
 				t.Errorf("the turn is %v off", wait)
