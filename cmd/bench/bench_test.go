@@ -131,7 +131,7 @@ func TestMemory(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	needRedis(t)
 	out := bench(t, "memory", "-entries", "2000", "-service", "service=../..")
-	for _, want := range []string{"e 2000 ×", "x ", "s 2000 ×", "g 2000 ×", "t 1 ×"} {
+	for _, want := range []string{"c 2000 ×", "x ", "n 2000 ×", "w 2000 ×", "a 1 ×"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("lacks %q:\n%s", want, out)
 		}
