@@ -18,7 +18,7 @@ var libraryLog lockedBuffer
 
 func TestMain(m *testing.M) {
 	// Most of these tests wait, for a clock or a server, and compute little.
-	_ = flag.Set("test.parallel", "32") // the command line may say otherwise
+	_ = flag.Set("test.parallel", "12") // the command line may say otherwise
 	redisstore.LogTo(slog.New(slog.NewTextHandler(&libraryLog, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	goleak.VerifyTestMain(m)
 }
