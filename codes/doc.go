@@ -10,7 +10,7 @@
 //
 // The package is the domain. It knows no database, no carrier and no wire
 // format. The interfaces [Store] and [Sender] state what it requires of them,
-// and [Observer] is told what happened, for metrics. Package codestest holds
+// and [Observer] receives events for metrics. Package codestest holds
 // these requirements as tests and as a model.
 //
 // # Entries

@@ -2,7 +2,7 @@ package codes
 
 import "time"
 
-// Observer is told what happened, for metrics. Over all replicas each event is
+// Observer receives events, for metrics. Over all replicas each event is
 // reported once, whatever was repeated underneath. Its methods must return at
 // once.
 type Observer interface {

@@ -40,7 +40,7 @@ func Windows(t testing.TB, list ...string) []codes.Window {
 	return windows
 }
 
-// Answer is the part of an outcome that a caller may be told.
+// Answer returns the part of an outcome that a caller may see.
 func Answer(o codes.Outcome) codes.Outcome {
 	if o.Status != codes.Wrong {
 		o.Recipient = codes.Digest{}

@@ -117,6 +117,6 @@ func TestLogForPeople(t *testing.T) {
 	}
 	defer func() { _ = terminal.Close() }()
 	if IsTerminal(file) || IsTerminal(&bytes.Buffer{}) || !IsTerminal(terminal) {
-		t.Error("a terminal is not told from a file")
+		t.Error("a terminal and a file are taken for each other")
 	}
 }
