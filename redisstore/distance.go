@@ -3,19 +3,24 @@ package redisstore
 import "time"
 
 // distance estimates how far away Redis is: the quickest of the round trips of
-// the last seconds, less what Redis needs to run their scripts.
+// the last minute, less what Redis needs to run their scripts. Seconds of full load
+// would make a server nearby look far away.
 type distance struct {
 	recent, before time.Duration // quickest in this window, and in the one before
 	until          time.Time     // end of the window
 }
 
 const (
-	distanceWindow = 2 * time.Second
+	distanceWindow = 30 * time.Second
 	scriptTime     = 20 * time.Microsecond
 
 	// slotsEvery is by how much distance another slot pays: while a round trip
 	// takes so long, a processor would do little else than serve its calls.
 	slotsEvery = 50 * time.Microsecond
+
+	// farSlots is how many slots are enough however far away Redis is: one of
+	// them is free again after a sixteenth of a round trip.
+	farSlots = 16
 )
 
 func (d *distance) measure(took time.Duration, calls int) {
@@ -35,7 +40,7 @@ func (d *distance) slots(most int) int {
 		quickest = min(quickest, d.before)
 	}
 	if quickest == 0 {
-		return most // not measured yet
+		return min(most, farSlots) // not measured yet
 	}
-	return min(most, max(minSlots, int(quickest/slotsEvery)))
+	return min(most, farSlots, max(minSlots, int(quickest/slotsEvery)))
 }

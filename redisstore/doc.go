@@ -79,8 +79,8 @@
 //
 //	ACL SETUSER smsv on >password resetchannels ~smsv:* -@all +hello
 //	  +eval +evalsha +time +get +set +del +expire +pexpire +pttl +hset +hget
-//	  +hmget +hlen +hdel +zadd +zcount +zrem +zscore +zrangebyscore +zrevrange
-//	  +zremrangebyscore
+//	  +hmget +hlen +hrandfield +hdel +zadd +zcard +zcount +zrem +zscore
+//	  +zrangebyscore +zrevrange +zremrangebyscore
 //
 // and on a cluster +cluster|slots +command besides; a database other than 0
 // takes +select, and REDIS_WAIT_REPLICAS +wait.

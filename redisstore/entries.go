@@ -29,9 +29,9 @@ func (s *Store) Check(ctx context.Context, c codes.Check) (checked codes.Checked
 // unless that is in another slot.
 func (s *Store) check(ctx context.Context, c codes.Check) (codes.Checked, error) {
 	split := s.split.Load()
-	keys := s.keys.ofEntry(make([]string, 0, 5), c.Name.Current, c.Op)
-	if c.Name.Previous != (codes.Digest{}) {
-		keys = s.keys.entry(keys, c.Name.Previous)
+	keys := s.keys.entries(make([]string, 0, 5), c.Name)
+	if c.Keep > 0 {
+		keys = append(keys, s.keys.reply(c.Name.Current, c.Op))
 	}
 	var previous []byte
 	if c.PreviousCode != (codes.Digest{}) {
@@ -103,11 +103,7 @@ func checkedFrom(answer string) (c codes.Checked, err error) {
 func (s *Store) Cancel(ctx context.Context, c codes.Cancel) (ttlLeft time.Duration, err error) {
 	defer s.done(ctx, "cancel", time.Now(), &err)
 	for _, name := range s.slots(c.Name) {
-		keys := s.keys.ofEntry(make([]string, 0, 5), name.Current, c.Op)
-		if name.Previous != (codes.Digest{}) {
-			keys = s.keys.entry(keys, name.Previous)
-		}
-		answer, err := s.run(ctx, s.scripts.cancel, keys, c.Op[:])
+		answer, err := s.run(ctx, s.scripts.cancel, s.keys.entries(nil, name), c.Op[:])
 		var millis int64
 		if err == nil {
 			_, err = numbers(strings.TrimPrefix(answer, "done "), &millis)
@@ -133,11 +129,7 @@ func (s *Store) slots(n codes.EntryName) []codes.EntryName {
 func (s *Store) Peek(ctx context.Context, n codes.EntryName) (view codes.EntryView, err error) {
 	defer s.done(ctx, "peek", time.Now(), &err)
 	for _, name := range s.slots(n) {
-		keys := s.keys.entry(make([]string, 0, 4), name.Current)
-		if name.Previous != (codes.Digest{}) {
-			keys = s.keys.entry(keys, name.Previous)
-		}
-		answer, err := s.run(ctx, s.scripts.peek, keys)
+		answer, err := s.run(ctx, s.scripts.peek, s.keys.entries(nil, name))
 		if err == nil {
 			view, err = viewFrom(answer)
 		}

@@ -45,18 +45,25 @@ func (k keys) guessPrefix() string { return k.prefix + "w" }
 // key of their notices: there are 65,536, one for 15 of a million entries.
 const tagBytes = 2
 
-// ofEntry are the keys of an operation on an entry: its saved reply, the entry
-// and the notices. They are cut from one string: every request makes them.
-func (k keys) ofEntry(to []string, id codes.Digest, op codes.Op) []string {
-	var space [160]byte
-	reply := k.append(space[:0], 'r', id[:tagBytes], id[tagBytes:])
-	reply = base64.RawURLEncoding.AppendEncode(reply, op[:])
-	entry := k.append(reply, 'c', id[:tagBytes], id[tagBytes:])
+// entry appends the keys of an entry and its notices. They are cut from one
+// string: every request makes them.
+func (k keys) entry(to []string, id codes.Digest) []string {
+	var space [128]byte
+	entry := k.append(space[:0], 'c', id[:tagBytes], id[tagBytes:])
 	all := string(k.append(entry, 'x', id[:tagBytes], nil))
-	return append(to, all[:len(reply)], all[len(reply):len(entry)], all[len(entry):])
+	return append(to, all[:len(entry)], all[len(entry):])
 }
 
-// entry returns the keys of an entry and its notices.
-func (k keys) entry(to []string, id codes.Digest) []string {
-	return append(to, k.ofEntry(nil, id, codes.Op{})[1:]...)
+// entries appends the keys of an entry under each secret.
+func (k keys) entries(to []string, n codes.EntryName) []string {
+	to = k.entry(to, n.Current)
+	if n.Previous != (codes.Digest{}) {
+		to = k.entry(to, n.Previous)
+	}
+	return to
+}
+
+// reply is the key of the saved reply of a call for an entry.
+func (k keys) reply(id codes.Digest, op codes.Op) string {
+	return string(base64.RawURLEncoding.AppendEncode(k.append(nil, 'r', id[:tagBytes], id[tagBytes:]), op[:]))
 }

@@ -38,7 +38,7 @@ func (s *Store) tryScripts(ctx context.Context) error {
 	probe.keys.prefix += "probe-" + codes.NewOp().String() + ":"
 	probe.guesses = probe.keys.guessPrefix()
 	probe.Done = func(context.Context, string, time.Time, error) {} // no operation of a request
-	windows := []codes.Window{{Max: 2, Span: time.Second}}
+	windows := []codes.Window{{Max: 3, Span: time.Second}}
 	name := codes.EntryName{Current: codes.Digest{1}, Previous: codes.Digest{2}}
 	r := codes.Reservation{
 		Op:    codes.NewOp(),
@@ -48,12 +48,16 @@ func (s *Store) tryScripts(ctx context.Context) error {
 			{Kind: codes.GuessLimit, Windows: windows},
 			{Kind: codes.TotalLimit, Windows: windows},
 		},
-		Pace:     codes.Pace{Rate: 2, MaxWait: time.Second},
+		Pace:     codes.Pace{Rate: 3, MaxWait: time.Second},
 		WaitLeft: time.Second,
 	}
-	second := r
-	second.Op = codes.NewOp()
+	second, plain := r, r
+	second.Op, plain.Op = codes.NewOp(), codes.NewOp()
+	plain.Entry.Name = codes.EntryName{Current: codes.Digest{3}}
+	plain.Entry.Attempts = 8 // so that saved replies are purged
 	check := codes.Check{Name: name, Code: codes.Digest{1}, PreviousCode: codes.Digest{1}, Op: codes.NewOp(), Guesses: windows}
+	plainCheck := check
+	plainCheck.Name, plainCheck.Op = plain.Entry.Name, codes.NewOp()
 	claim := codes.Claim{Op: codes.NewOp(), Lease: time.Second}
 	receipt := codes.StoredReceipt{
 		Receipt: codes.Receipt{Content: "0:", Stage: codes.StageSent}, Op: codes.NewOp(), Keep: time.Second,
@@ -63,6 +67,8 @@ func (s *Store) tryScripts(ctx context.Context) error {
 		func() error { _, err := probe.Reserve(ctx, r); return err },
 		func() error { _, err := probe.Reserve(ctx, second); return err },
 		func() error { _, err := probe.Check(ctx, check); return err },
+		func() error { _, err := probe.Reserve(ctx, plain); return err },
+		func() error { _, err := probe.Check(ctx, plainCheck); return err },
 		func() error { _, err := probe.Peek(ctx, name); return err },
 		func() error { _, err := probe.Receive(ctx, receipt); return err },
 		func() error { _, err := probe.RecordSent(ctx, sent); return err },

@@ -121,7 +121,7 @@ func (s *Store) moveEntry(ctx context.Context, r codes.Reservation) (string, err
 	if previous == (codes.Digest{}) {
 		return "", nil
 	}
-	answer, err := s.run(ctx, s.scripts.entryMove, s.keys.ofEntry(nil, previous, r.Op), r.Op[:])
+	answer, err := s.run(ctx, s.scripts.entryMove, s.keys.entry(nil, previous), r.Op[:])
 	return strings.TrimPrefix(answer, "moved "), err
 }
 
@@ -291,10 +291,7 @@ func (s *Store) release(ctx context.Context, r codes.Reservation, entry bool, li
 	call := releaseOp(r.Op)
 	args := []any{r.Op[:], 0, call[:]}
 	if entry {
-		keys = s.keys.ofEntry(make([]string, 0, 5), r.Entry.Name.Current, call)
-		if r.Entry.Name.Previous != (codes.Digest{}) {
-			keys = s.keys.entry(keys, r.Entry.Name.Previous)
-		}
+		keys = s.keys.entries(nil, r.Entry.Name)
 		args[1] = len(keys)
 	}
 	for _, l := range limits {

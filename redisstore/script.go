@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -30,11 +31,6 @@ var luaFiles embed.FS
 
 // script is one operation.
 type script struct{ text, sha any } // strings, as the client wants them
-
-func newScript(parts ...string) script {
-	text := strings.Join(parts, "")
-	return script{text: text, sha: redis.NewScript(text).Hash()}
-}
 
 // run runs the script, with its text if Redis does not know it yet.
 func (s script) run(ctx context.Context, do doer, keys []string, deadline int64, args []any) (string, error) {
@@ -61,7 +57,10 @@ type scripts struct {
 	messageRecord, messageReceive, messageLink, messagePeek                            script
 }
 
-// loadScripts puts each script together with the functions that it uses.
+// include is the line of a Lua file that stands for another one of the library.
+var include = regexp.MustCompile(`(?m)^ *--include (\w+)$`)
+
+// loadScripts reads each script, with the parts of the library that it includes.
 func loadScripts() scripts {
 	read := func(name string) string {
 		text, err := luaFiles.ReadFile("lua/" + name + ".lua")
@@ -70,28 +69,27 @@ func loadScripts() scripts {
 		}
 		return string(text)
 	}
-	load := func(name string, libraries ...string) script {
-		parts := []string{read("lib/base")}
-		for _, library := range libraries {
-			parts = append(parts, read("lib/"+library))
-		}
-		return newScript(append(parts, read(name))...)
+	load := func(name string) script {
+		text := include.ReplaceAllStringFunc(read(name), func(line string) string {
+			return read("lib/" + include.FindStringSubmatch(line)[1])
+		})
+		return script{text: text, sha: redis.NewScript(text).Hash()}
 	}
 	return scripts{
-		reserve:    load("reserve", "entry", "versions", "log", "set"),
-		release:    load("release", "entry", "versions", "log"),
-		entryMove:  load("entry_move", "entry", "versions"),
-		check:      load("check", "entry", "log"),
-		guessCount: load("guess_count", "log"),
-		cancel:     load("cancel", "entry"),
-		peek:       load("peek", "entry"),
+		reserve:    load("reserve"),
+		release:    load("release"),
+		entryMove:  load("entry_move"),
+		check:      load("check"),
+		guessCount: load("guess_count"),
+		cancel:     load("cancel"),
+		peek:       load("peek"),
 		claim:      load("claim"),
 		settle:     load("settle"),
 		usage:      load("usage"),
 
 		messageRecord:  load("message_record"),
 		messageReceive: load("message_receive"),
-		messageLink:    load("message_link", "entry"),
+		messageLink:    load("message_link"),
 		messagePeek:    load("message_peek"),
 	}
 }

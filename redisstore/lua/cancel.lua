@@ -1,13 +1,17 @@
 -- Removes the entry that counts, so that its id is unknown.
 --
--- KEYS[1] saved reply   KEYS[2] entry   KEYS[3] notices
--- KEYS[4], KEYS[5] entry and notices under the previous secret, if there is one
+-- KEYS[1] entry   KEYS[2] notices
+-- KEYS[3], KEYS[4] the same under the previous secret, if there is one
 -- ARGV[2] op
 -- Returns 'done' and the milliseconds that the entry had left, 0 if there was none
 
+--include base
+--include entry
+--include versions
+
 local ttl, found = 0, {}
-for i = 2, #KEYS, 2 do
-  local entry = open(KEYS[i], KEYS[i + 1], KEYS[1], ARGV[2])
+for i = 1, #KEYS, 2 do
+  local entry = open(KEYS[i], KEYS[i + 1], ARGV[2])
   if entry.savedReply then
     return stamp .. entry.savedReply
   end

@@ -7,6 +7,8 @@
 -- Returns 'run' with the op, 'answered' with the answer, 'running' with the
 -- milliseconds until its time is over, or 'other' if it had other arguments
 
+--include base
+
 local request = redis.call('HMGET', KEYS[1], 'a', 'o', 'u', 't')
 local arguments, op, over, answer = request[1], request[2], request[3], request[4]
 if arguments then

@@ -1,11 +1,17 @@
 -- Takes an entry out, so that it can be put under another secret in another slot.
 --
--- KEYS[1] saved reply   KEYS[2] entry   KEYS[3] notices
+-- KEYS[1] entry   KEYS[2] notices
 -- ARGV[2] op
 -- Returns 'moved' and the message (18 bytes, or as many blanks) and the versions
 -- of the entry, packed, or nothing
 
-local entry = open(KEYS[2], KEYS[3], KEYS[1], ARGV[2])
+--include base
+--include entry
+--include notice
+--include versions
+--include replace
+
+local entry = open(KEYS[1], KEYS[2], ARGV[2])
 if entry.savedReply or expired then
   return stamp .. (entry.savedReply or 'late')
 end
@@ -17,5 +23,5 @@ if #versions > 0 then
   finish(entry, reply)
   redis.call('HDEL', entry.key, 'm')
 end
-redis.call('ZREM', entry.noticesKey, nameOf(entry))
+redis.call('ZREM', entry.noticesKey, nameOf(entry.key))
 return stamp .. reply

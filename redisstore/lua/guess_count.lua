@@ -5,11 +5,14 @@
 -- ARGV[4] the largest number that a window allows
 -- Returns 'done'
 
-local log = readLog(KEYS[1], tonumber(ARGV[3]), tonumber(ARGV[4]))
+--include base
+--include log
+
+local log, span, max = readLog(KEYS[1], tonumber(ARGV[3]), tonumber(ARGV[4]))
 if not inLog(log, ARGV[2]) then
   if expired then
     return stamp .. 'late'
   end
-  addToLog(KEYS[1], log, ARGV[2])
+  addToLog(KEYS[1], ARGV[2], log, span, max)
 end
 return stamp .. 'done'

@@ -6,6 +6,10 @@
 -- ARGV[3] digest of the message
 -- Returns 'done'
 
+--include base
+--include entry
+--include versions
+
 if expired then
   return stamp .. 'late'
 end

@@ -9,6 +9,8 @@
 -- first to say so, else 0; the op of the entry's put and the digest of the
 -- number in one word; area and caller
 
+--include base
+
 local message = redis.call('HMGET', KEYS[1], 'o', 'r', 'a', 'n', ARGV[3], ARGV[4])
 local put, known, first = message[1], message[5], message[6]
 if not known then

@@ -6,6 +6,8 @@
 -- Returns 'recorded', 1 if a receipt said that it was taken, and 1 if one said that
 -- it was rejected; else 0
 
+--include base
+
 local message = redis.call('HMGET', KEYS[1], 'o', 't', 'f')
 local put, taken, rejected = message[1], message[2], message[3]
 if not put then

@@ -5,6 +5,10 @@
 -- Returns 'live' with the attempts left, the milliseconds to live and the digest
 -- of its message or nothing; 'expired' or 'unknown'
 
+--include base
+--include entry
+--include versions
+
 for i = 1, #KEYS, 2 do
   local entry = open(KEYS[i], KEYS[i + 1])
   local version = entry[entry.current]

@@ -1,17 +1,24 @@
 -- Undoes a reservation, or any part of it. Turns are not given back.
 --
--- KEYS    those of the entry, if there is one: saved reply, and entry and notices
---         under each secret; one for each limit
+-- KEYS    those of the entry, if there is one: entry and notices under each
+--         secret; one for each limit
 -- ARGV[2] op of the reservation
 -- ARGV[3] how many keys are those of the entry
 -- ARGV[4] op of this call
 -- ARGV[5] … for each limit 'log' or 'set'
 -- Returns 'removed' and 1 if there was an entry to remove, else 0
 
+--include base
+--include entry
+--include notice
+--include versions
+--include replace
+--include log
+
 local key, answer = tonumber(ARGV[3]), 'removed 0'
 local entries = {}
-for i = 2, key, 2 do
-  local entry = open(KEYS[i], KEYS[i + 1], KEYS[1], ARGV[4])
+for i = 1, key, 2 do
+  local entry = open(KEYS[i], KEYS[i + 1], ARGV[4])
   if entry.savedReply then
     return stamp .. entry.savedReply
   end

@@ -22,6 +22,12 @@
 -- window that clears last, from 0, and the milliseconds until then; or 'busy'
 -- with the milliseconds until the turn is near enough
 
+--include base
+--include entry
+--include notice
+--include log
+--include set
+
 local op, head = ARGV[2], ARGV[3]
 local key = 0 -- the last one of KEYS that was used
 
@@ -30,61 +36,109 @@ local function reserved(turn, replaced)
   return stamp .. 'reserved ' .. math.max(0, turn - now) .. ' ' .. replaced
 end
 
-local entries = {} -- the entry and, if it is here, that under the previous secret
+-- replace stores the version and returns what the one before had left. It is
+-- nil for an id that has no entry, as most have not, which needs no functions
+-- for several versions.
+local replace
 if head ~= '' then
-  for i = 1, ARGV[9] == '1' and 2 or 1 do
-    local entry = open(KEYS[key + 1], KEYS[key + 2], nil, op)
-    key = key + 2
-    local version = entry.stored and flagOf(entry.stored) == 'x' and opOf(entry.stored) == op and entry.stored
-    for n = 1, #entry do
-      version = opOf(entry[n]) == op and entry[n] or version
+  local fields = redis.call('HMGET', KEYS[1], 'e', op)
+  key = ARGV[9] == '1' and 4 or 2
+  if fields[1] or fields[2] or key == 4 or ARGV[8] ~= '' then
+    --include versions
+    --include replace
+
+    local entries = {} -- the entry and, if it is here, that under the previous secret
+    for i = 1, key, 2 do
+      local entry = open(KEYS[i], KEYS[i + 1], op)
+      local version = entry.stored and flagOf(entry.stored) == 'x' and opOf(entry.stored) == op and entry.stored
+      for n = 1, #entry do
+        version = opOf(entry[n]) == op and entry[n] or version
+      end
+      if version then
+        local _, _, replaced, start = numbersOf(version)
+        return reserved(start, replaced)
+      elseif entry.savedReply then
+        return reserved(string.match(entry.savedReply, '(%d+) (%d+)'))
+      end
+      entries[#entries + 1] = entry
     end
-    if version then
-      local _, _, replaced, start = numbersOf(version)
-      return reserved(start, replaced)
-    elseif entry.savedReply then
-      return reserved(string.match(entry.savedReply, '(%d+) (%d+)'))
+    replace = function(turn, lifetime, notice)
+      local entry, old = entries[1], entries[2]
+      local predecessors, gone = { notices = {} }, {}
+      if ARGV[8] ~= '' then
+        local message = string.sub(ARGV[8], 1, 18)
+        predecessors.message = message ~= string.rep(' ', 18) and message or nil
+        unpackAll(predecessors, string.sub(ARGV[8], 19))
+      end
+      if old then
+        move(predecessors, old, gone)
+      end
+      keep(predecessors, entry, gone)
+      if entry.stored and #entry.stored > 41 and flagOf(entry.stored) == 'x' then
+        gone[#gone + 1] = entry.stored
+      end
+      local before, replaced = predecessors[#predecessors], 0
+      if before and numbersOf(before) > 0 then
+        replaced = math.max(0, endOf(before) - now)
+      end
+      local version = pack(head, turn + lifetime, ARGV[4], lifetime, replaced, turn, turn - now)
+      push(entry, predecessors, version, notice, gone)
+      if old and old.stored then
+        finish(old)
+      end
+      if old then
+        redis.call('ZREM', old.noticesKey, nameOf(old.key))
+      end
+      return replaced
     end
-    entries[i] = entry
   end
 end
 
--- Limits.
-local limits, held, at = {}, false, 14
-local longest, reached, reachedWindow = 0, nil, nil
+-- Limits. Where the entry is here, it says whether the call is repeated; else
+-- each limit does.
+local logs, sizes, spans, mosts, held, at = {}, {}, {}, {}, {}, 14
+local limit, longest, reached, reachedWindow, anyHeld = 0, 0, nil, nil, false
+local firstLimit = key + 1
 while at <= #ARGV do
-  key = key + 1
-  local limit = { key = KEYS[key], set = ARGV[at] == 'set', takes = ARGV[at + 1] == '1', span = 0 }
+  key, limit = key + 1, limit + 1
   local first, last = at + 3, at + 1 + 2 * ARGV[at + 2]
-  local most = 0
+  local most, span, log, size = 0, 0, nil, nil
   for i = first, last, 2 do
-    most, limit.span = math.max(most, ARGV[i]), math.max(limit.span, ARGV[i + 1])
+    most, span = math.max(most, ARGV[i]), math.max(span, ARGV[i + 1])
   end
-  if limit.set then
-    limit.held = redis.call('ZSCORE', limit.key, op)
+  if ARGV[at] == 'set' then
+    size = sizeOfSet(KEYS[key])
+    held[limit] = head == '' and redis.call('ZSCORE', KEYS[key], op)
   else
-    limit.log = readLog(limit.key, limit.span, most)
-    limit.held = inLog(limit.log, op)
+    log, span, most = readLog(KEYS[key], span, most)
+    held[limit] = head == '' and inLog(log, op)
   end
-  if not limit.held then
+  if held[limit] then
+    anyHeld = true
+  else
     for i = first, last, 2 do
-      local wait = limit.set and waitOfSet(limit.key, ARGV[i], ARGV[i + 1]) or not limit.set and waitOfLog(limit.log, ARGV[i], ARGV[i + 1])
+      local max, wait = tonumber(ARGV[i]), 0
+      if log then
+        wait = waitOfLog(log, max, ARGV[i + 1])
+      elseif size >= max then
+        wait = waitOfSet(KEYS[key], max, ARGV[i + 1])
+      end
       if wait > longest then
-        longest, reached, reachedWindow = wait, #limits, (i - first) / 2
+        longest, reached, reachedWindow = wait, limit - 1, (i - first) / 2
       end
     end
+    held[limit] = ARGV[at + 1] ~= '1'
   end
-  limits[#limits + 1] = limit
-  held = held or limit.held
+  logs[limit], sizes[limit], spans[limit], mosts[limit] = log, size, span, most
   at = last + 2
 end
 
 -- Turn.
 local rate, span, bound = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[13])
 local turnsKey = rate > 0 and KEYS[key + 1]
-local turn = turnsKey and redis.call('ZSCORE', turnsKey, op)
+local turn = turnsKey and head == '' and redis.call('ZSCORE', turnsKey, op)
 local hasTurn = turn and true
-if expired and not held and not hasTurn then
+if expired and not anyHeld and not hasTurn then
   return stamp .. 'late'
 end
 if reached then
@@ -106,41 +160,26 @@ end
 -- so that the script runs as a whole or not at all.
 local replaced = 0
 if head ~= '' then
-  local entry, old = entries[1], entries[2]
-  local predecessors, gone = { notices = {} }, {}
-  if ARGV[8] ~= '' then
-    local message = string.sub(ARGV[8], 1, 18)
-    predecessors.message = message ~= string.rep(' ', 18) and message or nil
-    unpackAll(predecessors, string.sub(ARGV[8], 19))
-  end
-  if old then
-    move(predecessors, old, gone)
-  end
-  keep(predecessors, entry, gone)
-  if entry.stored and #entry.stored > 41 and flagOf(entry.stored) == 'x' then
-    gone[#gone + 1] = entry.stored
-  end
-  local before = predecessors[#predecessors]
-  if before and numbersOf(before) > 0 then
-    replaced = math.max(0, endOf(before) - now)
-  end
-  local lifetime = tonumber(ARGV[5])
-  local version = pack(head, turn + lifetime, ARGV[4], lifetime, replaced, turn, turn - now)
-  push(entry, predecessors, version, tonumber(ARGV[6]), gone)
-  if old and old.stored then
-    finish(old)
-  end
-  if old then
-    redis.call('ZREM', old.noticesKey, nameOf(old))
+  local lifetime, notice = tonumber(ARGV[5]), tonumber(ARGV[6])
+  if replace then
+    replaced = replace(turn, lifetime, notice)
+  else
+    local version = head .. packTime(turn + lifetime) .. (turn > now and 'w' or '-')
+      .. string.format('%s %d 0', ARGV[4], lifetime / 1000)
+    if turn > now then
+      version = version .. ' ' .. turn .. ' ' .. turn - now
+    end
+    redis.call('HSET', KEYS[1], 'e', version)
+    redis.call('PEXPIRE', KEYS[1], math.max(remember, turn + lifetime - now))
+    remindUntil(KEYS[1], KEYS[2], notice > 0 and turn + lifetime + notice or 0)
   end
 end
-for _, limit in ipairs(limits) do
-  if limit.takes and not limit.held then
-    if limit.set then
-      addToSet(limit.key, op, limit.span)
-    else
-      addToLog(limit.key, limit.log, op)
-    end
+for i = 1, limit do
+  local limitKey = KEYS[firstLimit + i - 1]
+  if logs[i] and not held[i] then
+    addToLog(limitKey, op, logs[i], spans[i], mosts[i])
+  elseif not held[i] then
+    addToSet(limitKey, op, sizes[i], spans[i])
   end
 end
 if turnsKey and not hasTurn then

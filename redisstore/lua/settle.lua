@@ -4,6 +4,8 @@
 -- ARGV[2] op of the claim   ARGV[3] answer, empty to forget
 -- Returns 'done' and 1 if it is the first answer to be kept, else 0
 
+--include base
+
 if expired then
   return stamp .. 'late'
 end

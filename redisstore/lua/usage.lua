@@ -4,6 +4,8 @@
 -- ARGV[2] … the spans of the windows in milliseconds
 -- Returns 'used' and how many there are in each
 
+--include base
+
 local answer = 'used'
 for i = 2, #ARGV do
   local since = math.max(0, now - ARGV[i] + 1)

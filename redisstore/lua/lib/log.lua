@@ -7,30 +7,37 @@
 -- sorted set.
 
 local headSize, eventSize = 8, 14
-local leastEvents = 1000 -- that a log keeps within its span
+local leastEvents = 20 -- that a log keeps within its span
+local packedNow = packTime(now)
 
--- readLog returns a log for windows of at most so many milliseconds and events.
--- If the clock of Redis has stepped back, events that lie in the future count as
--- now.
+-- headOf returns the head of a log for windows of at most so many milliseconds
+-- and events.
+local function headOf(span, max) return packTime(span) .. string.char(math.floor(max / 256), max % 256) end
+
+-- readLog returns a log for windows of at most so many milliseconds and events,
+-- and how many of these it has to keep. If the clock of Redis has stepped back,
+-- events that lie in the future count as now.
 local function readLog(key, span, max)
   local log = redis.call('GET', key)
   if not log then
-    return packTime(span) .. string.char(math.floor(max / 256), max % 256)
+    return headOf(span, max), span, max
   end
   local high, low = string.byte(log, 7, 8)
   local knownSpan, knownMax = unpackTime(log, 1), high * 256 + low
   if knownSpan < span or knownMax < max then
-    max = math.max(max, knownMax)
-    log = packTime(math.max(span, knownSpan)) .. string.char(math.floor(max / 256), max % 256) .. string.sub(log, headSize + 1)
+    span, max = math.max(span, knownSpan), math.max(max, knownMax)
+    log = headOf(span, max) .. string.sub(log, headSize + 1)
+  else
+    span, max = knownSpan, knownMax
   end
   if #log == headSize or unpackTime(log, #log - eventSize + 1) <= now then
-    return log
+    return log, span, max
   end
   local events = {}
   for at = headSize + 1, #log, eventSize do
     events[#events + 1] = packTime(math.min(now, unpackTime(log, at))) .. string.sub(log, at + 6, at + 13)
   end
-  return string.sub(log, 1, headSize) .. table.concat(events)
+  return string.sub(log, 1, headSize) .. table.concat(events), span, max
 end
 
 -- inLog reports whether an op has an event in a log.
@@ -46,17 +53,18 @@ local function waitOfLog(log, max, span)
   return math.max(0, unpackTime(log, nth) + span - now)
 end
 
--- addToLog adds an op's event to a log and writes it. No window looks further
--- back than the span and the number in its head; some more are kept for replicas
+-- addToLog adds an op's event to a log that was read, and writes it. No window
+-- looks further back than its span and number; some more are kept for replicas
 -- with larger windows that have added nothing yet.
-local function addToLog(key, log, op)
-  local span = unpackTime(log, 1)
-  local high, low = string.byte(log, 7, 8)
-  local first = math.max(headSize + 1, #log - (math.max(leastEvents, high * 256 + low) - 1) * eventSize + 1)
+local function addToLog(key, op, log, span, max)
+  local first = math.max(headSize + 1, #log - (math.max(leastEvents, max) - 1) * eventSize + 1)
   while first < #log and unpackTime(log, first) + span <= now do
     first = first + eventSize
   end
-  redis.call('SET', key, string.sub(log, 1, headSize) .. string.sub(log, first) .. packTime(now) .. op, 'PX', span)
+  if first > headSize + 1 then
+    log = string.sub(log, 1, headSize) .. string.sub(log, first)
+  end
+  redis.call('SET', key, log .. packedNow .. op, 'PX', span)
 end
 
 -- removeFromLog removes an op's event.

@@ -22,25 +22,38 @@ local function pullBack(key, later, most)
   end
 end
 
+-- sizeOfSet returns how many events there are, old ones too.
+local function sizeOfSet(key) return math.max(0, redis.call('ZCARD', key) - 1) end
+
 -- waitOfSet returns the milliseconds until a set has room for one more event
 -- than max in a span, 0 if it has.
 local function waitOfSet(key, max, span)
   local at = nthNewest(key, max)
+  if at and at > now then
+    pullBack(key, now, 1000)
+  end
   return at and math.max(0, math.min(at, now) + span - now) or 0
 end
 
--- addToSet adds an op's event. Events that nobody looks back to go in slices,
--- so that no script takes long.
-local function addToSet(key, op, span)
-  span = boundOf(key, span)
-  redis.call('ZADD', key, -span, 'bound', now, op)
-  redis.call('PEXPIRE', key, span)
-  if nthNewest(key, 1) > now then
-    pullBack(key, now, 1000)
+-- addToSet adds an op's event to a set of a size. Events that nobody looks back
+-- to go in slices, so that no script takes long.
+local function addToSet(key, op, size, span)
+  local known = boundOf(key, 0)
+  if span > known then
+    redis.call('ZADD', key, -span, 'bound', now, op)
+  else
+    redis.call('ZADD', key, now, op)
+    span = known
   end
-  local old = redis.call('ZRANGEBYSCORE', key, 0, now - span, 'LIMIT', 0, 100)
-  if #old > 0 then
-    redis.call('ZREM', key, unpack(old))
+  redis.call('PEXPIRE', key, span)
+  if size % 16 == 0 then
+    if nthNewest(key, 1) > now then
+      pullBack(key, now, 1000)
+    end
+    local old = redis.call('ZRANGEBYSCORE', key, 0, now - span, 'LIMIT', 0, 200)
+    if #old > 0 then
+      redis.call('ZREM', key, unpack(old))
+    end
   end
 end
 

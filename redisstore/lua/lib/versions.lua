@@ -1,85 +1,200 @@
--- How versions of an entry come and go with reservations.
+-- The versions of an entry, of which nearly all entries have one.
 
-local maxPredecessors = 8
+local function opOf(version) return string.sub(version, 11, 18) end
 
--- remindUntil makes the notice of an entry count until a time, 0 for never.
-local function remindUntil(entry, time)
-  if time <= now then
-    redis.call('ZREM', entry.noticesKey, nameOf(entry))
+-- numbersOf returns the attempts left, the lifetime in milliseconds, what the
+-- version before had left, and of one that waits also its start and its wait.
+local function numbersOf(version)
+  local attempts, lifetime, replaced, start, wait = string.match(version, '(%d+) (%d+) (%d+) ?(%d*) ?(%d*)', 41)
+  return tonumber(attempts), lifetime * 1000, tonumber(replaced), tonumber(start) or 0, tonumber(wait) or 0
+end
+
+-- pack returns a version.
+local function pack(head, ends, attempts, lifetime, replaced, start, wait)
+  local version = head .. packTime(ends) .. '-' .. string.format('%d %d %d', attempts, lifetime / 1000, replaced)
+  if start > now then
+    version = version .. ' ' .. start .. ' ' .. wait
+  end
+  return version
+end
+
+-- withAttempts returns a version that starts by now with other attempts.
+local function withAttempts(version, attempts)
+  local _, rest = string.match(version, '(%d+)( %d+ %d+)', 41)
+  return string.sub(version, 1, 39) .. '-' .. string.format('%d', attempts) .. rest
+end
+
+-- trusted returns a version whose times are possible, and its start: the clock
+-- of Redis may have stepped back since they were written.
+local function trusted(version)
+  local attempts, lifetime, replaced, start, wait = numbersOf(version)
+  if start - now > wait then
+    start = now
+  end
+  local ends = math.min(endOf(version), math.max(now, start) + lifetime)
+  return pack(string.sub(version, 1, 33), ends, attempts, lifetime, replaced, start, wait), start
+end
+
+-- add adds a version to a list of them, with the end of its notice.
+local function add(versions, version, notice)
+  versions[#versions + 1] = version
+  versions.notices[#versions] = notice
+end
+
+-- packAll returns the versions of a list up to a place as one string.
+local function packAll(versions, last)
+  local packed = {}
+  for i = 1, last do
+    packed[i] = string.format('%03d', #versions[i]) .. packTime(versions.notices[i]) .. versions[i]
+  end
+  return table.concat(packed)
+end
+
+-- unpackAll adds the versions that are packed in a string to a list.
+local function unpackAll(versions, packed)
+  local at = 1
+  while at < #packed do
+    local length = tonumber(string.sub(packed, at, at + 2))
+    add(versions, string.sub(packed, at + 9, at + 8 + length), unpackTime(packed, at + 3))
+    at = at + 9 + length
+  end
+end
+
+-- open reads an entry, for the call of an op: a list of its versions, the
+-- oldest first, of which current is the one that counts, 0 for none. savedReply is
+-- the reply that the call had before.
+local function open(key, noticesKey, op)
+  local entry = { key = key, noticesKey = noticesKey, op = op, current = 0, notices = {} }
+  local fields = redis.call('HMGET', key, 'e', op or 'e')
+  local newest = fields[1]
+  if not newest then
+    return entry
+  end
+  entry.savedReply = op and fields[2] and string.sub(fields[2], 11)
+  entry.stored = newest
+  local flag = flagOf(newest)
+  if flag == 'x' or flag == '' then
+    return entry
+  end
+  local attempts, lifetime = string.match(newest, '(%d+) (%d+)', 41)
+  local ttl = endOf(newest) - now
+  if flag == '-' and ttl <= lifetime * 1000 then
+    entry[1], entry.current = newest, 1
+    entry.attempts, entry.ttl = tonumber(attempts), ttl
+    return entry
+  end
+  if flag == 'p' or flag == 'b' then
+    unpackAll(entry, redis.call('HGET', key, 'b') or '')
+    entry.hadPredecessors = true
+  end
+  entry[#entry + 1] = newest
+  for i = 1, #entry do
+    local start
+    entry[i], start = trusted(entry[i])
+    if start <= now then
+      entry.current = i
+    end
+  end
+  local current = entry[entry.current]
+  if current then
+    entry.attempts, entry.ttl = numbersOf(current), endOf(current) - now
+  end
+  return entry
+end
+
+-- ttlOf returns the milliseconds that an entry has left, 0 if none of its
+-- versions is live.
+local function ttlOf(entry)
+  if entry.current == 0 or entry.attempts == 0 then
+    return 0
+  end
+  return math.max(0, entry.ttl)
+end
+
+-- newestNotice returns the time until which the expiry of the newest version is
+-- to be reported, or 0.
+local function newestNotice(entry)
+  return tonumber(redis.call('ZSCORE', entry.noticesKey, nameOf(entry.key)) or 0)
+end
+
+-- noticeOf is the same for the version that counts.
+local function noticeOf(entry)
+  return entry.current > 0 and entry.current < #entry and entry.notices[entry.current] or newestNotice(entry)
+end
+
+-- put writes field e and, if there is one, saves the reply of the call. For most
+-- calls it is the first write, which a server out of memory refuses.
+local function put(entry, newest, reply)
+  if not reply then
+    redis.call('HSET', entry.key, 'e', newest)
     return
   end
-  redis.call('ZADD', entry.noticesKey, time, nameOf(entry))
-  if redis.call('PTTL', entry.noticesKey) < time - now then
-    -- For a minute longer than it must, so that most of many reservations need not.
-    redis.call('PEXPIRE', entry.noticesKey, time - now + 60000)
-    for _, name in ipairs(redis.call('ZRANGEBYSCORE', entry.noticesKey, '-inf', now, 'LIMIT', 0, 100)) do
-      redis.call('ZREM', entry.noticesKey, name)
-    end
+  redis.call('HSET', entry.key, 'e', newest, entry.op, time[1] .. reply)
+  if redis.call('HLEN', entry.key) > 32 then
+    purge(entry.key, 4)
   end
 end
 
--- keep adds the versions of an entry to a list, but for those that are over with
--- nothing before them that may count again: these go.
-local function keep(versions, entry, gone)
+-- write writes the versions of an entry, of which there is at least one.
+local function write(entry, reply)
+  local newest, flag = entry[#entry], '-'
+  local _, _, _, start = numbersOf(newest)
+  if start > now then
+    flag = #entry > 1 and 'b' or 'w'
+  elseif #entry > 1 then
+    flag = 'p'
+  end
+  put(entry, string.sub(newest, 1, 39) .. flag .. string.sub(newest, 41), reply)
+  if #entry > 1 then
+    redis.call('HSET', entry.key, 'b', packAll(entry, #entry - 1))
+  elseif entry.hadPredecessors then
+    redis.call('HDEL', entry.key, 'b')
+  end
+end
+
+-- save writes an entry that has other versions than before.
+local function save(entry, reply)
+  write(entry, reply)
+  local ttl = remember
   for i = 1, #entry do
-    if #versions > 0 or endOf(entry[i]) > now then
-      add(versions, entry[i], i < #entry and entry.notices[i] or newestNotice(entry))
-    else
-      gone[#gone + 1] = entry[i]
-    end
+    ttl = math.max(ttl, endOf(entry[i]) - now)
   end
+  redis.call('PEXPIRE', entry.key, ttl)
 end
 
--- move is keep for an entry under another key, whose message comes along.
-local function move(versions, entry, gone)
-  keep(versions, entry, gone)
-  versions.message = #entry > 0 and redis.call('HGET', entry.key, 'm')
+-- finish ends an entry, and keeps its hash for the saved replies.
+local function finish(entry, reply)
+  local last = entry.stored or ''
+  put(entry, string.sub(last, 1, 39) .. 'x' .. string.sub(last, 41), reply)
+  if entry.hadPredecessors then
+    redis.call('HDEL', entry.key, 'b')
+  end
+  redis.call('PEXPIRE', entry.key, remember)
 end
 
--- push makes a version the newest of an entry, after its predecessors.
-local function push(entry, predecessors, version, notice, gone)
-  while #predecessors > maxPredecessors do
-    gone[#gone + 1] = table.remove(predecessors, 1)
-    table.remove(predecessors.notices, 1)
-  end
-  add(predecessors, version, 0)
-  predecessors.key, predecessors.hadPredecessors, predecessors.hot = entry.key, entry.hadPredecessors, entry.hot
-  save(predecessors)
-  for _, other in ipairs(gone) do
-    forget(entry, other)
-  end
-  if predecessors.message then
-    redis.call('HSET', entry.key, 'm', predecessors.message)
-  end
-  remindUntil(entry, notice > 0 and endOf(version) + notice or 0)
+-- forget saves the reply of the reservation of a version that goes: it may be
+-- repeated.
+local function forget(entry, version)
+  local _, _, replaced, start = numbersOf(version)
+  redis.call('HSET', entry.key, opOf(version), time[1] .. start .. ' ' .. replaced)
 end
 
--- remove takes the version of an op out of an entry, with the reply of the
--- call. It returns whether there was one.
-local function remove(entry, op, reply)
-  local at
-  for i = 1, #entry do
-    at = opOf(entry[i]) == op and i or at
-  end
-  if not at then
-    return false
-  end
-  local wasNewest = at == #entry
-  local version = table.remove(entry, at)
-  local notice = wasNewest and entry.notices[#entry] or 0
-  table.remove(entry.notices, at)
-  local last = now -- end of the version that lives longest
-  for i = 1, #entry do
-    last = math.max(last, endOf(entry[i]))
-  end
-  if last > now then
-    save(entry, reply)
-  else
+-- drop ends the version that counts and those before it. Versions that wait
+-- stay, and so does the notice, which is theirs.
+local function drop(entry, reply)
+  local newer = #entry - entry.current
+  if newer == 0 then
     finish(entry, reply)
+    redis.call('ZREM', entry.noticesKey, nameOf(entry.key))
   end
-  forget(entry, version)
-  if wasNewest then
-    remindUntil(entry, notice)
+  for i = 1, newer == 0 and entry.current - 1 or entry.current do
+    forget(entry, entry[i])
   end
-  return true
+  if newer > 0 then
+    for _ = 1, entry.current do
+      table.remove(entry, 1)
+      table.remove(entry.notices, 1)
+    end
+    save(entry, reply)
+  end
 end
