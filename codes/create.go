@@ -71,7 +71,7 @@ func (s *Service) begin(r CreateRequest, recipient Digest) (*creation, error) {
 		}
 		c.code = NewCode(c.policy.CodeLength)
 	}
-	space := s.space()
+	space := s.space(r.Caller)
 	c.reservation = Reservation{
 		Op: NewOp(),
 		Entry: Entry{
@@ -96,7 +96,7 @@ func (s *Service) begin(r CreateRequest, recipient Digest) (*creation, error) {
 // limits returns those that apply. A limit on all messages does not concern a
 // test recipient, who gets none.
 func (c *creation) limits(recipient Digest) []Limit {
-	all := make([]Limit, 0, 3)
+	all := make([]Limit, 0, 4)
 	add := func(kind LimitKind, subject Digest, windows []Window) {
 		if len(windows) > 0 {
 			all = append(all, Limit{Kind: kind, Subject: subject, Windows: windows})
@@ -107,6 +107,7 @@ func (c *creation) limits(recipient Digest) []Limit {
 	add(GuessLimit, recipient, l.Guesses)
 	if !c.isTest {
 		add(TotalLimit, Digest{}, l.Total)
+		add(CallerLimit, CallerDigest(c.Caller), l.ofCaller(c.Caller))
 	}
 	return all
 }
@@ -175,7 +176,8 @@ func (s *Service) deliver(ctx context.Context, c *creation, m Message, turn Turn
 			return "", err
 		}
 		if usedTurn {
-			if turn, err = s.Store.NextTurn(ctx, c.policy.Limits.Pace, c.waitLeft(), NewOp()); err != nil {
+			next := Reservation{Op: NewOp(), Caller: c.Caller, Pace: c.policy.Limits.Pace, WaitLeft: c.waitLeft()}
+			if turn, err = s.Store.NextTurn(ctx, next); err != nil {
 				return "", err
 			}
 		}

@@ -68,6 +68,14 @@ func (h *Hasher) Pseudonym(recipient Digest) string {
 	return hex.EncodeToString(mark[:5])
 }
 
+// CallerDigest digests a caller's name. That is no secret, so its counts outlive a
+// change of the secret.
+func CallerDigest(name string) (d Digest) {
+	sum := sha256.Sum256([]byte(name))
+	copy(d[:], sum[:])
+	return d
+}
+
 // Code digests a code in canonical form, bound to the auth_id it was made for:
 // the same code under two ids has two digests.
 func (h *Hasher) Code(s Space, id ID, c Code) Digest {

@@ -91,7 +91,7 @@ func (s *Service) createOnce(ctx context.Context, r CreateRequest) (created Crea
 // before it returns the first answer and has no effect.
 func (s *Service) checkOnce(ctx context.Context, r CheckRequest) (Outcome, error) {
 	// A check needs no lease: it is one script, which recognises its op.
-	claim := s.claim(r.Caller, r.Key, string(r.ID)+"\x00"+canonical(r.Code))
+	claim := s.claim(r.Caller, r.Key, string(r.ID)+"\x00"+canonical(r.Code)+"\x00"+string(r.Recipient))
 	answer, op, err := s.Store.Claim(ctx, claim)
 	if err != nil {
 		return Outcome{}, fmt.Errorf("codes: check: %w", err)
@@ -99,7 +99,7 @@ func (s *Service) checkOnce(ctx context.Context, r CheckRequest) (Outcome, error
 	if answer != "" {
 		return outcomeFrom(answer)
 	}
-	checked, err := s.check(ctx, r, op, KeepAnswers)
+	checked, err := s.check(ctx, r, op, claim.Key)
 	if err != nil {
 		return Outcome{}, err
 	}

@@ -47,9 +47,10 @@ func ParseWindows(list []string) ([]Window, error) {
 // Limits are the rules of a [Policy] about numbers of messages and guesses,
 // over all replicas together.
 type Limits struct {
-	Sends   []Window // messages per recipient
-	Guesses []Window // wrong codes per recipient: reached, no new code is made
-	Total   []Window // messages of the whole service
+	Sends   []Window            // messages per recipient
+	Guesses []Window            // wrong codes per recipient: reached, no new code is made
+	Total   []Window            // messages of the whole service
+	Callers map[string][]Window // messages of a caller; "*" of each one that is not named
 	Pace    Pace
 	Refunds bool // a receipt may free a place under Sends; see Reservations.Refund
 }
@@ -58,6 +59,26 @@ type Limits struct {
 type Pace struct {
 	Rate    int           // messages in any second; 0 is no limit
 	MaxWait time.Duration // how long a request may wait, for its turn and for the carrier
+
+	// Fair shares the turns that lie ahead among the callers: each may hold an
+	// equal part of the Rate * MaxWait that can be given out, divided by the
+	// callers that asked within the last MaxWait and one newcomer. Turns that are
+	// due at once belong to whoever asks.
+	Fair bool
+}
+
+// Ahead returns how many turns can be given out ahead.
+func (p Pace) Ahead() int64 { return int64(float64(p.Rate) * p.MaxWait.Seconds()) }
+
+// anyCaller names the limits of each caller that has none of its own.
+const anyCaller = "*"
+
+// ofCaller returns the windows that hold for a caller.
+func (l *Limits) ofCaller(name string) []Window {
+	if windows, named := l.Callers[name]; named {
+		return windows
+	}
+	return l.Callers[anyCaller]
 }
 
 // LimitKind says what a [Limit] counts.
@@ -65,26 +86,31 @@ type LimitKind int
 
 // The kinds of limits.
 const (
-	SendLimit  LimitKind = iota // messages to a recipient
-	GuessLimit                  // wrong codes of a recipient
-	TotalLimit                  // messages of the service
+	SendLimit   LimitKind = iota // messages to a recipient
+	GuessLimit                   // wrong codes of a recipient
+	TotalLimit                   // messages of the service
+	CallerLimit                  // messages of a caller
 )
 
 // Setting returns the setting that the limit comes from.
 func (k LimitKind) Setting() string {
-	return [...]string{SendLimit: "SEND_LIMITS", GuessLimit: "GUESS_LIMITS", TotalLimit: "SEND_LIMITS_TOTAL"}[k]
+	return [...]string{SendLimit: "SEND_LIMITS", GuessLimit: "GUESS_LIMITS", TotalLimit: "SEND_LIMITS_TOTAL", CallerLimit: "CALLER_LIMITS"}[k]
 }
 
 // Limit is one limit as it applies to a request: every window must have room.
 type Limit struct {
 	Kind    LimitKind
-	Subject Digest   // whose events count: the recipient; zero for the whole service
+	Subject Digest   // whose events count: the recipient's or the caller's; zero for the whole service
 	Windows []Window // at least one
 }
 
 // Reserves reports whether a create takes a place under l. Under the others it
 // must find room only: they count something else.
 func (l Limit) Reserves() bool { return l.Kind != GuessLimit }
+
+// OfNumber reports whether l counts events of a recipient. The others count
+// those of many.
+func (l Limit) OfNumber() bool { return l.Kind == SendLimit || l.Kind == GuessLimit }
 
 // LargestMax returns the largest number of the windows, 0 if there are none.
 func LargestMax(windows []Window) (largest int64) {

@@ -11,12 +11,14 @@ type CreateRequest struct {
 	Arrived   time.Time // its deadline counts from here; zero is now
 }
 
-// CheckRequest asks whether Code is the code of ID.
+// CheckRequest asks whether Code is the code of ID and, if there is a Recipient,
+// was sent to that number.
 type CheckRequest struct {
-	ID     ID
-	Code   Code
-	Caller string
-	Key    IdempotencyKey
+	ID        ID
+	Code      Code
+	Recipient Phone // empty for any
+	Caller    string
+	Key       IdempotencyKey
 }
 
 // CancelRequest asks to drop the entry of ID.
@@ -32,7 +34,7 @@ type StatusRequest struct {
 }
 
 // Space is a set of auth_ids: the same auth_id in two spaces names two
-// entries. All callers share the zero Space.
+// entries.
 type Space struct{ Caller, Profile string }
 
 // Created is the answer to a CreateRequest. Recipient is set beside an error too.

@@ -58,7 +58,8 @@ type Reservations interface {
 	// whatever the number of parallel calls, and MUST NOT forget what other
 	// replicas count, whatever their limits. If several limits are reached its
 	// *LimitError names the one that clears last. A turn further off than
-	// WaitLeft is an *UnavailableError.
+	// WaitLeft is an *UnavailableError, and so is one that is more than the
+	// caller's share; see [Pace].
 	//
 	// The entry counts from its turn, in place of whatever has the same name, and
 	// MUST end by itself Lifetime later. Until then the entry before it counts.
@@ -72,8 +73,8 @@ type Reservations interface {
 	// MaxPredecessors entries before one MUST be kept.
 	Release(ctx context.Context, r Reservation) (removed bool, err error)
 
-	// NextTurn takes another turn, at most waitLeft off.
-	NextTurn(ctx context.Context, p Pace, waitLeft time.Duration, op Op) (Turn, error)
+	// NextTurn takes another turn for the caller of r, at most r.WaitLeft off.
+	NextTurn(ctx context.Context, r Reservation) (Turn, error)
 
 	// Refund frees the place of a message that the carrier took, but that was
 	// rejected on its way. It MUST free no more places in any span than the limit

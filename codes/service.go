@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Options are what a [Service] needs. All but Previous, Observer and
-// TrackReceipts are required.
+// Options are what a [Service] needs. All but Previous, Observer, TrackReceipts
+// and SharedIDs are required.
 type Options struct {
 	Policy        Policy
 	Numbers       Numbers
@@ -18,6 +18,7 @@ type Options struct {
 	Sender        Sender
 	SendTimeout   time.Duration // that a request leaves for the carrier's answer
 	TrackReceipts bool          // messages ask for delivery receipts
+	SharedIDs     bool          // all callers have one space of auth_ids
 	Observer      Observer
 }
 
@@ -53,8 +54,13 @@ func (s *Service) Finish(ctx context.Context) error {
 // policy returns what applies to a request.
 func (s *Service) policy() *Policy { return &s.Policy }
 
-// space returns the space of a request's auth_id.
-func (s *Service) space() Space { return Space{} }
+// space returns the space of a caller's auth_ids.
+func (s *Service) space(caller string) Space {
+	if s.SharedIDs {
+		return Space{}
+	}
+	return Space{Caller: caller}
+}
 
 // name returns where the entry of an auth_id is.
 func (s *Service) name(space Space, id ID) EntryName {
@@ -83,7 +89,7 @@ func (s *Service) Check(ctx context.Context, r CheckRequest) (Outcome, error) {
 	if r.Key.Value != "" {
 		return s.checkOnce(ctx, r)
 	}
-	checked, err := s.check(ctx, r, NewOp(), 0)
+	checked, err := s.check(ctx, r, NewOp(), Digest{})
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -91,29 +97,39 @@ func (s *Service) Check(ctx context.Context, r CheckRequest) (Outcome, error) {
 	return checked.Outcome, nil
 }
 
-func (s *Service) check(ctx context.Context, r CheckRequest, op Op, keep time.Duration) (Checked, error) {
-	space := s.space()
+// check compares a code under an op, and under a claim if there is one.
+func (s *Service) check(ctx context.Context, r CheckRequest, op Op, claim Digest) (Checked, error) {
+	space := s.space(r.Caller)
 	c := Check{
 		Name:    s.name(space, r.ID),
 		Code:    s.Secret.Code(space, r.ID, r.Code),
 		Op:      op,
-		Keep:    keep,
+		Claim:   claim,
 		Guesses: s.policy().Limits.Guesses,
 	}
 	if s.Previous != nil {
 		c.PreviousCode = s.Previous.Code(space, r.ID, r.Code)
 	}
-	checked, err := s.Store.Check(ctx, c)
-	if err != nil {
-		return Checked{}, fmt.Errorf("codes: check: %w", err)
+	if r.Recipient != "" {
+		c.Recipient = s.Secret.Phone(r.Recipient)
+		if s.Previous != nil {
+			c.PreviousRecipient = s.Previous.Phone(r.Recipient)
+		}
 	}
-	return checked, nil
+	checked, err := s.Store.Check(ctx, c)
+	if err == nil {
+		return checked, nil
+	}
+	if checked.Status == Wrong { // spent, but not counted for its number
+		s.cleanup.add(func(ctx context.Context) error { return s.Store.CountGuess(ctx, checked.Recipient, op, c.Guesses) })
+	}
+	return Checked{}, fmt.Errorf("codes: check: %w", err)
 }
 
 // Cancel drops the entry of an auth_id, if there is one. Its only error is
 // ErrUnavailable.
 func (s *Service) Cancel(ctx context.Context, r CancelRequest) error {
-	ttlLeft, err := s.Store.Cancel(context.WithoutCancel(ctx), Cancel{Name: s.name(s.space(), r.ID), Op: NewOp()})
+	ttlLeft, err := s.Store.Cancel(context.WithoutCancel(ctx), Cancel{Name: s.name(s.space(r.Caller), r.ID), Op: NewOp()})
 	if err != nil {
 		return fmt.Errorf("codes: cancel: %w", err)
 	}
@@ -135,7 +151,7 @@ type Progress struct {
 // error is ErrUnavailable.
 func (s *Service) Status(ctx context.Context, r StatusRequest) (Progress, error) {
 	ctx = context.WithoutCancel(ctx) // calls of the store share round trips
-	view, err := s.Store.Peek(ctx, s.name(s.space(), r.ID))
+	view, err := s.Store.Peek(ctx, s.name(s.space(r.Caller), r.ID))
 	if err != nil {
 		return Progress{}, fmt.Errorf("codes: status: %w", err)
 	}

@@ -72,9 +72,9 @@ func (s *clocked) Reserve(ctx context.Context, r codes.Reservation) (codes.Reser
 	return reserved, err
 }
 
-func (s *clocked) NextTurn(ctx context.Context, p codes.Pace, waitLeft time.Duration, op codes.Op) (codes.Turn, error) {
+func (s *clocked) NextTurn(ctx context.Context, r codes.Reservation) (codes.Turn, error) {
 	s.tick()
-	turn, err := s.faultyStore.NextTurn(ctx, p, waitLeft, op)
+	turn, err := s.faultyStore.NextTurn(ctx, r)
 	return s.turn(turn), err
 }
 

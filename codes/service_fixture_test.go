@@ -46,6 +46,7 @@ func newFixture(t *testing.T) *fixture {
 	f := &fixture{t: t, sender: &codestest.Sender{}, model: codestest.NewModel(), events: &events{}, finished: map[*codes.Service]bool{}}
 	f.store = &faultyStore{Store: f.model}
 	f.options = codes.Options{
+		SharedIDs: true, // tests make requests with and without a caller
 		Policy: codes.Policy{
 			CodeLength: 6, Lifetime: time.Hour, Notice: 10 * time.Minute, Attempts: 3,
 			Message: message, OrgName: "Org",
@@ -160,7 +161,7 @@ type faultyStore struct {
 	refundErr, recordErr, claimErr, settleErr   error
 	claimDelay                                  time.Duration // of the reply to Claim
 	reserves, releases, checks, turns           int
-	kept                                        []time.Duration // Check.Keep
+	claims                                      []codes.Digest // Check.Claim
 }
 
 func (s *faultyStore) Reserve(ctx context.Context, r codes.Reservation) (codes.Reserved, error) {
@@ -179,9 +180,9 @@ func (s *faultyStore) Release(ctx context.Context, r codes.Reservation) (bool, e
 	return s.Store.Release(ctx, r)
 }
 
-func (s *faultyStore) NextTurn(ctx context.Context, p codes.Pace, waitLeft time.Duration, op codes.Op) (codes.Turn, error) {
+func (s *faultyStore) NextTurn(ctx context.Context, r codes.Reservation) (codes.Turn, error) {
 	s.turns++
-	return s.Store.NextTurn(ctx, p, waitLeft, op)
+	return s.Store.NextTurn(ctx, r)
 }
 
 func (s *faultyStore) Refund(ctx context.Context, op codes.Op, l codes.Limit) error {
@@ -193,7 +194,7 @@ func (s *faultyStore) Refund(ctx context.Context, op codes.Op, l codes.Limit) er
 
 func (s *faultyStore) Check(ctx context.Context, c codes.Check) (codes.Checked, error) {
 	s.checks++
-	s.kept = append(s.kept, c.Keep)
+	s.claims = append(s.claims, c.Claim)
 	if s.checkErr != nil {
 		return codes.Checked{}, s.checkErr
 	}

@@ -15,12 +15,14 @@ type Store interface {
 
 // Check compares a code with an entry's.
 type Check struct {
-	Name         EntryName
-	Code         Digest
-	PreviousCode Digest // the same code under the previous secret
-	Op           Op
-	Keep         time.Duration // how long the answer is wanted again; 0 for the repetitions of one call
-	Guesses      []Window      // under which a wrong code is counted for its number
+	Name              EntryName
+	Code              Digest
+	PreviousCode      Digest // the same code under the previous secret
+	Recipient         Digest // whose code it must be; zero for anybody's
+	PreviousRecipient Digest // the same number under the previous secret
+	Claim             Digest // key of the claim under which it runs, which keeps the answer for KeepAnswers; zero for none: the answer is kept for the repetitions of one call
+	Op                Op
+	Guesses           []Window // under which a wrong code is counted for its number
 }
 
 // Checked is what a check came to.
@@ -48,8 +50,13 @@ type Entries interface {
 	// Check compares a code. Over an entry's life it MUST answer Right at most
 	// once and compare at most Attempts wrong digests, whatever the number of
 	// replicas and parallel calls. A wrong code MUST be counted for its number
-	// before the answer is given, whether or not the limit is reached.
+	// before the answer is given, whether or not the limit is reached. If that
+	// failed, it returns Wrong beside the error. A code that was sent to another
+	// number than c.Recipient is Unknown, and spends nothing.
 	Check(ctx context.Context, c Check) (Checked, error)
+
+	// CountGuess counts a wrong code for its number.
+	CountGuess(ctx context.Context, recipient Digest, op Op, guesses []Window) error
 
 	// Cancel removes the live entry, if there is one, so that its name is
 	// Unknown. It returns the lifetime that the entry had left, at least 1ms, or 0

@@ -19,7 +19,8 @@
 //
 // Every key begins with the configured prefix and has a time to live. <number>,
 // <address>, <request> and <message> stand for HMACs, 14 characters of
-// base64url, <tag> and <id> for 3 and 11 that are one together, <op> for 11
+// base64url, <caller> is a digest of the
+// name, <tag> and <id> stand for 3 and 11 characters that are one together, <op> for 11
 // random ones; what stands in braces is the hash tag, so that on a cluster the
 // keys of one script share a slot.
 //
@@ -34,9 +35,8 @@
 //	                          expired or will, by the time until which that is
 //	                          reported. Lives as long as the last of them,
 //	                          CODE_EXPIRATION and EXPIRED_NOTICE, and a minute.
-//	r{<tag>}<id><op>  string  the saved reply of a check with an Idempotency-Key.
-//	                          Lives for 10 minutes; and for 2 seconds that of a call
-//	                          of an entry with very many of them.
+//	r{<tag>}<id><op>  hash    on a cluster, the saved reply of a check with an
+//	                          Idempotency-Key. Lives for 10 minutes.
 //	n{<number>}       string  messages to a number, by time, for SEND_LIMITS
 //	u{<number>}       string  refunded messages to a number, by time: rejected on
 //	                          their way, they freed their places
@@ -44,7 +44,8 @@
 //	k{<address>}      string  failed API keys from an address, by time
 //	i{<request>}      hash    a request with an Idempotency-Key: a digest of its
 //	                          arguments, o the op under which it runs, u until
-//	                          when, t its answer. Lives for 10 minutes.
+//	                          when, t its answer or, of a check, <op> its saved
+//	                          reply. Lives for 10 minutes.
 //	m{<message>}      hash    a message and its receipts: o the reservation, r digest
 //	                          of the number, a area, n caller; t and f that it was
 //	                          taken or rejected, and w by whom; and each receipt.
@@ -53,7 +54,9 @@
 //	                          least; without o, that is for receipts alone, 10
 //	                          minutes.
 //	a{all}            zset    messages of the service, for SEND_LIMITS_TOTAL
+//	l{all}<caller>    zset    messages of a caller, for CALLER_LIMITS
 //	z{all}            zset    turns to send, for FLOWROUTE_RATE
+//	q{all}            zset    callers, by when each last asked for a turn
 //
 // Logs and sets live for the longest of their windows after the last event. They
 // hold the longest span that any replica uses, so that a replica with shorter

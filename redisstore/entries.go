@@ -20,7 +20,7 @@ func (s *Store) Check(ctx context.Context, c codes.Check) (checked codes.Checked
 		checked, err = s.check(bounded, c)
 	}
 	if err != nil {
-		return codes.Checked{}, fmt.Errorf("redisstore: check: %w", err)
+		return checked, fmt.Errorf("redisstore: check: %w", err)
 	}
 	return checked, nil
 }
@@ -30,8 +30,12 @@ func (s *Store) Check(ctx context.Context, c codes.Check) (checked codes.Checked
 func (s *Store) check(ctx context.Context, c codes.Check) (codes.Checked, error) {
 	split := s.split.Load()
 	keys := s.keys.entries(make([]string, 0, 5), c.Name)
-	if c.Keep > 0 {
+	switch {
+	case c.Claim == (codes.Digest{}):
+	case split:
 		keys = append(keys, s.keys.reply(c.Name.Current, c.Op))
+	default:
+		keys = append(keys, s.keys.request(c.Claim)) // one key less
 	}
 	var previous []byte
 	if c.PreviousCode != (codes.Digest{}) {
@@ -45,7 +49,8 @@ func (s *Store) check(ctx context.Context, c codes.Check) (codes.Checked, error)
 	if s.MinReplicas > 0 {
 		run = s.runAndWait
 	}
-	answer, err := run(ctx, s.scripts.check, keys, c.Op[:], c.Code[:], previous, c.Keep.Milliseconds(), guesses, span, most)
+	answer, err := run(ctx, s.scripts.check, keys, c.Op[:], c.Code[:], previous, codes.KeepAnswers.Milliseconds(), guesses, span, most,
+		recipientArg(c.Recipient), recipientArg(c.PreviousRecipient))
 	if err != nil {
 		return codes.Checked{}, err
 	}
@@ -60,14 +65,36 @@ func (s *Store) checkSteps(ctx context.Context, c codes.Check) (codes.Checked, e
 	checked, err := s.check(ctx, first)
 	if err == nil && checked.Status == codes.Unknown && c.Name.Previous != (codes.Digest{}) {
 		second.Name = codes.EntryName{Current: c.Name.Previous}
-		second.Code = c.PreviousCode
+		second.Code, second.Recipient = c.PreviousCode, c.PreviousRecipient
 		checked, err = s.check(ctx, second)
 	}
 	if err == nil && checked.Status == codes.Wrong && len(c.Guesses) > 0 {
-		_, err = s.run(ctx, s.scripts.guessCount, []string{s.keys.guesses(checked.Recipient)},
-			c.Op[:], codes.LongestSpan(c.Guesses).Milliseconds(), codes.LargestMax(c.Guesses))
+		err = s.countGuess(ctx, checked.Recipient, c.Op, c.Guesses)
 	}
 	return checked, err
+}
+
+// recipientArg is a number as an entry holds it; empty for none.
+func recipientArg(d codes.Digest) string {
+	if d == (codes.Digest{}) {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(d[:])
+}
+
+// CountGuess counts a wrong code; see codes.Entries.
+func (s *Store) CountGuess(ctx context.Context, recipient codes.Digest, op codes.Op, guesses []codes.Window) (err error) {
+	defer s.done(ctx, "count_guess", time.Now(), &err)
+	if err = s.countGuess(ctx, recipient, op, guesses); err != nil {
+		return fmt.Errorf("redisstore: count guess: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) countGuess(ctx context.Context, recipient codes.Digest, op codes.Op, guesses []codes.Window) error {
+	_, err := s.run(ctx, s.scripts.guessCount, []string{s.keys.guesses(recipient)},
+		op[:], codes.LongestSpan(guesses).Milliseconds(), codes.LargestMax(guesses))
+	return err
 }
 
 // checkedFrom reads an answer of the script check.

@@ -35,7 +35,13 @@ func (k keys) failures(address codes.Digest) string  { return k.of('k', address)
 func (k keys) request(key codes.Digest) string       { return k.of('i', key) }
 func (k keys) message(id codes.Digest) string        { return k.of('m', id) }
 func (k keys) total() string                         { return k.prefix + "a{all}" }
+func (k keys) callers() string                       { return k.prefix + "q{all}" }
 func (k keys) turns() string                         { return k.prefix + "z{all}" }
+
+// caller is in one slot with the keys of the service.
+func (k keys) caller(name codes.Digest) string {
+	return k.prefix + "l{all}" + base64.RawURLEncoding.EncodeToString(name[:])
+}
 
 // guessPrefix is what the keys of wrong codes begin with, for the script that
 // knows the recipient only from the entry.

@@ -154,7 +154,7 @@ func lostRefund(l lossTest) {
 func lostTurn(l lossTest) {
 	pace := codes.Pace{Rate: 1, MaxWait: time.Minute}
 	turn := func(s *redisstore.Store) time.Duration {
-		turn, err := s.NextTurn(l.Context(), pace, pace.MaxWait, codes.NewOp())
+		turn, err := s.NextTurn(l.Context(), codes.Reservation{Op: codes.NewOp(), Pace: pace, WaitLeft: pace.MaxWait})
 		if err != nil {
 			l.Errorf("NextTurn: %v", err)
 		}

@@ -46,7 +46,7 @@ func TestOutOfMemory(t *testing.T) {
 		func() error { return reserve(again(entry)) },
 		func() error { return reserve(again(limited)) },
 		func() error {
-			_, err := store.NextTurn(t.Context(), limited.Pace, time.Minute, codes.NewOp())
+			_, err := store.NextTurn(t.Context(), codes.Reservation{Op: codes.NewOp(), Pace: limited.Pace, WaitLeft: time.Minute})
 			return err
 		},
 		func() error { _, _, err := store.Claim(t.Context(), claim); return err },

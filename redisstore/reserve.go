@@ -105,10 +105,10 @@ func (s *Store) worse(ctx context.Context, r codes.Reservation, shared []codes.L
 // those of the service, which share another.
 func bySlot(limits []codes.Limit) (number, shared []codes.Limit) {
 	for _, l := range limits {
-		if l.Kind == codes.TotalLimit {
-			shared = append(shared, l)
-		} else {
+		if l.OfNumber() {
 			number = append(number, l)
+		} else {
+			shared = append(shared, l)
 		}
 	}
 	return number, shared
@@ -143,9 +143,14 @@ func (s *Store) reserve(ctx context.Context, r codes.Reservation, p part) (codes
 	if p.turn {
 		pace = r.Pace
 	}
-	args := append(make([]any, 0, 12+5*len(p.limits)),
+	caller := []byte(nil)
+	if pace.Fair {
+		name := codes.CallerDigest(r.Caller)
+		caller = name[:]
+	}
+	args := append(make([]any, 0, 14+5*len(p.limits)),
 		r.Op[:], head, e.Attempts, e.Lifetime.Milliseconds(), e.Notice.Milliseconds(), p.startIn.Milliseconds(), p.predecessors, rotating,
-		pace.Rate, paceSpan.Milliseconds(), r.WaitLeft.Milliseconds(), pace.MaxWait.Milliseconds())
+		pace.Rate, paceSpan.Milliseconds(), r.WaitLeft.Milliseconds(), pace.MaxWait.Milliseconds(), caller, pace.Ahead())
 	for _, l := range p.limits {
 		takes := 0
 		if l.Reserves() && !p.dry {
@@ -158,7 +163,7 @@ func (s *Store) reserve(ctx context.Context, r codes.Reservation, p part) (codes
 		keys = append(keys, s.keyOf(l))
 	}
 	if pace.Rate > 0 {
-		keys = append(keys, s.keys.turns())
+		keys = append(keys, s.keys.turns(), s.keys.callers())
 	}
 	answer, sent, err := s.timedRun(ctx, s.scripts.reserve, keys, args...)
 	if err != nil {
@@ -221,14 +226,16 @@ func (s *Store) keyOf(l codes.Limit) string {
 		return s.keys.sends(l.Subject)
 	case codes.GuessLimit:
 		return s.keys.guesses(l.Subject)
+	case codes.CallerLimit:
+		return s.keys.caller(l.Subject)
 	}
 	return s.keys.total()
 }
 
-// storage returns how the events of a kind of limit are kept: those of the
-// service are too many for a log.
+// storage returns how the events of a kind of limit are kept: those of a caller
+// and of the service are too many for a log.
 func storage(k codes.LimitKind) string {
-	if k == codes.TotalLimit {
+	if k == codes.TotalLimit || k == codes.CallerLimit {
 		return "set"
 	}
 	return "log"
@@ -241,12 +248,12 @@ func isRefusal(err error) bool {
 }
 
 // NextTurn takes another turn; see codes.Reservations.
-func (s *Store) NextTurn(ctx context.Context, p codes.Pace, waitLeft time.Duration, op codes.Op) (turn codes.Turn, err error) {
-	if p.Rate == 0 {
+func (s *Store) NextTurn(ctx context.Context, r codes.Reservation) (turn codes.Turn, err error) {
+	if r.Pace.Rate == 0 {
 		return codes.Turn{Begin: time.Now()}, nil
 	}
 	defer s.done(ctx, "next_turn", time.Now(), &err)
-	reserved, err := s.reserve(ctx, codes.Reservation{Op: op, Pace: p, WaitLeft: waitLeft}, part{turn: true})
+	reserved, err := s.reserve(ctx, r, part{turn: true})
 	if err != nil {
 		return codes.Turn{}, fmt.Errorf("redisstore: next turn: %w", err)
 	}
@@ -349,7 +356,7 @@ func (s *Store) CountFailure(ctx context.Context, address codes.Digest, w codes.
 
 // addToLog takes a place in a log.
 func (s *Store) addToLog(ctx context.Context, log string, op codes.Op, l codes.Limit) error {
-	args := []any{op[:], "", 0, 0, 0, 0, "", 0, 0, 0, 0, 0, "log", 1, len(l.Windows)}
+	args := []any{op[:], "", 0, 0, 0, 0, "", 0, 0, 0, 0, 0, "", 0, "log", 1, len(l.Windows)}
 	for _, w := range l.Windows {
 		args = append(args, w.Max, w.Span.Milliseconds())
 	}

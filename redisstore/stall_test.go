@@ -68,7 +68,7 @@ func TestStalledRedis(t *testing.T) {
 			return err
 		})
 		late(func(s *redisstore.Store) error {
-			_, err := s.NextTurn(t.Context(), codes.Pace{Rate: 1, MaxWait: time.Minute}, time.Minute, codes.NewOp())
+			_, err := s.NextTurn(t.Context(), codes.Reservation{Op: codes.NewOp(), Pace: codes.Pace{Rate: 1, MaxWait: time.Minute}, WaitLeft: time.Minute})
 			return err
 		})
 		late(func(s *redisstore.Store) error {
@@ -112,7 +112,7 @@ func TestStalledRedis(t *testing.T) {
 	if _, err := store.Reserve(t.Context(), again(limited)); err != nil {
 		t.Errorf("Reserve = %v: a place was taken late", err)
 	}
-	if turn, err := store.NextTurn(t.Context(), codes.Pace{Rate: 1, MaxWait: time.Minute}, time.Minute, codes.NewOp()); err != nil || time.Until(turn.Begin) > 0 {
+	if turn, err := store.NextTurn(t.Context(), codes.Reservation{Op: codes.NewOp(), Pace: codes.Pace{Rate: 1, MaxWait: time.Minute}, WaitLeft: time.Minute}); err != nil || time.Until(turn.Begin) > 0 {
 		t.Errorf("NextTurn = %+v, %v: a turn was taken late", turn, err)
 	}
 	claim.Op = codes.NewOp()

@@ -238,7 +238,7 @@ func endedContext(s suite) {
 	s.unavailable("Cancel", err)
 	_, err = s.Store.Release(ctx, r)
 	s.unavailable("Release", err)
-	_, err = s.Store.NextTurn(ctx, codes.Pace{Rate: 1}, time.Minute, codes.NewOp())
+	_, err = s.Store.NextTurn(ctx, paced(codes.Reservation{Op: codes.NewOp()}, 1, time.Minute))
 	s.unavailable("NextTurn", err)
 	s.right(e)
 }

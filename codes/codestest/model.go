@@ -22,7 +22,8 @@ type Model struct {
 	places   map[subject][]event
 	refunds  map[codes.Digest][]event
 	failures map[codes.Digest][]event
-	turns    []event // in order
+	turns    []event                  // in order
+	asked    map[string]time.Duration // when each caller last asked for a turn
 	claims   map[codes.Digest]*modelClaim
 	messages map[codes.Digest]*modelMessage
 
@@ -53,8 +54,9 @@ type subject struct {
 }
 
 type event struct {
-	op codes.Op
-	at time.Duration
+	op     codes.Op
+	at     time.Duration
+	caller string // of a turn
 }
 
 type modelReserved struct{ turn, replaced time.Duration }
@@ -68,6 +70,7 @@ func NewModel() *Model {
 		failures: map[codes.Digest][]event{},
 		claims:   map[codes.Digest]*modelClaim{},
 		messages: map[codes.Digest]*modelMessage{},
+		asked:    map[string]time.Duration{},
 		reserved: map[codes.Op]modelReserved{},
 		released: map[codes.Op]bool{},
 		checked:  map[codes.Op]codes.Checked{},
@@ -108,7 +111,7 @@ func (m *Model) Reserve(ctx context.Context, r codes.Reservation) (codes.Reserve
 		if err := m.reached(r.Limits); err != nil {
 			return modelReserved{}, err
 		}
-		turn, err := m.takeTurn(r.Pace, r.WaitLeft, r.Op)
+		turn, err := m.takeTurn(r)
 		if err != nil {
 			return modelReserved{}, err
 		}
@@ -155,27 +158,57 @@ func wholeSeconds(d time.Duration) time.Duration {
 	return (d + time.Second - 1).Truncate(time.Second)
 }
 
-func (m *Model) count(s subject, op codes.Op) { m.places[s] = append(m.places[s], event{op, m.now}) }
+func (m *Model) count(s subject, op codes.Op) {
+	m.places[s] = append(m.places[s], event{op: op, at: m.now})
+}
 
 // TurnSpan is the span in which at most Rate turns begin: the carrier's second
 // and a reserve for messages that are late on their way.
 const TurnSpan = 1200 * time.Millisecond
 
 // takeTurn takes the next turn.
-func (m *Model) takeTurn(p codes.Pace, waitLeft time.Duration, op codes.Op) (time.Duration, error) {
-	turn := m.now
+func (m *Model) takeTurn(r codes.Reservation) (time.Duration, error) {
+	p, turn := r.Pace, m.now
 	if p.Rate == 0 {
 		return turn, nil
 	}
 	if n := len(m.turns); n >= p.Rate {
 		turn = max(turn, m.turns[n-p.Rate].at+TurnSpan)
 	}
-	if wait := turn - m.now; wait > waitLeft {
-		return 0, &codes.UnavailableError{RetryAfter: wholeSeconds(wait - waitLeft), Cause: "send rate exceeded"}
+	tooFar := max(0, turn-m.now-r.WaitLeft)
+	if p.Fair {
+		m.asked[r.Caller] = m.now
+		if turn > m.now {
+			tooFar = max(tooFar, m.waitForShare(p, r.Caller))
+		}
 	}
-	m.turns = append(m.turns, event{op, turn})
+	if tooFar > 0 {
+		return 0, &codes.UnavailableError{RetryAfter: wholeSeconds(tooFar), Cause: "send rate exceeded"}
+	}
+	m.turns = append(m.turns, event{r.Op, turn, r.Caller})
 	slices.SortFunc(m.turns, func(a, b event) int { return cmp.Compare(a.at, b.at) })
 	return turn, nil
+}
+
+// waitForShare is how long it takes until a caller holds less than its share of
+// the turns that lie ahead.
+func (m *Model) waitForShare(p codes.Pace, caller string) time.Duration {
+	callers := int64(0)
+	for _, at := range m.asked {
+		if at > m.now-p.MaxWait {
+			callers++
+		}
+	}
+	var held []event
+	for _, turn := range m.turns {
+		if turn.at > m.now && turn.caller == caller {
+			held = append(held, turn)
+		}
+	}
+	if int64(len(held)) < max(1, p.Ahead()/(callers+1)) {
+		return 0
+	}
+	return held[0].at - m.now
 }
 
 // turn is a time of the model by the local clock.
@@ -186,9 +219,9 @@ func (m *Model) turn(at time.Duration) codes.Turn {
 }
 
 // NextTurn takes another turn.
-func (m *Model) NextTurn(ctx context.Context, p codes.Pace, waitLeft time.Duration, op codes.Op) (codes.Turn, error) {
-	done, err := once(ctx, m, m.reserved, op, func() (modelReserved, error) {
-		turn, err := m.takeTurn(p, waitLeft, op)
+func (m *Model) NextTurn(ctx context.Context, r codes.Reservation) (codes.Turn, error) {
+	done, err := once(ctx, m, m.reserved, r.Op, func() (modelReserved, error) {
+		turn, err := m.takeTurn(r)
 		return modelReserved{turn: turn}, err
 	})
 	if err != nil {
@@ -299,7 +332,7 @@ func (m *Model) Refund(ctx context.Context, op codes.Op, l codes.Limit) error {
 			return nil
 		}
 	}
-	m.refunds[l.Subject] = append(refunds, event{op, m.now})
+	m.refunds[l.Subject] = append(refunds, event{op: op, at: m.now})
 	s := subject{l.Kind, l.Subject}
 	m.places[s] = without(m.places[s], op)
 	return nil
@@ -333,6 +366,9 @@ func (m *Model) Check(ctx context.Context, c codes.Check) (codes.Checked, error)
 			v.noticeEnd = 0
 			return codes.Checked{Outcome: codes.Outcome{Status: codes.Expired}}, nil
 		}
+		if c.Recipient != (codes.Digest{}) && v.Recipient != c.Recipient && v.Recipient != c.PreviousRecipient {
+			return codes.Checked{}, nil
+		}
 		checked := codes.Checked{Outcome: codes.Outcome{Recipient: v.Recipient}, Area: v.Area}
 		if v.Code == c.Code || c.Name.Previous != (codes.Digest{}) && v.Code == c.PreviousCode {
 			checked.Status, checked.TTLLeft = codes.Right, ttl
@@ -349,6 +385,20 @@ func (m *Model) Check(ctx context.Context, c codes.Check) (codes.Checked, error)
 		}
 		return checked, nil
 	})
+}
+
+// CountGuess counts a wrong code for its number.
+func (m *Model) CountGuess(ctx context.Context, recipient codes.Digest, op codes.Op, _ []codes.Window) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := subject{codes.GuessLimit, recipient}
+	if ctx.Err() != nil {
+		return codes.ErrUnavailable
+	}
+	if !slices.ContainsFunc(m.places[s], func(e event) bool { return e.op == op }) {
+		m.count(s, op)
+	}
+	return nil
 }
 
 // Cancel removes the entry that counts.

@@ -80,7 +80,7 @@ func RunNeighbours(t *testing.T, open func(testing.TB) Backend) {
 			neighbour := paced(to(Fresh()), 50, 0)
 			s.take(neighbour)
 			s.Advance(2 * TurnSpan)
-			if _, err := s.Store.NextTurn(context.Background(), codes.Pace{Rate: 50}, 0, codes.NewOp()); err != nil {
+			if _, err := s.Store.NextTurn(context.Background(), codes.Reservation{Op: codes.NewOp(), Pace: codes.Pace{Rate: 50}}); err != nil {
 				s.Errorf("NextTurn: %v", err)
 			}
 			turn := s.take(paced(to(Fresh()), 1, time.Minute)).Turn

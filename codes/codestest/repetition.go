@@ -198,12 +198,11 @@ func repeatedOver(s suite) {
 	}
 }
 
-// repeatedKept: an answer is kept for as long as the caller says, also when the
-// entry is over.
+// repeatedKept: the answer under a claim is kept beyond the end of the entry.
 func repeatedKept(s suite) {
 	e := entry(3, time.Second, 0)
 	s.reserve(e)
-	c := codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp(), Keep: time.Minute}
+	c := codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp(), Claim: Fresh()}
 	s.check(c, wrongFor(e, 2))
 	s.Advance(3 * time.Second)
 	s.check(c, wrongFor(e, 2))

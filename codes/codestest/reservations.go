@@ -262,22 +262,23 @@ func turnTooFar(s suite) {
 
 func nextTurn(s suite) {
 	begun := time.Now()
-	pace, op := codes.Pace{Rate: 1, MaxWait: time.Minute}, codes.NewOp()
+	r := paced(codes.Reservation{Op: codes.NewOp()}, 1, time.Minute)
 	s.take(paced(to(Fresh()), 1, time.Minute))
 	for range 2 { // repeated: the same turn
-		turn, err := s.Store.NextTurn(context.Background(), pace, time.Minute, op)
+		turn, err := s.Store.NextTurn(context.Background(), r)
 		if err != nil {
 			s.Fatal(err)
 		}
 		s.begins(turn, TurnSpan, begun)
 	}
 	s.begins(s.take(paced(to(Fresh()), 1, time.Minute)).Turn, 2*TurnSpan, begun)
-	_, err := s.Store.NextTurn(context.Background(), pace, 0, codes.NewOp())
+	r.Op, r.WaitLeft = codes.NewOp(), 0
+	_, err := s.Store.NextTurn(context.Background(), r)
 	var busy *codes.UnavailableError
 	if !errors.As(err, &busy) {
 		s.Errorf("NextTurn = %v, want unavailable", err)
 	}
-	turn, err := s.Store.NextTurn(context.Background(), codes.Pace{}, 0, codes.NewOp())
+	turn, err := s.Store.NextTurn(context.Background(), codes.Reservation{Op: codes.NewOp()})
 	if err != nil || time.Until(turn.Begin) > 0 {
 		s.Errorf("NextTurn without a rate = %+v, %v", turn, err)
 	}

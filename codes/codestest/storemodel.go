@@ -117,8 +117,8 @@ func peekAt(n codes.EntryName) storeCall {
 }
 
 func turnUnder(p codes.Pace, waitLeft time.Duration) storeCall {
-	op := codes.NewOp()
-	return call(func(s codes.Store) (codes.Turn, error) { return s.NextTurn(context.Background(), p, waitLeft, op) },
+	r := codes.Reservation{Op: codes.NewOp(), Pace: p, WaitLeft: waitLeft}
+	return call(func(s codes.Store) (codes.Turn, error) { return s.NextTurn(context.Background(), r) },
 		func(codes.Turn) bool { return true }, (*pace).sameTurn)
 }
 

@@ -2,13 +2,16 @@
 --
 -- KEYS[1] entry   KEYS[2] notices
 -- KEYS[3], KEYS[4] the same under the previous secret, if there is one
--- KEYS    the last one is the saved reply, if there is one more
+-- KEYS    the last one is the hash that holds the saved reply by its op, if there
+--         is one more
 -- ARGV[2] op
 -- ARGV[3] digest of the code   ARGV[4] the same under the previous secret, or empty
 -- ARGV[5] milliseconds to save the reply in its own key
 -- ARGV[6] what the key of a number's wrong codes begins with, empty not to count
 --         them here   ARGV[7] milliseconds that their longest window spans
 -- ARGV[8] the largest number that a window of theirs allows
+-- ARGV[9] recipient whose code it must be, empty for anybody's   ARGV[10] the same
+--         under the previous secret
 -- Returns 'unknown', 'expired', or 'right' or 'wrong' with the attempts left, the
 -- milliseconds that an entry which it ended had left or 0, and recipient and area
 
@@ -19,6 +22,12 @@ local replyKey = #KEYS % 2 == 1 and KEYS[#KEYS]
 local reply
 local wrong -- version that a wrong code was for
 
+-- hasRecipient reports whether a version was sent to whom the caller says.
+local function hasRecipient(version)
+  local recipient = ARGV[9] ~= '' and string.sub(ownerOf(version), 1, -2)
+  return not recipient or recipient == ARGV[9] or recipient == ARGV[10]
+end
+
 -- Nearly all entries have one version. Such an entry is served before the
 -- functions for several are made: that takes longer than the rest.
 local fields = #KEYS == 2 and not expired and redis.call('HMGET', KEYS[1], 'e', ARGV[2])
@@ -26,7 +35,7 @@ local version = fields and not fields[2] and fields[1]
 if version and flagOf(version) == '-' then
   local attempts, lifetime = string.match(version, '(%d+) (%d+)', 41)
   local ttl = endOf(version) - now
-  if ttl > 0 and ttl <= lifetime * 1000 and attempts ~= '0' then
+  if ttl > 0 and ttl <= lifetime * 1000 and attempts ~= '0' and hasRecipient(version) then
     local code = codeOf(version)
     local right = code == ARGV[3] or code == ARGV[4]
     local left = right and '0' or string.format('%d', attempts - 1)
@@ -51,7 +60,7 @@ end
 if not reply then
   --include versions
 
-  local savedReply = replyKey and redis.call('GET', replyKey)
+  local savedReply = replyKey and redis.call('HGET', replyKey, ARGV[2])
   local entry
   if not savedReply then
     entry = open(KEYS[1], KEYS[2], ARGV[2])
@@ -78,7 +87,8 @@ if not reply then
     if not replyKey then
       return reply
     end
-    redis.call('SET', replyKey, reply, 'PX', ARGV[5])
+    redis.call('HSET', replyKey, ARGV[2], reply)
+    redis.call('PEXPIRE', replyKey, ARGV[5])
   end
 
   local version, ttl = entry[entry.current], ttlOf(entry)
@@ -89,6 +99,9 @@ if not reply then
     end
     drop(entry, forCall('expired'))
     return stamp .. 'expired'
+  end
+  if not hasRecipient(version) then
+    return stamp .. 'unknown'
   end
   local code = codeOf(version)
   if code == ARGV[3] or code == ARGV[4] then

@@ -3,8 +3,8 @@
 -- changes nothing.
 --
 -- KEYS    those of the entry, if there is one: entry and notices and, if ARGV[9]
---         is '1', the same under the previous secret; one for each limit; turns, if
---         there is a rate
+--         is '1', the same under the previous secret; one for each limit; turns and
+--         callers, if there is a rate
 -- ARGV[2] op
 -- ARGV[3] the entry up to its end, empty for none
 -- ARGV[4] attempts   ARGV[5] lifetime in milliseconds
@@ -14,7 +14,9 @@
 -- ARGV[9] '1' if that entry is here
 -- ARGV[10] turns in any span, 0 for no turn   ARGV[11] the span in milliseconds
 -- ARGV[12] how far off the turn may be        ARGV[13] how far off any turn may be
--- ARGV[14] … for each limit: 'log' or 'set', '1' if a place is taken or '0' if it
+-- ARGV[14] the caller, among whom turns are shared; empty to share nothing
+-- ARGV[15] turns that can be given out ahead
+-- ARGV[16] … for each limit: 'log' or 'set', '1' if a place is taken or '0' if it
 --          must only have room, the number of its windows, and for each window
 --          how many events in how many milliseconds
 -- Returns 'reserved' with the milliseconds until the turn and those that the
@@ -96,7 +98,7 @@ end
 
 -- Limits. Where the entry is here, it says whether the call is repeated; else
 -- each limit does.
-local logs, sizes, spans, mosts, held, at = {}, {}, {}, {}, {}, 14
+local logs, sizes, spans, mosts, held, at = {}, {}, {}, {}, {}, 16
 local limit, longest, reached, reachedWindow, anyHeld = 0, 0, nil, nil, false
 local firstLimit = key + 1
 while at <= #ARGV do
@@ -136,7 +138,8 @@ end
 -- Turn.
 local rate, span, bound = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[13])
 local turnsKey = rate > 0 and KEYS[key + 1]
-local turn = turnsKey and head == '' and redis.call('ZSCORE', turnsKey, op)
+local caller = ARGV[14]
+local turn = turnsKey and head == '' and redis.call('ZSCORE', turnsKey, op .. caller)
 local hasTurn = turn and true
 if expired and not anyHeld and not hasTurn then
   return stamp .. 'late'
@@ -149,6 +152,9 @@ if hasTurn then
 elseif turnsKey then
   turn = nextTurn(turnsKey, rate, span, bound)
   local tooFar = turn - now - ARGV[12]
+  if caller ~= '' then
+    tooFar = math.max(tooFar, waitForShare(turnsKey, KEYS[key + 2], caller, turn, ARGV[15], bound))
+  end
   if tooFar > 0 then
     return stamp .. 'busy ' .. tooFar
   end
@@ -183,6 +189,6 @@ for i = 1, limit do
   end
 end
 if turnsKey and not hasTurn then
-  addTurn(turnsKey, op, turn, span, bound)
+  addTurn(turnsKey, op .. caller, turn, span, bound)
 end
 return reserved(turn, replaced)

@@ -13,7 +13,9 @@ if redis.call('HGET', KEYS[1], 'o') == ARGV[2] then
   if ARGV[3] == '' then
     redis.call('DEL', KEYS[1])
   else
-    return stamp .. 'done ' .. redis.call('HSET', KEYS[1], 't', ARGV[3])
+    local first = redis.call('HSET', KEYS[1], 't', ARGV[3])
+    redis.call('HDEL', KEYS[1], ARGV[2]) -- the saved reply of a check, which the answer replaces
+    return stamp .. 'done ' .. first
   end
 end
 return stamp .. 'done 0'

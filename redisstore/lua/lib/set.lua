@@ -68,6 +68,28 @@ local function nextTurn(key, rate, span, bound)
   return math.max(now, (nthNewest(key, rate) or -span) + span)
 end
 
+-- waitForShare records that a caller asks for a turn, and returns the
+-- milliseconds until it holds less than its share of those that lie ahead: an
+-- equal part for each caller that asked within a window, and for one newcomer. A
+-- turn that is due now belongs to whoever asks.
+local function waitForShare(turnsKey, callersKey, caller, turn, ahead, window)
+  pullBack(callersKey, now, 100)
+  redis.call('ZADD', callersKey, now, caller)
+  redis.call('PEXPIRE', callersKey, 2 * window + 1000)
+  if turn <= now then
+    return 0
+  end
+  local callers = redis.call('ZCOUNT', callersKey, '(' .. now - window, '+inf')
+  local held, first = 0, nil
+  local turns = redis.call('ZRANGEBYSCORE', turnsKey, '(' .. now, '+inf', 'WITHSCORES')
+  for i = 1, #turns, 2 do
+    if string.sub(turns[i], 9) == caller then
+      held, first = held + 1, first or turns[i + 1]
+    end
+  end
+  return held < math.max(1, math.floor(ahead / (callers + 1))) and 0 or first - now
+end
+
 -- addTurn keeps a turn, for longer than anybody asks for it again.
 local function addTurn(key, op, turn, span, bound)
   bound = boundOf(key, bound)
