@@ -17,8 +17,9 @@ import (
 // maxBody bounds a request body, in bytes.
 const maxBody = 4 << 10
 
-// fromBody reads the named arguments from a JSON body.
-func fromBody(c echo.Context, usage string, names ...string) ([]string, error) {
+// fromBody reads the named arguments from a JSON body: the first so many must be
+// there. One that is missing is empty, which none may be that is there.
+func fromBody(c echo.Context, usage string, required int, names ...string) ([]string, error) {
 	r := c.Request()
 	if !isJSON(r.Header) {
 		return nil, invalid(http.StatusUnsupportedMediaType, usage+" as JSON; Content-Type must be application/json, without Content-Encoding")
@@ -36,11 +37,17 @@ func fromBody(c echo.Context, usage string, names ...string) ([]string, error) {
 	}
 	values := make([]string, len(names))
 	for i, name := range names {
+		if raw[i] == nil && i >= required {
+			continue
+		}
 		if raw[i] == nil {
 			return nil, invalid(0, usage+"; "+name+" is missing")
 		}
 		if values[i], err = text(raw[i]); err != nil {
 			return nil, invalid(0, usage+"; "+name+" must be "+err.Error())
+		}
+		if i >= required && values[i] == "" {
+			return nil, invalid(0, usage+"; "+name+" must not be empty")
 		}
 	}
 	return values, nil
@@ -79,8 +86,8 @@ func isJSON(h http.Header) bool {
 		(!given || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8"))
 }
 
-// fromQuery reads the named arguments from the URL.
-func fromQuery(c echo.Context, usage string, names ...string) ([]string, error) {
+// fromQuery is fromBody for the arguments in the URL.
+func fromQuery(c echo.Context, usage string, required int, names ...string) ([]string, error) {
 	query, err := url.ParseQuery(c.Request().URL.RawQuery)
 	if err != nil {
 		return nil, invalid(0, usage+"; the query must be URL-encoded, a semicolon too")
@@ -88,12 +95,15 @@ func fromQuery(c echo.Context, usage string, names ...string) ([]string, error) 
 	values := make([]string, len(names))
 	for i, name := range names {
 		switch given := query[name]; {
+		case len(given) == 0 && i >= required:
 		case len(given) == 0:
 			return nil, invalid(0, usage+"; "+name+" is missing")
 		case len(given) > 1:
 			return nil, invalid(0, usage+"; "+name+" must be given once")
 		case !utf8.ValidString(given[0]):
 			return nil, invalid(0, usage+"; "+name+" must be valid UTF-8")
+		case i >= required && given[0] == "":
+			return nil, invalid(0, usage+"; "+name+" must not be empty")
 		default:
 			values[i] = given[0]
 		}

@@ -22,7 +22,7 @@ const (
 )
 
 func (native) readCreate(c echo.Context) (r codes.CreateRequest, err error) {
-	arguments, err := fromBody(c, createUsage, "auth_id", "recipient")
+	arguments, err := fromBody(c, createUsage, 2, "auth_id", "recipient")
 	if err != nil {
 		return r, err
 	}
@@ -53,27 +53,36 @@ func (native) writeCreated(c echo.Context, r codes.CreateRequest, created codes.
 }
 
 func (n native) readCheckQuery(c echo.Context) (codes.CheckRequest, error) {
-	arguments, err := fromQuery(c, checkUsage, "auth_id", "code")
+	arguments, err := fromQuery(c, checkUsage, 2, "auth_id", "code", "recipient")
 	if err != nil {
 		return codes.CheckRequest{}, err
 	}
-	return n.checkRequest(c, arguments[0], arguments[1])
+	if number, wasPlus := strings.CutPrefix(arguments[2], " "); wasPlus { // as a plus sign is decoded
+		arguments[2] = "+" + number
+	}
+	return n.checkRequest(c, arguments)
 }
 
 func (n native) readCheckBody(c echo.Context) (codes.CheckRequest, error) {
-	arguments, err := fromBody(c, checkUsage, "auth_id", "code")
+	arguments, err := fromBody(c, checkUsage, 2, "auth_id", "code", "recipient")
 	if err != nil {
 		return codes.CheckRequest{}, err
 	}
-	return n.checkRequest(c, arguments[0], arguments[1])
+	return n.checkRequest(c, arguments)
 }
 
-func (native) checkRequest(c echo.Context, authID, code string) (r codes.CheckRequest, err error) {
-	if r.ID, err = codes.ParseID(authID); err != nil {
+// checkRequest makes a request of auth_id, code and recipient.
+func (native) checkRequest(c echo.Context, arguments []string) (r codes.CheckRequest, err error) {
+	if r.ID, err = codes.ParseID(arguments[0]); err != nil {
 		return r, invalid(0, checkUsage+"; "+err.Error())
 	}
-	if r.Code, err = codes.ParseCode(code); err != nil {
+	if r.Code, err = codes.ParseCode(arguments[1]); err != nil {
 		return r, invalid(0, checkUsage+"; "+err.Error())
+	}
+	if arguments[2] != "" {
+		if r.Recipient, err = codes.ParsePhone(arguments[2]); err != nil {
+			return r, invalid(0, checkUsage+"; "+err.Error())
+		}
 	}
 	r.Key, err = idempotencyKey(c, checkUsage)
 	return r, err
@@ -166,7 +175,7 @@ func describeFailure(f codes.Failure) (reason, description string) {
 
 // idFromQuery reads the only argument of a route.
 func idFromQuery(c echo.Context) (codes.ID, error) {
-	arguments, err := fromQuery(c, idUsage, "auth_id")
+	arguments, err := fromQuery(c, idUsage, 1, "auth_id")
 	if err != nil {
 		return "", err
 	}

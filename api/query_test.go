@@ -24,7 +24,7 @@ func TestQuery(t *testing.T) {
 		{"a", "auth_id=a&code=+%s%09%0D%0A"},
 		{"a", "auth_id=a&code=000%s"},
 		// Unknown arguments are ignored, whatever they hold and however often.
-		{"a", "auth_id=a&code=%s&x=1&x=2&=&y&recipient=1&recipient=2"},
+		{"a", "auth_id=a&code=%s&x=1&x=2&=&y&number=1&number=2"},
 		{"a", "Auth_ID=b&CODE=1&auth_id=a&code=%s&auth_id%20=b"},
 		{"a", "auth_id=a&code=%s&x=%FF&%FF=x"},
 	} {

@@ -44,6 +44,28 @@ func ParseWindows(list []string) ([]Window, error) {
 	return windows, nil
 }
 
+// ParseCallerWindows reads the limits of callers, such as "shop:1000/24h", by their
+// names. The name "*" is each caller that has no limits of its own; the only
+// element "off" means no limits.
+func ParseCallerWindows(list []string) (map[string][]Window, error) {
+	if len(list) == 1 && strings.TrimSpace(list[0]) == "off" {
+		return nil, nil
+	}
+	callers := map[string][]Window{}
+	for _, item := range list {
+		name, limit, found := strings.Cut(strings.TrimSpace(item), ":")
+		if !found || name == "" || strings.TrimSpace(limit) == "off" {
+			return nil, fmt.Errorf(`%q is not a caller and a limit: write a name and a limit such as "shop:1000/24h", "*:200/24h" for each of the others, or "off"`, item)
+		}
+		windows, err := ParseWindows([]string{limit})
+		if err != nil {
+			return nil, err
+		}
+		callers[name] = append(callers[name], windows...)
+	}
+	return callers, nil
+}
+
 // Limits are the rules of a [Policy] about numbers of messages and guesses,
 // over all replicas together.
 type Limits struct {
@@ -70,15 +92,15 @@ type Pace struct {
 // Ahead returns how many turns can be given out ahead.
 func (p Pace) Ahead() int64 { return int64(float64(p.Rate) * p.MaxWait.Seconds()) }
 
-// anyCaller names the limits of each caller that has none of its own.
-const anyCaller = "*"
+// AnyCaller names the limits of each caller that has none of its own.
+const AnyCaller = "*"
 
 // ofCaller returns the windows that hold for a caller.
 func (l *Limits) ofCaller(name string) []Window {
 	if windows, named := l.Callers[name]; named {
 		return windows
 	}
-	return l.Callers[anyCaller]
+	return l.Callers[AnyCaller]
 }
 
 // LimitKind says what a [Limit] counts.

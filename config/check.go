@@ -4,8 +4,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"time"
+
+	"github.com/flowroute/sms-verification/codes"
 )
 
 // check looks at what several settings say together. A setting that is wrong
@@ -28,6 +32,7 @@ func (l *loader) check(c *Config) {
 		l.bad(keyShutdownTimeout, l.origins[keyShutdownTimeout], fmt.Errorf("%s is shorter than FLOWROUTE_TIMEOUT + FLOWROUTE_MAX_WAIT; write at least %s",
 			short(c.ShutdownTimeout), short(least)))
 	}
+	l.checkCallers(c)
 	l.checkReceipts(c)
 	l.checkCodeSecret(c)
 	l.checkTestRecipients(c)
@@ -77,6 +82,18 @@ func (l *loader) checkRedisTLS(c *Config) {
 	default:
 		if _, err := tls.LoadX509KeyPair(cert, key); err != nil {
 			l.bad(keyRedisCert, l.origins[keyRedisCert], fmt.Errorf("cannot be used with REDIS_TLS_KEY: %w; write a certificate and its own private key", reason(err)))
+		}
+	}
+}
+
+// checkCallers: a limit for a name that nobody has is a slip of the pen.
+func (l *loader) checkCallers(c *Config) {
+	if l.anyWrong(keyAPIKeys, keyCallerLimits) {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.CallerLimits)) {
+		if name != codes.AnyCaller && !slices.ContainsFunc(c.APIKeys, func(k APIKey) bool { return k.Name == name }) {
+			l.bad(keyCallerLimits, l.origins[keyCallerLimits], fmt.Errorf("limits %s, a name that is not in API_KEYS; write one that is, or *", shown(name)))
 		}
 	}
 }

@@ -63,6 +63,8 @@ type Config struct {
 	MaxInFlight       int
 
 	APIKeys         []APIKey // empty leaves the API open
+	CallerIDs       string   // separate or shared
+	CallerLimits    map[string][]codes.Window
 	SendLimits      []codes.Window
 	GuessLimits     []codes.Window
 	SendLimitsTotal []codes.Window

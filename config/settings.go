@@ -41,6 +41,8 @@ const (
 	keyAccessKey        = "FLOWROUTE_ACCESS_KEY"
 	keySecretKey        = "FLOWROUTE_SECRET_KEY"
 	keyCodeSecret       = "CODE_SECRET"
+	keyAPIKeys          = "API_KEYS"
+	keyCallerLimits     = "CALLER_LIMITS"
 	keyPublicURL        = "PUBLIC_URL"
 	keyWebhookToken     = "WEBHOOK_TOKEN"
 	keyPreviousSecret   = "CODE_SECRET_PREVIOUS"
@@ -141,8 +143,12 @@ func (c *Config) useSettings() []setting {
 		{key: "MAX_IN_FLIGHT", def: "1000", field: intField(&c.MaxInFlight, 1, 1_000_000),
 			doc: "requests that one process works on at a time, creates and checks counted apart; more are answered 503 at once"},
 
-		{key: "API_KEYS", field: apiKeysField(&c.APIKeys),
+		{key: keyAPIKeys, field: apiKeysField(&c.APIKeys),
 			doc: "who may use the API, each a name and the SHA-256 of the key in hex; empty leaves the API open to everybody"},
+		{key: "CALLER_IDS", def: "separate", field: choiceField(&c.CallerIDs, "separate", "shared"),
+			doc: "whether each name in `API_KEYS` has its own `auth_id`s, so that no key can read, replace, use up or delete the codes of another, or all share them"},
+		{key: keyCallerLimits, def: "off", field: callerLimitsField(&c.CallerLimits),
+			doc: "messages per name in `API_KEYS`; `*` gives each one that is not named a count of its own"},
 		{key: "SEND_LIMITS", def: "5/10m,20/24h", field: windowsField(&c.SendLimits, maxOfOne),
 			doc: "messages per recipient: in any span of that length at most so many, all must hold"},
 		{key: "GUESS_LIMITS", def: "20/24h", field: windowsField(&c.GuessLimits, maxOfOne),

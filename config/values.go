@@ -288,6 +288,22 @@ func windowsField(p *[]codes.Window, most int64) field {
 	}}
 }
 
+// callerLimitsField takes limits of callers by their names.
+func callerLimitsField(p *map[string][]codes.Window) field {
+	return field{list, "list such as `shop:1000/24h,*:200/24h`, or `off`", func(values []string) error {
+		if len(values) == 0 {
+			return errors.New("is empty; write off for no limit")
+		}
+		// The domain's errors repeat the element.
+		if slices.ContainsFunc(values, func(s string) bool { return len(s) > 100 }) {
+			return errors.New(`holds what is not a caller and a limit; write a name and a limit such as "shop:1000/24h", or off`)
+		}
+		var err error
+		*p, err = codes.ParseCallerWindows(values)
+		return err
+	}}
+}
+
 func prefixesField(p *[]string) field {
 	return each("list of prefixes such as `1206,1425`, and of groups such as `us`", p, func(s string) (string, error) {
 		if _, err := codes.ParseRecipients([]string{s}, nil); err != nil {

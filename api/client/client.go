@@ -134,11 +134,25 @@ func (c *Client) CreateAuth(ctx context.Context, authID, recipient string) (*Aut
 	return &Auth{AuthID: a.AuthID, ExpiresIn: seconds(a.ExpiresIn), AttemptsLeft: *a.AttemptsLeft}, nil
 }
 
+// CheckOption changes what [Client.AuthenticateCode] asks.
+type CheckOption func(arguments map[string]string)
+
+// SentTo makes a code right only if it was sent to recipient; otherwise the
+// answer is [UnknownAuthID]. Give the number that your application is about to
+// mark as verified: else somebody may enter the code of another phone.
+func SentTo(recipient string) CheckOption {
+	return func(arguments map[string]string) { arguments["recipient"] = recipient }
+}
+
 // AuthenticateCode checks a code as the person typed it: nil is the right code,
 // which is used up by that, and every error is not. A wrong one is an [*Error]
 // with the Reason [InvalidAuthCode], which knows the attempts left.
-func (c *Client) AuthenticateCode(ctx context.Context, authID, code string) error {
-	a, err := c.post(ctx, "/verify", authID, map[string]string{"auth_id": authID, "code": code})
+func (c *Client) AuthenticateCode(ctx context.Context, authID, code string, opts ...CheckOption) error {
+	arguments := map[string]string{"auth_id": authID, "code": code}
+	for _, opt := range opts {
+		opt(arguments)
+	}
+	a, err := c.post(ctx, "/verify", authID, arguments)
 	if err == nil && (!a.Authenticated || a.AuthID != authID) {
 		err = a.unexpected(notOurs)
 	}

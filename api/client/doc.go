@@ -10,7 +10,7 @@
 //	}
 //
 //	// Later, with what the person typed:
-//	if err := c.AuthenticateCode(ctx, "user-42", code); err != nil {
+//	if err := c.AuthenticateCode(ctx, "user-42", code, client.SentTo("12065551234")); err != nil {
 //		return err // not verified
 //	}
 //	// The number is the person's.

@@ -55,7 +55,8 @@ func (s *shop) confirm(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Please sign up first.", http.StatusBadRequest)
 		return
 	}
-	err = s.verifier.AuthenticateCode(r.Context(), "signup-"+session.Value, r.FormValue("code"))
+	err = s.verifier.AuthenticateCode(r.Context(), "signup-"+session.Value, r.FormValue("code"),
+		client.SentTo(s.accounts[session.Value]))
 	var refused *client.Error
 	switch {
 	case err == nil:

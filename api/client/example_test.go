@@ -31,7 +31,7 @@ func Example() {
 		return
 	}
 	typed := "0042" // what the person types after reading the SMS
-	if err := c.AuthenticateCode(ctx, "user-42", typed); err != nil {
+	if err := c.AuthenticateCode(ctx, "user-42", typed, client.SentTo("12065551234")); err != nil {
 		fmt.Println(err)
 		return
 	}

@@ -86,6 +86,7 @@ func verifyCommand() *cobra.Command {
 		Example: "  sms-verification verify signup-1 0042",
 	}
 	flags.add(cmd)
+	recipient := cmd.Flags().String("recipient", "", "number that the code must have been sent to")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := flags.client()
 		if err != nil {
@@ -95,7 +96,11 @@ func verifyCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := c.AuthenticateCode(cmd.Context(), args[0], args[1]); err != nil {
+		var demands []client.CheckOption
+		if *recipient != "" {
+			demands = append(demands, client.SentTo(*recipient))
+		}
+		if err := c.AuthenticateCode(cmd.Context(), args[0], args[1], demands...); err != nil {
 			return flags.explain(cmd.OutOrStdout(), err)
 		}
 		if flags.json {

@@ -3,7 +3,6 @@
 package codestest
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -160,74 +159,6 @@ func wholeSeconds(d time.Duration) time.Duration {
 
 func (m *Model) count(s subject, op codes.Op) {
 	m.places[s] = append(m.places[s], event{op: op, at: m.now})
-}
-
-// TurnSpan is the span in which at most Rate turns begin: the carrier's second
-// and a reserve for messages that are late on their way.
-const TurnSpan = 1200 * time.Millisecond
-
-// takeTurn takes the next turn.
-func (m *Model) takeTurn(r codes.Reservation) (time.Duration, error) {
-	p, turn := r.Pace, m.now
-	if p.Rate == 0 {
-		return turn, nil
-	}
-	if n := len(m.turns); n >= p.Rate {
-		turn = max(turn, m.turns[n-p.Rate].at+TurnSpan)
-	}
-	tooFar := max(0, turn-m.now-r.WaitLeft)
-	if p.Fair {
-		m.asked[r.Caller] = m.now
-		if turn > m.now {
-			tooFar = max(tooFar, m.waitForShare(p, r.Caller))
-		}
-	}
-	if tooFar > 0 {
-		return 0, &codes.UnavailableError{RetryAfter: wholeSeconds(tooFar), Cause: "send rate exceeded"}
-	}
-	m.turns = append(m.turns, event{r.Op, turn, r.Caller})
-	slices.SortFunc(m.turns, func(a, b event) int { return cmp.Compare(a.at, b.at) })
-	return turn, nil
-}
-
-// waitForShare is how long it takes until a caller holds less than its share of
-// the turns that lie ahead.
-func (m *Model) waitForShare(p codes.Pace, caller string) time.Duration {
-	callers := int64(0)
-	for _, at := range m.asked {
-		if at > m.now-p.MaxWait {
-			callers++
-		}
-	}
-	var held []event
-	for _, turn := range m.turns {
-		if turn.at > m.now && turn.caller == caller {
-			held = append(held, turn)
-		}
-	}
-	if int64(len(held)) < max(1, p.Ahead()/(callers+1)) {
-		return 0
-	}
-	return held[0].at - m.now
-}
-
-// turn is a time of the model by the local clock.
-func (m *Model) turn(at time.Duration) codes.Turn {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return codes.Turn{Begin: time.Now().Add(max(0, at-m.now))}
-}
-
-// NextTurn takes another turn.
-func (m *Model) NextTurn(ctx context.Context, r codes.Reservation) (codes.Turn, error) {
-	done, err := once(ctx, m, m.reserved, r.Op, func() (modelReserved, error) {
-		turn, err := m.takeTurn(r)
-		return modelReserved{turn: turn}, err
-	})
-	if err != nil {
-		return codes.Turn{}, err
-	}
-	return m.turn(done.turn), nil
 }
 
 // push makes a version the newest of its entry. It returns what was left of

@@ -110,6 +110,7 @@ func (a *App) wire(registry *prometheus.Registry, phone io.Writer) error {
 		Sender:        telemetry.NewSender(a.sender, registry, a.traces),
 		SendTimeout:   cfg.FlowrouteTimeout,
 		TrackReceipts: webhook.Token != "",
+		SharedIDs:     cfg.CallerIDs == "shared",
 		Observer:      telemetry.NewObserver(callersOf(keys), policy.Lifetime, a.log.Logger, registry),
 	}
 	a.service = codes.NewService(o)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/flowroute/sms-verification/api"
@@ -49,10 +50,16 @@ func PolicyOf(cfg *config.Config) codes.Policy {
 			Sends:   cfg.SendLimits,
 			Guesses: cfg.GuessLimits,
 			Total:   cfg.SendLimitsTotal,
-			Pace:    codes.Pace{Rate: cfg.FlowrouteRate, MaxWait: cfg.FlowrouteMaxWait},
+			Callers: cfg.CallerLimits,
+			Pace:    codes.Pace{Rate: cfg.FlowrouteRate, MaxWait: cfg.FlowrouteMaxWait, Fair: severalCallers(cfg)},
 			Refunds: cfg.CallbackURL() != "",
 		},
 	}
+}
+
+// severalCallers reports whether there are callers to share the turns.
+func severalCallers(cfg *config.Config) bool {
+	return slices.ContainsFunc(cfg.APIKeys, func(k config.APIKey) bool { return k.Name != cfg.APIKeys[0].Name })
 }
 
 func numbersOf(cfg *config.Config) (codes.Numbers, error) {
