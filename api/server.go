@@ -59,6 +59,8 @@ type Server struct {
 	recorder  *recorder
 	receipts  *prometheus.CounterVec
 	receiving *gate
+	wrongKeys *gate
+	lockedOut *lockouts
 }
 
 // New returns a Server, and registers its metrics.
@@ -74,6 +76,8 @@ func New(o Options) *Server {
 		receipts: counterVec(o.Registerer, "smsv_receipts_total",
 			"Delivery receipts, by what they say and what became of them.", "status", "result"),
 		receiving: newGate("receipt", maxReceipts, o.Registerer),
+		wrongKeys: newGate("key", maxWrongKeys, o.Registerer),
+		lockedOut: newLockouts(maxLockouts),
 	}
 }
 
