@@ -50,7 +50,7 @@ type Options struct {
 	// Trace begins the span of a request, under the context that it returns, and
 	// returns the id of its trace; end is called with the answer. Nil traces nothing.
 	Trace   func(r *http.Request, route string) (ctx context.Context, id string, end func(status int, reason, caller string))
-	LogRate int // lines of ordinary requests that are logged in a second; 0 is no limit
+	LogRate int // lines a second of each kind of request, those of messages that were sent aside; 0 is no limit
 }
 
 // Server answers requests.

@@ -105,7 +105,7 @@ func (c *Config) serviceSettings() []setting {
 		{key: "LOG_LEVEL", def: "info", field: levelField(&c.LogLevel),
 			doc: "least severe log lines to write; may be changed while the service runs"},
 		{key: "LOG_RATE", def: "100", field: intField(&c.LogRate, 0, 1_000_000),
-			doc: "lines that a process logs in a second for ordinary requests, which are those answered 2xx, 400, 404 or 405; more are counted only; `0` is no limit, nor is there one at level `debug`"},
+			doc: "lines that a process logs in a second for each kind of request (route, status and reason) by itself; more are only counted; lines of messages that were sent are always written; `0` is no limit, nor is there one at level `debug`"},
 		{key: "LISTEN_ADDR", def: ":8000", debug: "127.0.0.1:8000", field: addrField(&c.ListenAddr, false),
 			doc: "address of the public API"},
 		{key: keyAdminAddr, def: "127.0.0.1:9464", field: addrField(&c.AdminAddr, true),
