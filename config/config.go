@@ -60,6 +60,7 @@ type Config struct {
 	RedisKeyPrefix string
 
 	RedisWaitReplicas int
+	MaxConnections    int // of each listener
 	MaxInFlight       int
 
 	APIKeys         []APIKey // empty leaves the API open

@@ -138,6 +138,8 @@ func (c *Config) serviceSettings() []setting {
 // useSettings are about who may use the service and how much, and how it ends.
 func (c *Config) useSettings() []setting {
 	return []setting{
+		{key: "MAX_CONNECTIONS", def: "4096", field: intField(&c.MaxConnections, 1, 1_000_000),
+			doc: "client connections of each of the two addresses; at the limit the one that has been idle longest is closed, and if none is idle, new ones wait; lowered at the start to what the file descriptors allow"},
 		{key: "MAX_IN_FLIGHT", def: "1000", field: intField(&c.MaxInFlight, 1, 1_000_000),
 			doc: "requests that one process works on at a time, creates and checks counted apart; more are answered 503 at once"},
 
