@@ -83,6 +83,9 @@ func TestIdleConnections(t *testing.T) {
 		}
 	}
 	all := families(t, p)
+	if all["smsv_connections"] == nil || all["smsv_connections_closed_total"] == nil {
+		t.Fatal("no metrics of connections")
+	}
 	for i, listener := range []string{"admin", "public"} { // by label
 		open, closed := all["smsv_connections"].Metric[i], all["smsv_connections_closed_total"].Metric[i]
 		if n := open.Gauge.GetValue(); open.Label[0].GetValue() != listener || n < 50 || n > 100 {
