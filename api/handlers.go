@@ -36,10 +36,10 @@ func (s *Server) create(read reader[codes.CreateRequest], write writer[codes.Cre
 		}
 		info := infoOf(c)
 		r.Caller, r.Arrived = info.caller, info.arrived
-		info.mayPay = true // also if the service panics
+		info.sent = true // also if the service panics
 		created, err := s.Service.Create(c.Request().Context(), r)
 		info.recipient, info.lastTwo = created.Recipient, r.Recipient.LastTwo()
-		info.mayPay = !created.Repeated && maySend(err)
+		info.sent = !created.Repeated && mayHaveSent(err)
 		if err != nil {
 			return err
 		}
@@ -47,9 +47,9 @@ func (s *Server) create(read reader[codes.CreateRequest], write writer[codes.Cre
 	}
 }
 
-// maySend reports whether a create that ended with err sent its message, or may
+// mayHaveSent reports whether a create that ended with err sent its message, or may
 // have.
-func maySend(err error) bool {
+func mayHaveSent(err error) bool {
 	if err == nil {
 		return true
 	}

@@ -22,7 +22,7 @@ type requestInfo struct {
 	recipient codes.Digest // zero if it is not known
 	lastTwo   string       // digits of the number, of a create
 	reason    Reason       // of an error
-	mayPay    bool         // it sent a message, or may have
+	sent      bool         // it sent a message, or may have
 	traceID   string
 }
 
@@ -101,7 +101,7 @@ func (r *recorder) record(c echo.Context, failed *failure) {
 		return
 	}
 	line := RoutineLine
-	if info.mayPay {
+	if info.sent {
 		line = SentLine
 	} else if !r.logger.Enabled(ctx, slog.LevelDebug) && !r.pass(ctx, k, m) {
 		return

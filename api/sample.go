@@ -8,8 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// samplers are those of all kinds of lines. Who flows over in one kind, such as
-// requests without a key, takes no line from another.
+// samplers are those of all kinds of lines. A flood of one kind, such as requests
+// without a key, takes no line from another kind.
 type samplers struct {
 	rate int64 // 0 lets all through
 	left prometheus.Counter
