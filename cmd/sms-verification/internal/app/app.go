@@ -159,9 +159,9 @@ func (a *App) open(server *api.Server, registry *prometheus.Registry, webhook ap
 		telemetry.RegisterConnections(registry, "admin", adminLimit, a.admin.counts)
 		a.public.others, a.admin.others = []*connections{a.admin}, []*connections{a.public}
 	}
-	a.serve(a.public, public)
+	a.serve(a.public, public, a.cfg.FlowrouteTimeout+a.cfg.FlowrouteMaxWait)
 	if a.admin != nil {
-		a.serve(a.admin, server.Admin(a.adminHandlers(registry)))
+		a.serve(a.admin, server.Admin(a.adminHandlers(registry)), longestProfile)
 	}
 	return nil
 }
@@ -208,6 +208,8 @@ func (a *App) adminHandlers(registry *prometheus.Registry) map[string]http.Handl
 const (
 	headerTimeout  = 5 * time.Second
 	requestTimeout = 10 * time.Second
+	answerTimeout  = 10 * time.Second // for reading the answer
+	longestProfile = time.Minute      // of pprof
 	maxHeader      = 32 << 10
 )
 
@@ -220,8 +222,8 @@ func (a *App) listen(addr string, limit int) (*connections, error) {
 	return newConnections(listener.(*net.TCPListener), limit, a.log.Logger), nil
 }
 
-// serve answers the requests of a listener.
-func (a *App) serve(listener *connections, h http.Handler) {
+// serve answers the requests of a listener, of which the longest takes so long.
+func (a *App) serve(listener *connections, h http.Handler, longest time.Duration) {
 	server := &http.Server{
 		Handler: listener.handle(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			a.working.Add(1)
@@ -232,11 +234,10 @@ func (a *App) serve(listener *connections, h http.Handler) {
 		ConnState:         listener.state,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       requestTimeout,
-		// pprof and the longest create both take their time.
-		WriteTimeout:   requestTimeout + a.cfg.FlowrouteTimeout + a.cfg.FlowrouteMaxWait + time.Minute,
-		IdleTimeout:    a.cfg.IdleTimeout,
-		MaxHeaderBytes: maxHeader,
-		ErrorLog:       slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+		WriteTimeout:      requestTimeout + longest + answerTimeout,
+		IdleTimeout:       a.cfg.IdleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 		// OPTIONS * gets the headers that every answer has.
 		DisableGeneralOptionsHandler: true,
 	}
