@@ -36,13 +36,25 @@ func (s *Server) create(read reader[codes.CreateRequest], write writer[codes.Cre
 		}
 		info := infoOf(c)
 		r.Caller, r.Arrived = info.caller, info.arrived
+		info.sent = true // also if the service panics
 		created, err := s.Service.Create(c.Request().Context(), r)
 		info.recipient, info.lastTwo = created.Recipient, r.Recipient.LastTwo()
+		info.sent = !created.Repeated && mayHaveSent(err)
 		if err != nil {
 			return err
 		}
 		return write(c, r, created)
 	}
+}
+
+// mayHaveSent reports whether a create that ended with err sent its message, or may
+// have.
+func mayHaveSent(err error) bool {
+	if err == nil {
+		return true
+	}
+	reason := asFailure(err).reason
+	return reason == MessageUnconfirmed || reason == InternalError
 }
 
 // check returns the handler of a route that checks codes.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -53,11 +54,24 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 
 // countWrongKey fails if the client's address has tried too many, or if that
 // cannot be counted: no key is tried uncounted. A client that hangs up is
-// counted too: it does not get a free guess.
+// counted too: it does not get a free guess. An address that is known to be over
+// its limit costs no round trip to the store.
 func (s *Server) countWrongKey(c echo.Context) error {
 	window := codes.Window{Max: 30, Span: time.Minute, Text: "30/1m"}
 	address := s.Hasher.Address(s.clientNetwork(c.Request()))
-	return s.Failures.CountFailure(context.WithoutCancel(c.Request().Context()), address, window)
+	if err := s.lockedOut.check(address, time.Now()); err != nil {
+		return err
+	}
+	if err := s.wrongKeys.enter(); err != nil {
+		return err
+	}
+	defer s.wrongKeys.leave()
+	err := s.Failures.CountFailure(context.WithoutCancel(c.Request().Context()), address, window)
+	var limit *codes.LimitError
+	if errors.As(err, &limit) {
+		s.lockedOut.add(address, *limit, time.Now())
+	}
+	return err
 }
 
 // holder returns the name of a key. It takes the same time whichever key it is,

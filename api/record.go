@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -21,6 +22,7 @@ type requestInfo struct {
 	recipient codes.Digest // zero if it is not known
 	lastTwo   string       // digits of the number, of a create
 	reason    Reason       // of an error
+	sent      bool         // it sent a message, or may have
 	traceID   string
 }
 
@@ -37,7 +39,7 @@ func infoOf(c echo.Context) *requestInfo { return &c.(*observed).requestInfo }
 type recorder struct {
 	logger    *slog.Logger
 	hasher    *codes.Hasher
-	sampler   *sampler
+	samplers  *samplers
 	requests  *prometheus.CounterVec
 	durations *prometheus.HistogramVec
 	limits    *prometheus.CounterVec
@@ -56,6 +58,7 @@ type kind struct {
 
 // measures are those of a kind, which take long to look up by their labels.
 type measures struct {
+	sampler  *sampler
 	route    string
 	count    prometheus.Counter
 	duration prometheus.Observer
@@ -63,7 +66,7 @@ type measures struct {
 
 func newRecorder(o Options) *recorder {
 	r := &recorder{
-		logger: o.Logger, hasher: o.Hasher, sampler: newSampler(o.LogRate, o.Registerer),
+		logger: o.Logger, hasher: o.Hasher, samplers: newSamplers(o.LogRate, o.Registerer),
 		known: map[kind]measures{},
 		requests: counterVec(o.Registerer, "smsv_http_requests_total",
 			"Requests answered, by route, status, reason of the error and name of the API key.", "route", "status", "reason", "caller"),
@@ -97,14 +100,11 @@ func (r *recorder) record(c echo.Context, failed *failure) {
 	if !r.logger.Enabled(ctx, level) {
 		return
 	}
-	if ordinary(k.status) && !r.logger.Enabled(ctx, slog.LevelDebug) {
-		pass, left := r.sampler.next(time.Now())
-		if left > 0 {
-			r.logger.Info("requests left out of the log", "lines", left)
-		}
-		if !pass {
-			return
-		}
+	line := RoutineLine
+	if info.sent {
+		line = SentLine
+	} else if !r.logger.Enabled(ctx, slog.LevelDebug) && !r.pass(ctx, k, m) {
+		return
 	}
 	attrs := make([]slog.Attr, 0, 11)
 	attrs = append(attrs,
@@ -130,7 +130,21 @@ func (r *recorder) record(c echo.Context, failed *failure) {
 			add("error", failed.cause.Error())
 		}
 	}
-	r.logger.LogAttrs(ctx, level, "request", attrs...)
+	r.logger.LogAttrs(withLine(ctx, line), level, "request", attrs...)
+}
+
+// pass reports whether the line of a request may be written. The first line of a
+// kind after some that were left out says how many.
+func (r *recorder) pass(ctx context.Context, k kind, m measures) bool {
+	pass, left := m.sampler.next(time.Now())
+	if left > 0 {
+		attrs := []slog.Attr{slog.String("route", m.route), slog.Int("status", k.status), slog.Int64("lines", left)}
+		if k.reason != "" {
+			attrs = append(attrs, slog.String("reason", string(k.reason)))
+		}
+		r.logger.LogAttrs(withLine(ctx, RoutineLine), slog.LevelInfo, "requests left out of the log", attrs...)
+	}
+	return pass
 }
 
 // measures returns those of a kind.
@@ -147,6 +161,7 @@ func (r *recorder) measures(k kind) measures {
 	}
 	m.count = r.requests.WithLabelValues(m.route, strconv.Itoa(k.status), string(k.reason), k.caller)
 	m.duration = r.durations.WithLabelValues(m.route)
+	m.sampler = r.samplers.of(k)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.known[k] = m
@@ -181,12 +196,6 @@ func levelOf(c echo.Context) slog.Level {
 		return slog.LevelDebug
 	}
 	return slog.LevelInfo
-}
-
-// ordinary tells the answers of which there are many when all is well, or
-// when somebody wants to fill the log.
-func ordinary(status int) bool {
-	return status <= http.StatusBadRequest || status == http.StatusNotFound || status == http.StatusMethodNotAllowed
 }
 
 func counterVec(r prometheus.Registerer, name, help string, labels ...string) *prometheus.CounterVec {

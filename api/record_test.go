@@ -4,8 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flowroute/sms-verification/codes"
 	"github.com/flowroute/sms-verification/codes/codestest"
@@ -59,8 +63,8 @@ func TestRecipientInLog(t *testing.T) {
 	}
 }
 
-// TestSampling: under load ordinary lines are left out and counted, all other
-// lines are written; at level debug all are.
+// TestSampling: lines of each kind are left out and counted by themselves, those
+// of messages that were sent never; at level debug all are written.
 func TestSampling(t *testing.T) {
 	const rate, asked = 5, 50
 	level := &slog.LevelVar{}
@@ -72,30 +76,39 @@ func TestSampling(t *testing.T) {
 	})
 	a.log = log
 	key := []string{"Authorization", "Bearer secret"}
-	for range asked {
-		a.do(t, "GET", checkQuery("a", "1"), "", key...) // 400, ordinary
-		a.do(t, "GET", checkQuery("a", "1"), "")         // 401
+	begun := time.Now()
+	for i := range asked {
+		a.do(t, "GET", checkQuery("x", "1"), "", key...) // 400
+		a.do(t, "GET", checkQuery("x", "1"), "")         // 401
 		a.do(t, "POST", "/", createBody("a"), key...)    // 200, then 429
+		if i%2 == 0 {
+			a.sender.FailWith(codes.ErrUnconfirmed) // 500: it may have been sent
+		}
+		a.do(t, "POST", "/", fmt.Sprintf(`{"auth_id":"a","recipient":"120655502%02d"}`, i), key...)
+		a.sender.FailWith(nil)
 	}
-	written := map[float64]int{}
-	left := 0
+	most := rate * (2 + int(time.Since(begun).Seconds()))
+	written, toldLeft := map[string]int{}, 0
 	for _, line := range a.lines(t) {
 		if line["msg"] == "request" {
-			written[line["status"].(float64)]++
+			written[fmt.Sprintf("%v %v", line["status"], line["reason"])]++
 		} else if n, ok := line["lines"].(float64); ok {
-			left += int(n)
+			toldLeft += int(n)
 		}
 	}
-	ordinary := written[400] + written[200]
-	if written[401] != asked || written[429] != asked-1 {
-		t.Errorf("%d of %d lines of 401, %d of %d of 429", written[401], asked, written[429], asked-1)
+	if written["200 <nil>"]+written["500 MessageUnconfirmed"] != 1+asked {
+		t.Errorf("lines %v; want all of the %d messages that were sent", written, 1+asked)
 	}
-	seconds := 1 + strings.Count(a.log.String(), "left out")
-	if ordinary < rate || ordinary > rate*(seconds+1) {
-		t.Errorf("%d ordinary lines in some %d seconds", ordinary, seconds)
+	total := 1 + asked
+	for _, refusal := range []string{"400 UnknownAuthId", "401 Unauthorized", "429 RateLimited"} {
+		if n := written[refusal]; n < rate || n > most {
+			t.Errorf("%d lines of %s, want %d to %d", n, refusal, rate, most)
+		}
+		total += written[refusal]
 	}
-	if want := fmt.Sprintf("smsv_log_lines_sampled_total{} %d 0", asked+1-ordinary); !strings.Contains(a.metrics(t), want) || left > asked+1-ordinary {
-		t.Errorf("want %s, and at most so many told, not %d:\n%s", want, left, a.metrics(t))
+	left := 4*asked - total
+	if want := fmt.Sprintf("smsv_log_lines_sampled_total{} %d 0", left); !strings.Contains(a.metrics(t), want) || toldLeft > left {
+		t.Errorf("want %s, and at most so many told, not %d:\n%s", want, toldLeft, a.metrics(t))
 	}
 
 	level.Set(slog.LevelDebug)
@@ -105,5 +118,39 @@ func TestSampling(t *testing.T) {
 	}
 	if got := len(a.lines(t)) - before; got != asked {
 		t.Errorf("%d of %d lines at level debug", got, asked)
+	}
+}
+
+// TestRepeatedCreatesAreSampled: an answer that is repeated for its key was not
+// paid for, so it may be left out.
+func TestRepeatedCreatesAreSampled(t *testing.T) {
+	a := newAPI(t, func(f *fixture) {
+		f.LogRate = 1
+		f.Logger = slog.New(slog.NewJSONHandler(&buffer{}, nil))
+	})
+	for range 50 {
+		a.do(t, "POST", "/", createBody("r"), "Idempotency-Key", "k")
+	}
+	if metrics := a.metrics(t); !regexp.MustCompile(`smsv_log_lines_sampled_total\{\} 4\d 0`).MatchString(metrics) {
+		t.Errorf("few of 49 repeated answers were left out:\n%s", metrics)
+	}
+}
+
+// TestSamplerSeconds: a second begins with the first line after the last one.
+func TestSamplerSeconds(t *testing.T) {
+	s := newSamplers(2, prometheus.NewRegistry()).of(kind{status: 401, caller: "a"})
+	now := time.Now()
+	for i, want := range []struct {
+		after time.Duration
+		pass  bool
+		left  int64
+	}{
+		{0, true, 0}, {0, true, 0}, {0, false, 0}, {999 * time.Millisecond, false, 0},
+		{time.Second, true, 2}, {time.Second, true, 0}, {1999 * time.Millisecond, false, 0},
+		{5 * time.Second, true, 1}, {7 * time.Second, true, 0},
+	} {
+		if pass, left := s.next(now.Add(want.after)); pass != want.pass || left != want.left {
+			t.Errorf("line %d: %v, %d; want %v", i, pass, left, want)
+		}
 	}
 }

@@ -1,41 +1,92 @@
 package api
 
 import (
-	"sync/atomic"
+	"context"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// sampler lets so many lines through in each second, and counts the rest.
-type sampler struct {
-	rate   int64 // 0 lets all through
-	second atomic.Int64
-	lines  atomic.Int64 // in that second
-	left   prometheus.Counter
+// samplers are those of all kinds of lines. A flood of one kind, such as requests
+// without a key, takes no line from another kind.
+type samplers struct {
+	rate int64 // 0 lets all through
+	left prometheus.Counter
+
+	mu    sync.Mutex
+	known map[kind]*sampler // by route, status and reason
 }
 
-func newSampler(rate int, r prometheus.Registerer) *sampler {
-	s := &sampler{rate: int64(rate), left: prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "smsv_log_lines_sampled_total", Help: "Lines of ordinary requests left out because LOG_RATE were written in that second.",
+func newSamplers(rate int, r prometheus.Registerer) *samplers {
+	s := &samplers{rate: int64(rate), known: map[kind]*sampler{}, left: prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "smsv_log_lines_sampled_total", Help: "Lines of requests left out because LOG_RATE of their kind were written in that second.",
 	})}
 	r.MustRegister(s.left)
 	return s
 }
 
-// next tells whether the line of now may be written. The first of a second
-// learns how many were left out since it last was told.
+// of returns the sampler of a kind, which all callers share.
+func (s *samplers) of(k kind) *sampler {
+	k.caller = ""
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.known[k] == nil {
+		s.known[k] = &sampler{rate: s.rate, left: s.left}
+	}
+	return s.known[k]
+}
+
+// sampler lets so many lines of one kind through in a second, and counts the
+// rest.
+type sampler struct {
+	rate int64
+	left prometheus.Counter
+
+	mu    sync.Mutex
+	begun time.Time // of the second
+	lines int64     // in it
+}
+
+// next reports whether a line may be written now. The first of a second gets
+// how many were left out before it.
 func (s *sampler) next(now time.Time) (pass bool, left int64) {
 	if s.rate == 0 {
 		return true, 0
 	}
-	second := now.Unix()
-	if last := s.second.Load(); last < second && s.second.CompareAndSwap(last, second) {
-		return true, max(0, s.lines.Swap(1)-s.rate)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now.Sub(s.begun) >= time.Second {
+		left = max(0, s.lines-s.rate)
+		s.begun, s.lines = now, 1
+		return true, left
 	}
-	if s.lines.Add(1) <= s.rate {
+	if s.lines++; s.lines <= s.rate {
 		return true, 0
 	}
 	s.left.Inc()
 	return false, 0
+}
+
+// Line says what a line of the log is about.
+type Line int
+
+// The lines.
+const (
+	OtherLine   Line = iota // not about one request
+	RoutineLine             // about a request that sent nothing
+	SentLine                // about a request that sent a message, or may have
+)
+
+type lineKey struct{}
+
+func withLine(ctx context.Context, l Line) context.Context {
+	return context.WithValue(ctx, lineKey{}, l)
+}
+
+// LineOf returns what the line that is logged under ctx is about, so that the
+// log can drop the others first.
+func LineOf(ctx context.Context) Line {
+	l, _ := ctx.Value(lineKey{}).(Line)
+	return l
 }

@@ -50,7 +50,7 @@ type Options struct {
 	// Trace begins the span of a request, under the context that it returns, and
 	// returns the id of its trace; end is called with the answer. Nil traces nothing.
 	Trace   func(r *http.Request, route string) (ctx context.Context, id string, end func(status int, reason, caller string))
-	LogRate int // lines of ordinary requests that are logged in a second; 0 is no limit
+	LogRate int // lines a second of each kind of request, those of messages that were sent aside; 0 is no limit
 }
 
 // Server answers requests.
@@ -59,6 +59,8 @@ type Server struct {
 	recorder  *recorder
 	receipts  *prometheus.CounterVec
 	receiving *gate
+	wrongKeys *gate
+	lockedOut *lockouts
 }
 
 // New returns a Server, and registers its metrics.
@@ -74,6 +76,8 @@ func New(o Options) *Server {
 		receipts: counterVec(o.Registerer, "smsv_receipts_total",
 			"Delivery receipts, by what they say and what became of them.", "status", "result"),
 		receiving: newGate("receipt", maxReceipts, o.Registerer),
+		wrongKeys: newGate("key", maxWrongKeys, o.Registerer),
+		lockedOut: newLockouts(maxLockouts),
 	}
 }
 

@@ -70,7 +70,7 @@ func (s *Service) createOnce(ctx context.Context, r CreateRequest) (created Crea
 	}
 	if answer != "" {
 		created, err := createdFrom(answer)
-		created.Recipient = recipient
+		created.Recipient, created.Repeated = recipient, true
 		return created, err
 	}
 	answer = failed // stays if create panics

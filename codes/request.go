@@ -42,6 +42,7 @@ type Created struct {
 	Recipient Digest
 	Lifetime  time.Duration
 	Attempts  int64
+	Repeated  bool // the answer of an earlier request with the same key: this one sent nothing
 }
 
 // Status is the answer to a check.

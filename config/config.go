@@ -44,7 +44,7 @@ type Config struct {
 
 	DebugMode  bool
 	LogLevel   slog.Level
-	LogRate    int // lines a second; 0 is no limit
+	LogRate    int // lines a second of each kind; 0 is no limit
 	ListenAddr string
 	AdminAddr  string // empty is off
 
@@ -60,6 +60,7 @@ type Config struct {
 	RedisKeyPrefix string
 
 	RedisWaitReplicas int
+	MaxConnections    int // of each listener
 	MaxInFlight       int
 
 	APIKeys         []APIKey // empty leaves the API open

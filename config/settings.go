@@ -107,7 +107,7 @@ func (c *Config) serviceSettings() []setting {
 		{key: "LOG_LEVEL", def: "info", field: levelField(&c.LogLevel),
 			doc: "least severe log lines to write; may be changed while the service runs"},
 		{key: "LOG_RATE", def: "100", field: intField(&c.LogRate, 0, 1_000_000),
-			doc: "lines that a process logs in a second for ordinary requests, which are those answered 2xx, 400, 404 or 405; more are counted only; `0` is no limit, nor is there one at level `debug`"},
+			doc: "lines that a process logs in a second for each kind of request (route, status and reason) by itself; more are only counted; lines of messages that were sent are always written; `0` is no limit, nor is there one at level `debug`"},
 		{key: "LISTEN_ADDR", def: ":8000", debug: "127.0.0.1:8000", field: addrField(&c.ListenAddr, false),
 			doc: "address of the public API"},
 		{key: keyAdminAddr, def: "127.0.0.1:9464", field: addrField(&c.AdminAddr, true),
@@ -140,6 +140,8 @@ func (c *Config) serviceSettings() []setting {
 // useSettings are about who may use the service and how much, and how it ends.
 func (c *Config) useSettings() []setting {
 	return []setting{
+		{key: "MAX_CONNECTIONS", def: "4096", field: intField(&c.MaxConnections, 1, 1_000_000),
+			doc: "client connections of each of the two addresses; at the limit the one that has been idle longest is closed, and if none is idle, new ones wait; lowered at the start to what the file descriptors allow"},
 		{key: "MAX_IN_FLIGHT", def: "1000", field: intField(&c.MaxInFlight, 1, 1_000_000),
 			doc: "requests that one process works on at a time, creates and checks counted apart; more are answered 503 at once"},
 

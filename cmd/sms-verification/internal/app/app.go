@@ -39,8 +39,8 @@ type App struct {
 	debug   *debugBackends // nil outside debug mode
 	servers []*http.Server
 	working atomic.Int64 // requests in flight
-	public  net.Listener
-	admin   net.Listener // nil if it is off
+	public  *connections
+	admin   *connections // nil if it is off
 	failed  chan error   // of a server that stopped by itself
 }
 
@@ -145,19 +145,41 @@ func (a *App) open(server *api.Server, registry *prometheus.Registry, webhook ap
 			return err
 		}
 	}
-	if a.public, err = a.listen(a.cfg.ListenAddr, public); err != nil {
+	limit, adminLimit := a.connectionLimits()
+	if a.public, err = a.listen(a.cfg.ListenAddr, limit); err != nil {
 		return fmt.Errorf("LISTEN_ADDR: %w", err)
 	}
+	telemetry.RegisterConnections(registry, "public", limit, a.public.counts)
 	if a.debug != nil {
 		a.debug.callBack(a.public.Addr(), webhook.Token)
 	}
-	if a.cfg.AdminAddr == "" {
-		return nil
+	if a.cfg.AdminAddr != "" {
+		if a.admin, err = a.listen(a.cfg.AdminAddr, adminLimit); err != nil {
+			return fmt.Errorf("ADMIN_ADDR: %w", err)
+		}
+		telemetry.RegisterConnections(registry, "admin", adminLimit, a.admin.counts)
+		a.public.others, a.admin.others = []*connections{a.admin}, []*connections{a.public}
 	}
-	if a.admin, err = a.listen(a.cfg.AdminAddr, server.Admin(a.adminHandlers(registry))); err != nil {
-		return fmt.Errorf("ADMIN_ADDR: %w", err)
+	a.serve(a.public, public, a.cfg.FlowrouteTimeout+a.cfg.FlowrouteMaxWait)
+	if a.admin != nil {
+		a.serve(a.admin, server.Admin(a.adminHandlers(registry)), longestProfile)
 	}
 	return nil
+}
+
+// connectionLimits returns MAX_CONNECTIONS of the public and of the admin
+// listener, as far as the file descriptors allow.
+func (a *App) connectionLimits() (public, admin int) {
+	descriptors := fileDescriptors()
+	public, admin = connectionLimits(a.cfg.MaxConnections, descriptors)
+	if a.cfg.AdminAddr == "" {
+		public, admin = min(a.cfg.MaxConnections, public+admin), 0
+	}
+	if public < a.cfg.MaxConnections || a.cfg.AdminAddr != "" && admin < a.cfg.MaxConnections {
+		a.log.Warn("MAX_CONNECTIONS lowered to what the file descriptors allow; raise their limit (ulimit -n, LimitNOFILE) or lower the setting",
+			"file_descriptors", descriptors, "wanted", a.cfg.MaxConnections, "public", public, "admin", admin)
+	}
+	return public, admin
 }
 
 // register registers the metrics of the process and of what it stands on.
@@ -187,28 +209,36 @@ func (a *App) adminHandlers(registry *prometheus.Registry) map[string]http.Handl
 const (
 	headerTimeout  = 5 * time.Second
 	requestTimeout = 10 * time.Second
+	answerTimeout  = 10 * time.Second // for reading the answer
+	longestProfile = time.Minute      // of pprof
 	maxHeader      = 32 << 10
 )
 
-// listen opens a listener and prepares its server.
-func (a *App) listen(addr string, h http.Handler) (net.Listener, error) {
+// listen opens a listener for so many connections.
+func (a *App) listen(addr string, limit int) (*connections, error) {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, err
 	}
+	return newConnections(listener.(*net.TCPListener), limit, a.log.Logger), nil
+}
+
+// serve answers the requests of a listener, of which the longest takes so long.
+func (a *App) serve(listener *connections, h http.Handler, longest time.Duration) {
 	server := &http.Server{
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		Handler: listener.handle(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			a.working.Add(1)
 			defer a.working.Add(-1)
 			h.ServeHTTP(w, r)
-		}),
+		})),
+		ConnContext:       listener.context,
+		ConnState:         listener.state,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       requestTimeout,
-		// pprof and the longest create both take their time.
-		WriteTimeout:   requestTimeout + a.cfg.FlowrouteTimeout + a.cfg.FlowrouteMaxWait + time.Minute,
-		IdleTimeout:    a.cfg.IdleTimeout,
-		MaxHeaderBytes: maxHeader,
-		ErrorLog:       slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+		WriteTimeout:      requestTimeout + longest + answerTimeout,
+		IdleTimeout:       a.cfg.IdleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 		// OPTIONS * gets the headers that every answer has.
 		DisableGeneralOptionsHandler: true,
 	}
@@ -218,7 +248,6 @@ func (a *App) listen(addr string, h http.Handler) (net.Listener, error) {
 			a.failed <- err
 		}
 	}()
-	return listener, nil
 }
 
 // Addr returns where the public API listens.
@@ -305,6 +334,11 @@ func (a *App) shutdown() error {
 }
 
 func (a *App) close() {
+	for _, listener := range []*connections{a.public, a.admin} {
+		if listener != nil {
+			_ = listener.Close() // also one that is not served yet
+		}
+	}
 	for _, server := range a.servers {
 		_ = server.Close()
 	}

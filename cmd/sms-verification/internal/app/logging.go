@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,80 +11,11 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync/atomic"
-	"time"
 
 	"golang.org/x/term"
+
+	"github.com/flowroute/sms-verification/api"
 )
-
-// LineWriter passes lines on to a writer from a goroutine of its own. A writer
-// that blocks, such as a pipe that nobody reads, never holds up a request:
-// lines that do not fit the queue are dropped and counted.
-type LineWriter struct {
-	lines   chan []byte
-	closing chan struct{}
-	done    chan struct{}
-	dropped atomic.Int64
-	told    int64 // of dropped
-}
-
-const (
-	lineQueue = 4096
-	lineFlush = time.Second // how long Close waits for a slow writer
-)
-
-// NewLineWriter returns a LineWriter to out, which is closed after use.
-func NewLineWriter(out io.Writer) *LineWriter {
-	w := &LineWriter{lines: make(chan []byte, lineQueue), closing: make(chan struct{}), done: make(chan struct{})}
-	go w.run(out)
-	return w
-}
-
-func (w *LineWriter) run(out io.Writer) {
-	defer close(w.done)
-	for {
-		select {
-		case line := <-w.lines:
-			w.pass(out, line)
-		case <-w.closing:
-			for len(w.lines) > 0 {
-				w.pass(out, <-w.lines)
-			}
-			return
-		}
-	}
-}
-
-func (w *LineWriter) pass(out io.Writer, line []byte) {
-	_, _ = out.Write(line)
-	if dropped := w.dropped.Load(); dropped > w.told && len(w.lines) == 0 {
-		_, _ = fmt.Fprintf(out, `{"level":"WARN","msg":"log lines dropped","lines":%d}`+"\n", dropped-w.told)
-		w.told = dropped
-	}
-}
-
-// Write queues a copy of one line.
-func (w *LineWriter) Write(line []byte) (int, error) {
-	select {
-	case w.lines <- append([]byte(nil), line...):
-	default:
-		w.dropped.Add(1)
-	}
-	return len(line), nil
-}
-
-// lost is how many lines were dropped so far.
-func (w *LineWriter) lost() float64 { return float64(w.dropped.Load()) }
-
-// Close passes on what is queued, as far as that is quick. A request that was
-// given up may still write after it, in vain.
-func (w *LineWriter) Close() {
-	close(w.closing)
-	select {
-	case <-w.done:
-	case <-time.After(lineFlush):
-	}
-}
 
 // Logs is where the program says what happens.
 type Logs struct {
@@ -98,12 +30,39 @@ func NewLogs(out io.Writer, level slog.Level, text bool) *Logs {
 	l := &Logs{level: &slog.LevelVar{}, lines: NewLineWriter(out)}
 	l.level.Set(level)
 	options := &slog.HandlerOptions{Level: l.level}
-	if text {
-		l.Logger = slog.New(slog.NewTextHandler(l.lines, options))
-	} else {
-		l.Logger = slog.New(slog.NewJSONHandler(l.lines, options))
+	handler := func(w io.Writer) slog.Handler {
+		if text {
+			return slog.NewTextHandler(w, options)
+		}
+		return slog.NewJSONHandler(w, options)
 	}
+	l.Logger = slog.New(keepingHandler{routine: handler(l.lines), kept: handler(l.lines.Kept())})
 	return l
+}
+
+// keepingHandler keeps the lines that must not be lost apart from the others:
+// those of messages that were sent, and the warnings of the process. Requests
+// that fail are warnings too, but anybody can make as many as he likes.
+type keepingHandler struct{ routine, kept slog.Handler }
+
+func (h keepingHandler) Enabled(ctx context.Context, l slog.Level) bool {
+	return h.routine.Enabled(ctx, l)
+}
+
+func (h keepingHandler) Handle(ctx context.Context, r slog.Record) error {
+	switch line := api.LineOf(ctx); {
+	case line == api.SentLine, line == api.OtherLine && r.Level >= slog.LevelWarn:
+		return h.kept.Handle(ctx, r)
+	}
+	return h.routine.Handle(ctx, r)
+}
+
+func (h keepingHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return keepingHandler{h.routine.WithAttrs(attrs), h.kept.WithAttrs(attrs)}
+}
+
+func (h keepingHandler) WithGroup(name string) slog.Handler {
+	return keepingHandler{h.routine.WithGroup(name), h.kept.WithGroup(name)}
 }
 
 // IsTerminal reports whether somebody sits at the stream of a command.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -35,7 +36,7 @@ func TestLineWriterPassesEverythingOn(t *testing.T) {
 func TestLineWriterDrops(t *testing.T) {
 	reader, writer := io.Pipe()
 	w := NewLineWriter(writer)
-	const lines = lineQueue + 500
+	const lines = maxRoutine + 500
 	for i := range lines {
 		_, _ = fmt.Fprintf(w, "line %d\n", i)
 	}
@@ -61,6 +62,55 @@ func TestLineWriterDrops(t *testing.T) {
 		t.Errorf("%d lines received, %d counted as dropped, of %d", received, dropped, lines)
 	}
 	w.Close()
+}
+
+// TestKeptLines: behind a reader that stops, routine lines are dropped, and not
+// one that must be kept, whichever came first.
+func TestKeptLines(t *testing.T) {
+	reader, writer := io.Pipe()
+	l := NewLogs(writer, slog.LevelInfo, false)
+	a := slog.New(l.Handler()).With("a", 1)
+	const flood = 4 * maxRoutine
+	for i := range flood {
+		a.Info("routine")
+		if i%64 == 0 {
+			a.Warn("warning of the process", "n", i/64)
+		}
+	}
+	patience := time.AfterFunc(10*time.Second, func() { _ = reader.Close() })
+	defer patience.Stop()
+	in, routine, warnings := bufio.NewScanner(reader), 0, 0
+	for in.Scan() && !strings.Contains(in.Text(), "log lines dropped") {
+		if strings.Contains(in.Text(), "routine") {
+			routine++
+			continue
+		}
+		if want := fmt.Sprintf(`"n":%d}`, warnings); !strings.Contains(in.Text(), want) {
+			t.Fatalf("%s, want %s", in.Text(), want)
+		}
+		warnings++
+	}
+	if warnings != flood/64 || routine < maxRoutine || routine > maxRoutine+1 {
+		t.Errorf("%d of %d warnings and %d routine lines", warnings, flood/64, routine)
+	}
+	l.Close()
+}
+
+// TestKeptLinesAreBounded: what nobody reads is not kept for ever, and where
+// the room runs low kept lines overtake the others.
+func TestKeptLinesAreBounded(t *testing.T) {
+	w := &LineWriter{wake: make(chan struct{}, 1), routine: lineQueue{max: 2}, kept: lineQueue{max: 4}}
+	for i := range 5 {
+		_, _ = fmt.Fprintf(w, "r%d", i)
+		_, _ = fmt.Fprintf(w.Kept(), "k%d", i)
+	}
+	got := ""
+	for line := w.take(); line != nil; line = w.take() {
+		got += string(line) + " "
+	}
+	if want := `k0 k1 r0 r1 k2 k3 {"level":"WARN","msg":"log lines dropped","lines":4}` + "\n "; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
 }
 
 // TestLineWriterClose: it waits for a slow writer, but not for ever, and who

@@ -77,6 +77,27 @@ func RegisterLog(r prometheus.Registerer, dropped func() float64) {
 	registerCounter(r, "smsv_log_lines_dropped_total", "Log lines lost because whoever reads the log is too slow.", dropped)
 }
 
+// RegisterConnections exposes the client connections of a listener. counts
+// returns those that are open, those that were closed to make room, and the
+// errors of accept.
+func RegisterConnections(r prometheus.Registerer, listener string, limit int, counts func() (open, evicted, errors int64)) {
+	labels := prometheus.Labels{"listener": listener}
+	gauge := func(name, help string, value func() float64) {
+		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, value))
+	}
+	counter := func(name, help string, value func() float64) {
+		r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels}, value))
+	}
+	gauge("smsv_connections", "Client connections that are open, by listener.",
+		func() float64 { open, _, _ := counts(); return float64(open) })
+	gauge("smsv_connections_limit", "MAX_CONNECTIONS, as far as the file descriptors allow, by listener.",
+		func() float64 { return float64(limit) })
+	counter("smsv_connections_closed_total", "Idle client connections that were closed to make room for new ones, by listener.",
+		func() float64 { _, evicted, _ := counts(); return float64(evicted) })
+	counter("smsv_accept_errors_total", "Client connections that could not be accepted, by listener.",
+		func() float64 { _, _, errors := counts(); return float64(errors) })
+}
+
 func registerCounter(r prometheus.Registerer, name, help string, value func() float64) {
 	r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value))
 }

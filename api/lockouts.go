@@ -1,0 +1,74 @@
+package api
+
+import (
+	"container/list"
+	"sync"
+	"time"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+const (
+	// maxLockouts bounds the memory of lockouts. An address that is forgotten
+	// costs a round trip to the store again, nothing else.
+	maxLockouts = 10_000
+
+	// maxWrongKeys is how many wrong keys are counted at a time: a quarter of the
+	// connections to the store, so that no flood of keys keeps requests from it.
+	maxWrongKeys = 16
+)
+
+// lockouts remember which addresses are over their limit of wrong keys, and
+// until when.
+type lockouts struct {
+	max int
+
+	mu     sync.Mutex
+	known  map[codes.Digest]*list.Element
+	oldest *list.List // of *lockout
+}
+
+type lockout struct {
+	address codes.Digest
+	limit   string
+	until   time.Time
+}
+
+func newLockouts(maximum int) *lockouts {
+	return &lockouts{max: maximum, known: map[codes.Digest]*list.Element{}, oldest: list.New()}
+}
+
+// add remembers that the address reached the limit now.
+func (l *lockouts) add(address codes.Digest, limit codes.LimitError, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.drop(l.known[address])
+	if l.oldest.Len() >= l.max {
+		l.drop(l.oldest.Front())
+	}
+	l.known[address] = l.oldest.PushBack(&lockout{address: address, limit: limit.Limit, until: now.Add(limit.RetryAfter)})
+}
+
+// check returns a *codes.LimitError while the address is over its limit.
+func (l *lockouts) check(address codes.Digest, now time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.known[address]
+	if e == nil {
+		return nil
+	}
+	known := e.Value.(*lockout)
+	left := known.until.Sub(now)
+	if left <= 0 {
+		l.drop(e)
+		return nil
+	}
+	return &codes.LimitError{Limit: known.limit, RetryAfter: (left + time.Second - 1).Truncate(time.Second)}
+}
+
+func (l *lockouts) drop(e *list.Element) {
+	if e != nil {
+		delete(l.known, e.Value.(*lockout).address)
+		l.oldest.Remove(e)
+	}
+}

@@ -1,0 +1,123 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+// TestLockouts: an address is locked out until its time is over, and of more
+// addresses than there is room for the oldest is forgotten.
+func TestLockouts(t *testing.T) {
+	l := newLockouts(3)
+	now := time.Now()
+	limit := codes.LimitError{Limit: "x", RetryAfter: 10 * time.Second}
+	for i := range byte(5) {
+		l.add(codes.Digest{i}, limit, now)
+	}
+	l.add(codes.Digest{4}, limit, now) // again
+	for i := range byte(5) {
+		if err := l.check(codes.Digest{i}, now); (err != nil) != (i >= 2) {
+			t.Errorf("address %d: %v", i, err)
+		}
+	}
+	var got *codes.LimitError
+	if err := l.check(codes.Digest{3}, now.Add(9500*time.Millisecond)); !errors.As(err, &got) || got.RetryAfter != time.Second || got.Limit != "x" {
+		t.Errorf("half a second before the end: %v", err)
+	}
+	if err := l.check(codes.Digest{3}, now.Add(10*time.Second)); err != nil {
+		t.Errorf("at the end: %v", err)
+	}
+	if len(l.known) != 2 || l.oldest.Len() != 2 {
+		t.Errorf("%d addresses known, %d listed; want 2", len(l.known), l.oldest.Len())
+	}
+}
+
+// counter counts the calls of the store.
+type counter struct {
+	failures
+	calls atomic.Int64
+	wait  chan struct{} // closed lets calls return
+}
+
+func (c *counter) CountFailure(ctx context.Context, address codes.Digest, w codes.Window) error {
+	c.calls.Add(1)
+	if c.wait != nil {
+		<-c.wait
+	}
+	return c.failures.CountFailure(ctx, address, w)
+}
+
+// TestKeysOverTheLimitCostNothing: past its limit an address costs one call of
+// the store until it may try again. A right key from there is served.
+func TestKeysOverTheLimitCostNothing(t *testing.T) {
+	count := &counter{}
+	a := newAPI(t, threeKeys, func(f *fixture) { f.Failures = count })
+	const target, from = "/?auth_id=a&code=1", "192.0.2.1:1"
+	for range 30 {
+		a.serve(t, from, "GET", target, "", "Authorization", "Bearer wrong").is(t, 401, unauthorized)
+	}
+	for range 100 {
+		a.serve(t, from, "GET", target, "", "Authorization", "Bearer wrong").is(t, 429, tooMany)
+	}
+	a.serve(t, from, "GET", target, "", "Authorization", "Bearer old").is(t, 400, unknown)
+	a.serve(t, "192.0.2.2:1", "GET", target, "", "Authorization", "Bearer wrong").is(t, 401, unauthorized)
+	if n := count.calls.Load(); n != 32 {
+		t.Errorf("%d calls of the store, want 30, one over the limit, and one from elsewhere", n)
+	}
+}
+
+// TestWrongKeysPassAGate: only so many wrong keys are counted at a time; a right
+// key passes meanwhile.
+func TestWrongKeysPassAGate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		count := &counter{wait: make(chan struct{})}
+		s := New(Options{
+			State: &state{ready: true}, Keys: []Key{key("shop", "old")}, Failures: count,
+			Hasher: codes.NewHasher([]byte("test")), Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+		})
+		answers := make(chan int, 100)
+		for i := range 100 {
+			go func() {
+				answers <- statusOf(s.Handler(), fmt.Sprintf("192.0.2.%d:1", i), "Bearer wrong")
+			}()
+		}
+		synctest.Wait()
+		if n := count.calls.Load(); n != maxWrongKeys || len(answers) != 100-maxWrongKeys {
+			t.Errorf("%d keys counted at a time, %d answered meanwhile", n, len(answers))
+		}
+		if status := statusOf(s.Handler(), "192.0.2.1:1", "Bearer old"); status != 400 {
+			t.Errorf("a right key: %d", status)
+		}
+		close(count.wait)
+		synctest.Wait()
+		statuses := map[int]int{}
+		for range 100 {
+			statuses[<-answers]++
+		}
+		if statuses[401] != maxWrongKeys || statuses[503] != 100-maxWrongKeys {
+			t.Errorf("statuses %v", statuses)
+		}
+	})
+}
+
+// statusOf asks without arguments from an address.
+func statusOf(h http.Handler, from, authorization string) int {
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.RemoteAddr = from
+	r.Header.Set("Authorization", authorization)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Code
+}

@@ -1,0 +1,187 @@
+package app
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// bounded is a server with a limit on its connections. Requests for /hang are
+// answered when hang is closed.
+type bounded struct {
+	*connections
+	t    *testing.T
+	hang chan struct{}
+}
+
+func newBounded(t *testing.T, limit int) *bounded {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bounded{newConnections(l.(*net.TCPListener), limit, slog.New(slog.DiscardHandler)), t, make(chan struct{})}
+	server := &http.Server{ConnContext: b.context, ConnState: b.state, ReadHeaderTimeout: time.Minute, Handler: b.handle(http.HandlerFunc(
+		func(_ http.ResponseWriter, r *http.Request) {
+			if _, _ = io.Copy(io.Discard, r.Body); r.URL.Path == "/hang" {
+				<-b.hang
+			}
+		}))}
+	go func() { _ = server.Serve(b.connections) }()
+	t.Cleanup(func() { _ = server.Close() })
+	return b
+}
+
+// dial opens a connection, sends text, and waits until so many are open.
+func (b *bounded) dial(text string, open int64) net.Conn {
+	b.t.Helper()
+	conn, err := net.Dial("tcp", b.Addr().String())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { _ = conn.Close() })
+	_, _ = io.WriteString(conn, text)
+	b.await(fmt.Sprintf("%d connections", open), func() bool { n, _, _ := b.counts(); return n == open })
+	return conn
+}
+
+func (b *bounded) await(what string, true func() bool) {
+	b.t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); !true(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			b.t.Fatalf("not within 5s: %s", what)
+		}
+	}
+}
+
+// answers reports whether a request on the connection is answered.
+func answers(conn net.Conn, path string, within time.Duration) bool {
+	_, _ = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", path)
+	return answered(conn, within)
+}
+
+func answered(conn net.Conn, within time.Duration) bool {
+	_ = conn.SetReadDeadline(time.Now().Add(within))
+	r, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	return err == nil && r.StatusCode == http.StatusOK
+}
+
+func isOpen(conn net.Conn) bool {
+	_ = conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	_, err := conn.Read(make([]byte, 1))
+	return os.IsTimeout(err)
+}
+
+const hanging = "GET /hang HTTP/1.1\r\nHost: a\r\n\r\n"
+
+// TestIdleLongestIsClosed: at the limit the connection that has been idle longest
+// makes room, be it new, between requests, or half-way through one.
+func TestIdleLongestIsClosed(t *testing.T) {
+	for name, text := range map[string]string{
+		"nothing sent": "", "half a header": "GET / HTTP/1.1\r\nHost:",
+		"half a body": "POST /hang HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf",
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBounded(t, 3)
+			used := b.dial("", 1)
+			slow := b.dial(text, 2)
+			kept := b.dial("", 3)
+			if !answers(used, "/", time.Second) { // it was idle longest, and no longer is
+				t.Fatal("no answer")
+			}
+			fresh := b.dial("", 3)
+			if !answers(fresh, "/", time.Second) || isOpen(slow) || !isOpen(kept) || !isOpen(used) {
+				t.Error("another connection was closed than the one that was idle longest")
+			}
+			if open, evicted, _ := b.counts(); open != 3 || evicted != 1 {
+				t.Errorf("%d open, %d closed", open, evicted)
+			}
+		})
+	}
+}
+
+// TestBusyConnectionsAreKept: while every connection has a request in work a
+// new one waits; it is served when one ends.
+func TestBusyConnectionsAreKept(t *testing.T) {
+	b := newBounded(t, 2)
+	first, second := b.dial(hanging, 1), b.dial("POST /hang HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab", 2)
+	b.await("both are busy", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.idle.Len() == 0 })
+	third, err := net.Dial("tcp", b.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = third.Close() }()
+	if answers(third, "/", 200*time.Millisecond) {
+		t.Fatal("a third connection was served")
+	}
+	close(b.hang)
+	if !answered(first, time.Second) || !answered(second, time.Second) {
+		t.Error("a request in work was not answered")
+	}
+	if !answered(third, time.Second) {
+		t.Error("the waiting connection was not served")
+	}
+}
+
+// TestAcceptingEnds: a listener that pauses is closed all the same.
+func TestAcceptingEnds(t *testing.T) {
+	b := newBounded(t, 1)
+	b.dial(hanging, 1)
+	b.await("it is busy", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.idle.Len() == 0 })
+	waiting, err := net.Dial("tcp", b.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = waiting.Close() }()
+	time.Sleep(50 * time.Millisecond)
+	if err := b.Close(); err != nil || isOpen(waiting) {
+		t.Errorf("%v; the waiting connection is open: %v", err, isOpen(waiting))
+	}
+	close(b.hang)
+}
+
+// TestAcceptErrors: they are counted, warned of at most once a second, and
+// without descriptors the connection that is idle longest is closed, be it of
+// another listener.
+func TestAcceptErrors(t *testing.T) {
+	log := &strings.Builder{}
+	b, other := newBounded(t, 9), newBounded(t, 9)
+	b.log, b.others = slog.New(slog.NewTextHandler(log, nil)), []*connections{other.connections}
+	idle := other.dial("", 1)
+	for range 100 {
+		b.failed(fmt.Errorf("accept: %w", os.NewSyscallError("accept4", syscall.EMFILE)))
+	}
+	if _, _, errors := b.counts(); errors != 100 {
+		t.Errorf("%d errors counted", errors)
+	}
+	if n := strings.Count(log.String(), "level=WARN"); n < 1 || n > 2 || !strings.Contains(log.String(), "too many open files") {
+		t.Errorf("logged %s", log)
+	}
+	if isOpen(idle) {
+		t.Error("no connection was closed")
+	}
+	if !passing(os.NewSyscallError("accept4", syscall.ENFILE)) || passing(net.ErrClosed) {
+		t.Error("errors that pass and those that last are taken for each other")
+	}
+}
+
+func TestConnectionLimits(t *testing.T) {
+	for _, test := range []struct{ wanted, descriptors, public, admin int }{
+		{4096, 1_000_000, 4096, 4096}, {10, 64, 10, 10}, {20, 64, 20, 8}, {4096, 64, 24, 8}, {4096, 4, 1, 1}, {1, 1, 1, 1},
+	} {
+		if public, admin := connectionLimits(test.wanted, test.descriptors); public != test.public || admin != test.admin {
+			t.Errorf("%d wanted of %d: %d and %d, want %d and %d", test.wanted, test.descriptors, public, admin, test.public, test.admin)
+		}
+	}
+	if public, admin := connectionLimits(4096, 8192); public != 4096 || admin >= public || public+admin > 8192-256 {
+		t.Errorf("of 8192: %d and %d", public, admin)
+	}
+}

@@ -1,0 +1,135 @@
+package app
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+// LineWriter passes lines on to a writer from a goroutine of its own. A writer
+// that blocks, such as a pipe that nobody reads, never holds up a request:
+// lines that do not fit the queue are dropped and counted. Lines that must not
+// be lost have a queue of their own, so that routine lines never displace them.
+type LineWriter struct {
+	wake    chan struct{} // holds one when there may be lines
+	closing chan struct{}
+	done    chan struct{}
+
+	mu            sync.Mutex
+	routine, kept lineQueue
+	next          int64 // number of the next line
+	dropped, told int64
+}
+
+const (
+	maxRoutine = 4096
+	maxKept    = 16384       // an hour of messages at five a second, some 8 MB
+	lineFlush  = time.Second // how long Close waits for a slow writer
+)
+
+// lineQueue holds up to max lines, each with its number.
+type lineQueue struct {
+	max   int
+	lines []queuedLine
+}
+
+type queuedLine struct {
+	number int64
+	text   []byte
+}
+
+// NewLineWriter returns a LineWriter to out, which is closed after use.
+func NewLineWriter(out io.Writer) *LineWriter {
+	w := &LineWriter{
+		wake: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
+		routine: lineQueue{max: maxRoutine}, kept: lineQueue{max: maxKept},
+	}
+	go w.run(out)
+	return w
+}
+
+func (w *LineWriter) run(out io.Writer) {
+	defer close(w.done)
+	for ending := false; !ending; {
+		select {
+		case <-w.wake:
+		case <-w.closing:
+			ending = true
+		}
+		for line := w.take(); line != nil; line = w.take() {
+			_, _ = out.Write(line)
+		}
+	}
+}
+
+// take removes the line to write next, nil if there is none. Lines keep their
+// order, unless half of the room for kept lines is used up: then these go first.
+func (w *LineWriter) take() []byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r, k := w.routine.lines, w.kept.lines
+	switch {
+	case len(k) > 0 && (len(r) == 0 || k[0].number < r[0].number || len(k) > w.kept.max/2):
+		return w.kept.pop()
+	case len(r) > 0:
+		return w.routine.pop()
+	case w.dropped > w.told:
+		line := fmt.Appendf(nil, `{"level":"WARN","msg":"log lines dropped","lines":%d}`+"\n", w.dropped-w.told)
+		w.told = w.dropped
+		return line
+	}
+	return nil
+}
+
+func (q *lineQueue) pop() []byte {
+	line := q.lines[0].text
+	q.lines[0].text = nil
+	if q.lines = q.lines[1:]; len(q.lines) == 0 {
+		q.lines = nil
+	}
+	return line
+}
+
+// Write queues a copy of one routine line.
+func (w *LineWriter) Write(line []byte) (int, error) { return w.add(&w.routine, line) }
+
+// Kept returns a writer of lines that routine lines do not displace.
+func (w *LineWriter) Kept() io.Writer { return keptLines{w} }
+
+type keptLines struct{ w *LineWriter }
+
+func (k keptLines) Write(line []byte) (int, error) { return k.w.add(&k.w.kept, line) }
+
+func (w *LineWriter) add(q *lineQueue, line []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(q.lines) >= q.max {
+		w.dropped++
+		return len(line), nil
+	}
+	q.lines = append(q.lines, queuedLine{w.next, append([]byte(nil), line...)})
+	w.next++
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+	return len(line), nil
+}
+
+// lost is how many lines were dropped so far.
+func (w *LineWriter) lost() float64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return float64(w.dropped)
+}
+
+// Close passes on what is queued, as far as that is quick. A request that was
+// given up may still write after it, in vain.
+func (w *LineWriter) Close() {
+	close(w.closing)
+	select {
+	case <-w.done:
+	case <-time.After(lineFlush):
+	}
+}
