@@ -312,7 +312,7 @@ func (a *testAPI) createUntil(t testing.TB, id string, fits func(string) bool) s
 	t.Helper()
 	for range 10_000 {
 		a.do(t, "POST", "/", createBody(id)).is(t, 200,
-			`{"message":"Success: Verification code created.","auth_id":`+quote(id)+`,"expires_in":3600,"attempts_left":3}`)
+			`{"message":"Success: Verification code created.","auth_id":`+quote(id)+`,"expires_in":3600,"attempts_left":3,"resend_after":0}`)
 		if code := a.lastCode(t); fits(code) {
 			return code
 		}

@@ -38,7 +38,7 @@ func TestAuthID(t *testing.T) {
 		`"` + strings.Repeat("\\u0031", 2) + `"`: "11",
 	} {
 		a.do(t, "POST", "/", `{"auth_id":`+literal+`,"recipient":"`+number+`"}`).is(t, 200,
-			`{"message":"Success: Verification code created.","auth_id":`+quote(want)+`,"expires_in":3600,"attempts_left":3}`)
+			`{"message":"Success: Verification code created.","auth_id":`+quote(want)+`,"expires_in":3600,"attempts_left":3,"resend_after":0}`)
 		code := a.lastCode(t)
 		a.spend(t, want, code, 2) // under the same id in the query
 		a.do(t, "POST", "/verify", `{"auth_id":`+literal+`,"code":"`+code+`"}`).is(t, 200, verified(want))

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	createdA = `{"message":"Success: Verification code created.","auth_id":"a","expires_in":3600,"attempts_left":3}`
+	createdA = `{"message":"Success: Verification code created.","auth_id":"a","expires_in":3600,"attempts_left":3,"resend_after":0}`
 	reused   = `{"message":"This Idempotency-Key came with other arguments; use a new one for a new request","reason":"IdempotencyConflict"}`
 )
 

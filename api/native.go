@@ -41,6 +41,7 @@ type createdBody struct {
 	AuthID       string `json:"auth_id"`
 	ExpiresIn    int64  `json:"expires_in"`
 	AttemptsLeft int64  `json:"attempts_left"`
+	ResendAfter  int64  `json:"resend_after"`
 }
 
 func (native) writeCreated(c echo.Context, r codes.CreateRequest, created codes.Created) error {
@@ -49,6 +50,7 @@ func (native) writeCreated(c echo.Context, r codes.CreateRequest, created codes.
 		AuthID:       string(r.ID),
 		ExpiresIn:    seconds(created.Lifetime),
 		AttemptsLeft: created.Attempts,
+		ResendAfter:  int64(created.ResendAfter / time.Second),
 	})
 }
 

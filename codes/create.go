@@ -44,6 +44,7 @@ type creation struct {
 	isTest      bool // its recipient has a fixed code and gets no message
 	reservation Reservation
 	event       CreateEvent
+	again       time.Time // when the limits of the recipient have room for another message
 }
 
 func (s *Service) create(ctx context.Context, r CreateRequest) (Created, error) {
@@ -58,6 +59,7 @@ func (s *Service) create(ctx context.Context, r CreateRequest) (Created, error) 
 		return created, fmt.Errorf("codes: create: %w", err)
 	}
 	created.Lifetime, created.Attempts = c.policy.Lifetime, c.policy.Attempts
+	created.ResendAfter = max(0, time.Until(c.again)+time.Second-1).Truncate(time.Second)
 	return created, nil
 }
 
@@ -126,6 +128,7 @@ func (s *Service) perform(ctx context.Context, c *creation) error {
 		}
 		return s.release(ctx, c, err)
 	}
+	c.again = time.Now().Add(reserved.Again)
 	c.event.Reserved, c.event.Stored, c.event.Replaced = true, true, reserved.Replaced
 	if c.isTest {
 		return nil

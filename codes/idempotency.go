@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -133,7 +131,7 @@ func answerOf(c Created, err error) string {
 	var limit *LimitError
 	switch {
 	case err == nil:
-		return fmt.Sprintf("created %d %d", int64(c.Lifetime/time.Second), c.Attempts)
+		return fmt.Sprintf("created %d %d %d", c.Lifetime/time.Second, c.Attempts, c.ResendAfter/time.Second)
 	case errors.Is(err, ErrRejected):
 		return "rejected"
 	case errors.Is(err, ErrUnconfirmed):
@@ -145,21 +143,21 @@ func answerOf(c Created, err error) string {
 	return failed
 }
 
-func createdFrom(answer string) (Created, error) {
-	words := strings.Fields(answer)
+func createdFrom(answer string) (c Created, err error) {
+	var lifetime, resendAfter time.Duration // seconds
 	switch {
-	case len(words) == 3 && words[0] == "created":
-		lifetime, errL := strconv.ParseInt(words[1], 10, 64)
-		attempts, errA := strconv.ParseInt(words[2], 10, 64)
-		if errL == nil && errA == nil {
-			return Created{Lifetime: time.Duration(lifetime) * time.Second, Attempts: attempts}, nil
-		}
 	case answer == "rejected":
-		return Created{}, fmt.Errorf("codes: create: %w", ErrRejected)
+		return c, fmt.Errorf("codes: create: %w", ErrRejected)
 	case answer == "unconfirmed":
-		return Created{}, fmt.Errorf("codes: create: %w", ErrUnconfirmed)
+		return c, fmt.Errorf("codes: create: %w", ErrUnconfirmed)
+	case answer == failed:
+		return c, errors.New("codes: create: the first request with this idempotency key failed")
 	}
-	return Created{}, errors.New("codes: create: the first request with this idempotency key failed")
+	if _, err = fmt.Sscanf(answer, "created %d %d %d", &lifetime, &c.Attempts, &resendAfter); err != nil {
+		return c, fmt.Errorf("codes: create: settled answer not understood: %w", err)
+	}
+	c.Lifetime, c.ResendAfter = lifetime*time.Second, resendAfter*time.Second
+	return c, nil
 }
 
 // outcomeFrom reads what checkOnce wrote down.

@@ -42,7 +42,11 @@ type Created struct {
 	Recipient Digest
 	Lifetime  time.Duration
 	Attempts  int64
-	Repeated  bool // the answer of an earlier request with the same key: this one sent nothing
+
+	// ResendAfter is how long it takes until the limits of the recipient have
+	// room for another message, in whole seconds.
+	ResendAfter time.Duration
+	Repeated    bool // the answer of an earlier request with the same key: this one sent nothing
 }
 
 // Status is the answer to a check.

@@ -37,6 +37,7 @@ type Reservation struct {
 type Reserved struct {
 	Turn     Turn
 	Replaced time.Duration // lifetime that the entry before it had left; 0 if none was live
+	Again    time.Duration // until the limits of messages to the recipient have room for one more
 }
 
 // Turn is when a message may be sent under [Pace].

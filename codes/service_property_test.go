@@ -166,6 +166,7 @@ func (m *machine) create(t *rapid.T) {
 	want := codes.Created{Recipient: m.options.Secret.Phone(to)}
 	if failure == nil {
 		want.Lifetime, want.Attempts = specLifetime, specAttempts
+		want.ResendAfter = created.ResendAfter // which TestAgainstModel is about
 	}
 	if !errors.Is(err, failure) || created != want {
 		t.Fatalf("Create = %+v, %v; want %+v and the error %v", created, err, want, failure)

@@ -50,13 +50,16 @@ type part struct {
 // reserveSteps reserves one slot after the other.
 func (s *Store) reserveSteps(ctx context.Context, r codes.Reservation) (codes.Reserved, error) {
 	number, shared := bySlot(r.Limits)
+	reserved := codes.Reserved{Turn: codes.Turn{Begin: time.Now()}}
+	var again time.Duration
+	var err error
 	if len(number) > 0 {
-		if _, err := s.reserve(ctx, r, part{limits: number}); err != nil {
+		first, err := s.reserve(ctx, r, part{limits: number})
+		if err != nil {
 			return codes.Reserved{}, s.worse(ctx, r, shared, err)
 		}
+		again = first.Again
 	}
-	reserved := codes.Reserved{Turn: codes.Turn{Begin: time.Now()}}
-	var err error
 	if len(shared) > 0 || r.Pace.Rate > 0 {
 		reserved, err = s.reserve(ctx, r, part{limits: shared, turn: true})
 		if isRefusal(err) {
@@ -75,7 +78,7 @@ func (s *Store) reserveSteps(ctx context.Context, r codes.Reservation) (codes.Re
 		return codes.Reserved{}, halfDone(err)
 	}
 	entry, err := s.reserve(ctx, r, last)
-	reserved.Replaced = entry.Replaced
+	reserved.Replaced, reserved.Again = entry.Replaced, again
 	return reserved, halfDone(err)
 }
 
@@ -180,7 +183,7 @@ func reservedFrom(answer string, limits []codes.Limit, pace codes.Pace, sent tim
 	var err error
 	switch word {
 	case "reserved":
-		_, err = numbers(answer, &first, &second)
+		_, err = numbers(answer, &first, &second, &third)
 	case "limited":
 		if _, err = numbers(answer, &first, &second, &third); err == nil {
 			return codes.Reserved{}, limitError(limits, first, second, third)
@@ -198,6 +201,7 @@ func reservedFrom(answer string, limits []codes.Limit, pace codes.Pace, sent tim
 	return codes.Reserved{
 		Turn:     turnIn(time.Duration(first)*time.Millisecond, pace, sent),
 		Replaced: time.Duration(second) * time.Millisecond,
+		Again:    time.Duration(third) * time.Millisecond,
 	}, nil
 }
 

@@ -38,6 +38,7 @@ type answer struct {
 	AuthID        string `json:"auth_id"`
 	Authenticated bool   `json:"authenticated"`
 	ExpiresIn     int64  `json:"expires_in"`
+	ResendAfter   int64  `json:"resend_after"`
 	AttemptsLeft  *int64 `json:"attempts_left"`
 	Limit         string `json:"limit"`
 	State         State  `json:"state"`

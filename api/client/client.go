@@ -116,6 +116,7 @@ type Auth struct {
 	AuthID       string        // as it was given
 	ExpiresIn    time.Duration // how long the code can be used, whole seconds
 	AttemptsLeft int64         // wrong codes that are allowed
+	ResendAfter  time.Duration // until another message to this number is allowed, whole seconds
 }
 
 // CreateAuth has a code made and sent to recipient, a 1 and ten digits. The
@@ -131,7 +132,9 @@ func (c *Client) CreateAuth(ctx context.Context, authID, recipient string) (*Aut
 	if err != nil {
 		return nil, fmt.Errorf("client: create: %w", err)
 	}
-	return &Auth{AuthID: a.AuthID, ExpiresIn: seconds(a.ExpiresIn), AttemptsLeft: *a.AttemptsLeft}, nil
+	return &Auth{
+		AuthID: a.AuthID, ExpiresIn: seconds(a.ExpiresIn), AttemptsLeft: *a.AttemptsLeft, ResendAfter: seconds(a.ResendAfter),
+	}, nil
 }
 
 // CheckOption changes what [Client.AuthenticateCode] asks.

@@ -62,6 +62,7 @@ func sendCommand() *cobra.Command {
 		if flags.json {
 			return printJSON(cmd.OutOrStdout(), map[string]any{
 				"auth_id": auth.AuthID, "expires_in": int64(auth.ExpiresIn.Seconds()), "attempts_left": auth.AttemptsLeft,
+				"resend_after": int64(auth.ResendAfter.Seconds()),
 			})
 		}
 		next := "sms-verification verify"

@@ -243,6 +243,7 @@ type answer struct {
 		Authenticated bool
 		AttemptsLeft  *int64 `json:"attempts_left"`
 		ExpiresIn     int64  `json:"expires_in"`
+		ResendAfter   int64  `json:"resend_after"`
 		Limit         string
 		RetryAfter    int64 `json:"retry_after"`
 	}

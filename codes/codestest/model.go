@@ -124,7 +124,21 @@ func (m *Model) Reserve(ctx context.Context, r codes.Reservation) (codes.Reserve
 	if err != nil {
 		return codes.Reserved{}, err
 	}
-	return codes.Reserved{Turn: m.turn(done.turn), Replaced: done.replaced}, nil
+	return codes.Reserved{Turn: m.turn(done.turn), Replaced: done.replaced, Again: m.again(r.Limits)}, nil
+}
+
+// again returns how long it takes until the recipient may have another message.
+func (m *Model) again(limits []codes.Limit) (longest time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, l := range limits {
+		for _, w := range l.Windows {
+			if l.Kind == codes.SendLimit {
+				longest = max(longest, m.waitFor(w, m.places[subject{l.Kind, l.Subject}]))
+			}
+		}
+	}
+	return longest
 }
 
 // reached returns the limit that clears last, if any has no room.

@@ -80,7 +80,7 @@ func reserveAs(ctx context.Context, r codes.Reservation) storeCall {
 	return call(func(s codes.Store) (codes.Reserved, error) { return s.Reserve(ctx, r) },
 		func(codes.Reserved) bool { return true },
 		func(p *pace, got, want codes.Reserved) bool {
-			return p.near(got.Replaced, want.Replaced) && p.sameTurn(got.Turn, want.Turn)
+			return p.near(got.Replaced, want.Replaced) && p.near(got.Again, want.Again) && p.sameTurn(got.Turn, want.Turn)
 		})
 }
 

@@ -19,8 +19,8 @@
 -- ARGV[16] … for each limit: 'log' or 'set', '1' if a place is taken or '0' if it
 --          must only have room, the number of its windows, and for each window
 --          how many events in how many milliseconds
--- Returns 'reserved' with the milliseconds until the turn and those that the
--- entry before had left; 'limited' with the number of the limit and of its
+-- Returns 'reserved' with the milliseconds until the turn, those that the entry
+-- before had left, and those until the logs have room for one more; 'limited' with the number of the limit and of its
 -- window that clears last, from 0, and the milliseconds until then; or 'busy'
 -- with the milliseconds until the turn is near enough
 
@@ -33,9 +33,11 @@
 local op, head = ARGV[2], ARGV[3]
 local key = 0 -- the last one of KEYS that was used
 
+local repeated -- answer of the call, but for its end, if it took effect before
+
 -- reserved is the answer for a turn at a time.
 local function reserved(turn, replaced)
-  return stamp .. 'reserved ' .. math.max(0, turn - now) .. ' ' .. replaced
+  return stamp .. 'reserved ' .. math.max(0, turn - now) .. ' ' .. replaced .. ' '
 end
 
 -- replace stores the version and returns what the one before had left. It is
@@ -58,9 +60,9 @@ if head ~= '' then
       end
       if version then
         local _, _, replaced, start = numbersOf(version)
-        return reserved(start, replaced)
+        repeated = reserved(start, replaced)
       elseif entry.savedReply then
-        return reserved(string.match(entry.savedReply, '(%d+) (%d+)'))
+        repeated = reserved(string.match(entry.savedReply, '(%d+) (%d+)'))
       end
       entries[#entries + 1] = entry
     end
@@ -100,7 +102,7 @@ end
 -- each limit does.
 local logs, sizes, spans, mosts, held, at = {}, {}, {}, {}, {}, 16
 local limit, longest, reached, reachedWindow, anyHeld = 0, 0, nil, nil, false
-local firstLimit = key + 1
+local firstLimit, again = key + 1, 0 -- milliseconds until one more message to the number may follow
 while at <= #ARGV do
   key, limit = key + 1, limit + 1
   local first, last = at + 3, at + 1 + 2 * ARGV[at + 2]
@@ -110,10 +112,16 @@ while at <= #ARGV do
   end
   if ARGV[at] == 'set' then
     size = sizeOfSet(KEYS[key])
-    held[limit] = head == '' and redis.call('ZSCORE', KEYS[key], op)
+    held[limit] = repeated or head == '' and redis.call('ZSCORE', KEYS[key], op)
   else
     log, span, most = readLog(KEYS[key], span, most)
-    held[limit] = head == '' and inLog(log, op)
+    held[limit] = repeated or head == '' and inLog(log, op)
+    for i = first, last, 2 do
+      local room = held[limit] and ARGV[i] or ARGV[i] - 1 -- beside this message
+      if ARGV[at + 1] == '1' then
+        again = math.max(again, room == 0 and ARGV[i + 1] or waitOfLog(log, room, ARGV[i + 1]))
+      end
+    end
   end
   if held[limit] then
     anyHeld = true
@@ -133,6 +141,10 @@ while at <= #ARGV do
   end
   logs[limit], sizes[limit], spans[limit], mosts[limit] = log, size, span, most
   at = last + 2
+end
+
+if repeated then
+  return repeated .. again
 end
 
 -- Turn.
@@ -191,4 +203,4 @@ end
 if turnsKey and not hasTurn then
   addTurn(turnsKey, op .. caller, turn, span, bound)
 end
-return reserved(turn, replaced)
+return reserved(turn, replaced) .. again
