@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -55,8 +56,12 @@ func check(cmd *cobra.Command, print func(io.Writer, *report) error, strict bool
 	traces.Close()
 
 	r := newReport(cfg)
-	more, redisErr := checkRedis(cmd.Context(), cfg)
-	r.Warnings = append(r.Warnings, more...)
+	found, redisErr := checkRedis(cmd.Context(), cfg)
+	r.Warnings = append(r.Warnings, found.Warnings...)
+	if len(found.Unread) > 0 {
+		r.Notes = append(r.Notes, "the user of Redis may not read "+strings.Join(found.Unread, ", ")+
+			"; make sure of appendonly yes, or save \"\", and maxmemory-policy noeviction")
+	}
 	r.Redis, r.OK = "fine", redisErr == nil
 	if redisErr != nil {
 		r.Redis = redisErr.Error()
@@ -76,30 +81,30 @@ func check(cmd *cobra.Command, print func(io.Writer, *report) error, strict bool
 
 const checkTimeout = 5 * time.Second
 
-func checkRedis(ctx context.Context, cfg *config.Config) (warnings []string, err error) {
+func checkRedis(ctx context.Context, cfg *config.Config) (found redisstore.Inspection, err error) {
 	options := app.DialOptions(cfg)
 	if cfg.DebugMode {
 		server, err := embedded.Start()
 		if err != nil {
-			return nil, err
+			return found, err
 		}
 		defer server.Close()
 		options = redisstore.DialOptions{URL: server.URL(), Mode: redisstore.Standalone}
 	}
 	store, err := app.OpenStore(cfg, options, nil)
 	if err != nil {
-		return nil, err
+		return found, err
 	}
 	defer func() { _ = store.Close() }()
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	if err := store.Prepare(ctx); err != nil {
-		return nil, err
+		return found, err
 	}
 	if cfg.DebugMode {
-		return nil, nil // what it keeps is gone with the process anyway
+		return found, nil // what it keeps is gone with the process anyway
 	}
-	return store.Inspect(ctx), nil
+	return store.Inspect(ctx)
 }
 
 // weakCodes says where the settings fall short of the standards.

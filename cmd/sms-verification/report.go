@@ -18,6 +18,7 @@ type report struct {
 	OK       bool            `json:"ok"`
 	Problems []string        `json:"problems"` // that keep the service from working
 	Warnings []string        `json:"warnings"`
+	Notes    []string        `json:"notes,omitempty"`   // that no flag makes a failure
 	Message  *messageReport  `json:"message,omitempty"` // nil if the settings have problems, as the rest
 	Guessing *guessingReport `json:"guessing,omitempty"`
 	Redis    string          `json:"redis,omitempty"` // "fine", or why it cannot be used
@@ -125,6 +126,9 @@ func printReport(out io.Writer, r *report) error {
 	}
 	for _, warning := range r.Warnings {
 		fmt.Fprintln(w, "Warning:", warning)
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintln(w, "Note:", note)
 	}
 	_, err := io.WriteString(out, w.String())
 	return err
