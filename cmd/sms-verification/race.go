@@ -188,6 +188,7 @@ func randomDigest() (d codes.Digest) {
 func raceRedis(ctx context.Context, cfg *config.Config, o redisstore.DialOptions) (*raceReport, error) {
 	own := *cfg
 	own.RedisKeyPrefix += "race-" + codes.NewOp().String() + ":"
+	stopped := ctx.Err // by a signal
 	ctx, cancel := context.WithTimeout(ctx, raceTime)
 	defer cancel()
 	var stores []raceStore
@@ -203,6 +204,9 @@ func raceRedis(ctx context.Context, cfg *config.Config, o redisstore.DialOptions
 		stores = append(stores, store)
 	}
 	r := race(ctx, stores, raceEntries)
+	if err := stopped(); err != nil {
+		return nil, fmt.Errorf("check --race: %w", err)
+	}
 	if r.Entries == 0 && r.found() == "" {
 		return nil, errors.New("check --race: no code was answered in time; see REDIS_URL, REDIS_WAIT_REPLICAS and the load of Redis")
 	}

@@ -20,6 +20,14 @@ type broken struct {
 	*codestest.Model
 	answer func(call int64, checked codes.Checked, err error) (codes.Checked, error)
 	calls  atomic.Int64
+	stored atomic.Int64 // entries that a race may store
+}
+
+func (b *broken) Reserve(ctx context.Context, r codes.Reservation) (codes.Reserved, error) {
+	if len(r.Limits) == 0 && r.Pace.Rate == 0 && r.Entry.Lifetime <= raceLifetime && r.Entry.Notice == 0 {
+		b.stored.Add(1)
+	}
+	return b.Model.Reserve(ctx, r)
 }
 
 func (b *broken) Check(ctx context.Context, c codes.Check) (codes.Checked, error) {
@@ -57,6 +65,9 @@ func TestRaceNotices(t *testing.T) {
 	} {
 		store := &broken{Model: codestest.NewModel(), answer: c.answer}
 		got := race(t.Context(), []raceStore{store, store}, 30)
+		if n := store.stored.Load(); n != 30 {
+			t.Errorf("%s: %d entries of a short life, outside of every limit", c.name, n)
+		}
 		if got.Entries < c.want.Entries || got.AcceptedTwice < c.want.AcceptedTwice || got.ComparedTooOften < c.want.ComparedTooOften || got.Lost < c.want.Lost ||
 			got.FailedCalls < c.want.FailedCalls || (got.found() == "") != (c.found == "") || !strings.Contains(got.found(), c.found) {
 			t.Errorf("%s: %+v, %q", c.name, got, got.found())
