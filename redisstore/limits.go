@@ -19,9 +19,8 @@ type Standing struct {
 
 // Standings reads what stands against a recipient under the limits of its
 // number, in the order of their windows. It changes nothing. Its error is
-// codes.ErrUnavailable.
+// codes.ErrUnavailable. It is no operation of a request, so Done is not called.
 func (s *Store) Standings(ctx context.Context, limits []codes.Limit) (all []Standing, err error) {
-	defer s.done(ctx, "limits_peek", time.Now(), &err)
 	var keys []string
 	var args []any
 	for _, l := range limits {
@@ -60,7 +59,6 @@ type Cleared struct{ Sends, Guesses, Refunds int64 }
 // counting. If the reply of a first try was lost, Cleared may be zero although
 // something was cleared. Its error is codes.ErrUnavailable.
 func (s *Store) ClearLimits(ctx context.Context, recipient codes.Digest) (c Cleared, err error) {
-	defer s.done(ctx, "limits_clear", time.Now(), &err)
 	keys := []string{s.keys.sends(recipient), s.keys.guesses(recipient), s.keys.refunds(recipient)} // of one slot
 	answer, err := s.run(ctx, s.scripts.limitsClear, keys)
 	if err == nil {
