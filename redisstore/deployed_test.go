@@ -136,7 +136,9 @@ func tryDeployed(t *testing.T, instance *redistest.Instance, password string, re
 		t.Errorf("a code from before the restart: %v, %v", got, err)
 	}
 	runContractsOf(t, instance, true, address, "smsv:", redisstore.Options{MinReplicas: replicas})
-	for _, warning := range openStore(t, instance, freshPrefix()).Inspect(t.Context()) {
-		t.Error(warning)
+	for _, store := range []*redisstore.Store{store, openStore(t, instance, freshPrefix())} {
+		if found, err := store.Inspect(t.Context()); err != nil || len(found.Warnings) > 0 {
+			t.Errorf("Inspect = %+v, %v", found, err)
+		}
 	}
 }

@@ -83,10 +83,13 @@
 //	ACL SETUSER smsv on >password resetchannels ~smsv:* -@all +hello
 //	  +eval +evalsha +time +get +set +del +expire +pexpire +pttl +hset +hget
 //	  +hmget +hlen +hrandfield +hdel +zadd +zcard +zcount +zrem +zscore
-//	  +zrangebyscore +zrevrange +zremrangebyscore
+//	  +zrangebyscore +zrevrange +zremrangebyscore +info
 //
 // and on a cluster +cluster|slots +command besides; a database other than 0
 // takes +select, and REDIS_WAIT_REPLICAS +wait.
+//
+// Only Inspect uses +info, and +config|get besides if it is there: INFO says all
+// but whether snapshots are kept.
 //
 // The default user may be off, but keeps its permissions:
 //

@@ -2,6 +2,8 @@ package redisstore
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -9,57 +11,117 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Inspect looks at the settings of the Redis servers that the promises rest
-// on, and returns what breaks them, one sentence each. What the service's user
-// may not look at it says too: the permissions that the service needs do not
-// include looking.
-func (s *Store) Inspect(ctx context.Context) []string {
+// Inspection is what the settings of the Redis servers say.
+type Inspection struct {
+	Warnings []string // settings that break a promise of the service, one sentence each
+	Unread   []string // settings that the service's user may not read
+}
+
+// Inspect reads the settings of the Redis servers that the promises rest on.
+// It returns an error if a server cannot be asked.
+func (s *Store) Inspect(ctx context.Context) (Inspection, error) {
 	cluster, ok := s.client.(*redis.ClusterClient)
 	if !ok {
 		return inspectServer(ctx, s.client)
 	}
-	var mu sync.Mutex // several masters are looked at at the same time
-	var warnings []string
-	warn := func(more []string) {
+	var mu sync.Mutex // several masters are asked at the same time
+	var all Inspection
+	err := cluster.ForEachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
+		one, err := inspectServer(ctx, c)
 		mu.Lock()
 		defer mu.Unlock()
-		for _, w := range more {
-			if !slices.Contains(warnings, w) {
-				warnings = append(warnings, w)
-			}
-		}
-	}
-	err := cluster.ForEachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
-		warn(inspectServer(ctx, c))
-		return nil
+		all.Warnings = union(all.Warnings, one.Warnings)
+		all.Unread = union(all.Unread, one.Unread)
+		return err
 	})
 	if err != nil {
-		warn([]string{notPermitted})
+		return Inspection{}, fmt.Errorf("redisstore: inspect: %w", err)
 	}
-	return warnings
+	slices.Sort(all.Warnings) // the masters answer in any order
+	slices.Sort(all.Unread)
+	return all, nil
 }
 
-const notPermitted = "could not look at Redis's own settings (it is out of reach, or the user may not run CONFIG GET); " +
-	"make sure of appendonly yes, or save \"\", and maxmemory-policy noeviction"
+func union(to, more []string) []string {
+	for _, s := range more {
+		if !slices.Contains(to, s) {
+			to = append(to, s)
+		}
+	}
+	return to
+}
 
-func inspectServer(ctx context.Context, c redis.Cmdable) []string {
-	get := func(name string) (string, bool) {
-		values, err := c.ConfigGet(ctx, name).Result()
-		return values[name], err == nil
+// inspectServer prefers INFO, which the documented permissions allow. CONFIG
+// GET is for the rest: each refusal of it fills the server's own log.
+func inspectServer(ctx context.Context, c redis.Cmdable) (i Inspection, err error) {
+	info, err := readInfo(ctx, c)
+	read := func(setting, field string, known map[string]string) string {
+		value, ok := info[field]
+		if known[value] != "" {
+			value = known[value]
+		}
+		if err == nil && !ok {
+			value, ok, err = readConfig(ctx, c, setting)
+		}
+		if err == nil && !ok {
+			i.Unread = append(i.Unread, setting)
+		}
+		return value
 	}
-	save, okSave := get("save")
-	appendOnly, okAppend := get("appendonly")
-	policy, okPolicy := get("maxmemory-policy")
-	if !okSave || !okAppend || !okPolicy {
-		return []string{notPermitted}
-	}
-	var warnings []string
-	if save != "" && appendOnly != "yes" {
-		warnings = append(warnings, "Redis keeps snapshots without an append-only file: after a crash every code used since the last snapshot "+
+	policy := read("maxmemory-policy", "maxmemory_policy", nil)
+	appendOnly := read("appendonly", "aof_enabled", map[string]string{"0": "no", "1": "yes"})
+	if appendOnly == "no" && read("save", "", nil) != "" {
+		i.Warnings = append(i.Warnings, "Redis keeps snapshots without an append-only file: after a crash every code used since the last snapshot "+
 			"is valid again; set appendonly yes, or save \"\"")
 	}
-	if policy != "noeviction" {
-		warnings = append(warnings, "Redis's maxmemory-policy is "+strings.TrimSpace(policy)+": it may drop limits and attempts; set noeviction")
+	if policy != "" && policy != "noeviction" {
+		i.Warnings = append(i.Warnings, "Redis's maxmemory-policy is "+policy+": it may drop limits and attempts; set noeviction")
 	}
-	return warnings
+	if err != nil {
+		return Inspection{}, fmt.Errorf("redisstore: inspect: %w", err)
+	}
+	return i, nil
+}
+
+// readInfo returns the fields of INFO, none if that is not permitted.
+func readInfo(ctx context.Context, c redis.Cmdable) (map[string]string, error) {
+	text, err := c.Info(ctx).Result()
+	if err != nil && !declined(err) {
+		return nil, err
+	}
+	fields := map[string]string{}
+	for line := range strings.Lines(text) {
+		if name, value, found := strings.Cut(strings.TrimSpace(line), ":"); found {
+			fields[name] = value
+		}
+	}
+	return fields, nil
+}
+
+// readConfig returns a setting, unless reading it is not permitted.
+func readConfig(ctx context.Context, c redis.Cmdable, setting string) (value string, ok bool, err error) {
+	values, err := c.ConfigGet(ctx, setting).Result()
+	if err != nil && !declined(err) {
+		return "", false, err
+	}
+	value, ok = values[setting]
+	return strings.TrimSpace(value), ok, nil
+}
+
+// declined reports whether a server or a proxy answered that it does not run a
+// command. Each of them has its own words for that.
+func declined(err error) bool {
+	var reply redis.Error
+	return errors.As(err, &reply) && !notReached(err)
+}
+
+// IsMissingPermission reports whether an operation failed because the service's
+// user may not run a command of it. Inside a script Redis says so in other words.
+func IsMissingPermission(err error) bool {
+	if redis.IsPermissionError(err) {
+		return true
+	}
+	var reply redis.Error
+	return errors.As(err, &reply) && (strings.Contains(reply.Error(), "can't run this command") ||
+		strings.Contains(reply.Error(), "can't access at least one of the keys"))
 }

@@ -79,6 +79,8 @@ func (s *Store) tryScripts(ctx context.Context) error {
 		func() error { _, _, err := probe.Claim(ctx, claim); return err },
 		func() error { _, err := probe.Settle(ctx, claim, ""); return err },
 		func() error { _, err := probe.Used(ctx, windows); return err },
+		func() error { _, err := probe.Standings(ctx, r.Limits[:2]); return err },
+		func() error { _, err := probe.ClearLimits(ctx, r.Entry.Recipient); return err },
 	} {
 		if err := step(); err != nil {
 			return err

@@ -16,7 +16,7 @@ import (
 )
 
 func checkCommand() *cobra.Command {
-	var asJSON, strict bool
+	var asJSON, strict, race bool
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Checks the settings and Redis, and says what they are worth; sends nothing",
@@ -26,16 +26,18 @@ func checkCommand() *cobra.Command {
 			if asJSON {
 				print = func(out io.Writer, r *report) error { return printJSON(out, r) }
 			}
-			return check(cmd, print, strict)
+			return check(cmd, print, strict, race)
 		},
 	}
 	config.Flags(cmd.Flags())
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the findings as JSON")
 	cmd.Flags().BoolVar(&strict, "strict", false, "exit with status 1 on any warning")
+	cmd.Flags().BoolVar(&race, "race", false, fmt.Sprintf("make many parallel checks on Redis, below REDIS_KEY_PREFIX, for at most %v and %d keys,\n"+
+		"and fail if a code is accepted twice or compared too often", raceTime, raceKeys))
 	return cmd
 }
 
-func check(cmd *cobra.Command, print func(io.Writer, *report) error, strict bool) error {
+func check(cmd *cobra.Command, print func(io.Writer, *report) error, strict, race bool) error {
 	out := cmd.OutOrStdout()
 	cfg, err := settings(cmd)
 	var wrong *config.Error
@@ -55,18 +57,16 @@ func check(cmd *cobra.Command, print func(io.Writer, *report) error, strict bool
 	traces.Close()
 
 	r := newReport(cfg)
-	more, redisErr := checkRedis(cmd.Context(), cfg)
-	r.Warnings = append(r.Warnings, more...)
-	r.Redis, r.OK = "fine", redisErr == nil
-	if redisErr != nil {
-		r.Redis = redisErr.Error()
-		r.Problems = append(r.Problems, "Redis cannot be used: "+r.Redis)
-	}
+	found, redisErr := checkRedis(cmd.Context(), cfg, race)
+	r.addRedis(found, redisErr)
 	if err := print(out, r); err != nil {
 		return err
 	}
 	if redisErr != nil {
 		return errors.New("check: Redis cannot be used; see REDIS_URL, REDIS_MODE and the permissions of its user")
+	}
+	if !r.OK {
+		return errors.New("check --race: this Redis does not keep the promise of the service: " + found.race.found())
 	}
 	if n := len(r.Warnings); strict && n > 0 {
 		return fmt.Errorf("check: %d warning(s), and --strict allows none", n)
@@ -76,30 +76,44 @@ func check(cmd *cobra.Command, print func(io.Writer, *report) error, strict bool
 
 const checkTimeout = 5 * time.Second
 
-func checkRedis(ctx context.Context, cfg *config.Config) (warnings []string, err error) {
+// redisFindings is what check finds out about Redis.
+type redisFindings struct {
+	redisstore.Inspection
+	race *raceReport // nil if it was not asked for
+}
+
+func checkRedis(ctx context.Context, cfg *config.Config, race bool) (found redisFindings, err error) {
 	options := app.DialOptions(cfg)
 	if cfg.DebugMode {
 		server, err := embedded.Start()
 		if err != nil {
-			return nil, err
+			return found, err
 		}
 		defer server.Close()
 		options = redisstore.DialOptions{URL: server.URL(), Mode: redisstore.Standalone}
 	}
 	store, err := app.OpenStore(cfg, options, nil)
 	if err != nil {
-		return nil, err
+		return found, err
 	}
 	defer func() { _ = store.Close() }()
+	if err := inspect(ctx, store, cfg, &found); err != nil || !race {
+		return found, err
+	}
+	found.race, err = raceRedis(ctx, cfg, options)
+	return found, err
+}
+
+func inspect(ctx context.Context, store *redisstore.Store, cfg *config.Config, found *redisFindings) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	if err := store.Prepare(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	if cfg.DebugMode {
-		return nil, nil // what it keeps is gone with the process anyway
+	if !cfg.DebugMode { // else what it keeps is gone with the process anyway
+		found.Inspection, err = store.Inspect(ctx)
 	}
-	return store.Inspect(ctx), nil
+	return err
 }
 
 // weakCodes says where the settings fall short of the standards.

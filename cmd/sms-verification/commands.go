@@ -34,7 +34,7 @@ func rootCommand() *cobra.Command {
 	}
 	config.Flags(serve.Flags())
 
-	root.AddCommand(serve, checkCommand(), healthcheckCommand(), demoCommand(), sendCommand(), verifyCommand(), topCommand(), simCommand(), keysCommand(), versionCommand())
+	root.AddCommand(serve, checkCommand(), limitsCommand(), healthcheckCommand(), demoCommand(), sendCommand(), verifyCommand(), topCommand(), simCommand(), keysCommand(), versionCommand())
 	strict(root)
 	return root
 }

@@ -157,6 +157,9 @@ func TestUsage(t *testing.T) {
 		"send a 1 --endpoint ftp://": "endpoint",
 		"top --bogus":                "unknown flag: --bogus",
 		"top ftp://127.0.0.1":        "host:port",
+		"limits":                     "accepts 1 arg(s), received 0; write sms-verification limits NUMBER",
+		"limits 2065550142":          "NUMBER must be 1 and ten digits",
+		"limits 12065550142 surplus": "accepts 1 arg(s), received 2",
 		"keys":                       "keys new NAME",
 		"keys bogus":                 `unknown command "bogus"`,
 		"keys new":                   "accepts 1 arg(s), received 0; write sms-verification keys new NAME",
@@ -176,7 +179,7 @@ func TestHelp(t *testing.T) {
 	if status != 0 || errOut != "" {
 		t.Errorf("status %d, stderr %q", status, errOut)
 	}
-	contains(t, "help", out, "serve", "demo", "check", "send", "verify", "top", "flowroute-sim", "keys", "version", "--code-length")
+	contains(t, "help", out, "serve", "demo", "check", "limits", "send", "verify", "top", "flowroute-sim", "keys", "version", "--code-length")
 }
 
 // newKey runs keys new.

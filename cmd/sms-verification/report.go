@@ -18,9 +18,11 @@ type report struct {
 	OK       bool            `json:"ok"`
 	Problems []string        `json:"problems"` // that keep the service from working
 	Warnings []string        `json:"warnings"`
+	Notes    []string        `json:"notes,omitempty"`   // that no flag makes a failure
 	Message  *messageReport  `json:"message,omitempty"` // nil if the settings have problems, as the rest
 	Guessing *guessingReport `json:"guessing,omitempty"`
 	Redis    string          `json:"redis,omitempty"` // "fine", or why it cannot be used
+	Race     *raceReport     `json:"race,omitempty"`  // of --race
 }
 
 // messageReport is the SMS with a sample code, and what it costs.
@@ -55,6 +57,24 @@ func newReport(cfg *config.Config) *report {
 		Message:  newMessageReport(text),
 		Guessing: newGuessingReport(cfg),
 	}
+}
+
+// addRedis adds what was found out about Redis.
+func (r *report) addRedis(found redisFindings, err error) {
+	r.Warnings = append(r.Warnings, found.Warnings...)
+	if len(found.Unread) > 0 {
+		r.Notes = append(r.Notes, "the user of Redis may not read "+strings.Join(found.Unread, ", ")+
+			"; make sure of appendonly yes, or save \"\", and maxmemory-policy noeviction")
+	}
+	r.Redis, r.Race = "fine", found.race
+	if err != nil {
+		r.Redis = err.Error()
+		r.Problems = append(r.Problems, "Redis cannot be used: "+r.Redis)
+	}
+	if r.Race != nil && r.Race.found() != "" {
+		r.Problems = append(r.Problems, "race: "+r.Race.found())
+	}
+	r.OK = len(r.Problems) == 0
 }
 
 func sampleMessage(cfg *config.Config) (codes.Text, codes.Code) {
@@ -118,13 +138,19 @@ func printReport(out io.Writer, r *report) error {
 	for _, o := range r.Guessing.Odds {
 		fmt.Fprintf(w, "  chance to guess one code in a day, over %6d number(s): %.2g\n", o.Numbers, o.Probability)
 	}
-	if r.OK {
+	if r.Redis == "fine" {
 		fmt.Fprintln(w, "Redis: reached, every script ran")
 	} else {
 		fmt.Fprintln(w, "Redis: CANNOT BE USED:", r.Redis)
 	}
+	if r.Race != nil {
+		fmt.Fprintln(w, "Race:", r.Race)
+	}
 	for _, warning := range r.Warnings {
 		fmt.Fprintln(w, "Warning:", warning)
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintln(w, "Note:", note)
 	}
 	_, err := io.WriteString(out, w.String())
 	return err

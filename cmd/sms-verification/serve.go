@@ -33,7 +33,7 @@ func serveCommand(cmd *cobra.Command, _ []string) error {
 	defer logs.Close()
 	phone := app.NewLineWriter(cmd.OutOrStdout())
 	defer phone.Close()
-	for _, warning := range append(cfg.Warnings(), messageWarnings(cfg)...) {
+	for _, warning := range startWarnings(cfg) {
 		logs.Warn(warning)
 	}
 	traces, err := newTraces(cmd.Context(), logs)
@@ -47,6 +47,16 @@ func serveCommand(cmd *cobra.Command, _ []string) error {
 	}
 	logs.Info("serving", "address", a.Addr(), "admin", a.AdminAddr(), "debug_mode", cfg.DebugMode)
 	return a.Run(cmd.Context())
+}
+
+// startWarnings are those of the settings that check prints. Debug mode is for
+// trying out, so there the strength of the codes is not one of them.
+func startWarnings(cfg *config.Config) []string {
+	warnings := append(cfg.Warnings(), messageWarnings(cfg)...)
+	if cfg.DebugMode {
+		return warnings
+	}
+	return append(warnings, weakCodes(cfg)...)
 }
 
 // newTraces reads the variables of OpenTelemetry; a mistake in them is one in

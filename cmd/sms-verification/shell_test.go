@@ -141,7 +141,7 @@ func TestCompletion(t *testing.T) {
 			t.Errorf("%s does not accept its script: %v\n%s", shell, err, out)
 		}
 	}
-	for words, want := range map[string]string{"": "flowroute-sim", "se": "serve", "serve --code-": "--code-length", "keys ": "new"} {
+	for words, want := range map[string]string{"": "flowroute-sim", "se": "serve", "serve --code-": "--code-length", "li": "limits", "limits --cl": "--clear", "keys ": "new"} {
 		_, out, _ := command(t, nil, append([]string{"__complete"}, strings.Split(words, " ")...)...)
 		contains(t, "completion of "+words, out, want)
 	}

@@ -36,6 +36,7 @@ type App struct {
 	service *codes.Service
 	store   *redisstore.Store
 	sender  *flowroute.Client
+	inspect inspector
 	debug   *debugBackends // nil outside debug mode
 	servers []*http.Server
 	working atomic.Int64 // requests in flight
@@ -85,6 +86,7 @@ func (a *App) backends(phone io.Writer, operations *telemetry.Operations) (err e
 	if a.store, err = OpenStore(cfg, redis, operations.Done); err != nil {
 		return err
 	}
+	a.inspect.redis, a.inspect.log, a.inspect.every = a.store, a.log.Logger, inspectEvery
 	a.sender = flowroute.New(account)
 	return nil
 }
@@ -188,6 +190,7 @@ func (a *App) register(r *prometheus.Registry, policy codes.Policy) {
 	telemetry.RegisterReady(r, a.state.Ready)
 	telemetry.RegisterPool(r, a.store.Pool)
 	telemetry.RegisterClock(r, a.store.ClockSteps)
+	telemetry.RegisterInspection(r, a.inspect.Unsafe)
 	telemetry.RegisterBudget(r, policy.Limits.Total, a.store.Used)
 	telemetry.RegisterLog(r, a.log.lines.lost)
 }
@@ -272,7 +275,12 @@ func (a *App) Run(ctx context.Context) error {
 	defer a.close()
 	prepare, stop := context.WithCancel(ctx)
 	defer stop()
-	go a.prepare(prepare)
+	go func() {
+		a.prepare(prepare)
+		if a.debug == nil { // what its Redis keeps is gone with the process anyway
+			a.inspect.run(prepare)
+		}
+	}()
 	select {
 	case err := <-a.failed:
 		return err

@@ -1,0 +1,11 @@
+package telemetry
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// RegisterInspection exposes how many settings of Redis are unsafe.
+func RegisterInspection(r prometheus.Registerer, unsafe func() float64) {
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "smsv_redis_unsafe_settings",
+		Help: "Settings and permissions of Redis that break a promise of the service; the log names them.",
+	}, unsafe))
+}

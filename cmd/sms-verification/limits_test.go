@@ -1,0 +1,108 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
+	"github.com/flowroute/sms-verification/redisstore/redistest"
+)
+
+// readReport runs limits and reads its JSON.
+func readReport(t *testing.T, env []string, args ...string) (r limitsReport) {
+	t.Helper()
+	status, out, errOut := command(t, env, append([]string{"limits", "--json"}, args...)...)
+	if err := json.Unmarshal([]byte(out), &r); err != nil || status != 0 || errOut != "" {
+		t.Fatalf("limits %v: status %d, stdout %q, stderr %q", args, status, out, errOut)
+	}
+	return r
+}
+
+// TestLimitsFreesALockedOutNumber: wrong codes lock a number out; limits shows
+// it, and limits --clear lets the person in again.
+func TestLimitsFreesALockedOutNumber(t *testing.T) {
+	t.Parallel()
+	redis, sim := redistest.Server(t), startSimulator(t, flowroutetest.Options{})
+	env := environment(redis, sim, "SEND_LIMITS=5/10m,20/24h", "GUESS_LIMITS=2/24h", "RETRIES_ALLOWED=3")
+	p := serveReady(t, env)
+	create(t, p.URL, "a", "12065550142")
+	create(t, p.URL, "b", "12065550143")
+	wrong := otherCode(codeSent(t, sim, "12065550142"))
+	for range 2 {
+		verify(t, p.URL, "a", wrong)
+	}
+	locked := create(t, p.URL, "a", "12065550142")
+	if locked.status != 429 || locked.body.Limit != "GUESS_LIMITS 2/24h" {
+		t.Fatalf("a locked number: %d %s", locked.status, locked.raw)
+	}
+
+	shown := readReport(t, env, "+12065550142")
+	want := []limitRow{
+		{Limit: "SEND_LIMITS 5/10m", Counts: "messages", Used: 1, Max: 5},
+		{Limit: "SEND_LIMITS 20/24h", Counts: "messages", Used: 1, Max: 20},
+		{Limit: "GUESS_LIMITS 2/24h", Counts: "wrong codes", Used: 2, Max: 2, RetryAfter: shown.Limits[2].RetryAfter, NextFree: shown.Limits[2].NextFree},
+	}
+	if got, want := fmt.Sprint(shown.Limits), fmt.Sprint(want); got != want || shown.RecipientEnds != "42" || shown.RefusedBy != "GUESS_LIMITS 2/24h" || shown.Cleared != nil {
+		t.Errorf("shown %+v, want %s", shown, want)
+	}
+	left := time.Until(*shown.RefusedUntil).Seconds()
+	if off := float64(locked.body.RetryAfter) - left; off < 0 || off > 10 || shown.Limits[2].RetryAfter > locked.body.RetryAfter {
+		t.Errorf("refused for %v s, and for %d s by the service", left, locked.body.RetryAfter)
+	}
+	_, out, _ := command(t, env, "limits", "12065550142")
+	contains(t, "limits", out, "Number ending in 42", "SEND_LIMITS 5/10m: 1 of 5 messages; the next is allowed now",
+		"GUESS_LIMITS 2/24h: 2 of 2 wrong codes; the next place is free at 20", " UTC by GUESS_LIMITS 2/24h: until then a request for a code is answered 429")
+	if a := create(t, p.URL, "a", "12065550142"); a.status != 429 {
+		t.Errorf("after it was shown: %d %s", a.status, a.raw)
+	}
+
+	status, out, errOut := command(t, env, "limits", "12065550142", "--clear")
+	if status != 0 || errOut != "" || strings.Contains(out, "2065550") {
+		t.Errorf("limits --clear: status %d, stdout %q, stderr %q", status, out, errOut)
+	}
+	contains(t, "limits --clear", out, "Cleared: 1 message(s), 2 wrong code(s), 0 refund(s)", "GUESS_LIMITS 2/24h: 0 of 2 wrong codes", "Not refused")
+	if a := create(t, p.URL, "a", "12065550142"); a.status != 200 {
+		t.Errorf("after it was cleared: %d %s", a.status, a.raw)
+	}
+	if other := readReport(t, env, "12065550143"); other.Limits[0].Used != 1 {
+		t.Errorf("another number: %+v", other)
+	}
+	if cleared := readReport(t, env, "12065550142", "--clear"); *cleared.Cleared != (clearedCounts{Messages: 1}) || cleared.RefusedUntil != nil {
+		t.Errorf("cleared again: %+v", cleared)
+	}
+}
+
+// TestLimitsFailures: what is wrong with the settings is exit status 2, a Redis
+// that cannot be used 1.
+func TestLimitsFailures(t *testing.T) {
+	t.Parallel()
+	redis, sim := redistest.Server(t), startSimulator(t, flowroutetest.Options{})
+	for _, c := range []struct {
+		name   string
+		env    []string
+		status int
+		want   string
+	}{
+		{"no settings", nil, 2, "FLOWROUTE_SECRET_KEY: is required"},
+		{"debug mode", debugEnvironment(), 2, "DEBUG_MODE: the limits of a service in debug mode"},
+		{"no Redis", complete("REDIS_URL=redis://127.0.0.1:1/0"), 1, "connection refused"},
+		{"no permission", environment(redis, sim, "SEND_LIMITS=5/10m", "REDIS_URL=redis://nobody:pw@"+redis.Addr), 1, "WRONGPASS"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			for _, clear := range []string{"--clear=false", "--clear"} {
+				status, out, errOut := command(t, c.env, "limits", "12065550142", clear)
+				if status != c.status || out != "" || strings.Contains(errOut, "2065550142") {
+					t.Errorf("%s: status %d, stdout %q, stderr %q", clear, status, out, errOut)
+				}
+				contains(t, clear, errOut, c.want)
+			}
+		})
+	}
+	if off := readReport(t, environment(redis, sim), "12065550142"); len(off.Limits) != 0 || off.RefusedUntil != nil {
+		t.Errorf("limits that are off: %+v", off)
+	}
+}

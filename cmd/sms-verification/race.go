@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/app"
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/config"
+	"github.com/flowroute/sms-verification/redisstore"
+)
+
+// Bounds of a race: it runs on a Redis that others use.
+const (
+	raceTime     = 10 * time.Second // in all
+	raceStart    = 8 * time.Second  // after that no entry is begun
+	raceKeys     = 1000             // with those of Prepare
+	raceEntries  = 600              // each is one key
+	raceLifetime = 10 * time.Second // of what is stored
+	raceParallel = 4                // entries that are raced at once
+	raceClients  = 2                // each stands for a replica
+	raceAttempts = 3                // wrong codes that an entry compares
+)
+
+// raceStore is the part of a store that is raced.
+type raceStore interface {
+	Reserve(ctx context.Context, r codes.Reservation) (codes.Reserved, error)
+	Check(ctx context.Context, c codes.Check) (codes.Checked, error)
+}
+
+// raceReport is what a race found. Its JSON is for programs: members are only added.
+type raceReport struct {
+	Entries          int `json:"entries"`            // of which every call was answered
+	Checks           int `json:"checks"`             // calls made for all entries
+	AcceptedTwice    int `json:"accepted_twice"`     // entries whose right code was accepted more than once
+	ComparedTooOften int `json:"compared_too_often"` // entries that compared more wrong codes than they may
+	Lost             int `json:"lost"`               // entries that did not answer, though nothing had ended them
+	FailedCalls      int `json:"failed_calls"`
+}
+
+// found returns what the race found wrong, or "".
+func (r *raceReport) found() string {
+	var wrong []string
+	for _, of := range []struct {
+		n    int
+		what string
+	}{
+		{r.AcceptedTwice, "accepted twice"}, {r.ComparedTooOften, "compared too often"}, {r.Lost, "lost before its time"},
+	} {
+		if of.n > 0 {
+			wrong = append(wrong, fmt.Sprintf("%d code(s) %s", of.n, of.what))
+		}
+	}
+	return strings.Join(wrong, ", ")
+}
+
+// String says it in words.
+func (r *raceReport) String() string {
+	text := fmt.Sprintf("%d codes with %d checks in all, many at once: ", r.Entries, r.Checks)
+	if found := r.found(); found != "" {
+		text += "FAILED: " + found
+	} else {
+		text += "none was accepted twice or compared too often"
+	}
+	if r.FailedCalls > 0 {
+		text += fmt.Sprintf("; %d call(s) were not answered in time", r.FailedCalls)
+	}
+	return text
+}
+
+// round is what happens to one entry at once.
+type round struct{ right, wrong int }
+
+var raceRounds = []round{{right: 8}, {wrong: 12}, {right: 4, wrong: 8}}
+
+// race makes parallel calls for many entries, over all stores, until it has done
+// so many or its time is over.
+func race(ctx context.Context, stores []raceStore, entries int) raceReport {
+	ctx, cancel := context.WithTimeout(ctx, raceTime)
+	defer cancel()
+	begun := time.Now()
+	var mu sync.Mutex
+	var all raceReport
+	next := 0
+	begin := func() (n int, ok bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		next++
+		return next - 1, next <= entries && time.Since(begun) < raceStart && ctx.Err() == nil
+	}
+	var workers sync.WaitGroup
+	for range raceParallel {
+		workers.Go(func() {
+			for n, ok := begin(); ok; n, ok = begin() {
+				one := raceEntry(ctx, stores, raceRounds[n%len(raceRounds)])
+				mu.Lock()
+				all.add(one)
+				mu.Unlock()
+			}
+		})
+	}
+	workers.Wait()
+	return all
+}
+
+func (r *raceReport) add(one raceReport) {
+	r.Entries += one.Entries
+	r.Checks += one.Checks
+	r.AcceptedTwice += one.AcceptedTwice
+	r.ComparedTooOften += one.ComparedTooOften
+	r.Lost += one.Lost
+	r.FailedCalls += one.FailedCalls
+}
+
+// raceEntry stores an entry and lets its calls loose at once. Then it tries the
+// right code once more, which must not help when the entry has ended.
+func raceEntry(ctx context.Context, stores []raceStore, of round) raceReport {
+	r := codes.Reservation{Op: codes.NewOp(), Entry: codes.Entry{
+		Name: codes.EntryName{Current: randomDigest()}, Code: randomDigest(), Recipient: randomDigest(),
+		Attempts: raceAttempts, Lifetime: raceLifetime,
+	}}
+	if _, err := stores[0].Reserve(ctx, r); err != nil {
+		return raceReport{FailedCalls: 1}
+	}
+	answers := make(chan codes.Status, of.right+of.wrong)
+	check := func(n int, code codes.Digest) codes.Status {
+		c := codes.Check{Name: r.Entry.Name, Code: code, Op: codes.NewOp()}
+		checked, err := stores[n%len(stores)].Check(ctx, c)
+		if err != nil {
+			return raceFailed
+		}
+		return checked.Status
+	}
+	start := make(chan struct{})
+	for n := range cap(answers) {
+		code := r.Entry.Code
+		if n >= of.right {
+			code = randomDigest()
+		}
+		go func() {
+			<-start
+			answers <- check(n, code)
+		}()
+	}
+	close(start)
+	count := map[codes.Status]int{}
+	for range cap(answers) {
+		count[<-answers]++
+	}
+	return judge(count, check(0, r.Entry.Code), cap(answers)+1)
+}
+
+const raceFailed codes.Status = -1 // of a check that was not answered
+
+// judge says what is wrong with the answers for one entry, the last of them by
+// itself. A call that failed may have taken effect, so it excuses an answer that
+// is missing, but none too many.
+func judge(count map[codes.Status]int, last codes.Status, checks int) (r raceReport) {
+	r = raceReport{Checks: checks, FailedCalls: count[raceFailed]}
+	switch rights, wrongs := count[codes.Right], count[codes.Wrong]; {
+	case rights > 1 || rights == 1 && last == codes.Right:
+		r.AcceptedTwice = 1
+	case wrongs > raceAttempts || wrongs == raceAttempts && last == codes.Right:
+		r.ComparedTooOften = 1
+	case rights == 0 && wrongs < raceAttempts && r.FailedCalls == 0:
+		r.Lost = 1
+	}
+	if last == raceFailed {
+		r.FailedCalls++
+	}
+	if r.FailedCalls == 0 {
+		r.Entries = 1
+	}
+	return r
+}
+
+func randomDigest() (d codes.Digest) {
+	_, _ = rand.Read(d[:]) // never fails: crypto/rand ends the program instead
+	return d
+}
+
+// raceRedis races stores of their own clients, under names that nobody else has.
+func raceRedis(ctx context.Context, cfg *config.Config, o redisstore.DialOptions) (*raceReport, error) {
+	own := *cfg
+	own.RedisKeyPrefix += "race-" + codes.NewOp().String() + ":"
+	stopped := ctx.Err // by a signal
+	ctx, cancel := context.WithTimeout(ctx, raceTime)
+	defer cancel()
+	var stores []raceStore
+	for range raceClients {
+		store, err := app.OpenStore(&own, o, nil)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = store.Close() }()
+		if err := store.Prepare(ctx); err != nil {
+			return nil, err
+		}
+		stores = append(stores, store)
+	}
+	r := race(ctx, stores, raceEntries)
+	if err := stopped(); err != nil {
+		return nil, fmt.Errorf("check --race: %w", err)
+	}
+	if r.Entries == 0 && r.found() == "" {
+		return nil, errors.New("check --race: no code was answered in time; see REDIS_URL, REDIS_WAIT_REPLICAS and the load of Redis")
+	}
+	return &r, nil
+}

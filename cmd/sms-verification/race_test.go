@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
+	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
+	"github.com/flowroute/sms-verification/redisstore/redistest"
+)
+
+// broken is a store that answers some checks as it should not.
+type broken struct {
+	*codestest.Model
+	answer func(call int64, checked codes.Checked, err error) (codes.Checked, error)
+	calls  atomic.Int64
+	stored atomic.Int64 // entries that a race may store
+}
+
+func (b *broken) Reserve(ctx context.Context, r codes.Reservation) (codes.Reserved, error) {
+	if len(r.Limits) == 0 && r.Pace.Rate == 0 && r.Entry.Lifetime <= raceLifetime && r.Entry.Notice == 0 {
+		b.stored.Add(1)
+	}
+	return b.Model.Reserve(ctx, r)
+}
+
+func (b *broken) Check(ctx context.Context, c codes.Check) (codes.Checked, error) {
+	checked, err := b.Model.Check(ctx, c)
+	return b.answer(b.calls.Add(1), checked, err)
+}
+
+// TestRaceNotices what is wrong with a store, and nothing where nothing is.
+func TestRaceNotices(t *testing.T) {
+	t.Parallel()
+	instead := func(of, by codes.Status) func(int64, codes.Checked, error) (codes.Checked, error) {
+		return func(_ int64, c codes.Checked, err error) (codes.Checked, error) {
+			if c.Status == of {
+				c.Status = by
+			}
+			return c, err
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		answer func(int64, codes.Checked, error) (codes.Checked, error)
+		want   raceReport // of the entries, at least so many
+		found  string
+	}{
+		{"sound", instead(codes.Right, codes.Right), raceReport{Entries: 30}, ""},
+		{"accepts twice", instead(codes.Unknown, codes.Right), raceReport{Entries: 30, AcceptedTwice: 10}, "accepted twice"},
+		{"compares too often", instead(codes.Unknown, codes.Wrong), raceReport{Entries: 30, ComparedTooOften: 10}, "compared too often"},
+		{"accepts none", instead(codes.Right, codes.Unknown), raceReport{Entries: 30, Lost: 10}, "lost"},
+		{"fails now and then", func(n int64, c codes.Checked, err error) (codes.Checked, error) {
+			if n%40 == 0 {
+				return codes.Checked{}, codes.ErrUnavailable
+			}
+			return c, err
+		}, raceReport{Entries: 10, FailedCalls: 5}, ""},
+	} {
+		store := &broken{Model: codestest.NewModel(), answer: c.answer}
+		got := race(t.Context(), []raceStore{store, store}, 30)
+		if n := store.stored.Load(); n != 30 {
+			t.Errorf("%s: %d entries of a short life, outside of every limit", c.name, n)
+		}
+		if got.Entries < c.want.Entries || got.AcceptedTwice < c.want.AcceptedTwice || got.ComparedTooOften < c.want.ComparedTooOften || got.Lost < c.want.Lost ||
+			got.FailedCalls < c.want.FailedCalls || (got.found() == "") != (c.found == "") || !strings.Contains(got.found(), c.found) {
+			t.Errorf("%s: %+v, %q", c.name, got, got.found())
+		}
+	}
+}
+
+// TestRaceEnds when its context does.
+func TestRaceEnds(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer stop()
+	slow := func(_ int64, c codes.Checked, err error) (codes.Checked, error) {
+		time.Sleep(20 * time.Millisecond)
+		return c, errors.Join(err, ctx.Err())
+	}
+	store, begun := &broken{Model: codestest.NewModel(), answer: slow}, time.Now()
+	if got := race(ctx, []raceStore{store}, raceEntries); got.Entries == 0 || got.Entries == raceEntries || time.Since(begun) > 2*time.Second {
+		t.Errorf("%+v after %v", got, time.Since(begun))
+	}
+}
+
+// TestCheckRace: on a real Redis nothing is found, and nothing stays behind.
+func TestCheckRace(t *testing.T) {
+	t.Parallel()
+	redis, sim := redistest.Server(t, "user app on >pw "+permissions(t)), startSimulator(t, flowroutetest.Options{})
+	env := environment(redis, sim, append(recommended(), "REDIS_URL=redis://app:pw@"+redis.Addr, "REDIS_KEY_PREFIX=smsv:")...)
+	begun := time.Now()
+	status, out, errOut := command(t, env, "check", "--race", "--strict")
+	if took := time.Since(begun); status != 0 || errOut != "" || took > raceTime+5*time.Second {
+		t.Errorf("status %d after %v, stderr %q", status, took, errOut)
+	}
+	contains(t, "check --race", out, "Race: 600 codes with ", "none was accepted twice or compared too often")
+	keys, err := redis.Client().Keys(t.Context(), "*").Result()
+	if err != nil || len(keys) > raceKeys {
+		t.Errorf("%d keys, %v", len(keys), err)
+	}
+	for _, key := range keys {
+		longest := raceLifetime
+		if strings.Contains(key, ":probe-") {
+			longest += time.Minute // what Prepare leaves
+		}
+		if ttl, err := redis.Client().PTTL(t.Context(), key).Result(); err != nil || ttl == -1 || ttl > longest || !strings.HasPrefix(key, "smsv:") {
+			t.Errorf("%s stays for %v, %v", key, ttl, err)
+		}
+	}
+
+	status, out, errOut = command(t, environment(redistest.Cluster(t), sim), "check", "--race")
+	if status != 0 || !strings.Contains(out, "none was accepted twice") {
+		t.Errorf("a cluster: status %d, %s%s", status, out, errOut)
+	}
+
+	status, out, _ = command(t, debugEnvironment(), "check", "--race", "--json")
+	var found report
+	if err := json.Unmarshal([]byte(out), &found); err != nil || status != 0 || !found.OK || found.Race == nil || found.Race.Entries < 100 || found.Race.found() != "" {
+		t.Errorf("debug mode: status %d, %s", status, out)
+	}
+	status, out, errOut = command(t, complete("REDIS_URL=redis://127.0.0.1:1/0"), "check", "--race")
+	if status != 1 || strings.Contains(out, "Race:") {
+		t.Errorf("no Redis: status %d, %s%s", status, out, errOut)
+	}
+}

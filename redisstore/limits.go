@@ -1,0 +1,71 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+// Standing is what counts under one window of a limit.
+type Standing struct {
+	Kind   codes.LimitKind
+	Window codes.Window
+	Used   int64         // events in the window that ends now
+	Wait   time.Duration // until there is room for one more; 0 if there is
+}
+
+// Standings reads what stands against a recipient under the limits of its
+// number, in the order of their windows. It changes nothing. Its error is
+// codes.ErrUnavailable. It is no operation of a request, so Done is not called.
+func (s *Store) Standings(ctx context.Context, limits []codes.Limit) (all []Standing, err error) {
+	var keys []string
+	var args []any
+	for _, l := range limits {
+		if len(l.Windows) == 0 {
+			continue
+		}
+		keys, args = append(keys, s.keyOf(l)), append(args, len(l.Windows))
+		for _, w := range l.Windows {
+			args = append(args, w.Max, w.Span.Milliseconds())
+			all = append(all, Standing{Kind: l.Kind, Window: w})
+		}
+	}
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	answer, err := s.run(ctx, s.scripts.limitsPeek, keys, args...)
+	answer = strings.TrimPrefix(answer, "limits ")
+	for i := range all {
+		var millis int64
+		if err == nil {
+			answer, err = numbers(answer, &all[i].Used, &millis)
+		}
+		all[i].Wait = time.Duration(millis) * time.Millisecond
+	}
+	if err != nil {
+		return nil, fmt.Errorf("redisstore: standings: %w", err)
+	}
+	return all, nil
+}
+
+// Cleared is what ClearLimits made the store forget.
+type Cleared struct{ Sends, Guesses, Refunds int64 }
+
+// ClearLimits forgets the messages to a recipient, the wrong codes for it and
+// its refunds, so that its limits begin anew. Limits that others share keep
+// counting. If the reply of a first try was lost, Cleared may be zero although
+// something was cleared. Its error is codes.ErrUnavailable.
+func (s *Store) ClearLimits(ctx context.Context, recipient codes.Digest) (c Cleared, err error) {
+	keys := []string{s.keys.sends(recipient), s.keys.guesses(recipient), s.keys.refunds(recipient)} // of one slot
+	answer, err := s.run(ctx, s.scripts.limitsClear, keys)
+	if err == nil {
+		_, err = numbers(strings.TrimPrefix(answer, "cleared "), &c.Sends, &c.Guesses, &c.Refunds)
+	}
+	if err != nil {
+		return Cleared{}, fmt.Errorf("redisstore: clear limits: %w", err)
+	}
+	return c, nil
+}
