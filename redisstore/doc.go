@@ -44,8 +44,8 @@
 //	k{<address>}      string  failed API keys from an address, by time
 //	i{<request>}      hash    a request with an Idempotency-Key: a digest of its
 //	                          arguments, o the op under which it runs, u until
-//	                          when, t its answer or, of a check, <op> its saved
-//	                          reply. Lives for 10 minutes.
+//	                          when, t its answer, <op> the saved reply of a
+//	                          check. Lives for 10 minutes.
 //	m{<message>}      hash    a message and its receipts: o the reservation, r digest
 //	                          of the number, a area, n caller; t and f that it was
 //	                          taken or rejected, and w by whom; and each receipt.

@@ -104,6 +104,10 @@ func startSystem(ctx context.Context, name string, cmd *exec.Cmd) (*system, erro
 	return &system{process: p, name: name, addr: log.Address, metrics: "http://" + log.Admin + "/metrics"}, nil
 }
 
+// settling is how long a service that is ready still inspects its Redis, which
+// would be counted among what the first requests cost.
+const settling = 500 * time.Millisecond
+
 // startService starts a build of the service and waits until it is ready.
 // Every feature that costs time is on, and the load reaches no limit.
 func (e *env) startService(ctx context.Context, name, binary, redis string, settings ...string) (*system, error) {
@@ -134,6 +138,7 @@ func (e *env) startService(ctx context.Context, name, binary, redis string, sett
 		s.end()
 		return nil, err
 	}
+	time.Sleep(settling)
 	return s, nil
 }
 

@@ -277,7 +277,7 @@ func TestSendAndVerify(t *testing.T) {
 	contains(t, "a bad code", errOut, "code must be digits")
 
 	out, _ = run(0, withKey, "send", "a<b", "+12065550142", "--json")
-	if want := `{"attempts_left":3,"auth_id":"a<b","expires_in":3600}` + "\n"; out != want {
+	if want := `{"attempts_left":3,"auth_id":"a<b","expires_in":3600,"resend_after":0}` + "\n"; out != want {
 		t.Errorf("send as JSON: %s", out)
 	}
 	out, _ = run(0, withKey, "verify", "a<b", codeShown(t, p, 2), "--json")

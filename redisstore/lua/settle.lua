@@ -13,9 +13,7 @@ if redis.call('HGET', KEYS[1], 'o') == ARGV[2] then
   if ARGV[3] == '' then
     redis.call('DEL', KEYS[1])
   else
-    local first = redis.call('HSET', KEYS[1], 't', ARGV[3])
-    redis.call('HDEL', KEYS[1], ARGV[2]) -- the saved reply of a check, which the answer replaces
-    return stamp .. 'done ' .. first
+    return stamp .. 'done ' .. redis.call('HSET', KEYS[1], 't', ARGV[3])
   end
 end
 return stamp .. 'done 0'
