@@ -145,12 +145,12 @@ func answerOf(c Created, err error) string {
 
 func createdFrom(answer string) (c Created, err error) {
 	var lifetime, resendAfter time.Duration // seconds
-	switch {
-	case answer == "rejected":
+	switch answer {
+	case "rejected":
 		return c, fmt.Errorf("codes: create: %w", ErrRejected)
-	case answer == "unconfirmed":
+	case "unconfirmed":
 		return c, fmt.Errorf("codes: create: %w", ErrUnconfirmed)
-	case answer == failed:
+	case failed:
 		return c, errors.New("codes: create: the first request with this idempotency key failed")
 	}
 	if _, err = fmt.Sscanf(answer, "created %d %d %d", &lifetime, &c.Attempts, &resendAfter); err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// RunCallers: callers are counted apart, share the turns that lie ahead, and a
-// check can demand a number.
+// RunCallers tests that callers are counted apart and share the turns that lie
+// ahead, and that a check can demand a number.
 func RunCallers(t *testing.T, open func(testing.TB) Backend) {
 	run(t, open, tests{
 		"recipient":             demandedRecipient,
