@@ -168,6 +168,19 @@ func TestDescribedDefaults(t *testing.T) {
 	}
 }
 
+// Generators merge the parts of an allOf only if each says that it is an object.
+func TestDescribedAllOf(t *testing.T) {
+	d := readDescription(t)
+	for name := range d.object(d.root(), "components", "schemas") {
+		parts, _ := d.at(d.root(), "components", "schemas", name, "allOf").([]any)
+		for i := range parts {
+			if d.at(parts[i], "type") != "object" {
+				t.Errorf("%s: part %d of allOf without type: object", name, i)
+			}
+		}
+	}
+}
+
 // shownReasons are those of a response's examples.
 func (d description) shownReasons(response any) []string {
 	var reasons []string
