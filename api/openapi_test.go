@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"net/http"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/flowroute/sms-verification/codes"
 )
 
 // description is openapi.yaml, read. What it says of an answer is checked by
@@ -62,13 +65,25 @@ func (d description) list(n any, keys ...string) []string {
 	return texts
 }
 
-// reasons of an error response.
+// reasons that the description of an error response names.
 func (d description) reasons(response any) []string {
-	all, _ := d.at(response, "content", "application/json", "schema", "allOf").([]any)
-	if len(all) != 2 {
-		return nil
+	return named(d.at(response, "description"), "`([A-Z][a-z][A-Za-z]*)`")
+}
+
+// listed are the values of a plain string, which its description lists.
+func (d description) listed(schema any) []string {
+	return named(d.at(schema, "description"), "(?m)^\\* `(\\w+)`: ")
+}
+
+// named returns what a pattern finds in a text, sorted and each once.
+func named(text any, pattern string) []string {
+	all, _ := text.(string)
+	var names []string
+	for _, found := range regexp.MustCompile(pattern).FindAllStringSubmatch(all, -1) {
+		names = append(names, found[1])
 	}
-	return d.list(all[1], "properties", "reason", "enum")
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func TestDescribedRoutes(t *testing.T) {
@@ -105,9 +120,7 @@ func TestDescribedReasons(t *testing.T) {
 	if declared := declaredReasons(t); !slices.Equal(declared, listed) {
 		t.Errorf("declared\n%q\nwith a status\n%q", declared, listed)
 	}
-	described := d.list(d.root(), "components", "schemas", "Reason", "enum")
-	slices.Sort(described)
-	if !slices.Equal(described, listed) {
+	if described := d.listed(d.at(d.root(), "components", "schemas", "Reason")); !slices.Equal(described, listed) {
 		t.Errorf("described\n%q\nwith a status\n%q", described, listed)
 	}
 	used := map[string]bool{
@@ -118,15 +131,15 @@ func TestDescribedReasons(t *testing.T) {
 		for method, operation := range d.object(d.root(), "paths", path) {
 			for code, response := range d.object(operation, "responses") {
 				status, _ := strconv.Atoi(code)
+				if status < 400 || method == "head" { // neither has an error in it
+					continue
+				}
 				reasons := d.reasons(response)
-				if len(reasons) == 0 && status >= 400 {
-					t.Errorf("%s %s: %s without reasons", method, path, code)
+				if shown := d.shownReasons(response); len(reasons) == 0 || !slices.Equal(shown, reasons) {
+					t.Errorf("%s %s: %s: described %q, in examples %q", method, path, code, reasons, shown)
 				}
 				for _, reason := range reasons {
 					used[reason] = true
-					if !d.hasExample(response, reason) {
-						t.Errorf("%s %s: %s: no example of %s", method, path, code, reason)
-					}
 					if statuses[Reason(reason)] != status && !hasFurther(Reason(reason), status) {
 						t.Errorf("%s %s: %s for %s", method, path, code, reason)
 					}
@@ -141,14 +154,68 @@ func TestDescribedReasons(t *testing.T) {
 	}
 }
 
-// hasExample tells whether a response shows what it looks like for a reason.
-func (d description) hasExample(response any, reason string) bool {
-	for _, example := range d.object(response, "content", "application/json", "examples") {
-		if d.at(example, "value", "reason") == reason {
-			return true
+// A client that meets a status from a later version reads it as an error.
+func TestDescribedDefaults(t *testing.T) {
+	d := readDescription(t)
+	for path := range d.object(d.root(), "paths") {
+		for method, operation := range d.object(d.root(), "paths", path) {
+			other := d.object(operation, "responses", "default")
+			isError := d.at(other, "content", "application/json", "schema", "properties", "reason") != nil
+			if other == nil || isError == (method == "head") {
+				t.Errorf("%s %s: default is %v", method, path, other)
+			}
 		}
 	}
-	return false
+}
+
+// Generators merge the parts of an allOf only if each says that it is an object.
+func TestDescribedAllOf(t *testing.T) {
+	d := readDescription(t)
+	for name := range d.object(d.root(), "components", "schemas") {
+		parts, _ := d.at(d.root(), "components", "schemas", name, "allOf").([]any)
+		for i := range parts {
+			if d.at(parts[i], "type") != "object" {
+				t.Errorf("%s: part %d of allOf without type: object", name, i)
+			}
+		}
+	}
+}
+
+// shownReasons are those of a response's examples.
+func (d description) shownReasons(response any) []string {
+	var reasons []string
+	for _, example := range d.object(response, "content", "application/json", "examples") {
+		reason, _ := d.at(example, "value", "reason").(string)
+		reasons = append(reasons, reason)
+	}
+	slices.Sort(reasons)
+	return slices.Compact(reasons)
+}
+
+// A reason is a plain string, so that a client takes one that it does not know.
+func TestReasonsArePlainStrings(t *testing.T) {
+	d := readDescription(t)
+	for _, schema := range []any{
+		d.at(d.root(), "components", "schemas", "Reason"),
+		d.at(d.root(), "components", "schemas", "Status", "properties", "reason"),
+	} {
+		if d.at(schema, "type") != "string" || d.at(schema, "enum") != nil || d.at(schema, "const") != nil {
+			t.Errorf("not a plain string: %v", schema)
+		}
+	}
+}
+
+func TestDescribedFailures(t *testing.T) {
+	var reasons []string
+	for _, failure := range []codes.Failure{codes.ByPhone, codes.ByNetwork, codes.BySomeone} {
+		reason, _ := describeFailure(failure)
+		reasons = append(reasons, reason)
+	}
+	slices.Sort(reasons)
+	d := readDescription(t)
+	if described := d.listed(d.at(d.root(), "components", "schemas", "Status", "properties", "reason")); !slices.Equal(described, reasons) {
+		t.Errorf("described %q, answered %q", described, reasons)
+	}
 }
 
 // hasFurther tells the statuses that two reasons have besides their own.
