@@ -25,6 +25,7 @@ type LineWriter struct {
 const (
 	maxRoutine = 4096
 	maxKept    = 16384       // an hour of messages at five a second, some 8 MB
+	maxBatch   = 16 << 10    // bytes that are written at once
 	lineFlush  = time.Second // how long Close waits for a slow writer
 )
 
@@ -51,23 +52,38 @@ func NewLineWriter(out io.Writer) *LineWriter {
 
 func (w *LineWriter) run(out io.Writer) {
 	defer close(w.done)
+	var batch []byte
 	for ending := false; !ending; {
 		select {
 		case <-w.wake:
 		case <-w.closing:
 			ending = true
 		}
-		for line := w.take(); line != nil; line = w.take() {
-			_, _ = out.Write(line)
+		for batch = w.take(batch[:0]); len(batch) > 0; batch = w.take(batch[:0]) {
+			_, _ = out.Write(batch)
 		}
 	}
 }
 
-// take removes the line to write next, nil if there is none. Lines keep their
-// order, unless half of the room for kept lines is used up: then these go first.
-func (w *LineWriter) take() []byte {
+// take appends the lines to write next: those that are queued, up to maxBatch
+// bytes, since each write costs more than its lines.
+func (w *LineWriter) take(batch []byte) []byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for len(batch) < maxBatch {
+		line := w.pop()
+		if line == nil {
+			break
+		}
+		batch = append(batch, line...)
+	}
+	return batch
+}
+
+// pop removes the line to write next, nil if there is none. Lines keep their
+// order, unless half of the room for kept lines is used up: then these go first.
+// w.mu is held.
+func (w *LineWriter) pop() []byte {
 	r, k := w.routine.lines, w.kept.lines
 	switch {
 	case len(k) > 0 && (len(r) == 0 || k[0].number < r[0].number || len(k) > w.kept.max/2):
