@@ -36,7 +36,7 @@ func TestLineWriterPassesEverythingOn(t *testing.T) {
 func TestLineWriterDrops(t *testing.T) {
 	reader, writer := io.Pipe()
 	w := NewLineWriter(writer)
-	const lines = maxRoutine + 500
+	const lines = maxRoutine + maxBatch // more than the queue and a batch that is being written
 	for i := range lines {
 		_, _ = fmt.Fprintf(w, "line %d\n", i)
 	}
