@@ -31,13 +31,24 @@ func TestLineWriterPassesEverythingOn(t *testing.T) {
 	}
 }
 
+// queued is how many routine lines wait.
+func (w *LineWriter) queued() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.routine.lines)
+}
+
 // TestLineWriterDrops: a writer that blocks holds nobody up; lines are dropped
 // and counted.
 func TestLineWriterDrops(t *testing.T) {
 	reader, writer := io.Pipe()
 	w := NewLineWriter(writer)
-	const lines = maxRoutine + maxBatch // more than the queue and a batch that is being written
-	for i := range lines {
+	const lines = maxRoutine + 500
+	_, _ = fmt.Fprintln(w, "line 0")
+	for w.queued() > 0 { // until the writer blocks
+		time.Sleep(time.Millisecond)
+	}
+	for i := 1; i < lines; i++ {
 		_, _ = fmt.Fprintf(w, "line %d\n", i)
 	}
 	patience := time.AfterFunc(5*time.Second, func() { _ = reader.Close() })
