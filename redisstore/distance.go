@@ -18,9 +18,9 @@ const (
 	// takes so long, a processor would do little else than serve its calls.
 	slotsEvery = 50 * time.Microsecond
 
-	// farSlots is how many slots are enough however far away Redis is: one of
-	// them is free again after a sixteenth of a round trip.
-	farSlots = 16
+	// farSlots is how many slots are enough however far away Redis is: on average
+	// one of them is free again after a twelfth of a round trip.
+	farSlots = 12
 )
 
 func (d *distance) measure(took time.Duration, calls int) {
