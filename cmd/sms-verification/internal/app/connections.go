@@ -26,7 +26,7 @@ type connections struct {
 	mu        sync.Mutex
 	room      *sync.Cond // signalled when a connection ends or gets idle
 	open      int
-	idle      *list.List // of *connection, idle longest first
+	all       *list.List // of *connection; those that are idle stand in order, idle longest first
 	isClosed  bool
 	evicted   int64
 	errors    int64
@@ -38,12 +38,13 @@ type connection struct {
 	*net.TCPConn
 	of *connections
 
-	place    *list.Element // in of.idle; nil while it is busy
+	place    *list.Element // in of.all
+	isBusy   bool
 	isClosed bool
 }
 
 func newConnections(l *net.TCPListener, limit int, log *slog.Logger) *connections {
-	c := &connections{TCPListener: l, limit: limit, log: log, idle: list.New()}
+	c := &connections{TCPListener: l, limit: limit, log: log, all: list.New()}
 	c.room = sync.NewCond(&c.mu)
 	return c
 }
@@ -122,7 +123,7 @@ func (c *connections) admit(tcp *net.TCPConn) (net.Conn, error) {
 		return nil, net.ErrClosed
 	}
 	conn := &connection{TCPConn: tcp, of: c}
-	conn.place = c.idle.PushBack(conn)
+	conn.place = c.all.PushBack(conn)
 	c.open++
 	return conn, nil
 }
@@ -130,15 +131,15 @@ func (c *connections) admit(tcp *net.TCPConn) (net.Conn, error) {
 // evict closes the connection that has been idle longest, if one is idle. c.mu
 // is held.
 func (c *connections) evict() bool {
-	first := c.idle.Front()
-	if first == nil {
-		return false
+	for place := c.all.Front(); place != nil; place = place.Next() {
+		if conn := place.Value.(*connection); !conn.isBusy {
+			c.forget(conn)
+			c.evicted++
+			_ = conn.TCPConn.Close()
+			return true
+		}
 	}
-	conn := first.Value.(*connection)
-	c.forget(conn)
-	c.evicted++
-	_ = conn.TCPConn.Close()
-	return true
+	return false
 }
 
 // relieve frees a file descriptor.
@@ -172,10 +173,7 @@ func (c *connections) forget(conn *connection) {
 	}
 	conn.isClosed = true
 	c.open--
-	if conn.place != nil {
-		c.idle.Remove(conn.place)
-		conn.place = nil
-	}
+	c.all.Remove(conn.place)
 	c.room.Signal()
 }
 
@@ -200,10 +198,7 @@ func (c *connection) Close() error {
 func (c *connection) busy() {
 	c.of.mu.Lock()
 	defer c.of.mu.Unlock()
-	if c.place != nil {
-		c.of.idle.Remove(c.place)
-		c.place = nil
-	}
+	c.isBusy = true
 }
 
 // state is a ConnState: a connection is idle once its answer is written. Before
@@ -215,14 +210,12 @@ func (c *connections) state(nc net.Conn, s http.ConnState) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case conn.isClosed:
-	case conn.place == nil:
-		conn.place = c.idle.PushBack(conn)
-		c.room.Signal()
-	default: // answered before the request was whole
-		c.idle.MoveToBack(conn.place)
+	if conn.isClosed {
+		return
 	}
+	conn.isBusy = false
+	c.all.MoveToBack(conn.place)
+	c.room.Signal()
 }
 
 type connectionKey struct{}

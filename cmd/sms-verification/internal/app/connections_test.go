@@ -113,7 +113,7 @@ func TestIdleLongestIsClosed(t *testing.T) {
 func TestBusyConnectionsAreKept(t *testing.T) {
 	b := newBounded(t, 2)
 	first, second := b.dial(hanging, 1), b.dial("POST /hang HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab", 2)
-	b.await("both are busy", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.idle.Len() == 0 })
+	b.await("both are busy", func() bool { return b.idle() == 0 })
 	third, err := net.Dial("tcp", b.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -135,7 +135,7 @@ func TestBusyConnectionsAreKept(t *testing.T) {
 func TestAcceptingEnds(t *testing.T) {
 	b := newBounded(t, 1)
 	b.dial(hanging, 1)
-	b.await("it is busy", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.idle.Len() == 0 })
+	b.await("it is busy", func() bool { return b.idle() == 0 })
 	waiting, err := net.Dial("tcp", b.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -184,4 +184,16 @@ func TestConnectionLimits(t *testing.T) {
 	if public, admin := connectionLimits(4096, 8192); public != 4096 || admin >= public || public+admin > 8192-256 {
 		t.Errorf("of 8192: %d and %d", public, admin)
 	}
+}
+
+// idle is how many connections are idle.
+func (c *connections) idle() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for place := c.all.Front(); place != nil; place = place.Next() {
+		if !place.Value.(*connection).isBusy {
+			n++
+		}
+	}
+	return n
 }
