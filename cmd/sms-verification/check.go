@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -98,10 +99,24 @@ func checkRedis(ctx context.Context, cfg *config.Config, race bool) (found redis
 	}
 	defer func() { _ = store.Close() }()
 	if err := inspect(ctx, store, cfg, &found); err != nil || !race {
-		return found, err
+		return found, withCertificateHint(err, cfg)
 	}
 	found.race, err = raceRedis(ctx, cfg, options)
 	return found, err
+}
+
+// withCertificateHint adds what is likely wrong if a server closes connections
+// under TLS: it does so before it says that it wants a client certificate.
+func withCertificateHint(err error, cfg *config.Config) error {
+	if err == nil || cfg.RedisTLSCert != "" || !strings.HasPrefix(cfg.RedisURL.Reveal(), "rediss:") {
+		return err
+	}
+	for _, closed := range []string{"connection reset", "broken pipe", "EOF"} {
+		if strings.Contains(err.Error(), closed) {
+			return fmt.Errorf("%w; if this Redis wants a client certificate, set REDIS_TLS_CERT and REDIS_TLS_KEY", err)
+		}
+	}
+	return err
 }
 
 func inspect(ctx context.Context, store *redisstore.Store, cfg *config.Config, found *redisFindings) (err error) {
