@@ -88,12 +88,12 @@ func TestSampling(t *testing.T) {
 		a.sender.FailWith(nil)
 	}
 	most := rate * (2 + int(time.Since(begun).Seconds()))
-	written, toldLeft := map[string]int{}, 0
+	written, reported := map[string]int{}, 0
 	for _, line := range a.lines(t) {
 		if line["msg"] == "request" {
 			written[fmt.Sprintf("%v %v", line["status"], line["reason"])]++
 		} else if n, ok := line["lines"].(float64); ok {
-			toldLeft += int(n)
+			reported += int(n)
 		}
 	}
 	if written["200 <nil>"]+written["500 MessageUnconfirmed"] != 1+asked {
@@ -107,8 +107,8 @@ func TestSampling(t *testing.T) {
 		total += written[refusal]
 	}
 	left := 4*asked - total
-	if want := fmt.Sprintf("smsv_log_lines_sampled_total{} %d 0", left); !strings.Contains(a.metrics(t), want) || toldLeft > left {
-		t.Errorf("want %s, and at most so many told, not %d:\n%s", want, toldLeft, a.metrics(t))
+	if want := fmt.Sprintf("smsv_log_lines_sampled_total{} %d 0", left); !strings.Contains(a.metrics(t), want) || reported > left {
+		t.Errorf("want %s, and at most that many reported in the log, not %d:\n%s", want, reported, a.metrics(t))
 	}
 
 	level.Set(slog.LevelDebug)

@@ -74,7 +74,7 @@ func (c *Config) messageSettings() []setting {
 		{key: keyTimeout, def: "10s", field: durationField(&c.FlowrouteTimeout, 100*time.Millisecond, 5*time.Minute),
 			doc: "longest time for one message, from connecting to the answer"},
 		{key: "FLOWROUTE_RATE", def: "5", debug: "0", field: intField(&c.FlowrouteRate, 0, 10_000),
-			doc: "messages per second that the account allows, kept by all replicas together; `0` is no limit"},
+			doc: "messages per second that the account allows, kept by all replicas together and shared fairly among the names in `API_KEYS`; `0` is no limit"},
 		{key: keyMaxWait, def: "2s", field: durationField(&c.FlowrouteMaxWait, 0, time.Minute),
 			doc: "how long a request may wait for its turn under `FLOWROUTE_RATE`"},
 

@@ -16,10 +16,10 @@ type LineWriter struct {
 	closing chan struct{}
 	done    chan struct{}
 
-	mu            sync.Mutex
-	routine, kept lineQueue
-	next          int64 // number of the next line
-	dropped, told int64
+	mu                sync.Mutex
+	routine, kept     lineQueue
+	next              int64 // number of the next line
+	dropped, reported int64
 }
 
 const (
@@ -90,9 +90,9 @@ func (w *LineWriter) pop() []byte {
 		return w.kept.pop()
 	case len(r) > 0:
 		return w.routine.pop()
-	case w.dropped > w.told:
-		line := fmt.Appendf(nil, `{"level":"WARN","msg":"log lines dropped","lines":%d}`+"\n", w.dropped-w.told)
-		w.told = w.dropped
+	case w.dropped > w.reported:
+		line := fmt.Appendf(nil, `{"level":"WARN","msg":"log lines dropped","lines":%d}`+"\n", w.dropped-w.reported)
+		w.reported = w.dropped
 		return line
 	}
 	return nil
