@@ -104,10 +104,13 @@ func TestLogLevelWhileRunning(t *testing.T) {
 	level("POST", "?level=error", 405, "PUT")
 	level("GET", "", 200, "debug\n")
 	level("PUT", "?level=ERROR", 200, "error\n")
-	before := strings.Count(p.stderr.String(), "\n")
 	create(t, p.URL, "a", "12065550142")
-	if after := strings.Count(p.stderr.String(), "\n"); after != before {
-		t.Errorf("%d lines became %d at level error", before, after)
+	level("PUT", "?level=info", 200, "info\n")
+	create(t, p.URL, "b", "12065550143")
+	creates := func() int { return strings.Count(p.stderr.String(), `"route":"POST /"`) }
+	eventually(t, 5*time.Second, "the line of the create at level info", func() bool { return creates() > 0 })
+	if n := creates(); n != 1 {
+		t.Errorf("%d lines of creates, want that at level info alone", n)
 	}
 	if a := get(t, p.URL+"/loglevel"); a.status != 404 {
 		t.Errorf("on the public address: %d", a.status)
