@@ -19,21 +19,21 @@ const maxBody = 4 << 10
 
 // fromBody reads the named arguments from a JSON body: the first so many must be
 // there. One that is missing is empty, which none may be that is there.
-func fromBody(c echo.Context, usage string, required int, names ...string) ([]string, error) {
+func fromBody(c echo.Context, required int, names ...string) ([]string, error) {
 	r := c.Request()
 	if !isJSON(r.Header) {
-		return nil, invalid(http.StatusUnsupportedMediaType, usage+" as JSON; Content-Type must be application/json, without Content-Encoding")
+		return nil, invalid(http.StatusUnsupportedMediaType, "the body must be JSON: Content-Type must be application/json, without Content-Encoding")
 	}
 	body, err := readBody(c.Response(), r)
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return nil, invalid(http.StatusRequestEntityTooLarge, usage+"; the body must be at most 4 KiB")
+		return nil, invalid(http.StatusRequestEntityTooLarge, "the body must be at most 4 KiB")
 	}
 	if err != nil {
-		return nil, invalid(0, usage+"; the body must arrive whole")
+		return nil, invalid(0, "the body must arrive whole")
 	}
 	raw, err := decodeObject(body, names...)
 	if err != nil {
-		return nil, invalid(0, usage+"; the body must "+err.Error())
+		return nil, invalid(0, "the body must "+err.Error())
 	}
 	values := make([]string, len(names))
 	for i, name := range names {
@@ -41,13 +41,13 @@ func fromBody(c echo.Context, usage string, required int, names ...string) ([]st
 			continue
 		}
 		if raw[i] == nil {
-			return nil, invalid(0, usage+"; "+name+" is missing")
+			return nil, invalid(0, name+" is missing")
 		}
 		if values[i], err = text(raw[i]); err != nil {
-			return nil, invalid(0, usage+"; "+name+" must be "+err.Error())
+			return nil, invalid(0, name+" must be "+err.Error())
 		}
 		if i >= required && values[i] == "" {
-			return nil, invalid(0, usage+"; "+name+" must not be empty")
+			return nil, invalid(0, name+" must not be empty")
 		}
 	}
 	return values, nil
@@ -87,23 +87,23 @@ func isJSON(h http.Header) bool {
 }
 
 // fromQuery is fromBody for the arguments in the URL.
-func fromQuery(c echo.Context, usage string, required int, names ...string) ([]string, error) {
+func fromQuery(c echo.Context, required int, names ...string) ([]string, error) {
 	query, err := url.ParseQuery(c.Request().URL.RawQuery)
 	if err != nil {
-		return nil, invalid(0, usage+"; the query must be URL-encoded, a semicolon too")
+		return nil, invalid(0, "the query must be URL-encoded, a semicolon too")
 	}
 	values := make([]string, len(names))
 	for i, name := range names {
 		switch given := query[name]; {
 		case len(given) == 0 && i >= required:
 		case len(given) == 0:
-			return nil, invalid(0, usage+"; "+name+" is missing")
+			return nil, invalid(0, name+" is missing")
 		case len(given) > 1:
-			return nil, invalid(0, usage+"; "+name+" must be given once")
+			return nil, invalid(0, name+" must be given once")
 		case !utf8.ValidString(given[0]):
-			return nil, invalid(0, usage+"; "+name+" must be valid UTF-8")
+			return nil, invalid(0, name+" must be valid UTF-8")
 		case i >= required && given[0] == "":
-			return nil, invalid(0, usage+"; "+name+" must not be empty")
+			return nil, invalid(0, name+" must not be empty")
 		default:
 			values[i] = given[0]
 		}
@@ -114,7 +114,7 @@ func fromQuery(c echo.Context, usage string, required int, names ...string) ([]s
 const maxKey = 255 // characters of an idempotency key
 
 // idempotencyKey reads the request's key; its value is empty if there is none.
-func idempotencyKey(c echo.Context, usage string) (codes.IdempotencyKey, error) {
+func idempotencyKey(c echo.Context) (codes.IdempotencyKey, error) {
 	values := c.Request().Header["Idempotency-Key"]
 	if len(values) == 0 {
 		return codes.IdempotencyKey{}, nil
@@ -122,7 +122,7 @@ func idempotencyKey(c echo.Context, usage string) (codes.IdempotencyKey, error) 
 	value := values[0]
 	visible := strings.IndexFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
 	if len(values) > 1 || value == "" || len(value) > maxKey || !visible {
-		return codes.IdempotencyKey{}, invalid(0, usage+"; Idempotency-Key must be given once and be 1 to 255 visible ASCII characters")
+		return codes.IdempotencyKey{}, invalid(0, "Idempotency-Key must be given once and be 1 to 255 visible ASCII characters")
 	}
 	return codes.IdempotencyKey{Route: routeOf(c), Value: value}, nil
 }

@@ -14,25 +14,32 @@ import (
 // for every code that is not right.
 type native struct{}
 
-// The arguments of the routes, as every refusal of arguments lists them.
-const (
-	createUsage = "Required arguments: auth_id and recipient"
-	checkUsage  = "Required arguments: auth_id and code"
-	idUsage     = "Required arguments: auth_id"
-)
+// usage returns the required arguments of a route, as every refusal of arguments
+// lists them.
+func usage(route string) string {
+	switch route {
+	case "POST /":
+		return "Required arguments: auth_id and recipient; "
+	case "GET /", "POST /verify":
+		return "Required arguments: auth_id and code; "
+	case "DELETE /", "GET /status":
+		return "Required arguments: auth_id; "
+	}
+	return ""
+}
 
 func (native) readCreate(c echo.Context) (r codes.CreateRequest, err error) {
-	arguments, err := fromBody(c, createUsage, 2, "auth_id", "recipient")
+	arguments, err := fromBody(c, 2, "auth_id", "recipient")
 	if err != nil {
 		return r, err
 	}
 	if r.ID, err = codes.ParseID(arguments[0]); err != nil {
-		return r, invalid(0, createUsage+"; "+err.Error())
+		return r, err
 	}
 	if r.Recipient, err = codes.ParsePhone(arguments[1]); err != nil {
-		return r, invalid(0, createUsage+"; "+err.Error())
+		return r, err
 	}
-	r.Key, err = idempotencyKey(c, createUsage)
+	r.Key, err = idempotencyKey(c)
 	return r, err
 }
 
@@ -55,7 +62,7 @@ func (native) writeCreated(c echo.Context, r codes.CreateRequest, created codes.
 }
 
 func (n native) readCheckQuery(c echo.Context) (codes.CheckRequest, error) {
-	arguments, err := fromQuery(c, checkUsage, 2, "auth_id", "code", "recipient")
+	arguments, err := fromQuery(c, 2, "auth_id", "code", "recipient")
 	if err != nil {
 		return codes.CheckRequest{}, err
 	}
@@ -66,7 +73,7 @@ func (n native) readCheckQuery(c echo.Context) (codes.CheckRequest, error) {
 }
 
 func (n native) readCheckBody(c echo.Context) (codes.CheckRequest, error) {
-	arguments, err := fromBody(c, checkUsage, 2, "auth_id", "code", "recipient")
+	arguments, err := fromBody(c, 2, "auth_id", "code", "recipient")
 	if err != nil {
 		return codes.CheckRequest{}, err
 	}
@@ -76,17 +83,17 @@ func (n native) readCheckBody(c echo.Context) (codes.CheckRequest, error) {
 // checkRequest makes a request of auth_id, code and recipient.
 func (native) checkRequest(c echo.Context, arguments []string) (r codes.CheckRequest, err error) {
 	if r.ID, err = codes.ParseID(arguments[0]); err != nil {
-		return r, invalid(0, checkUsage+"; "+err.Error())
+		return r, err
 	}
 	if r.Code, err = codes.ParseCode(arguments[1]); err != nil {
-		return r, invalid(0, checkUsage+"; "+err.Error())
+		return r, err
 	}
 	if arguments[2] != "" {
 		if r.Recipient, err = codes.ParsePhone(arguments[2]); err != nil {
-			return r, invalid(0, checkUsage+"; "+err.Error())
+			return r, err
 		}
 	}
-	r.Key, err = idempotencyKey(c, checkUsage)
+	r.Key, err = idempotencyKey(c)
 	return r, err
 }
 
@@ -177,15 +184,11 @@ func describeFailure(f codes.Failure) (reason, description string) {
 
 // idFromQuery reads the only argument of a route.
 func idFromQuery(c echo.Context) (codes.ID, error) {
-	arguments, err := fromQuery(c, idUsage, 1, "auth_id")
+	arguments, err := fromQuery(c, 1, "auth_id")
 	if err != nil {
 		return "", err
 	}
-	id, err := codes.ParseID(arguments[0])
-	if err != nil {
-		return "", invalid(0, idUsage+"; "+err.Error())
-	}
-	return id, nil
+	return codes.ParseID(arguments[0])
 }
 
 func (native) apiKey(h http.Header) (key string, sent bool) {
@@ -214,8 +217,12 @@ func (native) writeError(c echo.Context, f *failure) error {
 	if status == http.StatusUnauthorized {
 		c.Response().Header().Set(echo.HeaderWWWAuthenticate, "Bearer")
 	}
+	message := f.message
+	if f.reason == InvalidAPIUsage {
+		message = usage(routeOf(c)) + message
+	}
 	return reply(c, status, errorBody{
-		Message:      f.message,
+		Message:      message,
 		Reason:       f.reason,
 		AttemptsLeft: f.attemptsLeft,
 		Limit:        f.limit,

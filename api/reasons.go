@@ -22,6 +22,7 @@ const (
 	InvalidAPIUsage     Reason = "InvalidAPIUsage"
 	Unauthorized        Reason = "Unauthorized"
 	RecipientNotAllowed Reason = "RecipientNotAllowed"
+	ProfileNotAllowed   Reason = "ProfileNotAllowed"
 	NotFound            Reason = "NotFound"
 	MethodNotAllowed    Reason = "MethodNotAllowed"
 	IdempotencyConflict Reason = "IdempotencyConflict"
@@ -43,6 +44,7 @@ var statuses = map[Reason]int{
 	InvalidAPIUsage:     http.StatusBadRequest,
 	Unauthorized:        http.StatusUnauthorized,
 	RecipientNotAllowed: http.StatusForbidden,
+	ProfileNotAllowed:   http.StatusForbidden,
 	NotFound:            http.StatusNotFound,
 	MethodNotAllowed:    http.StatusMethodNotAllowed,
 	IdempotencyConflict: http.StatusUnprocessableEntity,
@@ -60,6 +62,7 @@ type failure struct {
 	reason       Reason
 	status       int // 0: the reason's own
 	message      string
+	argument     string // that InvalidAPIUsage is about, if it is one
 	attemptsLeft *int64 // of a check; else nil
 	limit        string // of RateLimited
 	retryAfter   int64  // seconds; 0 says nothing
@@ -85,22 +88,28 @@ func noCode(r Reason, message string, left int64) *failure {
 // asFailure returns the answer to an error of any kind.
 func asFailure(err error) *failure {
 	var (
-		known   *failure
-		limit   *codes.LimitError
-		busy    *codes.UnavailableError
-		running *codes.InProgressError
-		routing *echo.HTTPError
+		known    *failure
+		argument *codes.ArgumentError
+		limit    *codes.LimitError
+		busy     *codes.UnavailableError
+		running  *codes.InProgressError
+		routing  *echo.HTTPError
 	)
 	f := fail(InternalError, "Internal error")
 	switch {
 	case errors.As(err, &known):
 		return known
+	case errors.As(err, &argument):
+		f = invalid(0, argument.Error())
+		f.argument = argument.Argument
 	case errors.As(err, &limit):
 		f = fail(RateLimited, "Limit reached: "+limit.Limit)
 		f.limit = limit.Limit
 		f.retryAfter = seconds(limit.RetryAfter)
 	case errors.Is(err, codes.ErrRecipientNotAllowed):
 		f = fail(RecipientNotAllowed, "Messages to this number are not allowed")
+	case errors.Is(err, codes.ErrProfileNotAllowed):
+		f = fail(ProfileNotAllowed, "This API key may not use the profile; its operator can add the key's name to the profile's callers")
 	case errors.Is(err, codes.ErrRejected):
 		f = fail(MessageRejected, "The message was refused; check the number, or ask its owner whether it takes messages")
 	case errors.Is(err, codes.ErrSenderRefused):

@@ -30,10 +30,14 @@ func (s *Service) Create(ctx context.Context, r CreateRequest) (Created, error) 
 	}
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), r.Arrived.Add(s.longestCreate()))
 	defer cancel()
-	if r.Key.Value != "" {
-		return s.createOnce(ctx, r)
+	policy, err := s.policy(r.Caller, r.Profile)
+	if err != nil {
+		return Created{Recipient: s.Secret.Phone(r.Recipient)}, fmt.Errorf("codes: create: %w", err)
 	}
-	return s.create(ctx, r)
+	if r.Key.Value != "" {
+		return s.createOnce(ctx, r, policy)
+	}
+	return s.create(ctx, r, policy)
 }
 
 // creation is a create under way.
@@ -47,9 +51,9 @@ type creation struct {
 	again       time.Time // when the limits of the recipient have room for another message
 }
 
-func (s *Service) create(ctx context.Context, r CreateRequest) (Created, error) {
+func (s *Service) create(ctx context.Context, r CreateRequest, policy *Policy) (Created, error) {
 	created := Created{Recipient: s.Secret.Phone(r.Recipient)}
-	c, err := s.begin(r, created.Recipient)
+	c, err := s.begin(r, policy, created.Recipient)
 	if err != nil {
 		return created, err
 	}
@@ -64,8 +68,8 @@ func (s *Service) create(ctx context.Context, r CreateRequest) (Created, error) 
 }
 
 // begin makes the code of a create and all that it will reserve.
-func (s *Service) begin(r CreateRequest, recipient Digest) (*creation, error) {
-	c := &creation{CreateRequest: r, policy: s.policy()}
+func (s *Service) begin(r CreateRequest, policy *Policy, recipient Digest) (*creation, error) {
+	c := &creation{CreateRequest: r, policy: policy}
 	c.code, c.isTest = s.Numbers.testCode(r.Recipient)
 	if !c.isTest {
 		if !s.Numbers.Allowed.Allow(r.Recipient) {
@@ -73,7 +77,7 @@ func (s *Service) begin(r CreateRequest, recipient Digest) (*creation, error) {
 		}
 		c.code = NewCode(c.policy.CodeLength)
 	}
-	space := s.space(r.Caller)
+	space := s.space(r.Caller, r.Profile, r.Service)
 	c.reservation = Reservation{
 		Op: NewOp(),
 		Entry: Entry{
@@ -91,14 +95,16 @@ func (s *Service) begin(r CreateRequest, recipient Digest) (*creation, error) {
 	if !c.isTest {
 		c.reservation.Pace, c.reservation.WaitLeft = c.policy.Limits.Pace, c.waitLeft()
 	}
-	c.event = CreateEvent{Caller: r.Caller, Area: c.reservation.Entry.Area, Arrived: r.Arrived, Lifetime: c.policy.Lifetime}
+	c.event = CreateEvent{
+		Caller: r.Caller, Profile: r.Profile, Area: c.reservation.Entry.Area, Arrived: r.Arrived, Lifetime: c.policy.Lifetime,
+	}
 	return c, nil
 }
 
 // limits returns those that apply. A limit on all messages does not concern a
 // test recipient, who gets none.
 func (c *creation) limits(recipient Digest) []Limit {
-	all := make([]Limit, 0, 4)
+	all := make([]Limit, 0, 5)
 	add := func(kind LimitKind, subject Digest, windows []Window) {
 		if len(windows) > 0 {
 			all = append(all, Limit{Kind: kind, Subject: subject, Windows: windows})
@@ -109,7 +115,8 @@ func (c *creation) limits(recipient Digest) []Limit {
 	add(GuessLimit, recipient, l.Guesses)
 	if !c.isTest {
 		add(TotalLimit, Digest{}, l.Total)
-		add(CallerLimit, CallerDigest(c.Caller), l.ofCaller(c.Caller))
+		add(CallerLimit, NameDigest(c.Caller), l.ofCaller(c.Caller))
+		add(ProfileLimit, NameDigest(c.Profile), l.Profile)
 	}
 	return all
 }
@@ -134,7 +141,10 @@ func (s *Service) perform(ctx context.Context, c *creation) error {
 		return nil
 	}
 	c.event.Wait = max(0, time.Until(reserved.Turn.Begin))
-	m := Message{To: c.Recipient, Text: c.policy.Message.Render(c.code, c.policy.OrgName, c.policy.Lifetime)}
+	m := Message{
+		From: c.policy.From, To: c.Recipient,
+		Text: c.policy.message(c.Locale).Render(c.code, c.policy.OrgName, c.policy.Lifetime),
+	}
 	messageID, err := s.deliver(ctx, c, m, reserved.Turn)
 	switch {
 	case err == nil:

@@ -49,7 +49,9 @@ func NewHasher(secret []byte) *Hasher {
 }
 
 // ID digests an auth_id of a space.
-func (h *Hasher) ID(s Space, id ID) Digest { return h.digest('i', s.Caller, s.Profile, string(id)) }
+func (h *Hasher) ID(s Space, id ID) Digest {
+	return h.digest('i', s.Caller, s.Profile, s.Service, string(id))
+}
 
 // Phone digests a recipient's number.
 func (h *Hasher) Phone(p Phone) Digest { return h.digest('p', string(p)) }
@@ -68,9 +70,9 @@ func (h *Hasher) Pseudonym(recipient Digest) string {
 	return hex.EncodeToString(mark[:5])
 }
 
-// CallerDigest digests a caller's name. That is no secret, so its counts outlive a
-// change of the secret.
-func CallerDigest(name string) (d Digest) {
+// NameDigest digests the name of a caller or of a profile. That is no secret, so
+// its counts outlive a change of the secret.
+func NameDigest(name string) (d Digest) {
 	sum := sha256.Sum256([]byte(name))
 	copy(d[:], sum[:])
 	return d
@@ -79,7 +81,7 @@ func CallerDigest(name string) (d Digest) {
 // Code digests a code in canonical form, bound to the auth_id it was made for:
 // the same code under two ids has two digests.
 func (h *Hasher) Code(s Space, id ID, c Code) Digest {
-	return h.digest('c', s.Caller, s.Profile, string(id), canonical(c))
+	return h.digest('c', s.Caller, s.Profile, s.Service, string(id), canonical(c))
 }
 
 // digest separates the domains by kind, and the parts by zero bytes. Only one

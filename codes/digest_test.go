@@ -16,15 +16,16 @@ func TestStoredForm(t *testing.T) {
 		got  codes.Digest
 		want string // HMAC-SHA-256 made by another program, 16 bytes of it
 	}{
-		{"id", h.ID(codes.Space{}, "42"), "6PMRXqY3gZFP_A"},
-		{"id of a caller and a profile", h.ID(codes.Space{Caller: "shop", Profile: "login"}, "42"), "hF-kLO8r_Yq38g"},
-		{"id of several bytes a character", h.ID(codes.Space{}, "é\x00中"), "SZtaQbXBOPOokg"},
+		{"id", h.ID(codes.Space{}, "42"), "AEBLq4ute5LAvQ"},
+		{"id of a caller and a profile", h.ID(codes.Space{Caller: "shop", Profile: "login"}, "42"), "Ab1sK53xInk6rA"},
+		{"id of a caller, a profile and a service", h.ID(codes.Space{Caller: "shop", Profile: "login", Service: "VA1"}, "42"), "VzNM0tUXQI8BHA"},
+		{"id of several bytes a character", h.ID(codes.Space{}, "é\x00中"), "-__urioZ2MjHkQ"},
 		{"phone", h.Phone("12065551234"), "xC3Nsrs6u0lj9g"},
 		{"address", h.Address("192.0.2.1"), "JE7QQugyzlXQOA"},
 		{"message", h.Message("mdr2-1"), "_qEApbF0I6xPNw"},
-		{"code", h.Code(codes.Space{}, "42", "0042"), "lmHCuiy6SKXJfQ"},
-		{"code of a caller and a profile", h.Code(codes.Space{Caller: "shop", Profile: "login"}, "42", "0042"), "UDE3eegnAt6AwQ"},
-		{"code of zeros", h.Code(codes.Space{}, "42", "0000"), "_bw1KJsyOlp-dw"},
+		{"code", h.Code(codes.Space{}, "42", "0042"), "4bm6-RbCS89yNA"},
+		{"code of a caller and a profile", h.Code(codes.Space{Caller: "shop", Profile: "login"}, "42", "0042"), "1z44Cw8V0bvtEg"},
+		{"code of zeros", h.Code(codes.Space{}, "42", "0000"), "lt6vPKmOrjol9w"},
 	} {
 		if got := test.got.String(); got != test.want {
 			t.Errorf("%s: %s, want %s", test.name, got, test.want)
@@ -43,6 +44,7 @@ func TestDigestsDiffer(t *testing.T) {
 		"id":                            h.ID(all, same),
 		"id of a caller":                h.ID(shop, same),
 		"id of a profile":               h.ID(login, same),
+		"id of a service":               h.ID(codes.Space{Service: "login"}, same),
 		"id of both":                    h.ID(codes.Space{Caller: "shop", Profile: "login"}, same),
 		"id of a caller, no profile":    h.ID(codes.Space{Caller: "shoplogin"}, same),
 		"id of a profile, no caller":    h.ID(codes.Space{Profile: "shoplogin"}, same),

@@ -34,6 +34,9 @@ var (
 	// The SMS may arrive, so the entry stays and the message is not sent again.
 	ErrUnconfirmed = errors.New("message unconfirmed")
 
+	// ErrProfileNotAllowed: this caller may not use the profile.
+	ErrProfileNotAllowed = errors.New("profile not allowed")
+
 	// ErrRecipientNotAllowed: the rules for recipients exclude this number.
 	ErrRecipientNotAllowed = errors.New("recipient not allowed")
 )

@@ -52,8 +52,8 @@ type Claims interface {
 // came before it returns the first answer and has no effect. Refusals that had
 // no effect are not kept. A request that was cut off runs again once its
 // deadline has passed.
-func (s *Service) createOnce(ctx context.Context, r CreateRequest) (created Created, err error) {
-	claim := s.claim(r.Caller, r.Key, string(r.ID)+"\x00"+string(r.Recipient))
+func (s *Service) createOnce(ctx context.Context, r CreateRequest, policy *Policy) (created Created, err error) {
+	claim := s.claim(r.Caller, r.Key, string(r.Recipient), r.Profile, r.Service, string(r.Locale), string(r.ID))
 	deadline, _ := ctx.Deadline()
 	claim.Lease = time.Until(deadline)
 	answer, _, err := s.Store.Claim(ctx, claim)
@@ -80,16 +80,16 @@ func (s *Service) createOnce(ctx context.Context, r CreateRequest) (created Crea
 			s.cleanup.add(settle)
 		}
 	}()
-	created, err = s.create(ctx, r)
+	created, err = s.create(ctx, r, policy)
 	answer = answerOf(created, err)
 	return created, err
 }
 
 // checkOnce is check for a request with an idempotency key: for a key that came
 // before it returns the first answer and has no effect.
-func (s *Service) checkOnce(ctx context.Context, r CheckRequest) (Outcome, error) {
+func (s *Service) checkOnce(ctx context.Context, r CheckRequest, policy *Policy) (Outcome, error) {
 	// A check needs no lease: it is one script, which recognises its op.
-	claim := s.claim(r.Caller, r.Key, string(r.ID)+"\x00"+canonical(r.Code)+"\x00"+string(r.Recipient))
+	claim := s.claim(r.Caller, r.Key, canonical(r.Code), string(r.Recipient), r.Profile, r.Service, string(r.ID))
 	answer, op, err := s.Store.Claim(ctx, claim)
 	if err != nil {
 		return Outcome{}, fmt.Errorf("codes: check: %w", err)
@@ -97,7 +97,7 @@ func (s *Service) checkOnce(ctx context.Context, r CheckRequest) (Outcome, error
 	if answer != "" {
 		return outcomeFrom(answer)
 	}
-	checked, err := s.check(ctx, r, op, claim.Key)
+	checked, err := s.check(ctx, r, policy, op, claim.Key)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -108,15 +108,17 @@ func (s *Service) checkOnce(ctx context.Context, r CheckRequest) (Outcome, error
 	// happened.
 	first, err := s.Store.Settle(ctx, claim, fmt.Sprintf("checked %d %d", checked.Status, checked.AttemptsLeft))
 	if first || err != nil {
-		s.Observer.Checked(CheckEvent{Caller: r.Caller, Checked: checked})
+		s.Observer.Checked(CheckEvent{Caller: r.Caller, Profile: r.Profile, Checked: checked})
 	}
 	return checked.Outcome, nil
 }
 
-func (s *Service) claim(caller string, k IdempotencyKey, arguments string) Claim {
+// claim returns the claim of a request with these arguments, of which the last
+// one may hold anything.
+func (s *Service) claim(caller string, k IdempotencyKey, arguments ...string) Claim {
 	return Claim{
 		Key:       s.Secret.digest('k', caller, k.Route, k.Value),
-		Arguments: s.Secret.digest('r', arguments),
+		Arguments: s.Secret.digest('r', arguments...),
 		Op:        NewOp(),
 	}
 }

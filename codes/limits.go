@@ -72,6 +72,7 @@ type Limits struct {
 	Sends   []Window            // messages per recipient
 	Guesses []Window            // wrong codes per recipient: reached, no new code is made
 	Total   []Window            // messages of the whole service
+	Profile []Window            // messages of the policy's profile, each Text with its name: "payout:2/24h"
 	Callers map[string][]Window // messages of a caller; "*" of each one that is not named
 	Pace    Pace
 	Refunds bool // a receipt may free a place under Sends; see Reservations.Refund
@@ -108,21 +109,22 @@ type LimitKind int
 
 // The kinds of limits.
 const (
-	SendLimit   LimitKind = iota // messages to a recipient
-	GuessLimit                   // wrong codes of a recipient
-	TotalLimit                   // messages of the service
-	CallerLimit                  // messages of a caller
+	SendLimit    LimitKind = iota // messages to a recipient
+	GuessLimit                    // wrong codes of a recipient
+	TotalLimit                    // messages of the service
+	CallerLimit                   // messages of a caller
+	ProfileLimit                  // messages of a profile
 )
 
 // Setting returns the setting that the limit comes from.
 func (k LimitKind) Setting() string {
-	return [...]string{SendLimit: "SEND_LIMITS", GuessLimit: "GUESS_LIMITS", TotalLimit: "SEND_LIMITS_TOTAL", CallerLimit: "CALLER_LIMITS"}[k]
+	return [...]string{SendLimit: "SEND_LIMITS", GuessLimit: "GUESS_LIMITS", TotalLimit: "SEND_LIMITS_TOTAL", CallerLimit: "CALLER_LIMITS", ProfileLimit: "SEND_LIMITS_TOTAL"}[k]
 }
 
 // Limit is one limit as it applies to a request: every window must have room.
 type Limit struct {
 	Kind    LimitKind
-	Subject Digest   // whose events count: the recipient's or the caller's; zero for the whole service
+	Subject Digest   // whose events count: the recipient's, the caller's or the profile's; zero for the whole service
 	Windows []Window // at least one
 }
 

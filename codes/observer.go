@@ -15,6 +15,7 @@ type Observer interface {
 // CreateEvent is a create that was answered.
 type CreateEvent struct {
 	Caller   string
+	Profile  string
 	Area     Area
 	Arrived  time.Time
 	Lifetime time.Duration
@@ -33,7 +34,8 @@ type CreateEvent struct {
 
 // CheckEvent is a check that was answered.
 type CheckEvent struct {
-	Caller string
+	Caller  string
+	Profile string
 	Checked
 }
 

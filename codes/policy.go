@@ -5,12 +5,17 @@ import "time"
 // Policy is what the operator chose for a request: what codes are like, and
 // the limits that hold for it.
 type Policy struct {
+	Profile    string        // its name; empty for requests without one
+	Callers    []string      // that may use it; nil for all
 	CodeLength int           // digits, 1 to MaxCodeLength
 	Lifetime   time.Duration // of an entry, whole seconds
 	Notice     time.Duration // how long after its end an id is reported as expired, once
 	Attempts   int64         // wrong codes allowed per entry
 	Message    Template
+	Messages   map[Locale]Template // in other languages
 	OrgName    string
+	From       Phone // that messages come from; empty for the sender's own number
+	SameCode   bool  // a create for a live entry sends its code again
 	Limits     Limits
 }
 

@@ -172,7 +172,7 @@ func (s *Service) Receive(ctx context.Context, r Receipt) (ReceiptResult, error)
 
 // refund frees the place under Sends of a message that was rejected on its way.
 func (s *Service) refund(ctx context.Context, op Op, recipient Digest) error {
-	windows := s.policy().Limits.Sends
+	windows := s.Policy.Limits.Sends // the same in every profile
 	if len(windows) == 0 {
 		return nil
 	}

@@ -7,6 +7,9 @@ type CreateRequest struct {
 	ID        ID
 	Recipient Phone
 	Caller    string // name of the API key; empty where there are none
+	Profile   string // empty for the policy of requests without one
+	Service   string // whose ids are apart from all others; empty for none
+	Locale    Locale // of the person who reads the message
 	Key       IdempotencyKey
 	Arrived   time.Time // its deadline counts from here; zero is now
 }
@@ -18,24 +21,30 @@ type CheckRequest struct {
 	Code      Code
 	Recipient Phone // empty for any
 	Caller    string
+	Profile   string
+	Service   string
 	Key       IdempotencyKey
 }
 
 // CancelRequest asks to drop the entry of ID.
 type CancelRequest struct {
-	ID     ID
-	Caller string
+	ID      ID
+	Caller  string
+	Profile string
+	Service string
 }
 
 // StatusRequest asks how the entry of ID and its message stand.
 type StatusRequest struct {
-	ID     ID
-	Caller string
+	ID      ID
+	Caller  string
+	Profile string
+	Service string
 }
 
 // Space is a set of auth_ids: the same auth_id in two spaces names two
 // entries.
-type Space struct{ Caller, Profile string }
+type Space struct{ Caller, Profile, Service string }
 
 // Created is the answer to a CreateRequest. Recipient is set beside an error too.
 type Created struct {

@@ -7,6 +7,7 @@ import (
 
 // Message is one SMS to send.
 type Message struct {
+	From     Phone // empty for the sender's own number
 	To       Phone
 	Text     Text
 	NotAfter time.Time // when it is too late to hand over the first byte; zero: never

@@ -4,13 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
-// Options are what a [Service] needs. All but Previous, Observer, TrackReceipts
-// and SharedIDs are required.
+// Options are what a [Service] needs. All but Profiles, Previous, Observer,
+// TrackReceipts and SharedIDs are required.
 type Options struct {
-	Policy        Policy
+	Policy        Policy   // of requests without a profile
+	Profiles      []Policy // with the same Limits.Pace
 	Numbers       Numbers
 	Secret        *Hasher
 	Previous      *Hasher // of the secret that is being replaced; entries made under it are still accepted
@@ -27,6 +29,7 @@ type Options struct {
 // cleanup that is pending because the store could not be reached.
 type Service struct {
 	Options
+	policies       map[string]*Policy // by profile
 	cleanup        *cleanup
 	orphanedClaims *cleanup // claims whose reply was lost: harmless once their lease is over
 }
@@ -36,7 +39,10 @@ func NewService(o Options) *Service {
 	if o.Observer == nil {
 		o.Observer = noObserver{}
 	}
-	s := &Service{Options: o, cleanup: newCleanup(maxCleanup, cleanupFor)}
+	s := &Service{Options: o, policies: map[string]*Policy{"": &o.Policy}, cleanup: newCleanup(maxCleanup, cleanupFor)}
+	for i := range o.Profiles {
+		s.policies[o.Profiles[i].Profile] = &o.Profiles[i]
+	}
 	s.orphanedClaims = newCleanup(maxOrphanedClaims, s.longestCreate())
 	return s
 }
@@ -51,15 +57,24 @@ func (s *Service) Finish(ctx context.Context) error {
 	return s.cleanup.finish(ctx)
 }
 
-// policy returns what applies to a request.
-func (s *Service) policy() *Policy { return &s.Policy }
-
-// space returns the space of a caller's auth_ids.
-func (s *Service) space(caller string) Space {
-	if s.SharedIDs {
-		return Space{}
+// policy returns what applies to a caller's requests with a profile.
+func (s *Service) policy(caller, profile string) (*Policy, error) {
+	p, found := s.policies[profile]
+	if !found {
+		return nil, &ArgumentError{"profile", "a profile of this service"}
 	}
-	return Space{Caller: caller}
+	if p.Callers != nil && !slices.Contains(p.Callers, caller) {
+		return nil, ErrProfileNotAllowed
+	}
+	return p, nil
+}
+
+// space returns the space of the auth_ids of a caller's requests.
+func (s *Service) space(caller, profile, service string) Space {
+	if s.SharedIDs {
+		caller = ""
+	}
+	return Space{Caller: caller, Profile: profile, Service: service}
 }
 
 // name returns where the entry of an auth_id is.
@@ -80,32 +95,37 @@ func (s *Service) hashers() []*Hasher {
 }
 
 // Check compares a code. Its errors are ErrUnavailable, after which the attempt
-// may have been spent but nothing was accepted, and those of an idempotency key.
+// may have been spent but nothing was accepted, and those of a profile and of an
+// idempotency key.
 //
 // A check that has begun is finished even if ctx is cancelled: a caller that
 // hangs up does not get a free guess.
 func (s *Service) Check(ctx context.Context, r CheckRequest) (Outcome, error) {
 	ctx = context.WithoutCancel(ctx)
-	if r.Key.Value != "" {
-		return s.checkOnce(ctx, r)
+	policy, err := s.policy(r.Caller, r.Profile)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("codes: check: %w", err)
 	}
-	checked, err := s.check(ctx, r, NewOp(), Digest{})
+	if r.Key.Value != "" {
+		return s.checkOnce(ctx, r, policy)
+	}
+	checked, err := s.check(ctx, r, policy, NewOp(), Digest{})
 	if err != nil {
 		return Outcome{}, err
 	}
-	s.Observer.Checked(CheckEvent{Caller: r.Caller, Checked: checked})
+	s.Observer.Checked(CheckEvent{Caller: r.Caller, Profile: r.Profile, Checked: checked})
 	return checked.Outcome, nil
 }
 
 // check compares a code under an op, and under a claim if there is one.
-func (s *Service) check(ctx context.Context, r CheckRequest, op Op, claim Digest) (Checked, error) {
-	space := s.space(r.Caller)
+func (s *Service) check(ctx context.Context, r CheckRequest, policy *Policy, op Op, claim Digest) (Checked, error) {
+	space := s.space(r.Caller, r.Profile, r.Service)
 	c := Check{
 		Name:    s.name(space, r.ID),
 		Code:    s.Secret.Code(space, r.ID, r.Code),
 		Op:      op,
 		Claim:   claim,
-		Guesses: s.policy().Limits.Guesses,
+		Guesses: policy.Limits.Guesses,
 	}
 	if s.Previous != nil {
 		c.PreviousCode = s.Previous.Code(space, r.ID, r.Code)
@@ -126,10 +146,14 @@ func (s *Service) check(ctx context.Context, r CheckRequest, op Op, claim Digest
 	return Checked{}, fmt.Errorf("codes: check: %w", err)
 }
 
-// Cancel drops the entry of an auth_id, if there is one. Its only error is
-// ErrUnavailable.
+// Cancel drops the entry of an auth_id, if there is one. Its errors are
+// ErrUnavailable and those of a profile.
 func (s *Service) Cancel(ctx context.Context, r CancelRequest) error {
-	ttlLeft, err := s.Store.Cancel(context.WithoutCancel(ctx), Cancel{Name: s.name(s.space(r.Caller), r.ID), Op: NewOp()})
+	if _, err := s.policy(r.Caller, r.Profile); err != nil {
+		return fmt.Errorf("codes: cancel: %w", err)
+	}
+	name := s.name(s.space(r.Caller, r.Profile, r.Service), r.ID)
+	ttlLeft, err := s.Store.Cancel(context.WithoutCancel(ctx), Cancel{Name: name, Op: NewOp()})
 	if err != nil {
 		return fmt.Errorf("codes: cancel: %w", err)
 	}
@@ -147,11 +171,14 @@ type Progress struct {
 
 // Status returns how the entry of an auth_id and its message stand. It changes
 // and spends nothing: the next check still reports an expired entry as expired.
-// Where receipts are not tracked, no entry gets beyond StagePending. Its only
-// error is ErrUnavailable.
+// Where receipts are not tracked, no entry gets beyond StagePending. Its errors
+// are ErrUnavailable and those of a profile.
 func (s *Service) Status(ctx context.Context, r StatusRequest) (Progress, error) {
+	if _, err := s.policy(r.Caller, r.Profile); err != nil {
+		return Progress{}, fmt.Errorf("codes: status: %w", err)
+	}
 	ctx = context.WithoutCancel(ctx) // calls of the store share round trips
-	view, err := s.Store.Peek(ctx, s.name(s.space(r.Caller), r.ID))
+	view, err := s.Store.Peek(ctx, s.name(s.space(r.Caller, r.Profile, r.Service), r.ID))
 	if err != nil {
 		return Progress{}, fmt.Errorf("codes: status: %w", err)
 	}

@@ -38,6 +38,8 @@ type Config struct {
 	RetriesAllowed int64
 	OrgName        string
 	AuthMessage    codes.Template
+	Resend         string // new or same
+	Profiles       []Profile
 
 	TestRecipients      codes.TestRecipients
 	TestRecipientsUntil time.Time // zero only in debug mode, or without TestRecipients

@@ -88,6 +88,8 @@ func (c *Config) messageSettings() []setting {
 			doc: "your name in the message; any characters, put in literally"},
 		{key: "AUTH_MESSAGE", def: defaultMessage, field: templateField(&c.AuthMessage),
 			doc: "text of the message: `{code}` or `{}` is the code and must be there, `{org}` is `ORG_NAME`, `{minutes}` the lifetime rounded up; every other character is literal, so a line break is a real newline (in YAML: double quotes and `\\n`)"},
+		{key: "RESEND", def: "new", field: choiceField(&c.Resend, "new", "same"),
+			doc: "what a create sends while a code for the same `auth_id` and recipient is live: a new code, or the same one for as long as half of its lifetime is left, with the attempts and the time that it has left"},
 		{key: keyCodeSecret, field: secretField(&c.codeSecret, checkLongSecret),
 			doc: "key under which codes, ids and numbers are stored, the same on all replicas, 16 random bytes or more; default: derived from `FLOWROUTE_SECRET_KEY`, in debug mode random if that is not set"},
 		{key: keyPreviousSecret, field: secretField(&c.previousSecret, nil),

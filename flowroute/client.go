@@ -34,7 +34,7 @@ type Options struct {
 	BaseURL   string        // such as https://api.flowroute.com
 	AccessKey string        // user name of the API credentials
 	SecretKey string        // their password
-	From      codes.Phone   // the sender, a number of the account
+	From      codes.Phone   // of messages that name no sender, a number of the account
 	Callback  string        // URL that delivery receipts are asked for at; empty asks for none
 	Timeout   time.Duration // one attempt, connect to answer; 0 is 10s
 	UserAgent string        // such as sms-verification/1.2.3; empty is sms-verification
@@ -149,7 +149,7 @@ func (c *Client) request(ctx context.Context, m codes.Message) (*http.Request, e
 		From string `json:"from"`
 		Body string `json:"body"`
 		DLR  string `json:"dlr_callback,omitempty"`
-	}{string(m.To), c.from, string(m.Text), c.callback})
+	}{string(m.To), cmp.Or(string(m.From), c.from), string(m.Text), c.callback})
 	if err != nil {
 		return nil, fmt.Errorf("%w: cannot encode the message", codes.ErrUnavailable)
 	}

@@ -19,10 +19,10 @@
 //
 // Every key begins with the configured prefix and has a time to live. <number>,
 // <address>, <request> and <message> stand for HMACs, 14 characters of
-// base64url, <caller> is a digest of the
-// name, <tag> and <id> stand for 3 and 11 characters that are one together, <op> for 11
-// random ones; what stands in braces is the hash tag, so that on a cluster the
-// keys of one script share a slot.
+// base64url, <caller> and <profile> for digests of their names, <tag> and <id>
+// for 3 and 11 characters that are one together, <op> for 11 random ones. What
+// stands in braces is the hash tag, so that on a cluster the keys of one script
+// share a slot.
 //
 //	c{<tag>}<id>      hash    a live entry: e its newest version (digest of the
 //	                          code, reservation, digest of the number and its area,
@@ -55,6 +55,7 @@
 //	                          minutes.
 //	a{all}            zset    messages of the service, for SEND_LIMITS_TOTAL
 //	l{all}<caller>    zset    messages of a caller, for CALLER_LIMITS
+//	p{all}<profile>   zset    messages of a profile, for its send_limits_total
 //	z{all}            zset    turns to send, for FLOWROUTE_RATE
 //	q{all}            zset    callers, by when each last asked for a turn
 //

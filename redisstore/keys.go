@@ -43,6 +43,11 @@ func (k keys) caller(name codes.Digest) string {
 	return k.prefix + "l{all}" + base64.RawURLEncoding.EncodeToString(name[:])
 }
 
+// profile is in the same slot.
+func (k keys) profile(name codes.Digest) string {
+	return k.prefix + "p{all}" + base64.RawURLEncoding.EncodeToString(name[:])
+}
+
 // guessPrefix is what the keys of wrong codes begin with, for the script that
 // knows the recipient only from the entry.
 func (k keys) guessPrefix() string { return k.prefix + "w" }

@@ -148,7 +148,7 @@ func (s *Store) reserve(ctx context.Context, r codes.Reservation, p part) (codes
 	}
 	caller := []byte(nil)
 	if pace.Fair {
-		name := codes.CallerDigest(r.Caller)
+		name := codes.NameDigest(r.Caller)
 		caller = name[:]
 	}
 	args := append(make([]any, 0, 14+5*len(p.limits)),
@@ -159,7 +159,7 @@ func (s *Store) reserve(ctx context.Context, r codes.Reservation, p part) (codes
 		if l.Reserves() && !p.dry {
 			takes = 1
 		}
-		args = append(args, storage(l.Kind), takes, len(l.Windows))
+		args = append(args, storage(l), takes, len(l.Windows))
 		for _, w := range l.Windows {
 			args = append(args, w.Max, w.Span.Milliseconds())
 		}
@@ -232,17 +232,19 @@ func (s *Store) keyOf(l codes.Limit) string {
 		return s.keys.guesses(l.Subject)
 	case codes.CallerLimit:
 		return s.keys.caller(l.Subject)
+	case codes.ProfileLimit:
+		return s.keys.profile(l.Subject)
 	}
 	return s.keys.total()
 }
 
-// storage returns how the events of a kind of limit are kept: those of a caller
-// and of the service are too many for a log.
-func storage(k codes.LimitKind) string {
-	if k == codes.TotalLimit || k == codes.CallerLimit {
-		return "set"
+// storage returns how the events of a limit are kept: those of more than one
+// number are too many for a log.
+func storage(l codes.Limit) string {
+	if l.OfNumber() {
+		return "log"
 	}
-	return "log"
+	return "set"
 }
 
 func isRefusal(err error) bool {
@@ -307,7 +309,7 @@ func (s *Store) release(ctx context.Context, r codes.Reservation, entry bool, li
 	}
 	for _, l := range limits {
 		if l.Reserves() {
-			keys, args = append(keys, s.keyOf(l)), append(args, storage(l.Kind))
+			keys, args = append(keys, s.keyOf(l)), append(args, storage(l))
 		}
 	}
 	if len(keys) == 0 {

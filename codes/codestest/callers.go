@@ -65,7 +65,7 @@ func by(caller string, limits ...codes.Limit) codes.Reservation {
 
 func callerLimits(s suite) {
 	limit := func(caller string) codes.Limit {
-		return codes.Limit{Kind: codes.CallerLimit, Subject: codes.CallerDigest(caller), Windows: Windows(s, "2/3s")}
+		return codes.Limit{Kind: codes.CallerLimit, Subject: codes.NameDigest(caller), Windows: Windows(s, "2/3s")}
 	}
 	first := by("shop", limit("shop"))
 	s.take(first)

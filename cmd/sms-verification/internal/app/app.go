@@ -105,6 +105,7 @@ func (a *App) wire(registry *prometheus.Registry, phone io.Writer) error {
 	a.register(registry, policy)
 	o := codes.Options{
 		Policy:        policy,
+		Profiles:      ProfilesOf(cfg),
 		Numbers:       numbers,
 		Secret:        secret,
 		Previous:      previous,

@@ -46,6 +46,7 @@ func PolicyOf(cfg *config.Config) codes.Policy {
 		Attempts:   cfg.RetriesAllowed,
 		Message:    cfg.AuthMessage,
 		OrgName:    cfg.OrgName,
+		SameCode:   cfg.Resend == "same",
 		Limits: codes.Limits{
 			Sends:   cfg.SendLimits,
 			Guesses: cfg.GuessLimits,
@@ -55,6 +56,25 @@ func PolicyOf(cfg *config.Config) codes.Policy {
 			Refunds: cfg.CallbackURL() != "",
 		},
 	}
+}
+
+// ProfilesOf returns what the settings say of the codes and limits of each
+// profile.
+func ProfilesOf(cfg *config.Config) []codes.Policy {
+	profiles := make([]codes.Policy, len(cfg.Profiles))
+	for i, p := range cfg.Profiles {
+		policy := PolicyOf(cfg)
+		policy.Profile, policy.Callers = p.Name, p.Callers
+		policy.CodeLength, policy.Lifetime, policy.Attempts = p.CodeLength, p.CodeExpiration, p.RetriesAllowed
+		policy.Message, policy.Messages, policy.OrgName = p.AuthMessage, p.Messages, p.OrgName
+		policy.From, policy.SameCode = p.FlowrouteNumber, p.Resend == "same"
+		for _, w := range p.SendLimitsTotal {
+			w.Text = p.Name + ":" + w.Text
+			policy.Limits.Profile = append(policy.Limits.Profile, w)
+		}
+		profiles[i] = policy
+	}
+	return profiles
 }
 
 // severalCallers reports whether there are callers to share the turns.
