@@ -1,7 +1,7 @@
 package codes
 
 import (
-	"crypto/rand"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -40,14 +40,13 @@ func ParseCode(s string) (Code, error) {
 	return Code(digits), nil
 }
 
-// NewCode makes a code of so many digits, every one of the 10^length codes
-// equally likely.
-func NewCode(length int) Code {
+// NewCode returns the code that an op makes for an auth_id, every one of the
+// 10^length codes equally likely. It follows from the secret and the op, so that it
+// can be sent again although nobody stores it.
+func (h *Hasher) NewCode(s Space, id ID, op Op, length int) Code {
 	digits := make([]byte, 0, length)
-	var random [64]byte
-	for len(digits) < length {
-		_, _ = rand.Read(random[:]) // never fails: crypto/rand ends the program instead
-		for _, b := range random {
+	for block := 0; len(digits) < length; block++ {
+		for _, b := range h.sum('d', s.Caller, s.Profile, s.Service, op.String(), strconv.Itoa(block), string(id)) {
 			// 250 is the largest multiple of ten that a byte holds; a larger
 			// byte would make the digits 0 to 5 likelier than the rest.
 			if b < 250 && len(digits) < length {

@@ -2,6 +2,7 @@ package codes_test
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 
@@ -9,65 +10,68 @@ import (
 )
 
 func TestNewCodeLength(t *testing.T) {
+	h := codes.NewHasher([]byte("secret"))
 	for length := 1; length <= codes.MaxCodeLength; length++ {
-		code := string(codes.NewCode(length))
+		code := string(h.NewCode(codes.Space{}, "id", codes.NewOp(), length))
 		if len(code) != length || strings.Trim(code, "0123456789") != "" {
 			t.Fatalf("NewCode(%d) made %d characters, not all of them digits: %q", length, len(code), code)
 		}
 	}
 }
 
-// TestNewCodeUnbiased compares how often each code of n digits comes with the
-// uniform distribution. The bounds of chi-square are exceeded by chance less
+// TestNewCodeUnbiased compares how often each code of 1 to 10 digits comes with
+// the uniform distribution, three digits at a time. Chance exceeds the bound less
 // than once in a thousand million runs.
 func TestNewCodeUnbiased(t *testing.T) {
-	for _, test := range []struct {
-		name           string
-		length, repeat int
-		digits         int // counted together
-		bound          float64
-	}{
-		{"digits of long codes", 1000, 1000, 1, 62},
-		{"codes of one digit", 1, 100_000, 1, 62},
-		{"codes of two digits", 2, 200_000, 2, 210},
-		{"first two digits of four", 4, 200_000, 2, 210},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			counts := map[string]int{}
-			total := 0
-			for range test.repeat {
-				code := string(codes.NewCode(test.length))
-				if test.length != 1000 {
-					code = code[:test.digits]
-				}
-				for i := 0; i+test.digits <= len(code); i += test.digits {
-					counts[code[i:i+test.digits]]++
-					total++
-				}
+	const made, longest, most = 1_000_000, 10, 3
+	h := codes.NewHasher([]byte("secret"))
+	var counts [longest + 1][1000]float64 // by length, of its last digits
+	for range made {
+		code := h.NewCode(codes.Space{}, "id", codes.NewOp(), longest)
+		for length := 1; length <= longest; length++ {
+			cell := 0
+			for _, digit := range code[max(0, length-most):length] {
+				cell = cell*10 + int(digit-'0')
 			}
-			cells := 10
-			if test.digits == 2 {
-				cells = 100
-			}
-			expected := float64(total) / float64(cells)
-			chi := float64(cells-len(counts)) * expected // the cells that never came
-			for _, n := range counts {
-				chi += (float64(n) - expected) * (float64(n) - expected) / expected
-			}
-			if chi > test.bound {
-				t.Errorf("chi-square %.1f over %d cells, want at most %.0f", chi, cells, test.bound)
-			}
-		})
+			counts[length][cell]++
+		}
+	}
+	for length := 1; length <= longest; length++ {
+		cells := math.Pow10(min(length, most))
+		expected, chi := made/cells, 0.0
+		for _, n := range counts[length][:int(cells)] {
+			chi += (n - expected) * (n - expected) / expected
+		}
+		if bound := cells + 7*math.Sqrt(2*cells) + 30; chi > bound {
+			t.Errorf("%d digits: chi-square %.1f over %v cells, want at most %.0f", length, chi, cells, bound)
+		}
 	}
 }
 
-func TestNewCodeIsNew(t *testing.T) {
-	seen := map[codes.Code]bool{}
-	for range 1000 {
-		seen[codes.NewCode(30)] = true
+// TestNewCodeFollows: the same op makes the same code, of which a shorter one is
+// the beginning; everything else makes another code.
+func TestNewCodeFollows(t *testing.T) {
+	h, op := codes.NewHasher([]byte("secret")), codes.NewOp()
+	first := h.NewCode(codes.Space{}, "id", op, 30)
+	if again := h.NewCode(codes.Space{}, "id", op, 30); again != first {
+		t.Errorf("%s, then %s", first, again)
 	}
-	if len(seen) != 1000 {
-		t.Errorf("%d different codes of 1000", len(seen))
+	if short := h.NewCode(codes.Space{}, "id", op, 6); short != first[:6] {
+		t.Errorf("6 digits of %s: %s", first, short)
+	}
+	seen := map[codes.Code]bool{first: true}
+	for _, other := range []codes.Code{
+		codes.NewHasher([]byte("another secret")).NewCode(codes.Space{}, "id", op, 30),
+		h.NewCode(codes.Space{}, "id", codes.NewOp(), 30),
+		h.NewCode(codes.Space{}, "other", op, 30),
+		h.NewCode(codes.Space{Caller: "shop"}, "id", op, 30),
+		h.NewCode(codes.Space{Profile: "shop"}, "id", op, 30),
+		h.NewCode(codes.Space{Service: "shop"}, "id", op, 30),
+	} {
+		if seen[other] {
+			t.Errorf("%s twice", other)
+		}
+		seen[other] = true
 	}
 }
 

@@ -45,7 +45,9 @@ type creation struct {
 	CreateRequest
 	policy      *Policy
 	code        Code
-	isTest      bool // its recipient has a fixed code and gets no message
+	isTest      bool          // its recipient has a fixed code and gets no message
+	lifetime    time.Duration // that the code has when its turn comes
+	attempts    int64
 	reservation Reservation
 	event       CreateEvent
 	again       time.Time // when the limits of the recipient have room for another message
@@ -62,7 +64,7 @@ func (s *Service) create(ctx context.Context, r CreateRequest, policy *Policy) (
 	if err != nil {
 		return created, fmt.Errorf("codes: create: %w", err)
 	}
-	created.Lifetime, created.Attempts = c.policy.Lifetime, c.policy.Attempts
+	created.Lifetime, created.Attempts = (c.lifetime + time.Second - 1).Truncate(time.Second), c.attempts
 	created.ResendAfter = max(0, time.Until(c.again)+time.Second-1).Truncate(time.Second)
 	return created, nil
 }
@@ -70,33 +72,40 @@ func (s *Service) create(ctx context.Context, r CreateRequest, policy *Policy) (
 // begin makes the code of a create and all that it will reserve.
 func (s *Service) begin(r CreateRequest, policy *Policy, recipient Digest) (*creation, error) {
 	c := &creation{CreateRequest: r, policy: policy}
+	space, op, digits := s.space(r.Caller, r.Profile, r.Service), NewOp(), 0
 	c.code, c.isTest = s.Numbers.testCode(r.Recipient)
 	if !c.isTest {
 		if !s.Numbers.Allowed.Allow(r.Recipient) {
 			return nil, fmt.Errorf("codes: create: %w", ErrRecipientNotAllowed)
 		}
-		c.code = NewCode(c.policy.CodeLength)
+		digits = policy.CodeLength
+		c.code = s.Secret.NewCode(space, r.ID, op, digits)
 	}
-	space := s.space(r.Caller, r.Profile, r.Service)
+	c.lifetime, c.attempts = policy.Lifetime, policy.Attempts
 	c.reservation = Reservation{
-		Op: NewOp(),
+		Op: op,
 		Entry: Entry{
 			Name:      s.name(space, r.ID),
 			Code:      s.Secret.Code(space, r.ID, c.code),
+			Digits:    digits,
 			Recipient: recipient,
 			Area:      r.Recipient.Area(),
-			Attempts:  c.policy.Attempts,
-			Lifetime:  c.policy.Lifetime,
-			Notice:    c.policy.Notice,
+			Attempts:  policy.Attempts,
+			Lifetime:  policy.Lifetime,
+			Notice:    policy.Notice,
 		},
-		Caller: r.Caller,
-		Limits: c.limits(recipient),
+		Caller:   r.Caller,
+		Limits:   c.limits(recipient),
+		SameCode: policy.SameCode,
+	}
+	if policy.SameCode && s.Previous != nil {
+		c.reservation.PreviousRecipient = s.Previous.Phone(r.Recipient)
 	}
 	if !c.isTest {
-		c.reservation.Pace, c.reservation.WaitLeft = c.policy.Limits.Pace, c.waitLeft()
+		c.reservation.Pace, c.reservation.WaitLeft = policy.Limits.Pace, c.waitLeft()
 	}
 	c.event = CreateEvent{
-		Caller: r.Caller, Profile: r.Profile, Area: c.reservation.Entry.Area, Arrived: r.Arrived, Lifetime: c.policy.Lifetime,
+		Caller: r.Caller, Profile: r.Profile, Area: c.reservation.Entry.Area, Arrived: r.Arrived, Lifetime: policy.Lifetime,
 	}
 	return c, nil
 }
@@ -137,13 +146,18 @@ func (s *Service) perform(ctx context.Context, c *creation) error {
 	}
 	c.again = time.Now().Add(reserved.Again)
 	c.event.Reserved, c.event.Stored, c.event.Replaced = true, true, reserved.Replaced
+	if reserved.Resent != nil {
+		if err := s.sendAgain(c, *reserved.Resent); err != nil {
+			return s.release(ctx, c, err)
+		}
+	}
 	if c.isTest {
 		return nil
 	}
 	c.event.Wait = max(0, time.Until(reserved.Turn.Begin))
 	m := Message{
 		From: c.policy.From, To: c.Recipient,
-		Text: c.policy.message(c.Locale).Render(c.code, c.policy.OrgName, c.policy.Lifetime),
+		Text: c.policy.message(c.Locale).Render(c.code, c.policy.OrgName, c.lifetime),
 	}
 	messageID, err := s.deliver(ctx, c, m, reserved.Turn)
 	switch {
@@ -157,6 +171,25 @@ func (s *Service) perform(ctx context.Context, c *creation) error {
 	}
 	c.event.Uncertain = true
 	return err
+}
+
+// sendAgain makes c send the code of a live entry, whichever secret it was made
+// under.
+func (s *Service) sendAgain(c *creation, live Resent) error {
+	c.lifetime, c.attempts = live.TTLLeft, live.AttemptsLeft
+	c.event.Stored, c.event.Resent = false, true
+	space := s.space(c.Caller, c.Profile, c.Service)
+	for _, h := range s.hashers() {
+		code := c.code
+		if !c.isTest {
+			code = h.NewCode(space, c.ID, live.Op, c.reservation.Entry.Digits)
+		}
+		if h.Code(space, c.ID, code) == live.Code {
+			c.code = code
+			return nil
+		}
+	}
+	return errors.New("the live code follows from neither secret")
 }
 
 // deliver sends m in its turn. It sends again only what the carrier certainly

@@ -84,10 +84,16 @@ func (h *Hasher) Code(s Space, id ID, c Code) Digest {
 	return h.digest('c', s.Caller, s.Profile, s.Service, string(id), canonical(c))
 }
 
-// digest separates the domains by kind, and the parts by zero bytes. Only one
-// part of each kind may hold a zero byte itself, so no two lists of parts are
-// written alike.
+// digest returns the first bytes of a sum.
 func (h *Hasher) digest(kind byte, parts ...string) Digest {
+	sum := h.sum(kind, parts...)
+	return Digest(sum[:len(Digest{})])
+}
+
+// sum separates the domains by kind, and the parts by zero bytes. Only one part
+// of each kind may hold a zero byte itself, so no two lists of parts are written
+// alike.
+func (h *Hasher) sum(kind byte, parts ...string) [sha256.Size]byte {
 	with := h.pool.Get().(*hashing)
 	defer h.pool.Put(with)
 	with.input = append(with.input[:0], kind)
@@ -98,5 +104,5 @@ func (h *Hasher) digest(kind byte, parts ...string) Digest {
 	with.mac.Reset()
 	with.mac.Write(with.input)
 	with.mac.Sum(with.sum[:0])
-	return Digest(with.sum[:len(Digest{})])
+	return with.sum
 }

@@ -25,6 +25,7 @@ type CreateEvent struct {
 	Withdrawn bool          // the entry was removed again, since its message was not sent
 	Stored    bool          // the entry stays
 	Replaced  time.Duration // lifetime left of the entry that a stored one replaced; 0 if none was live
+	Resent    bool          // a live entry stays, and its code is sent again
 	Sent      bool          // the carrier took the message
 	Segments  int           // of a sent message
 	Uncertain bool          // the carrier may have taken the message

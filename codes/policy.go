@@ -15,7 +15,7 @@ type Policy struct {
 	Messages   map[Locale]Template // in other languages
 	OrgName    string
 	From       Phone // that messages come from; empty for the sender's own number
-	SameCode   bool  // a create for a live entry sends its code again
+	SameCode   bool  // a create sends the code of a live entry again; see Reservation
 	Limits     Limits
 }
 

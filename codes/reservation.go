@@ -16,6 +16,7 @@ type EntryName struct {
 type Entry struct {
 	Name      EntryName
 	Code      Digest        // of the code in canonical form, bound to the auth_id
+	Digits    int           // of the code; 0 of one that does not follow from the op
 	Recipient Digest        // of the number, under which wrong codes are counted
 	Area      Area          // of the number
 	Attempts  int64         // wrong codes that it may compare, at least 1
@@ -25,12 +26,17 @@ type Entry struct {
 
 // Reservation is all that a create does to the store before its message is sent.
 type Reservation struct {
-	Op       Op // names the entry and its places, and so tells them from all others
+	Op       Op // names the places and the entry that are made, and so tells them from all others
 	Entry    Entry
 	Caller   string
 	Limits   []Limit
 	Pace     Pace          // Rate is 0 where no message will be sent
 	WaitLeft time.Duration // what the request has left of Pace.MaxWait
+
+	// SameCode asks to keep a live entry for the recipient, whose code is sent
+	// again. PreviousRecipient is the recipient under the previous secret.
+	SameCode          bool
+	PreviousRecipient Digest
 }
 
 // Reserved is what a reservation came to.
@@ -38,6 +44,15 @@ type Reserved struct {
 	Turn     Turn
 	Replaced time.Duration // lifetime that the entry before it had left; 0 if none was live
 	Again    time.Duration // until the limits of messages to the recipient have room for one more
+	Resent   *Resent       // the entry that stays, if one does
+}
+
+// Resent is a live entry whose code is sent again.
+type Resent struct {
+	Code         Digest
+	Op           Op            // that the code follows from
+	AttemptsLeft int64         // wrong codes that it still compares
+	TTLLeft      time.Duration // lifetime that it has left when the turn comes
 }
 
 // Turn is when a message may be sent under [Pace].
@@ -64,14 +79,19 @@ type Reservations interface {
 	//
 	// The entry counts from its turn, in place of whatever has the same name, and
 	// MUST end by itself Lifetime later. Until then the entry before it counts.
+	//
+	// With SameCode nothing is replaced if the newest entry of that name was stored
+	// with SameCode for the same recipient, has attempts left, at least half of its
+	// lifetime when the turn comes, and as many Digits, or, if these are 0, the same
+	// Code. It stays as it is, and is of r.Op too.
 	Reserve(ctx context.Context, r Reservation) (Reserved, error)
 
 	// Release undoes a reservation whose message was certainly not sent. Its
-	// places are free again; its turn is not. Its entry is gone: the one before
-	// it is live again with the code, the attempts and the end that it had, unless
-	// the entry was ended by a right code or a Cancel. It MUST remove nothing but
-	// the entry of r.Op. It reports whether there was one to remove. At least
-	// MaxPredecessors entries before one MUST be kept.
+	// places are free again; its turn is not. Its entry is gone, unless it is of
+	// another op too: the one before it is live again with the code, the attempts
+	// and the end that it had, unless the entry was ended by a right code or a
+	// Cancel. It MUST remove nothing but the entry of r.Op. It reports whether there
+	// was one to remove. At least MaxPredecessors entries before one MUST be kept.
 	Release(ctx context.Context, r Reservation) (removed bool, err error)
 
 	// NextTurn takes another turn for the caller of r, at most r.WaitLeft off.

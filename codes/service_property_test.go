@@ -105,7 +105,7 @@ type machine struct {
 	told map[codes.ID][]codes.Code // every code that was sent for an id
 }
 
-func newMachine(t *testing.T) *machine {
+func newMachine(t *testing.T, sameCode bool) *machine {
 	m := &machine{
 		spec: &spec{
 			entries: map[codes.ID]*specEntry{},
@@ -120,7 +120,7 @@ func newMachine(t *testing.T) *machine {
 		t.Fatal(err)
 	}
 	p := &m.options.Policy
-	p.CodeLength, p.Lifetime, p.Notice, p.Attempts = 1, specLifetime, specNotice, specAttempts
+	p.CodeLength, p.Lifetime, p.Notice, p.Attempts, p.SameCode = 1, specLifetime, specNotice, specAttempts, sameCode
 	p.Limits = codes.Limits{
 		Sends:   codestest.Windows(t, "3/50s", "5/200s"),
 		Guesses: codestest.Windows(t, "3/90s"),
@@ -166,17 +166,25 @@ func (m *machine) create(t *rapid.T) {
 	want := codes.Created{Recipient: m.options.Secret.Phone(to)}
 	if failure == nil {
 		want.Lifetime, want.Attempts = specLifetime, specAttempts
+		if m.resends(id, to) {
+			want.Lifetime, want.Attempts = (m.ttl(id) + time.Second - 1).Truncate(time.Second), m.entries[id].left
+		}
 		want.ResendAfter = created.ResendAfter // which TestAgainstModel is about
 	}
 	if !errors.Is(err, failure) || created != want {
 		t.Fatalf("Create = %+v, %v; want %+v and the error %v", created, err, want, failure)
 	}
-	m.checkEvent(t, id, failure)
+	m.checkEvent(t, id, to, failure)
 	m.created(t, id, to, messages, failure)
 }
 
+// resends reports whether a create sends the code of the live entry again.
+func (m *machine) resends(id codes.ID, to codes.Phone) bool {
+	return m.options.Policy.SameCode && m.ttl(id) >= specLifetime/2 && m.entries[id].to == to
+}
+
 // checkEvent checks what the observer was told of a create that passed the limits.
-func (m *machine) checkEvent(t *rapid.T, id codes.ID, failure error) {
+func (m *machine) checkEvent(t *rapid.T, id codes.ID, to codes.Phone, failure error) {
 	stays := failure == nil || errors.Is(failure, codes.ErrUnconfirmed)
 	want := codes.CreateEvent{
 		Area: codes.AreaUS, Lifetime: specLifetime,
@@ -184,6 +192,9 @@ func (m *machine) checkEvent(t *rapid.T, id codes.ID, failure error) {
 	}
 	if want.Sent {
 		want.Segments = 1
+	}
+	if m.resends(id, to) {
+		want.Resent, want.Stored, want.Withdrawn, want.Replaced = true, false, false, 0
 	}
 	if e := m.events.created; len(e) == 1 {
 		want.Arrived = e[0].Arrived
@@ -209,9 +220,15 @@ func (m *machine) created(t *rapid.T, id codes.ID, to codes.Phone, messages []co
 	}
 	code := codeIn(messages[0])
 	m.told[id] = append(m.told[id], code)
-	m.entries[id] = &specEntry{code: number(t, code), to: to, left: specAttempts, made: m.now}
 	m.sends[to] = append(m.sends[to], m.now)
 	m.total = append(m.total, m.now)
+	if m.resends(id, to) {
+		if number(t, code) != m.entries[id].code {
+			t.Fatal("another code was sent")
+		}
+		return
+	}
+	m.entries[id] = &specEntry{code: number(t, code), to: to, left: specAttempts, made: m.now}
 }
 
 // checkLimit checks an answer of a reached limit: right after its time all
@@ -298,7 +315,7 @@ func (m *machine) advance(t *rapid.T) {
 
 func TestServiceAgainstSpecification(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		m := newMachine(t)
+		m := newMachine(t, rapid.Bool().Draw(r, "same code"))
 		commands := map[string]func(*rapid.T){
 			"create": m.create, "create more": m.create,
 			"check": m.check, "check more": m.check, "check most": m.check,

@@ -26,7 +26,8 @@
 //
 //	c{<tag>}<id>      hash    a live entry: e its newest version (digest of the
 //	                          code, reservation, digest of the number and its area,
-//	                          end, attempts left, lifetime), b the versions before
+//	                          end, attempts left, lifetime, and the reservations
+//	                          that sent the code again), b the versions before
 //	                          it, which are live again if it is released, m the
 //	                          digest of its message, <op> saved replies. Lives for
 //	                          CODE_EXPIRATION from the turn of its create, and for

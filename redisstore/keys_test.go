@@ -97,10 +97,11 @@ func useService(t *testing.T, store *redisstore.Store) (secrets []string) {
 	sender := &codestest.Sender{}
 	options := codes.Options{
 		Policy: codes.Policy{
-			CodeLength: code, Lifetime: time.Minute, Notice: time.Minute, Attempts: 5, Message: message,
+			CodeLength: code, Lifetime: time.Minute, Notice: time.Minute, Attempts: 5, Message: message, SameCode: true,
 			Limits: codes.Limits{
 				Sends: codestest.Windows(t, "9/1h"), Guesses: codestest.Windows(t, "9/1h"), Total: codestest.Windows(t, "99/1h"),
 				Callers: map[string][]codes.Window{"*": codestest.Windows(t, "99/1h")},
+				Profile: codestest.Windows(t, "99/1h"),
 				Pace:    codes.Pace{Rate: 9, MaxWait: time.Second, Fair: true},
 			},
 		},
@@ -119,15 +120,18 @@ func useService(t *testing.T, store *redisstore.Store) (secrets []string) {
 			t.Fatalf("Receive = %v, %v", result, err)
 		}
 	}
-	for range 2 { // the place of the first is free again; the second has a predecessor
-		if _, err := service.Create(t.Context(), codes.CreateRequest{ID: "other", Recipient: phone}); err != nil {
+	for _, to := range []codes.Phone{phone, phone, "12065551235"} { // sent again; then with a predecessor
+		if _, err := service.Create(t.Context(), codes.CreateRequest{ID: "other", Recipient: to}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if m := sender.Messages(); m[1].Text != m[2].Text {
+		t.Fatal("the code was not sent again")
 	}
 	if got, err := service.Status(t.Context(), codes.StatusRequest{ID: id, Caller: "caller-name"}); err != nil || got.Stage != codes.StageFailed {
 		t.Fatalf("Status = %+v, %v", got, err)
 	}
-	sent := string(sender.Messages()[0].Text)
+	sent, again := string(sender.Messages()[0].Text), string(sender.Messages()[1].Text)
 	wrong := codes.CheckRequest{ID: id, Code: "000000000001", Caller: "caller-name", Key: codes.IdempotencyKey{Route: "POST /verify", Value: key}}
 	for range 2 {
 		if got, err := service.Check(t.Context(), wrong); err != nil || got.Status != codes.Wrong {
@@ -146,7 +150,7 @@ func useService(t *testing.T, store *redisstore.Store) (secrets []string) {
 	if err := store.CountFailure(t.Context(), client, window); !errors.As(err, &full) {
 		t.Fatalf("CountFailure = %v", err)
 	}
-	return []string{id, "alice", phone, phone[1:], address, key, codestest.MessageID(1), sent, strings.TrimLeft(sent, "0")}
+	return []string{id, "alice", phone, phone[1:], address, key, codestest.MessageID(1), sent, strings.TrimLeft(sent, "0"), again, strings.TrimLeft(again, "0")}
 }
 
 // runEntry: a live entry is one hash that lives exactly as long as it is said to.

@@ -78,7 +78,7 @@ func (s *Store) reserveSteps(ctx context.Context, r codes.Reservation) (codes.Re
 		return codes.Reserved{}, halfDone(err)
 	}
 	entry, err := s.reserve(ctx, r, last)
-	reserved.Replaced, reserved.Again = entry.Replaced, again
+	reserved.Replaced, reserved.Resent, reserved.Again = entry.Replaced, entry.Resent, again
 	return reserved, halfDone(err)
 }
 
@@ -151,9 +151,9 @@ func (s *Store) reserve(ctx context.Context, r codes.Reservation, p part) (codes
 		name := codes.NameDigest(r.Caller)
 		caller = name[:]
 	}
-	args := append(make([]any, 0, 14+5*len(p.limits)),
+	args := append(make([]any, 0, 15+5*len(p.limits)),
 		r.Op[:], head, e.Attempts, e.Lifetime.Milliseconds(), e.Notice.Milliseconds(), p.startIn.Milliseconds(), p.predecessors, rotating,
-		pace.Rate, paceSpan.Milliseconds(), r.WaitLeft.Milliseconds(), pace.MaxWait.Milliseconds(), caller, pace.Ahead())
+		pace.Rate, paceSpan.Milliseconds(), r.WaitLeft.Milliseconds(), pace.MaxWait.Milliseconds(), caller, pace.Ahead(), resendArg(r))
 	for _, l := range p.limits {
 		takes := 0
 		if l.Reserves() && !p.dry {
@@ -180,10 +180,13 @@ func (s *Store) reserve(ctx context.Context, r codes.Reservation, p part) (codes
 func reservedFrom(answer string, limits []codes.Limit, pace codes.Pace, sent time.Time) (codes.Reserved, error) {
 	word, answer, _ := strings.Cut(answer, " ")
 	var first, second, third int64
+	var resent *codes.Resent
 	var err error
 	switch word {
 	case "reserved":
-		_, err = numbers(answer, &first, &second, &third)
+		if answer, err = numbers(answer, &first, &second, &third); err == nil && answer != "" {
+			resent, err = resentFrom(answer)
+		}
 	case "limited":
 		if _, err = numbers(answer, &first, &second, &third); err == nil {
 			return codes.Reserved{}, limitError(limits, first, second, third)
@@ -202,6 +205,7 @@ func reservedFrom(answer string, limits []codes.Limit, pace codes.Pace, sent tim
 		Turn:     turnIn(time.Duration(first)*time.Millisecond, pace, sent),
 		Replaced: time.Duration(second) * time.Millisecond,
 		Again:    time.Duration(third) * time.Millisecond,
+		Resent:   resent,
 	}, nil
 }
 
@@ -362,7 +366,7 @@ func (s *Store) CountFailure(ctx context.Context, address codes.Digest, w codes.
 
 // addToLog takes a place in a log.
 func (s *Store) addToLog(ctx context.Context, log string, op codes.Op, l codes.Limit) error {
-	args := []any{op[:], "", 0, 0, 0, 0, "", 0, 0, 0, 0, 0, "", 0, "log", 1, len(l.Windows)}
+	args := []any{op[:], "", 0, 0, 0, 0, "", 0, 0, 0, 0, 0, "", 0, "", "log", 1, len(l.Windows)}
 	for _, w := range l.Windows {
 		args = append(args, w.Max, w.Span.Milliseconds())
 	}

@@ -67,6 +67,11 @@ func callerLimits(s suite) {
 	limit := func(caller string) codes.Limit {
 		return codes.Limit{Kind: codes.CallerLimit, Subject: codes.NameDigest(caller), Windows: Windows(s, "2/3s")}
 	}
+	profile := limit("shop")
+	profile.Kind = codes.ProfileLimit // of the same name, and counted apart
+	s.take(within(to(Fresh()), profile))
+	s.take(within(to(Fresh()), profile))
+	s.refused(within(to(Fresh()), profile), "SEND_LIMITS_TOTAL 2/3s")
 	first := by("shop", limit("shop"))
 	s.take(first)
 	s.take(first) // repeated

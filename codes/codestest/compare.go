@@ -48,6 +48,18 @@ func (p *pace) sameTurn(got, want codes.Turn) bool {
 	return got.Begin.Sub(want.Begin).Abs() <= p.most
 }
 
+// sameResent reports whether two live entries are the same, but for what the
+// clocks differ.
+func (p *pace) sameResent(got, want *codes.Resent) bool {
+	if got == nil || want == nil {
+		return got == want
+	}
+	near := p.near(got.TTLLeft, want.TTLLeft)
+	same := *got
+	same.TTLLeft = want.TTLLeft
+	return same == *want && near
+}
+
 // sameError reports whether two errors are the same, but for their texts.
 func sameError(err, want error) bool {
 	var limit, wantLimit *codes.LimitError

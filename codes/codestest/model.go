@@ -39,11 +39,13 @@ type Model struct {
 type version struct {
 	codes.Entry
 	op        codes.Op
+	senders   []codes.Op    // the op and those that sent the code again, but for those released
+	canResend bool          // it was stored with SameCode
 	start     time.Duration // its turn
 	end       time.Duration
-	left      int64         // attempts
-	noticeEnd time.Duration // until then a check reports that it is over; 0 once one did
-	message   codes.Digest  // that holds its code
+	left      int64             // attempts
+	noticeEnd time.Duration     // until then a check reports that it is over; 0 once one did
+	message   codes.SentMessage // the newest that holds its code
 }
 
 // subject is whose events a limit counts.
@@ -58,7 +60,10 @@ type event struct {
 	caller string // of a turn
 }
 
-type modelReserved struct{ turn, replaced time.Duration }
+type modelReserved struct {
+	turn, replaced time.Duration
+	resent         *codes.Resent
+}
 
 // NewModel returns an empty Model.
 func NewModel() *Model {
@@ -119,12 +124,15 @@ func (m *Model) Reserve(ctx context.Context, r codes.Reservation) (codes.Reserve
 				m.count(subject{l.Kind, l.Subject}, r.Op)
 			}
 		}
-		return modelReserved{turn, m.push(r, turn)}, nil
+		if resent := m.resend(r, turn); resent != nil {
+			return modelReserved{turn: turn, resent: resent}, nil
+		}
+		return modelReserved{turn: turn, replaced: m.push(r, turn)}, nil
 	})
 	if err != nil {
 		return codes.Reserved{}, err
 	}
-	return codes.Reserved{Turn: m.turn(done.turn), Replaced: done.replaced, Again: m.again(r.Limits)}, nil
+	return codes.Reserved{Turn: m.turn(done.turn), Replaced: done.replaced, Again: m.again(r.Limits), Resent: done.resent}, nil
 }
 
 // again returns how long it takes until the recipient may have another message.
@@ -175,28 +183,58 @@ func (m *Model) count(s subject, op codes.Op) {
 	m.places[s] = append(m.places[s], event{op: op, at: m.now})
 }
 
+// resend makes the newest version one of r's too, if its code is to be sent again.
+func (m *Model) resend(r codes.Reservation, turn time.Duration) *codes.Resent {
+	versions := m.replaceable(r.Entry.Name)
+	if len(versions) == 0 {
+		return nil
+	}
+	v := versions[len(versions)-1]
+	toThem := v.Recipient == r.Entry.Recipient || v.Recipient == r.PreviousRecipient
+	sameKind := v.Digits == r.Entry.Digits && (v.Digits > 0 || v.Code == r.Entry.Code)
+	if !r.SameCode || !v.canResend || !toThem || !sameKind || v.left == 0 || 2*(v.end-turn) < v.Lifetime {
+		return nil
+	}
+	v.senders = append(v.senders, r.Op)
+	m.keepAs(r.Entry.Name, versions)
+	return &codes.Resent{Code: v.Code, Op: v.op, AttemptsLeft: v.left, TTLLeft: v.end - turn}
+}
+
 // push makes a version the newest of its entry. It returns what was left of
 // the one before it.
 func (m *Model) push(r codes.Reservation, turn time.Duration) time.Duration {
 	name := r.Entry.Name
-	versions := m.versions(name)
-	for len(versions) > 0 && versions[0].end <= m.now { // over, and nothing before it
-		versions = versions[1:]
-	}
+	versions := m.replaceable(name)
 	replaced := time.Duration(0)
 	if len(versions) > 0 {
 		replaced = m.ttl(versions[len(versions)-1])
 	}
 	end := turn + r.Entry.Lifetime
 	versions = append(versions, &version{
-		Entry: r.Entry, op: r.Op, start: turn, end: end, left: r.Entry.Attempts, noticeEnd: end + r.Entry.Notice,
+		Entry: r.Entry, op: r.Op, senders: []codes.Op{r.Op}, canResend: r.SameCode,
+		start: turn, end: end, left: r.Entry.Attempts, noticeEnd: end + r.Entry.Notice,
 	})
 	versions = versions[max(0, len(versions)-1-codes.MaxPredecessors):]
-	for _, v := range versions {
-		v.Name = name
-	}
-	m.keep(name, versions)
+	m.keepAs(name, versions)
 	return replaced
+}
+
+// replaceable returns the versions that the next one may give way to: not those
+// that are over with nothing before them.
+func (m *Model) replaceable(n codes.EntryName) []*version {
+	versions := m.versions(n)
+	for len(versions) > 0 && versions[0].end <= m.now {
+		versions = versions[1:]
+	}
+	return versions
+}
+
+// keepAs is keep under the current secret.
+func (m *Model) keepAs(n codes.EntryName, versions []*version) {
+	for _, v := range versions {
+		v.Name = n
+	}
+	m.keep(n, versions)
 }
 
 // versions returns a copy of the list of an entry's versions, whichever secret
@@ -247,8 +285,12 @@ func (m *Model) Release(ctx context.Context, r codes.Reservation) (bool, error) 
 			}
 		}
 		versions := m.versions(r.Entry.Name)
-		i := slices.IndexFunc(versions, func(v *version) bool { return v.op == r.Op })
+		i := slices.IndexFunc(versions, func(v *version) bool { return slices.Contains(v.senders, r.Op) })
 		if i < 0 {
+			return false, nil
+		}
+		if v := versions[i]; len(v.senders) > 1 {
+			v.senders = slices.DeleteFunc(v.senders, func(op codes.Op) bool { return op == r.Op })
 			return false, nil
 		}
 		wasLive := m.ttl(versions[i]) > 0
@@ -376,8 +418,8 @@ func (m *Model) Peek(_ context.Context, n codes.EntryName) (codes.EntryView, err
 		return codes.EntryView{}, nil
 	}
 	view := codes.EntryView{Stage: codes.StagePending, AttemptsLeft: v.left, TTLLeft: ttl}
-	if v.message != (codes.Digest{}) {
-		view.Stage, view.Message = codes.StageSent, v.message
+	if slices.Contains(v.senders, v.message.Op) {
+		view.Stage, view.Message = codes.StageSent, v.message.Message
 	}
 	return view, nil
 }

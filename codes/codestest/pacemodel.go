@@ -15,12 +15,9 @@ const TurnSpan = 1200 * time.Millisecond
 
 // takeTurn takes the next turn.
 func (m *Model) takeTurn(r codes.Reservation) (time.Duration, error) {
-	p, turn := r.Pace, m.now
+	p, turn := r.Pace, m.nextTurn(r.Pace)
 	if p.Rate == 0 {
 		return turn, nil
-	}
-	if n := len(m.turns); n >= p.Rate {
-		turn = max(turn, m.turns[n-p.Rate].at+TurnSpan)
 	}
 	tooFar := max(0, turn-m.now-r.WaitLeft)
 	if p.Fair {
@@ -35,6 +32,14 @@ func (m *Model) takeTurn(r codes.Reservation) (time.Duration, error) {
 	m.turns = append(m.turns, event{r.Op, turn, r.Caller})
 	slices.SortFunc(m.turns, func(a, b event) int { return cmp.Compare(a.at, b.at) })
 	return turn, nil
+}
+
+// nextTurn is when the next turn begins.
+func (m *Model) nextTurn(p codes.Pace) time.Duration {
+	if n := len(m.turns); p.Rate > 0 && n >= p.Rate {
+		return max(m.now, m.turns[n-p.Rate].at+TurnSpan)
+	}
+	return m.now
 }
 
 // waitForShare is how long it takes until a caller holds less than its share of

@@ -2,6 +2,7 @@ package codestest
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/flowroute/sms-verification/codes"
@@ -21,8 +22,8 @@ func (m *Model) RecordSent(ctx context.Context, sent codes.SentMessage) (codes.D
 		message := m.message(sent.Message)
 		message.sent, message.end = &sent, m.now+sent.Keep
 		for _, v := range m.versions(sent.Entry) {
-			if v.op == sent.Op {
-				v.message = sent.Message
+			if at := slices.Index(v.senders, sent.Op); at > slices.Index(v.senders, v.message.Op) {
+				v.message = sent
 			}
 		}
 		return message.events(), nil

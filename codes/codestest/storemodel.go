@@ -80,7 +80,8 @@ func reserveAs(ctx context.Context, r codes.Reservation) storeCall {
 	return call(func(s codes.Store) (codes.Reserved, error) { return s.Reserve(ctx, r) },
 		func(codes.Reserved) bool { return true },
 		func(p *pace, got, want codes.Reserved) bool {
-			return p.near(got.Replaced, want.Replaced) && p.near(got.Again, want.Again) && p.sameTurn(got.Turn, want.Turn)
+			return p.near(got.Replaced, want.Replaced) && p.near(got.Again, want.Again) && p.sameTurn(got.Turn, want.Turn) &&
+				p.sameResent(got.Resent, want.Resent)
 		})
 }
 
@@ -168,7 +169,14 @@ func (s *storePair) reserve(t *rapid.T) {
 		Lifetime: anySeconds.Draw(t, "lifetime"),
 		Notice:   rapid.OneOf(rapid.Just(time.Duration(0)), anySeconds).Draw(t, "notice"),
 	}}
+	if r.SameCode = rapid.Bool().Draw(t, "same code"); r.SameCode {
+		r.Entry.Digits = rapid.SampledFrom([]int{0, 4}).Draw(t, "digits")
+		r.PreviousRecipient = anyDigest.Draw(t, "previous recipient")
+	}
 	r = paced(r, rapid.IntRange(0, 2).Draw(t, "rate"), time.Hour)
+	if versions := s.model.versions(n); len(versions) > 0 && versions[len(versions)-1].isHalfOver(s.model.nextTurn(r.Pace)) {
+		r.SameCode = false // the store may think otherwise
+	}
 	s.made = append(s.made, r)
 	s.both(t, reserveAs(context.Background(), r))
 }
@@ -197,7 +205,8 @@ func (s *storePair) nextTurn(t *rapid.T) {
 func (s *storePair) anyMade(t *rapid.T) (r codes.Reservation, waits, ok bool) {
 	s.made = slices.DeleteFunc(s.made, func(r codes.Reservation) bool {
 		v := s.model.find(r)
-		return v == nil || v.end <= s.model.now || v.message != codes.Digest{}
+		_, isSent := s.model.sent[r.Op]
+		return v == nil || v.end <= s.model.now || isSent
 	})
 	if len(s.made) == 0 {
 		return codes.Reservation{}, false, false
@@ -206,10 +215,11 @@ func (s *storePair) anyMade(t *rapid.T) (r codes.Reservation, waits, ok bool) {
 	return r, s.model.find(r).start > s.model.now, true
 }
 
-// find returns the version that a reservation made, if it is still there.
+// find returns the version that a reservation made or sent again, if it is still
+// there.
 func (m *Model) find(r codes.Reservation) *version {
 	for _, v := range m.versions(r.Entry.Name) {
-		if v.op == r.Op {
+		if slices.Contains(v.senders, r.Op) {
 			return v
 		}
 	}
@@ -260,8 +270,14 @@ func (s *storePair) pass(t *rapid.T) {
 	s.pace.pass(d, s.model, s.Advance)
 }
 
+func isNear(at, change time.Duration) bool { return (at - change).Abs() < 300*time.Millisecond }
+
+// isHalfOver reports whether a version has, but for a moment, half of its lifetime
+// left at a time.
+func (v *version) isHalfOver(at time.Duration) bool { return isNear(at, v.end-v.Lifetime/2) }
+
 func (s *storePair) changes(at time.Duration) bool {
-	near := func(change time.Duration) bool { return (at - change).Abs() < 300*time.Millisecond }
+	near := func(change time.Duration) bool { return isNear(at, change) }
 	for _, turn := range s.model.turns {
 		if near(turn.at + TurnSpan) { // when there is another
 			return true
@@ -269,7 +285,7 @@ func (s *storePair) changes(at time.Duration) bool {
 	}
 	for _, versions := range s.model.entries {
 		for _, v := range versions {
-			if near(v.start) || near(v.end) || near(v.noticeEnd) {
+			if near(v.start) || near(v.end) || near(v.noticeEnd) || v.isHalfOver(at) {
 				return true
 			}
 		}

@@ -17,11 +17,13 @@ for i = 1, #KEYS, 2 do
   local entry = open(KEYS[i], KEYS[i + 1])
   local known = string.sub(redis.call('HGET', entry.key, 'm') or '', 1, 8)
   for n = #entry, 1, -1 do
-    -- The message of a version does not displace that of a newer one.
-    if opOf(entry[n]) == known then
-      break
-    elseif opOf(entry[n]) == ARGV[2] then
+    -- A message does not displace a newer one.
+    local place, knownPlace = placeOf(entry[n], ARGV[2]), placeOf(entry[n], known)
+    if place > knownPlace then
       redis.call('HSET', entry.key, 'm', ARGV[2] .. ARGV[3])
+    end
+    if place >= 0 or knownPlace >= 0 then
+      break
     end
   end
 end

@@ -15,7 +15,7 @@ for i = 1, #KEYS, 2 do
   local ttl = ttlOf(entry)
   if ttl > 0 then
     local message = redis.call('HGET', entry.key, 'm')
-    if message and string.sub(message, 1, 8) == opOf(version) then
+    if message and placeOf(version, string.sub(message, 1, 8)) >= 0 then
       message = string.sub(message, 9)
     else
       message = '' -- not known yet, or of another version

@@ -16,11 +16,16 @@
 -- ARGV[12] how far off the turn may be        ARGV[13] how far off any turn may be
 -- ARGV[14] the caller, among whom turns are shared; empty to share nothing
 -- ARGV[15] turns that can be given out ahead
--- ARGV[16] … for each limit: 'log' or 'set', '1' if a place is taken or '0' if it
+-- ARGV[16] where the code may be sent again its digits, four of them, '0000' of
+--         a fixed code, and the recipient under the previous secret or nothing; empty
+--         where every create makes a new code
+-- ARGV[17] … for each limit: 'log' or 'set', '1' if a place is taken or '0' if it
 --          must only have room, the number of its windows, and for each window
 --          how many events in how many milliseconds
 -- Returns 'reserved' with the milliseconds until the turn, those that the entry
--- before had left, and those until the logs have room for one more; 'limited' with the number of the limit and of its
+-- before had left, and those until the logs have room for one more, and, if the
+-- entry before stays, its attempts left, its milliseconds left at the turn, its
+-- code and the op that made it; 'limited' with the number of the limit and of its
 -- window that clears last, from 0, and the milliseconds until then; or 'busy'
 -- with the milliseconds until the turn is near enough
 
@@ -34,6 +39,9 @@ local op, head = ARGV[2], ARGV[3]
 local key = 0 -- the last one of KEYS that was used
 
 local repeated -- answer of the call, but for its end, if it took effect before
+local resent = '' -- end of the answer, if an entry stays
+local digits = string.sub(ARGV[16], 1, 4)
+local sentOnce = digits ~= '' and ' s' .. digits or ''
 
 -- reserved is the answer for a turn at a time.
 local function reserved(turn, replaced)
@@ -62,7 +70,8 @@ if head ~= '' then
         local _, _, replaced, start = numbersOf(version)
         repeated = reserved(start, replaced)
       elseif entry.savedReply then
-        repeated = reserved(string.match(entry.savedReply, '(%d+) (%d+)'))
+        local start, replaced, live = string.match(entry.savedReply, '^(%d+) (%d+)(.*)$')
+        repeated, resent = reserved(start, replaced), live
       end
       entries[#entries + 1] = entry
     end
@@ -81,12 +90,20 @@ if head ~= '' then
       if entry.stored and #entry.stored > 41 and flagOf(entry.stored) == 'x' then
         gone[#gone + 1] = entry.stored
       end
-      local before, replaced = predecessors[#predecessors], 0
-      if before and numbersOf(before) > 0 then
-        replaced = math.max(0, endOf(before) - now)
+      local before, replaced, reply = predecessors[#predecessors], 0, nil
+      if digits ~= '' and before
+        and mayResend(before, turn, codeOf(head), digits, string.sub(head, 19, 32), string.sub(ARGV[16], 5)) then
+        local attempts = numbersOf(before)
+        resent = string.format(' %d ', attempts) .. endOf(before) - turn .. ' ' .. codeOf(before) .. opOf(before)
+        predecessors[#predecessors], reply = withSender(before, op), turn .. ' 0' .. resent
+      else
+        if before and numbersOf(before) > 0 then
+          replaced = math.max(0, endOf(before) - now)
+        end
+        local version = pack(head, turn + lifetime, ARGV[4], lifetime, replaced, turn, turn - now, sentOnce)
+        add(predecessors, version, notice > 0 and turn + lifetime + notice or 0)
       end
-      local version = pack(head, turn + lifetime, ARGV[4], lifetime, replaced, turn, turn - now)
-      push(entry, predecessors, version, notice, gone)
+      install(entry, predecessors, gone, reply)
       if old and old.stored then
         finish(old)
       end
@@ -100,7 +117,7 @@ end
 
 -- Limits. Where the entry is here, it says whether the call is repeated; else
 -- each limit does.
-local logs, sizes, spans, mosts, held, at = {}, {}, {}, {}, {}, 16
+local logs, sizes, spans, mosts, held, at = {}, {}, {}, {}, {}, 17
 local limit, longest, reached, reachedWindow, anyHeld = 0, 0, nil, nil, false
 local firstLimit, again = key + 1, 0 -- milliseconds until one more message to the number may follow
 while at <= #ARGV do
@@ -144,7 +161,7 @@ while at <= #ARGV do
 end
 
 if repeated then
-  return repeated .. again
+  return repeated .. again .. resent
 end
 
 -- Turn.
@@ -187,6 +204,7 @@ if head ~= '' then
     if turn > now then
       version = version .. ' ' .. turn .. ' ' .. turn - now
     end
+    version = version .. sentOnce
     redis.call('HSET', KEYS[1], 'e', version)
     redis.call('PEXPIRE', KEYS[1], math.max(remember, turn + lifetime - now))
     remindUntil(KEYS[1], KEYS[2], notice > 0 and turn + lifetime + notice or 0)
@@ -203,4 +221,4 @@ end
 if turnsKey and not hasTurn then
   addTurn(turnsKey, op .. caller, turn, span, bound)
 end
-return reserved(turn, replaced) .. again
+return reserved(turn, replaced) .. again .. resent

@@ -7,7 +7,14 @@
 -- if there are predecessors, 'w' if the version waits for its turn, when its start
 -- and the milliseconds until then follow, 'b' for both, and '-' for neither, as
 -- nearly always. It is 'x' if the version has ended and the hash is kept for its
--- saved replies. Field b holds the predecessors, the oldest first: each as its
+-- saved replies.
+--
+-- Where the code may be sent again, a mark (1), the digits of the code (4) and the
+-- ops of the reservations that sent it again (8 each) end the version. The mark is
+-- 's' if the message of the first reservation may have been sent, 'o' if it was
+-- not, and 'k' if there were too many to keep, so that the version always stays.
+--
+-- Field b holds the predecessors, the oldest first: each as its
 -- length (3 digits), the end of its notice (6 bytes) and the version. Field m is the
 -- op of a reservation and the digest of its message. What a check needs as a rule
 -- is in one field, because to read several takes longer.

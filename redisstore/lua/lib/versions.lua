@@ -9,19 +9,22 @@ local function numbersOf(version)
   return tonumber(attempts), lifetime * 1000, tonumber(replaced), tonumber(start) or 0, tonumber(wait) or 0
 end
 
+-- sendersOf returns what ends a version whose code may be sent again, or nothing.
+local function sendersOf(version) return string.match(version, '^[%d ]-( [sok]%d%d%d%d.*)$', 41) or '' end
+
 -- pack returns a version.
-local function pack(head, ends, attempts, lifetime, replaced, start, wait)
+local function pack(head, ends, attempts, lifetime, replaced, start, wait, senders)
   local version = head .. packTime(ends) .. '-' .. string.format('%d %d %d', attempts, lifetime / 1000, replaced)
   if start > now then
     version = version .. ' ' .. start .. ' ' .. wait
   end
-  return version
+  return version .. senders
 end
 
 -- withAttempts returns a version that starts by now with other attempts.
 local function withAttempts(version, attempts)
   local _, rest = string.match(version, '(%d+)( %d+ %d+)', 41)
-  return string.sub(version, 1, 39) .. '-' .. string.format('%d', attempts) .. rest
+  return string.sub(version, 1, 39) .. '-' .. string.format('%d', attempts) .. rest .. sendersOf(version)
 end
 
 -- trusted returns a version whose times are possible, and its start: the clock
@@ -32,7 +35,22 @@ local function trusted(version)
     start = now
   end
   local ends = math.min(endOf(version), math.max(now, start) + lifetime)
-  return pack(string.sub(version, 1, 33), ends, attempts, lifetime, replaced, start, wait), start
+  return pack(string.sub(version, 1, 33), ends, attempts, lifetime, replaced, start, wait, sendersOf(version)), start
+end
+
+-- placeOf returns the place of an op among those that sent a version's code, from
+-- 0, or -1 if it is none of them.
+local function placeOf(version, op)
+  local senders = sendersOf(version)
+  if opOf(version) == op then
+    return string.sub(senders, 2, 2) == 'o' and -1 or 0
+  end
+  for at = 7, #senders, 8 do
+    if string.sub(senders, at, at + 7) == op then
+      return (at + 1) / 8
+    end
+  end
+  return -1
 end
 
 -- add adds a version to a list of them, with the end of its notice.

@@ -1,0 +1,406 @@
+package codestest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+// RunResend checks what becomes of an entry whose code is sent again.
+func RunResend(t *testing.T, open func(testing.TB) Backend) {
+	run(t, open, tests{
+		"the entry stays": func(s suite) {
+			first := resendable(usual())
+			s.take(first)
+			s.wrong(first.Entry, 2)
+			reserved := s.resent(another(first), first, 2)
+			s.about("replaced", reserved.Replaced, 0)
+			s.about("lifetime", reserved.Resent.TTLLeft, time.Minute)
+			s.live(first.Entry, 2)
+			s.right(first.Entry)
+			s.unknown(first.Entry)
+		},
+		"attempts are not refilled": func(s suite) {
+			first := resendable(usual())
+			s.take(first)
+			for left := int64(2); left >= 0; left-- {
+				s.resent(another(first), first, left+1)
+				s.wrong(first.Entry, left)
+			}
+			s.unknown(first.Entry)
+			s.fresh(another(first))
+		},
+		"the end stays": func(s suite) {
+			first := resendable(entry(3, 3*time.Second, time.Minute))
+			s.take(first)
+			s.Advance(time.Second)
+			s.resent(another(first), first, 3)
+			s.Advance(2100 * time.Millisecond)
+			s.expired(first.Entry)
+			s.unknown(first.Entry)
+		},
+		"a new code": newCodes,
+		"after half of the lifetime": func(s suite) {
+			first := resendable(entry(3, 4*time.Second, time.Minute))
+			s.take(first)
+			s.Advance(time.Second)
+			s.resent(another(first), first, 3)
+			s.Advance(1300 * time.Millisecond)
+			s.fresh(another(first))
+		},
+		"a fixed code": func(s suite) {
+			first := resendable(usual())
+			first.Entry.Digits = 0
+			s.take(first)
+			s.fresh(another(first)) // a fixed code that changed
+			same := another(first)
+			same.Entry.Code = first.Entry.Code
+			s.fresh(same)
+			again := same
+			again.Op = codes.NewOp()
+			s.resent(again, same, 3)
+		},
+		"some fail":                someFail,
+		"all fail":                 allFail,
+		"after the last, the next": failedAndResent,
+		"more than are kept":       manySenders,
+		"between two new codes":    resentBetween,
+		"ended":                    resentAndEnded,
+		"the newest message":       newestMessage,
+		"waiting for its turn":     apart(resentWaiting),
+		"under the previous secret": func(s suite) {
+			first, names := s.underNewSecret()
+			second := another(first)
+			second.Entry.Name, second.PreviousRecipient = names, first.Entry.Recipient
+			second.Entry.Recipient = Fresh()
+			s.resent(second, first, 3)
+			s.release(second, false)
+			s.check(codes.Check{Name: names, Code: Fresh(), PreviousCode: first.Entry.Code, Op: codes.NewOp()},
+				codes.Outcome{Status: codes.Right, Recipient: first.Entry.Recipient})
+		},
+		"another recipient under the previous secret": func(s suite) {
+			first, names := s.underNewSecret()
+			second := another(first)
+			second.Entry.Name, second.PreviousRecipient = names, Fresh()
+			second.Entry.Recipient = Fresh()
+			s.fresh(second)
+		},
+		"limits": func(s suite) {
+			limit := sends(Fresh(), Windows(s, "2/1h"))
+			first := within(resendable(usual()), limit)
+			s.take(first)
+			second := another(first)
+			s.resent(second, first, 3)
+			s.refused(another(first), "SEND_LIMITS 2/1h")
+			s.release(second, false)
+			s.resent(another(first), first, 3)
+			s.refused(another(first), "SEND_LIMITS 2/1h")
+		},
+		"repeated": func(s suite) {
+			first := resendable(usual())
+			s.take(first)
+			second := another(first)
+			for range 3 {
+				s.resent(second, first, 3)
+			}
+			s.right(first.Entry)
+			s.resent(second, first, 3) // its answer, although the entry has ended
+			s.unknown(first.Entry)
+		},
+		"given up": func(s suite) {
+			first := resendable(usual())
+			s.take(first)
+			_, err := s.Store.Reserve(gone(), another(first))
+			s.unavailable("Reserve", err)
+			s.release(first, true)
+			s.unknown(first.Entry)
+		},
+	}, tests{
+		"in parallel": resentInParallel,
+	})
+}
+
+// resendable reserves an entry whose code may be sent again.
+func resendable(e codes.Entry) codes.Reservation {
+	r := unlimited(e)
+	r.SameCode, r.Entry.Digits = true, 6
+	return r
+}
+
+// another is a reservation for the same recipient, with a code of its own that
+// serves if none is sent again.
+func another(r codes.Reservation) codes.Reservation {
+	r.Op, r.Entry.Code = codes.NewOp(), Fresh()
+	return r
+}
+
+// resent expects that r sends the code of the entry that first made.
+func (s suite) resent(r, first codes.Reservation, attempts int64) codes.Reserved {
+	s.Helper()
+	reserved := s.take(r)
+	if got := reserved.Resent; got == nil || got.Code != first.Entry.Code || got.Op != first.Op || got.AttemptsLeft != attempts {
+		s.Fatalf("Reserve = %+v; want the code of %v again, with %d attempts left", got, first.Op, attempts)
+	}
+	return reserved
+}
+
+// fresh expects that r makes an entry.
+func (s suite) fresh(r codes.Reservation) {
+	s.Helper()
+	if resent := s.take(r).Resent; resent != nil {
+		s.Fatalf("Reserve sends a code again: %+v", resent)
+	}
+	if view := s.peek(r.Entry.Name); view.AttemptsLeft != r.Entry.Attempts {
+		s.Fatalf("Peek = %+v; want %d attempts", view, r.Entry.Attempts)
+	}
+}
+
+// newCodes: an entry that the next create replaces, and why.
+func newCodes(s suite) {
+	for what, change := range map[string]func(first, second *codes.Reservation){
+		"it was stored without":     func(first, _ *codes.Reservation) { first.SameCode = false },
+		"this one wants a new code": func(_, second *codes.Reservation) { second.SameCode = false },
+		"another recipient":         func(_, second *codes.Reservation) { second.Entry.Recipient = Fresh() },
+		"another number of digits":  func(_, second *codes.Reservation) { second.Entry.Digits = 8 },
+		"a fixed code now":          func(_, second *codes.Reservation) { second.Entry.Digits = 0 },
+		"a fixed code before":       func(first, _ *codes.Reservation) { first.Entry.Digits = 0 },
+		"the most digits there are": func(_, second *codes.Reservation) { second.Entry.Digits = codes.MaxCodeLength },
+		"the previous recipient, no": func(_, second *codes.Reservation) {
+			second.Entry.Recipient, second.PreviousRecipient = Fresh(), Fresh()
+		},
+	} {
+		first := resendable(usual())
+		second := another(first)
+		change(&first, &second)
+		s.take(first)
+		s.fresh(second)
+		s.release(second, true)
+		s.live(first.Entry, 3)
+		if s.Failed() {
+			s.Fatal(what)
+		}
+	}
+	for what, end := range map[string]func(codes.Entry){
+		"used":    s.right,
+		"removed": func(e codes.Entry) { s.cancel(e) },
+	} {
+		first := resendable(usual())
+		s.take(first)
+		end(first.Entry)
+		s.fresh(another(first))
+		if s.Failed() {
+			s.Fatal(what)
+		}
+	}
+}
+
+// someFail: the entry stays as long as one of those that sent its code may have
+// sent it.
+func someFail(s suite) {
+	for sent := range 3 {
+		before := usual()
+		s.reserve(before)
+		first := resendable(next(before))
+		all := []codes.Reservation{first, another(first), another(first)}
+		for _, r := range all {
+			s.take(r)
+		}
+		s.wrong(first.Entry, 2)
+		for i, r := range all {
+			if i != sent {
+				s.release(r, false)
+				s.release(r, false)
+			}
+		}
+		s.live(first.Entry, 2)
+		s.right(first.Entry)
+		s.unknown(before)
+	}
+}
+
+// allFail: then the entry before is live again, in whatever order they fail.
+func allFail(s suite) {
+	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {2, 0, 1}} {
+		before := usual()
+		s.reserve(before)
+		s.wrong(before, 2)
+		first := resendable(next(before))
+		all := []codes.Reservation{first, another(first), another(first)}
+		for _, r := range all {
+			s.take(r)
+		}
+		for n, i := range order {
+			s.release(all[i], n == len(order)-1)
+		}
+		s.live(before, 2)
+		s.right(before)
+		s.unknown(first.Entry)
+	}
+}
+
+// failedAndResent: a code whose first message was not sent is sent by the next.
+func failedAndResent(s suite) {
+	first := resendable(usual())
+	second, third := another(first), another(first)
+	s.take(first)
+	s.resent(second, first, 3)
+	s.release(first, false)
+	s.resent(third, first, 3)
+	s.release(second, false)
+	s.live(first.Entry, 3)
+	s.release(third, true)
+	s.unknown(first.Entry)
+}
+
+// manySenders: of an entry that was sent more often than is kept, it is not known
+// that nothing was sent, so it stays.
+func manySenders(s suite) {
+	first := resendable(usual())
+	all := []codes.Reservation{first}
+	s.take(first)
+	for range 30 {
+		r := another(first)
+		s.resent(r, first, 3)
+		all = append(all, r)
+	}
+	s.wrong(first.Entry, 2)
+	s.resent(another(first), first, 2)
+	for _, r := range all[20:] {
+		s.release(r, false)
+	}
+	s.live(first.Entry, 2)
+	s.right(first.Entry)
+}
+
+// resentBetween: versions of an entry that come and go keep who sent them.
+func resentBetween(s suite) {
+	first := resendable(usual())
+	second := another(first)
+	s.take(first)
+	s.resent(second, first, 3)
+	other := resendable(next(first.Entry))
+	s.fresh(other)
+	s.release(first, false)
+	s.release(other, true)
+	s.wrong(first.Entry, 2)
+	s.resent(another(first), first, 2)
+	s.right(first.Entry)
+}
+
+// resentAndEnded: once the code is used or removed, nothing comes back.
+func resentAndEnded(s suite) {
+	for _, end := range []func(codes.Entry){s.right, func(e codes.Entry) { s.cancel(e) }} {
+		first := resendable(usual())
+		second := another(first)
+		s.take(first)
+		s.resent(second, first, 3)
+		end(first.Entry)
+		s.unknown(first.Entry)
+		s.release(second, false)
+		s.release(first, false)
+		s.unknown(first.Entry)
+	}
+}
+
+// newestMessage: each message that held the code is found by its receipts, and
+// the entry shows the newest.
+func newestMessage(s suite) {
+	first := resendable(usual())
+	second, third := another(first), another(first)
+	s.take(first)
+	s.resent(second, first, 3)
+	m := []codes.SentMessage{message(first), message(second), message(third)}
+	see := func(want codes.SentMessage) {
+		s.Helper()
+		if view := s.peek(first.Entry.Name); view.Stage != codes.StageSent || view.Message != want.Message {
+			s.Fatalf("Peek = %+v, want message %v", view, want.Message)
+		}
+	}
+	s.recordSent(m[1], codes.DeliveryEvents{})
+	see(m[1])
+	s.recordSent(m[0], codes.DeliveryEvents{}) // later, but older
+	see(m[1])
+	s.resent(third, first, 3)
+	see(m[1])
+	s.recordSent(m[2], codes.DeliveryEvents{})
+	see(m[2])
+	for _, of := range m {
+		s.receive(stored(of, delivered), codes.Received{
+			Result: codes.Joined, Known: true, Op: of.Op, Recipient: of.Recipient,
+			Events: codes.DeliveryEvents{Delivered: true, Area: of.Area, Caller: of.Caller},
+		})
+	}
+}
+
+// resentWaiting: the code counts from the turn of its first message on.
+func resentWaiting(s suite) {
+	before := usual()
+	s.take(paced(unlimited(before), 1, time.Minute))
+	first := paced(resendable(next(before)), 1, time.Minute)
+	second := another(first)
+	s.take(first)
+	left := s.resent(second, first, 3).Resent.TTLLeft // when its turn comes, one span after the other
+	if want := time.Minute - TurnSpan; (left - want).Abs() > 100*time.Millisecond {
+		s.Errorf("lifetime left at the turn: %v, want %v", left, want)
+	}
+	s.release(first, false)
+	s.wrong(before, 2)
+	s.Advance(TurnSpan)
+	s.wrong(first.Entry, 2)
+	s.release(second, true)
+	s.live(before, 2)
+}
+
+// underNewSecret returns a reservation under the secret before, and the names of
+// its entry since the secret was changed.
+func (s suite) underNewSecret() (codes.Reservation, codes.EntryName) {
+	s.Helper()
+	first := resendable(usual())
+	s.take(first)
+	return first, codes.EntryName{Current: Fresh(), Previous: first.Entry.Name.Current}
+}
+
+// resentInParallel: of parallel creates one makes the entry, and all send its code.
+func resentInParallel(s suite) {
+	for _, succeeds := range []int{-1, 0, 7} {
+		before := usual()
+		s.reserve(before)
+		all := make([]codes.Reservation, 8)
+		sent := make([]codes.Digest, len(all))
+		first := resendable(next(before))
+		for i := range all {
+			all[i] = another(first)
+		}
+		together(len(all), func(i int) {
+			reserved, err := s.store(i).Reserve(context.Background(), all[i])
+			if err != nil {
+				s.Errorf("Reserve: %v", err)
+			}
+			if sent[i] = all[i].Entry.Code; reserved.Resent != nil {
+				sent[i] = reserved.Resent.Code
+			}
+		})
+		for _, code := range sent {
+			if code != sent[0] {
+				s.Fatal("two codes were sent")
+			}
+		}
+		together(len(all), func(i int) {
+			if i == succeeds {
+				return
+			}
+			if _, err := s.store(i).Release(context.Background(), all[i]); err != nil {
+				s.Errorf("Release: %v", err)
+			}
+		})
+		want := before
+		if succeeds >= 0 {
+			want = first.Entry
+			want.Code = sent[0]
+		}
+		s.live(want, 3)
+		s.right(want)
+	}
+}

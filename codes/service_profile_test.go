@@ -1,0 +1,162 @@
+package codes_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
+)
+
+// withProfile returns a fixture with a profile "login" beside the usual policy.
+func withProfile(t *testing.T, change func(login *codes.Policy)) *fixture {
+	t.Helper()
+	f := newFixture(t)
+	login := f.options.Policy
+	login.Profile, login.CodeLength, login.Lifetime, login.Attempts = "login", 30, time.Minute, 5
+	change(&login)
+	f.options.Profiles = []codes.Policy{login}
+	return f.open()
+}
+
+func TestProfilePolicy(t *testing.T) {
+	f := withProfile(t, func(login *codes.Policy) {
+		login.OrgName, login.From = "Shop", "14165550100"
+		login.Messages = map[codes.Locale]codes.Template{"es": mustParse(t, "{org}, código: {code}")}
+	})
+	r := request("id", seattle)
+	r.Profile, r.Locale = "login", "es-MX"
+	created, err := f.Create(context.Background(), r)
+	if want := (codes.Created{Recipient: created.Recipient, Lifetime: time.Minute, Attempts: 5}); err != nil || created != want {
+		t.Errorf("Create = %+v, %v; want %+v", created, err, want)
+	}
+	m := f.sender.Messages()[0]
+	if code := codeIn(m); len(code) != 30 || m.From != "14165550100" || m.Text != "Shop, código: "+codes.Text(code) {
+		t.Errorf("sent %q from %q", string(m.Text), string(m.From))
+	}
+	f.create("id", seattle)
+	if m := f.sender.Messages()[1]; m.From != "" || len(codeIn(m)) != 6 {
+		t.Errorf("without a profile: a code of %d digits from %q", len(codeIn(m)), string(m.From))
+	}
+}
+
+// TestSpacesApart: one auth_id under two profiles or services is two entries.
+func TestSpacesApart(t *testing.T) {
+	f := withProfile(t, func(*codes.Policy) {})
+	spaces := []codes.Space{{}, {Profile: "login"}, {Service: "VA1"}, {Service: "VA2"}, {Profile: "login", Service: "VA1"}}
+	sent := map[codes.Space]codes.Code{}
+	for _, s := range spaces {
+		if _, err := f.Create(context.Background(), codes.CreateRequest{ID: "id", Recipient: seattle, Profile: s.Profile, Service: s.Service}); err != nil {
+			t.Fatal(err)
+		}
+		sent[s] = f.sent()
+	}
+	check := func(s codes.Space, code codes.Code) codes.Status {
+		o, err := f.Check(context.Background(), codes.CheckRequest{ID: "id", Code: code, Profile: s.Profile, Service: s.Service})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o.Status
+	}
+	for i, s := range spaces {
+		if status := check(s, sent[spaces[(i+1)%len(spaces)]]); status != codes.Wrong {
+			t.Errorf("%+v: status %v for the code of another", s, status)
+		}
+	}
+	if err := f.Cancel(context.Background(), codes.CancelRequest{ID: "id", Service: "VA2"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range spaces {
+		want := codes.Right
+		if s.Service == "VA2" {
+			want = codes.Unknown
+		}
+		if p, err := f.Status(context.Background(), codes.StatusRequest{ID: "id", Profile: s.Profile, Service: s.Service}); err != nil || (p.Stage == codes.StageUnknown) != (want == codes.Unknown) {
+			t.Errorf("%+v: stage %v, %v", s, p.Stage, err)
+		}
+		if status := check(s, sent[s]); status != want {
+			t.Errorf("%+v: status %v, want %v", s, status, want)
+		}
+	}
+}
+
+// TestProfileRefused: a profile that there is not, and one for other callers, on
+// every call. Nothing is stored, sent or spent.
+func TestProfileRefused(t *testing.T) {
+	f := withProfile(t, func(login *codes.Policy) { login.Callers = []string{"shop"} })
+	var argument *codes.ArgumentError
+	for profile, is := range map[string]func(error) bool{
+		"payout": func(err error) bool { return errors.As(err, &argument) && argument.Argument == "profile" },
+		"login":  func(err error) bool { return errors.Is(err, codes.ErrProfileNotAllowed) },
+	} {
+		ctx := context.Background()
+		key := codes.IdempotencyKey{Route: "POST /", Value: "1"}
+		_, created := f.Create(ctx, codes.CreateRequest{ID: "id", Recipient: seattle, Caller: "bank", Profile: profile, Key: key})
+		_, checked := f.Check(ctx, codes.CheckRequest{ID: "id", Code: "1", Caller: "bank", Profile: profile, Key: key})
+		_, status := f.Status(ctx, codes.StatusRequest{ID: "id", Caller: "bank", Profile: profile})
+		cancelled := f.Cancel(ctx, codes.CancelRequest{ID: "id", Caller: "bank", Profile: profile})
+		for call, err := range map[string]error{"create": created, "check": checked, "status": status, "cancel": cancelled} {
+			if !is(err) {
+				t.Errorf("%s with profile %s: %v", call, profile, err)
+			}
+		}
+	}
+	if f.store.reserves+f.store.checks+len(f.sender.Messages()) > 0 {
+		t.Error("something was done")
+	}
+	if _, err := f.Create(context.Background(), codes.CreateRequest{ID: "id", Recipient: seattle, Caller: "shop", Profile: "login"}); err != nil {
+		t.Errorf("the caller that may: %v", err)
+	}
+}
+
+// TestProfileLimit: the limit of a profile leaves other messages alone.
+func TestProfileLimit(t *testing.T) {
+	f := withProfile(t, func(login *codes.Policy) {
+		login.Limits.Profile = codestest.Windows(t, "1/1h")
+		login.Limits.Profile[0].Text = "login:1/1h"
+	})
+	r := request("id", seattle)
+	r.Profile = "login"
+	if _, err := f.Create(context.Background(), r); err != nil {
+		t.Fatal(err)
+	}
+	_, err := f.Create(context.Background(), r)
+	var limit *codes.LimitError
+	if !errors.As(err, &limit) || limit.Limit != "SEND_LIMITS_TOTAL login:1/1h" {
+		t.Errorf("Create = %v", err)
+	}
+	f.create("id", seattle)
+	f.create("id", seattle)
+}
+
+// TestProfileIdempotency: an idempotency key stands for profile, service and
+// locale too.
+func TestProfileIdempotency(t *testing.T) {
+	f := withProfile(t, func(*codes.Policy) {})
+	key := codes.IdempotencyKey{Route: "POST /", Value: "1"}
+	first := codes.CreateRequest{ID: "id", Recipient: seattle, Key: key}
+	if _, err := f.Create(context.Background(), first); err != nil {
+		t.Fatal(err)
+	}
+	for what, change := range map[string]func(*codes.CreateRequest){
+		"profile": func(r *codes.CreateRequest) { r.Profile = "login" },
+		"service": func(r *codes.CreateRequest) { r.Service = "VA1" },
+		"locale":  func(r *codes.CreateRequest) { r.Locale = "es" },
+	} {
+		r := first
+		change(&r)
+		if _, err := f.Create(context.Background(), r); !errors.Is(err, codes.ErrKeyReused) {
+			t.Errorf("another %s: %v", what, err)
+		}
+	}
+	check := codes.CheckRequest{ID: "id", Code: "1", Key: codes.IdempotencyKey{Route: "GET /", Value: "1"}}
+	if _, err := f.Check(context.Background(), check); err != nil {
+		t.Fatal(err)
+	}
+	check.Profile = "login"
+	if _, err := f.Check(context.Background(), check); !errors.Is(err, codes.ErrKeyReused) {
+		t.Errorf("a check with another profile: %v", err)
+	}
+}
