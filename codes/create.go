@@ -95,9 +95,12 @@ func (s *Service) begin(r CreateRequest, policy *Policy, recipient Digest) (*cre
 			Notice:    policy.Notice,
 		},
 		Caller:   r.Caller,
-		Limits:   c.limits(recipient),
 		SameCode: policy.SameCode,
 	}
+	if !c.isTest && policy.Limits.Unverified.Mode != UnverifiedOff {
+		c.reservation.Entry.Destination = s.Secret.Destination(r.Recipient)
+	}
+	c.reservation.Limits = c.limits(recipient)
 	if policy.SameCode && s.Previous != nil {
 		c.reservation.PreviousRecipient = s.Previous.Phone(r.Recipient)
 	}
@@ -113,7 +116,7 @@ func (s *Service) begin(r CreateRequest, policy *Policy, recipient Digest) (*cre
 // limits returns those that apply. A limit on all messages does not concern a
 // test recipient, who gets none.
 func (c *creation) limits(recipient Digest) []Limit {
-	all := make([]Limit, 0, 5)
+	all := make([]Limit, 0, 8)
 	add := func(kind LimitKind, subject Digest, windows []Window) {
 		if len(windows) > 0 {
 			all = append(all, Limit{Kind: kind, Subject: subject, Windows: windows})
@@ -123,6 +126,7 @@ func (c *creation) limits(recipient Digest) []Limit {
 	add(SendLimit, recipient, l.Sends)
 	add(GuessLimit, recipient, l.Guesses)
 	if !c.isTest {
+		all = append(all, l.Unverified.Limits(c.reservation.Entry.Destination)...)
 		add(TotalLimit, Digest{}, l.Total)
 		add(CallerLimit, NameDigest(c.Caller), l.ofCaller(c.Caller))
 		add(ProfileLimit, NameDigest(c.Profile), l.Profile)
@@ -138,6 +142,7 @@ func (c *creation) waitLeft() time.Duration {
 // perform reserves what the create needs and sends its message.
 func (s *Service) perform(ctx context.Context, c *creation) error {
 	reserved, err := s.Store.Reserve(ctx, c.reservation)
+	c.overAllowance(reserved.Shadowed, err)
 	if err != nil {
 		if isRefusal(err) {
 			return err
@@ -171,6 +176,19 @@ func (s *Service) perform(ctx context.Context, c *creation) error {
 	}
 	c.event.Uncertain = true
 	return err
+}
+
+// overAllowance reports the limit on unverified messages that refused c, or would
+// have.
+func (c *creation) overAllowance(shadowed *LimitError, err error) {
+	c.event.OverAllowance = shadowed
+	var refused *LimitError
+	if errors.As(err, &refused) && refused.Kind.OfUnverified() {
+		c.event.OverAllowance, c.event.Refused = refused, true
+	}
+	if c.event.OverAllowance != nil {
+		c.event.Exchange = c.Recipient.Exchange()
+	}
 }
 
 // sendAgain makes c send the code of a live entry, whichever secret it was made

@@ -52,6 +52,7 @@ func (e *ArgumentError) Error() string { return fmt.Sprintf("%s must be %s", e.A
 
 // LimitError says that a limit is reached. The request took no place in any limit.
 type LimitError struct {
+	Kind       LimitKind
 	Limit      string        // the setting and its window, such as "SEND_LIMITS 5/10m"
 	RetryAfter time.Duration // whole seconds: right after them this limit lets the request pass, a second earlier it does not
 }

@@ -12,6 +12,10 @@ type Window struct {
 	Max  int64         // at least 1
 	Span time.Duration // whole milliseconds, at least 1s
 	Text string        // as it was written, such as "5/10m"
+
+	// Percent of the codes verified in the last 24 hours are allowed besides, in a
+	// limit on unverified messages.
+	Percent int64
 }
 
 // Bounds of a [Window]. The log of a limit holds up to Max places, so the
@@ -74,8 +78,10 @@ type Limits struct {
 	Total   []Window            // messages of the whole service
 	Profile []Window            // messages of the policy's profile, each Text with its name: "payout:2/24h"
 	Callers map[string][]Window // messages of a caller; "*" of each one that is not named
-	Pace    Pace
-	Refunds bool // a receipt may free a place under Sends; see Reservations.Refund
+
+	Unverified Unverified // the same in every profile
+	Pace       Pace
+	Refunds    bool // a receipt may free a place under Sends; see Reservations.Refund
 }
 
 // Pace is how fast the carrier takes messages.
@@ -109,16 +115,22 @@ type LimitKind int
 
 // The kinds of limits.
 const (
-	SendLimit    LimitKind = iota // messages to a recipient
-	GuessLimit                    // wrong codes of a recipient
-	TotalLimit                    // messages of the service
-	CallerLimit                   // messages of a caller
-	ProfileLimit                  // messages of a profile
+	SendLimit     LimitKind = iota // messages to a recipient
+	GuessLimit                     // wrong codes of a recipient
+	TotalLimit                     // messages of the service
+	CallerLimit                    // messages of a caller
+	ProfileLimit                   // messages of a profile
+	ExchangeLimit                  // unverified messages to an exchange
+	AreaLimit                      // to an area code
+	AllLimit                       // to all
 )
 
 // Setting returns the setting that the limit comes from.
 func (k LimitKind) Setting() string {
-	return [...]string{SendLimit: "SEND_LIMITS", GuessLimit: "GUESS_LIMITS", TotalLimit: "SEND_LIMITS_TOTAL", CallerLimit: "CALLER_LIMITS", ProfileLimit: "SEND_LIMITS_TOTAL"}[k]
+	return [...]string{
+		SendLimit: "SEND_LIMITS", GuessLimit: "GUESS_LIMITS", TotalLimit: "SEND_LIMITS_TOTAL", CallerLimit: "CALLER_LIMITS",
+		ProfileLimit: "SEND_LIMITS_TOTAL", ExchangeLimit: "UNVERIFIED_LIMITS", AreaLimit: "UNVERIFIED_LIMITS", AllLimit: "UNVERIFIED_LIMITS",
+	}[k]
 }
 
 // Limit is one limit as it applies to a request: every window must have room.
@@ -126,11 +138,17 @@ type Limit struct {
 	Kind    LimitKind
 	Subject Digest   // whose events count: the recipient's, the caller's or the profile's; zero for the whole service
 	Windows []Window // at least one
+
+	Destination Destination // whose unverified messages count, under an ExchangeLimit or an AreaLimit
+	Shadow      bool        // it refuses nothing
 }
 
 // Reserves reports whether a create takes a place under l. Under the others it
 // must find room only: they count something else.
 func (l Limit) Reserves() bool { return l.Kind != GuessLimit }
+
+// OfUnverified reports whether a limit counts messages whose code is not entered.
+func (k LimitKind) OfUnverified() bool { return k >= ExchangeLimit }
 
 // OfNumber reports whether l counts events of a recipient. The others count
 // those of many.

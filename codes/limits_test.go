@@ -18,11 +18,11 @@ func TestParseWindows(t *testing.T) {
 		{nil, nil},
 		{[]string{"off"}, nil},
 		{[]string{" off "}, nil},
-		{[]string{"5/10m", "20/24h"}, []codes.Window{{5, 10 * time.Minute, "5/10m"}, {20, day, "20/24h"}}},
-		{[]string{" 5/10m "}, []codes.Window{{5, 10 * time.Minute, "5/10m"}}},
-		{[]string{"1/1s"}, []codes.Window{{1, time.Second, "1/1s"}}},
-		{[]string{"1/1h30m0.5s"}, []codes.Window{{1, 90*time.Minute + 500*time.Millisecond, "1/1h30m0.5s"}}},
-		{[]string{"1000000/8784h"}, []codes.Window{{1_000_000, 366 * day, "1000000/8784h"}}},
+		{[]string{"5/10m", "20/24h"}, []codes.Window{{Max: 5, Span: 10 * time.Minute, Text: "5/10m"}, {Max: 20, Span: day, Text: "20/24h"}}},
+		{[]string{" 5/10m "}, []codes.Window{{Max: 5, Span: 10 * time.Minute, Text: "5/10m"}}},
+		{[]string{"1/1s"}, []codes.Window{{Max: 1, Span: time.Second, Text: "1/1s"}}},
+		{[]string{"1/1h30m0.5s"}, []codes.Window{{Max: 1, Span: 90*time.Minute + 500*time.Millisecond, Text: "1/1h30m0.5s"}}},
+		{[]string{"1000000/8784h"}, []codes.Window{{Max: 1_000_000, Span: 366 * day, Text: "1000000/8784h"}}},
 	} {
 		got, err := codes.ParseWindows(test.list)
 		if err != nil || len(got)+len(test.want) > 0 && !reflect.DeepEqual(got, test.want) {

@@ -30,6 +30,10 @@ type CreateEvent struct {
 	Segments  int           // of a sent message
 	Uncertain bool          // the carrier may have taken the message
 
+	OverAllowance *LimitError // on unverified messages that is reached; nil if there is none
+	Refused       bool        // it refused the message
+	Exchange      string      // of a message over the allowance
+
 	TrackingErr error // why the receipts of a sent message will not be counted
 }
 

@@ -48,6 +48,8 @@ type SentMessage struct {
 	Area      Area
 	Caller    string
 	Keep      time.Duration // whole seconds
+
+	Destination Destination
 }
 
 // StoredReceipt is a [Receipt] as [Receipts] keep it.
@@ -75,6 +77,8 @@ type Received struct {
 	Op        Op     // of a known message's reservation
 	Recipient Digest // of a known message
 	Events    DeliveryEvents
+
+	Destination Destination // of a known message
 }
 
 // Receipts keep what the carrier says of messages, for any number of replicas
@@ -134,17 +138,19 @@ func (s *Service) recordSent(ctx context.Context, c *creation, messageID string)
 		Area:      e.Area,
 		Caller:    c.Caller,
 		Keep:      max(e.Lifetime+e.Notice, keepSent, useful),
+
+		Destination: e.Destination,
 	}
 	events, err := s.Store.RecordSent(ctx, m)
 	s.Observer.Delivery(events)
 	if events.Failed {
-		err = errors.Join(err, s.refund(ctx, m.Op, m.Recipient))
+		err = errors.Join(err, s.refund(ctx, m.Op, m.Recipient, m.Destination))
 	}
 	return err
 }
 
-// Receive takes a receipt. A rejected message frees its place under Sends, never
-// the one under Total: the message was paid for. Its only error is
+// Receive takes a receipt. A rejected message frees its places under Sends and
+// Unverified, never the one under Total: the message was paid for. Its only error is
 // ErrUnavailable: then the carrier should send the receipt again.
 func (s *Service) Receive(ctx context.Context, r Receipt) (ReceiptResult, error) {
 	ctx = context.WithoutCancel(ctx)
@@ -163,18 +169,27 @@ func (s *Service) Receive(ctx context.Context, r Receipt) (ReceiptResult, error)
 	s.Observer.Delivery(received.Events)
 	if received.Known && r.Stage == StageFailed {
 		// For a duplicate too: the refund may be what failed the first time.
-		if err := s.refund(ctx, received.Op, received.Recipient); err != nil {
+		if err := s.refund(ctx, received.Op, received.Recipient, received.Destination); err != nil {
 			return "", fmt.Errorf("codes: receive: %w", err)
 		}
 	}
 	return received.Result, nil
 }
 
-// refund frees the place under Sends of a message that was rejected on its way.
-func (s *Service) refund(ctx context.Context, op Op, recipient Digest) error {
-	windows := s.Policy.Limits.Sends // the same in every profile
-	if len(windows) == 0 {
+// refund frees the places of a message that was rejected on its way, under Sends
+// and Unverified. Where Sends does not limit how often, the windows of an exchange
+// do.
+func (s *Service) refund(ctx context.Context, op Op, recipient Digest, d Destination) error {
+	l := &s.Policy.Limits // the same in every profile
+	limits := []Limit{{Kind: SendLimit, Subject: recipient, Windows: l.Sends}}
+	if len(l.Sends) == 0 {
+		limits[0].Windows = l.Unverified.Exchange
+	}
+	if d != (Destination{}) {
+		limits = append(limits, l.Unverified.Limits(d)...)
+	}
+	if len(limits[0].Windows) == 0 {
 		return nil
 	}
-	return s.Store.Refund(ctx, op, Limit{Kind: SendLimit, Subject: recipient, Windows: windows})
+	return s.Store.Refund(ctx, op, limits)
 }

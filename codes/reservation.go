@@ -15,13 +15,16 @@ type EntryName struct {
 // without the secret.
 type Entry struct {
 	Name      EntryName
-	Code      Digest        // of the code in canonical form, bound to the auth_id
-	Digits    int           // of the code; 0 of one that does not follow from the op
-	Recipient Digest        // of the number, under which wrong codes are counted
-	Area      Area          // of the number
-	Attempts  int64         // wrong codes that it may compare, at least 1
-	Lifetime  time.Duration // whole seconds, at least 1
-	Notice    time.Duration // how long after its end the id is Expired, once; 0 is never
+	Code      Digest // of the code in canonical form, bound to the auth_id
+	Digits    int    // of the code; 0 of one that does not follow from the op
+	Recipient Digest // of the number, under which wrong codes are counted
+	Area      Area   // of the number
+	Attempts  int64  // wrong codes that it may compare, at least 1
+
+	Destination Destination // where its messages are counted while the code is not verified
+
+	Lifetime time.Duration // whole seconds, at least 1
+	Notice   time.Duration // how long after its end the id is Expired, once; 0 is never
 }
 
 // Reservation is all that a create does to the store before its message is sent.
@@ -45,6 +48,7 @@ type Reserved struct {
 	Replaced time.Duration // lifetime that the entry before it had left; 0 if none was live
 	Again    time.Duration // until the limits of messages to the recipient have room for one more
 	Resent   *Resent       // the entry that stays, if one does
+	Shadowed *LimitError   // of the limits with Shadow that are reached, the one that clears last
 }
 
 // Resent is a live entry whose code is sent again.
@@ -73,7 +77,9 @@ type Reservations interface {
 	// entry, or does nothing. It MUST NOT let more pass than each limit says,
 	// whatever the number of parallel calls, and MUST NOT forget what other
 	// replicas count, whatever their limits. If several limits are reached its
-	// *LimitError names the one that clears last. A turn further off than
+	// *LimitError names the one that clears last; one with Shadow takes a place and
+	// refuses nothing. A message MUST NOT count under a limit on unverified messages
+	// any more once its code was Right. A turn further off than
 	// WaitLeft is an *UnavailableError, and so is one that is more than the
 	// caller's share; see [Pace].
 	//
@@ -97,11 +103,11 @@ type Reservations interface {
 	// NextTurn takes another turn for the caller of r, at most r.WaitLeft off.
 	NextTurn(ctx context.Context, r Reservation) (Turn, error)
 
-	// Refund frees the place of a message that the carrier took, but that was
-	// rejected on its way. It MUST free no more places in any span than the limit
-	// allows messages: else a phone that rejects everything would be sent to
+	// Refund frees the places of a message that the carrier took, but that was
+	// rejected on its way. It MUST free no more places in any span than the first
+	// limit allows messages: else a phone that rejects everything would be sent to
 	// without end.
-	Refund(ctx context.Context, op Op, l Limit) error
+	Refund(ctx context.Context, op Op, limits []Limit) error
 }
 
 // MaxPredecessors is how many entries of one auth_id are kept, so that they can

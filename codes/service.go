@@ -126,6 +126,9 @@ func (s *Service) check(ctx context.Context, r CheckRequest, policy *Policy, op 
 		Op:      op,
 		Claim:   claim,
 		Guesses: policy.Limits.Guesses,
+
+		CountVerified: policy.Limits.Unverified.Mode != UnverifiedOff,
+		CountExchange: slices.ContainsFunc(policy.Limits.Unverified.Exchange, func(w Window) bool { return w.Percent > 0 }),
 	}
 	if s.Previous != nil {
 		c.PreviousCode = s.Previous.Code(space, r.ID, r.Code)
@@ -137,6 +140,9 @@ func (s *Service) check(ctx context.Context, r CheckRequest, policy *Policy, op 
 		}
 	}
 	checked, err := s.Store.Check(ctx, c)
+	if v := checked.Uncounted; v != nil {
+		s.cleanup.add(func(ctx context.Context) error { return s.Store.CountVerified(ctx, *v) })
+	}
 	if err == nil {
 		return checked, nil
 	}

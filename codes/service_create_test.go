@@ -182,8 +182,8 @@ func TestCreateLimited(t *testing.T) {
 		want   error
 	}{
 		"sends":   {func(l *codes.Limits) { l.Sends = codestest.Windows(t, "1/1h") }, &codes.LimitError{Limit: "SEND_LIMITS 1/1h", RetryAfter: time.Hour}},
-		"total":   {func(l *codes.Limits) { l.Total = codestest.Windows(t, "1/1h") }, &codes.LimitError{Limit: "SEND_LIMITS_TOTAL 1/1h", RetryAfter: time.Hour}},
-		"guesses": {func(l *codes.Limits) { l.Guesses = codestest.Windows(t, "1/1h") }, &codes.LimitError{Limit: "GUESS_LIMITS 1/1h", RetryAfter: time.Hour}},
+		"total":   {func(l *codes.Limits) { l.Total = codestest.Windows(t, "1/1h") }, &codes.LimitError{Kind: codes.TotalLimit, Limit: "SEND_LIMITS_TOTAL 1/1h", RetryAfter: time.Hour}},
+		"guesses": {func(l *codes.Limits) { l.Guesses = codestest.Windows(t, "1/1h") }, &codes.LimitError{Kind: codes.GuessLimit, Limit: "GUESS_LIMITS 1/1h", RetryAfter: time.Hour}},
 		"pace":    {func(l *codes.Limits) { l.Pace = codes.Pace{Rate: 1} }, &codes.UnavailableError{RetryAfter: 2 * time.Second}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -185,11 +185,11 @@ func (s *faultyStore) NextTurn(ctx context.Context, r codes.Reservation) (codes.
 	return s.Store.NextTurn(ctx, r)
 }
 
-func (s *faultyStore) Refund(ctx context.Context, op codes.Op, l codes.Limit) error {
+func (s *faultyStore) Refund(ctx context.Context, op codes.Op, limits []codes.Limit) error {
 	if s.refundErr != nil {
 		return s.refundErr
 	}
-	return s.Store.Refund(ctx, op, l)
+	return s.Store.Refund(ctx, op, limits)
 }
 
 func (s *faultyStore) Check(ctx context.Context, c codes.Check) (codes.Checked, error) {

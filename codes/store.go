@@ -9,6 +9,7 @@ import (
 type Store interface {
 	Reservations
 	Entries
+	Counts
 	Claims
 	Receipts
 }
@@ -23,6 +24,8 @@ type Check struct {
 	Claim             Digest // key of the claim under which it runs, which keeps the answer for KeepAnswers; zero for none: the answer is kept for the repetitions of one call
 	Op                Op
 	Guesses           []Window // under which a wrong code is counted for its number
+	CountVerified     bool     // a right code is counted for its area code and in all
+	CountExchange     bool     // and for its exchange
 }
 
 // Checked is what a check came to.
@@ -30,6 +33,16 @@ type Checked struct {
 	Outcome
 	Area    Area          // of the recipient
 	TTLLeft time.Duration // lifetime that the entry had left, if this check ended it
+
+	// Uncounted is set if a Right could not be counted for its destination.
+	Uncounted *VerifiedMessages
+}
+
+// VerifiedMessages are the messages that held a code which was verified.
+type VerifiedMessages struct {
+	Destination   Destination
+	Ops           []Op
+	CountExchange bool
 }
 
 // Cancel removes an entry.
@@ -55,9 +68,6 @@ type Entries interface {
 	// number than c.Recipient is Unknown, and spends nothing.
 	Check(ctx context.Context, c Check) (Checked, error)
 
-	// CountGuess counts a wrong code for its number.
-	CountGuess(ctx context.Context, recipient Digest, op Op, guesses []Window) error
-
 	// Cancel removes the live entry, if there is one, so that its name is
 	// Unknown. It returns the lifetime that the entry had left, at least 1ms, or 0
 	// if there was none.
@@ -65,6 +75,16 @@ type Entries interface {
 
 	// Peek returns what can be seen of an entry. It MUST change nothing.
 	Peek(ctx context.Context, n EntryName) (EntryView, error)
+}
+
+// Counts complete a check whose counting failed.
+type Counts interface {
+	// CountGuess counts a wrong code for its number.
+	CountGuess(ctx context.Context, recipient Digest, op Op, guesses []Window) error
+
+	// CountVerified counts a right code for its destination, and removes its
+	// messages from the unverified ones. Called again it changes nothing.
+	CountVerified(ctx context.Context, v VerifiedMessages) error
 }
 
 // EntryView is an entry as Peek sees it.

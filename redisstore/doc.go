@@ -10,7 +10,7 @@
 // server that refuses keys of several slots in one script, as a proxy in front of
 // a cluster does, a create makes one for each slot: the limits of the number, all
 // other limits with the turn to send, and the entry. A check makes a second one
-// to count a wrong code. Prepare finds out which of the two it is.
+// to count a wrong code, and, where unverified messages are counted, a right one. Prepare finds out which of the two it is.
 //
 // Where CODE_SECRET is being changed on a cluster, two overlapping creates of one
 // auth_id may leave two live entries until the next create.
@@ -48,7 +48,7 @@
 //	                          when, t its answer, <op> the saved reply of a
 //	                          check. Lives for 10 minutes.
 //	m{<message>}      hash    a message and its receipts: o the reservation, r digest
-//	                          of the number, a area, n caller; t and f that it was
+//	                          of the number, x its exchange, a area, n caller; t and f that it was
 //	                          taken or rejected, and w by whom; and each receipt.
 //	                          Lives for CODE_EXPIRATION and EXPIRED_NOTICE, or the
 //	                          longest of SEND_LIMITS up to 3 days, but an hour at
@@ -57,6 +57,12 @@
 //	a{all}            zset    messages of the service, for SEND_LIMITS_TOTAL
 //	l{all}<caller>    zset    messages of a caller, for CALLER_LIMITS
 //	p{all}<profile>   zset    messages of a profile, for its send_limits_total
+//	e{all}<where>     zset    messages whose code was not entered, for
+//	                          UNVERIFIED_LIMITS; <where> is an HMAC of the exchange,
+//	                          8 characters, an area code such as 1206, or all. Lives
+//	                          for 25 hours after the last.
+//	v{all}<where>     hash    codes that were entered, by quarters of an hour. Lives
+//	                          for 25 hours.
 //	z{all}            zset    turns to send, for FLOWROUTE_RATE
 //	q{all}            zset    callers, by when each last asked for a turn
 //
@@ -84,7 +90,7 @@
 //
 //	ACL SETUSER smsv on >password resetchannels ~smsv:* -@all +hello
 //	  +eval +evalsha +time +get +set +del +expire +pexpire +pttl +hset +hget
-//	  +hmget +hlen +hrandfield +hdel +zadd +zcard +zcount +zrem +zscore
+//	  +hgetall +hincrby +hmget +hlen +hrandfield +hdel +zadd +zcard +zcount +zrem +zscore
 //	  +zrangebyscore +zrevrange +zremrangebyscore +info
 //
 // and on a cluster +cluster|slots +command besides; a database other than 0

@@ -45,16 +45,29 @@ func (s *Store) check(ctx context.Context, c codes.Check) (codes.Checked, error)
 	if len(c.Guesses) > 0 && !split {
 		guesses, span, most = s.guesses, codes.LongestSpan(c.Guesses).Milliseconds(), codes.LargestMax(c.Guesses)
 	}
+	verified, ofExchange := "", 0
+	if c.CountVerified && !split {
+		verified = s.keys.prefix
+	}
+	if c.CountExchange {
+		ofExchange = 1
+	}
 	run := s.run
 	if s.MinReplicas > 0 {
 		run = s.runAndWait
 	}
 	answer, err := run(ctx, s.scripts.check, keys, c.Op[:], c.Code[:], previous, codes.KeepAnswers.Milliseconds(), guesses, span, most,
-		recipientArg(c.Recipient), recipientArg(c.PreviousRecipient))
+		recipientArg(c.Recipient), recipientArg(c.PreviousRecipient), verified, ofExchange)
 	if err != nil {
 		return codes.Checked{}, err
 	}
-	return checkedFrom(answer)
+	checked, err := checkedFrom(answer)
+	if !c.CountVerified || !split {
+		checked.Uncounted = nil // the script has counted them
+	} else if checked.Uncounted != nil {
+		checked.Uncounted.CountExchange = c.CountExchange
+	}
+	return checked, err
 }
 
 // checkSteps checks under one secret after the other, and counts a wrong code
@@ -71,6 +84,9 @@ func (s *Store) checkSteps(ctx context.Context, c codes.Check) (codes.Checked, e
 	if err == nil && checked.Status == codes.Wrong && len(c.Guesses) > 0 {
 		err = s.countGuess(ctx, checked.Recipient, c.Op, c.Guesses)
 	}
+	if v := checked.Uncounted; err == nil && v != nil && s.countVerified(ctx, *v) == nil {
+		checked.Uncounted = nil
+	}
 	return checked, err
 }
 
@@ -82,7 +98,7 @@ func recipientArg(d codes.Digest) string {
 	return base64.RawURLEncoding.EncodeToString(d[:])
 }
 
-// CountGuess counts a wrong code; see codes.Entries.
+// CountGuess counts a wrong code; see codes.Counts.
 func (s *Store) CountGuess(ctx context.Context, recipient codes.Digest, op codes.Op, guesses []codes.Window) (err error) {
 	defer s.done(ctx, "count_guess", time.Now(), &err)
 	if err = s.countGuess(ctx, recipient, op, guesses); err != nil {
@@ -94,6 +110,30 @@ func (s *Store) CountGuess(ctx context.Context, recipient codes.Digest, op codes
 func (s *Store) countGuess(ctx context.Context, recipient codes.Digest, op codes.Op, guesses []codes.Window) error {
 	_, err := s.run(ctx, s.scripts.guessCount, []string{s.keys.guesses(recipient)},
 		op[:], codes.LongestSpan(guesses).Milliseconds(), codes.LargestMax(guesses))
+	return err
+}
+
+// CountVerified counts a right code; see codes.Counts.
+func (s *Store) CountVerified(ctx context.Context, v codes.VerifiedMessages) (err error) {
+	defer s.done(ctx, "count_verified", time.Now(), &err)
+	if err = s.countVerified(ctx, v); err != nil {
+		return fmt.Errorf("redisstore: count verified: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) countVerified(ctx context.Context, v codes.VerifiedMessages) error {
+	areaCode, k := areaCodeOf(v.Destination), s.keys
+	ops := make([]byte, 0, len(v.Ops)*len(codes.Op{}))
+	for _, op := range v.Ops {
+		ops = append(ops, op[:]...)
+	}
+	exchange := exchangeOf(v.Destination)
+	keys := []string{k.standing(exchange), k.standing(areaCode), k.standing(everywhere), k.verified(areaCode), k.verified(everywhere)}
+	if v.CountExchange {
+		keys = append(keys, k.verified(exchange))
+	}
+	_, err := s.run(ctx, s.scripts.verifiedCount, keys, ops)
 	return err
 }
 
@@ -116,14 +156,31 @@ func checkedFrom(answer string) (c codes.Checked, err error) {
 	const recipientLen = 14
 	var millis int64
 	answer, err = numbers(answer, &c.AttemptsLeft, &millis)
-	if err != nil || len(answer) != recipientLen+1 {
+	if err != nil || len(answer) < recipientLen+1 {
 		return c, errMalformed
 	}
 	if _, err = base64.RawURLEncoding.Decode(c.Recipient[:], []byte(answer[:recipientLen])); err != nil {
 		return c, errMalformed
 	}
 	c.Area, c.TTLLeft = codes.AreaNumber(int64(answer[recipientLen])), time.Duration(millis)*time.Millisecond
-	return c, nil
+	if messages := answer[recipientLen+1:]; messages != "" {
+		c.Uncounted, err = messagesFrom(messages)
+	}
+	return c, err
+}
+
+// messagesFrom reads the messages of a right code.
+func messagesFrom(answer string) (*codes.VerifiedMessages, error) {
+	const opLen = len(codes.Op{})
+	if len(answer) < destinationLen || (len(answer)-destinationLen)%opLen != 0 {
+		return nil, errMalformed
+	}
+	d, err := destinationFrom(answer)
+	v := &codes.VerifiedMessages{Destination: d}
+	for at := destinationLen; at < len(answer); at += opLen {
+		v.Ops = append(v.Ops, codes.Op([]byte(answer[at:at+opLen])))
+	}
+	return v, err
 }
 
 // Cancel removes an entry; see codes.Entries.

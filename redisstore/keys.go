@@ -48,6 +48,11 @@ func (k keys) profile(name codes.Digest) string {
 	return k.prefix + "p{all}" + base64.RawURLEncoding.EncodeToString(name[:])
 }
 
+// standing has the messages to an exchange, to an area code or to all whose code was
+// not entered; verified has the codes that were.
+func (k keys) standing(subject string) string { return k.prefix + "e{all}" + subject }
+func (k keys) verified(subject string) string { return k.prefix + "v{all}" + subject }
+
 // guessPrefix is what the keys of wrong codes begin with, for the script that
 // knows the recipient only from the entry.
 func (k keys) guessPrefix() string { return k.prefix + "w" }

@@ -67,7 +67,7 @@ func TestStandings(t *testing.T) {
 		if _, err := store.Reserve(t.Context(), again(r)); !errors.As(err, &limit) {
 			t.Errorf("Reserve = %v, want a limit", err)
 		}
-		if err := store.Refund(t.Context(), r.Op, r.Limits[0]); err != nil {
+		if err := store.Refund(t.Context(), r.Op, r.Limits[:1]); err != nil {
 			t.Fatal(err)
 		}
 		expectUsed(0, 0, 2)

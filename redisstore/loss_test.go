@@ -139,7 +139,7 @@ func lostRefund(l lossTest) {
 	r := newReservation(3, sends(l, "1/1h"))
 	refund := func(s *redisstore.Store, r codes.Reservation) {
 		l.Helper()
-		if err := s.Refund(l.Context(), r.Op, r.Limits[0]); err != nil {
+		if err := s.Refund(l.Context(), r.Op, r.Limits[:1]); err != nil {
 			l.Errorf("Refund: %v", err)
 		}
 	}

@@ -41,12 +41,15 @@ func (s *Store) tryScripts(ctx context.Context) error {
 	windows := []codes.Window{{Max: 3, Span: time.Second}}
 	name := codes.EntryName{Current: codes.Digest{1}, Previous: codes.Digest{2}}
 	r := codes.Reservation{
-		Op:    codes.NewOp(),
-		Entry: codes.Entry{Name: name, Attempts: 2, Lifetime: time.Second, Notice: time.Second},
+		Op: codes.NewOp(),
+		Entry: codes.Entry{
+			Name: name, Attempts: 2, Lifetime: time.Second, Notice: time.Second, Destination: codes.Destination{AreaCode: [3]byte{'0', '0', '0'}},
+		},
 		Limits: []codes.Limit{
 			{Kind: codes.SendLimit, Windows: windows},
 			{Kind: codes.GuessLimit, Windows: windows},
 			{Kind: codes.TotalLimit, Windows: windows},
+			{Kind: codes.AllLimit, Windows: []codes.Window{{Max: 1, Span: time.Second, Percent: 50}}, Shadow: true},
 		},
 		Pace:     codes.Pace{Rate: 3, MaxWait: time.Second},
 		WaitLeft: time.Second,
@@ -55,9 +58,11 @@ func (s *Store) tryScripts(ctx context.Context) error {
 	second.Op, plain.Op = codes.NewOp(), codes.NewOp()
 	plain.Entry.Name = codes.EntryName{Current: codes.Digest{3}}
 	plain.Entry.Attempts = 8 // so that saved replies are purged
-	check := codes.Check{Name: name, Code: codes.Digest{1}, PreviousCode: codes.Digest{1}, Op: codes.NewOp(), Guesses: windows}
+	check := codes.Check{Name: name, Code: codes.Digest{1}, PreviousCode: codes.Digest{1}, Op: codes.NewOp(), Guesses: windows, CountVerified: true}
 	plainCheck := check
 	plainCheck.Name, plainCheck.Op = plain.Entry.Name, codes.NewOp()
+	right := plainCheck
+	right.Code, right.Op = plain.Entry.Code, codes.NewOp()
 	claim := codes.Claim{Op: codes.NewOp(), Lease: time.Second}
 	receipt := codes.StoredReceipt{
 		Receipt: codes.Receipt{Content: "0:", Stage: codes.StageSent}, Op: codes.NewOp(), Keep: time.Second,
@@ -69,11 +74,12 @@ func (s *Store) tryScripts(ctx context.Context) error {
 		func() error { _, err := probe.Check(ctx, check); return err },
 		func() error { _, err := probe.Reserve(ctx, plain); return err },
 		func() error { _, err := probe.Check(ctx, plainCheck); return err },
+		func() error { _, err := probe.Check(ctx, right); return err },
 		func() error { _, err := probe.Peek(ctx, name); return err },
 		func() error { _, err := probe.Receive(ctx, receipt); return err },
 		func() error { _, err := probe.RecordSent(ctx, sent); return err },
 		func() error { _, _, err := probe.Delivery(ctx, codes.Digest{}); return err },
-		func() error { return probe.Refund(ctx, r.Op, r.Limits[0]) },
+		func() error { return probe.Refund(ctx, r.Op, r.Limits[:1]) },
 		func() error { _, err := probe.Release(ctx, second); return err },
 		func() error { _, err := probe.Cancel(ctx, codes.Cancel{Name: name, Op: codes.NewOp()}); return err },
 		func() error { _, _, err := probe.Claim(ctx, claim); return err },

@@ -15,7 +15,7 @@ import (
 func (s *Store) RecordSent(ctx context.Context, m codes.SentMessage) (events codes.DeliveryEvents, err error) {
 	defer s.done(ctx, "record_sent", time.Now(), &err)
 	answer, err := s.run(ctx, s.scripts.messageRecord, []string{s.keys.message(m.Message)},
-		m.Op[:], m.Recipient[:], uint8(m.Area), m.Caller, seconds(m.Keep))
+		m.Op[:], m.Recipient[:], uint8(m.Area), m.Caller, seconds(m.Keep), destinationArg(m.Destination))
 	if err != nil {
 		return codes.DeliveryEvents{}, fmt.Errorf("redisstore: record sent: %w", err)
 	}
@@ -58,14 +58,17 @@ func receivedFrom(answer string, stage codes.Stage) (codes.Received, error) {
 	if !known {
 		return received, nil
 	}
-	const op, recipient = len(codes.Op{}), len(codes.Op{}) + len(codes.Digest{}) // where they end
+	const op, recipient, destination = len(codes.Op{}), len(codes.Op{}) + len(codes.Digest{}), len(codes.Op{}) + len(codes.Digest{}) + destinationLen // where they end
 	var first, area int64
 	message, err := numbers(message, &first)
-	if err != nil || len(message) <= recipient {
+	if err != nil || len(message) <= destination {
 		return codes.Received{}, errMalformed
 	}
 	received.Op, received.Recipient = codes.Op([]byte(message[:op])), codes.Digest([]byte(message[op:recipient]))
-	if received.Events.Caller, err = numbers(message[recipient+1:], &area); err != nil {
+	if received.Destination, err = destinationFrom(message[recipient:]); err != nil {
+		return codes.Received{}, err
+	}
+	if received.Events.Caller, err = numbers(message[destination+1:], &area); err != nil {
 		return codes.Received{}, err
 	}
 	received.Events.Area = codes.AreaNumber(area)

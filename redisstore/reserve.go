@@ -151,19 +151,20 @@ func (s *Store) reserve(ctx context.Context, r codes.Reservation, p part) (codes
 		name := codes.NameDigest(r.Caller)
 		caller = name[:]
 	}
-	args := append(make([]any, 0, 15+5*len(p.limits)),
+	args := append(make([]any, 0, 16+6*len(p.limits)),
 		r.Op[:], head, e.Attempts, e.Lifetime.Milliseconds(), e.Notice.Milliseconds(), p.startIn.Milliseconds(), p.predecessors, rotating,
-		pace.Rate, paceSpan.Milliseconds(), r.WaitLeft.Milliseconds(), pace.MaxWait.Milliseconds(), caller, pace.Ahead(), resendArg(r))
+		pace.Rate, paceSpan.Milliseconds(), r.WaitLeft.Milliseconds(), pace.MaxWait.Milliseconds(), caller, pace.Ahead(), resendArg(r), destinationArg(e.Destination))
 	for _, l := range p.limits {
-		takes := 0
-		if l.Reserves() && !p.dry {
-			takes = 1
-		}
-		args = append(args, storage(l), takes, len(l.Windows))
+		args = append(args, storage(l), takes(l, p.dry), len(l.Windows))
 		for _, w := range l.Windows {
 			args = append(args, w.Max, w.Span.Milliseconds())
+			if l.Kind.OfUnverified() {
+				args = append(args, w.Percent)
+			}
 		}
-		keys = append(keys, s.keyOf(l))
+		if keys = append(keys, s.keyOf(l)); l.Kind.OfUnverified() {
+			keys = append(keys, s.keys.verified(subjectOf(l)))
+		}
 	}
 	if pace.Rate > 0 {
 		keys = append(keys, s.keys.turns(), s.keys.callers())
@@ -179,17 +180,24 @@ func (s *Store) reserve(ctx context.Context, r codes.Reservation, p part) (codes
 // the given time.
 func reservedFrom(answer string, limits []codes.Limit, pace codes.Pace, sent time.Time) (codes.Reserved, error) {
 	word, answer, _ := strings.Cut(answer, " ")
-	var first, second, third int64
+	var first, second, third, limit, window int64
 	var resent *codes.Resent
+	var shadowed *codes.LimitError
 	var err error
 	switch word {
 	case "reserved":
-		if answer, err = numbers(answer, &first, &second, &third); err == nil && answer != "" {
+		if answer, err = numbers(answer, &first, &second, &third, &limit, &window); err == nil && answer != "" {
 			resent, err = resentFrom(answer)
+		}
+		if err == nil && limit >= 0 {
+			shadowed, err = limitError(limits, limit, window, 0)
 		}
 	case "limited":
 		if _, err = numbers(answer, &first, &second, &third); err == nil {
-			return codes.Reserved{}, limitError(limits, first, second, third)
+			var refused *codes.LimitError
+			if refused, err = limitError(limits, first, second, third); err == nil {
+				err = refused
+			}
 		}
 	case "busy":
 		if _, err = numbers(answer, &first); err == nil {
@@ -206,6 +214,7 @@ func reservedFrom(answer string, limits []codes.Limit, pace codes.Pace, sent tim
 		Replaced: time.Duration(second) * time.Millisecond,
 		Again:    time.Duration(third) * time.Millisecond,
 		Resent:   resent,
+		Shadowed: shadowed,
 	}, nil
 }
 
@@ -218,37 +227,6 @@ func turnIn(wait time.Duration, pace codes.Pace, sent time.Time) codes.Turn {
 	}
 	wait = min(wait, pace.MaxWait)
 	return codes.Turn{Begin: time.Now().Add(wait), End: sent.Add(wait + guard)}
-}
-
-func limitError(limits []codes.Limit, limit, window, wait int64) error {
-	if limit < 0 || limit >= int64(len(limits)) || window < 0 || window >= int64(len(limits[limit].Windows)) {
-		return errMalformed
-	}
-	l := limits[limit]
-	return &codes.LimitError{Limit: l.Kind.Setting() + " " + l.Windows[window].Text, RetryAfter: wholeSeconds(wait)}
-}
-
-func (s *Store) keyOf(l codes.Limit) string {
-	switch l.Kind {
-	case codes.SendLimit:
-		return s.keys.sends(l.Subject)
-	case codes.GuessLimit:
-		return s.keys.guesses(l.Subject)
-	case codes.CallerLimit:
-		return s.keys.caller(l.Subject)
-	case codes.ProfileLimit:
-		return s.keys.profile(l.Subject)
-	}
-	return s.keys.total()
-}
-
-// storage returns how the events of a limit are kept: those of more than one
-// number are too many for a log.
-func storage(l codes.Limit) string {
-	if l.OfNumber() {
-		return "log"
-	}
-	return "set"
 }
 
 func isRefusal(err error) bool {
@@ -330,18 +308,25 @@ func releaseOp(op codes.Op) codes.Op {
 	return op
 }
 
-// Refund frees the place of a message that was rejected on its way; see
-// codes.Reservations. It takes a place in a log of refunds first, with the same
-// windows.
-func (s *Store) Refund(ctx context.Context, op codes.Op, l codes.Limit) (err error) {
+// Refund frees the places of a message that was rejected on its way; see
+// codes.Reservations. It takes a place in a log of refunds first, with the windows
+// of the first limit.
+func (s *Store) Refund(ctx context.Context, op codes.Op, limits []codes.Limit) (err error) {
 	defer s.done(ctx, "refund", time.Now(), &err)
-	err = s.addToLog(ctx, s.keys.refunds(l.Subject), op, l)
+	err = s.addToLog(ctx, s.keys.refunds(limits[0].Subject), op, limits[0])
 	var limit *codes.LimitError
 	if errors.As(err, &limit) {
 		return nil
 	}
+	number, shared := limits, []codes.Limit(nil)
+	if s.split.Load() {
+		number, shared = bySlot(limits)
+	}
 	if err == nil {
-		err = s.releaseLimits(ctx, op, []codes.Limit{l})
+		err = s.releaseLimits(ctx, op, number)
+	}
+	if err == nil {
+		err = s.releaseLimits(ctx, op, shared)
 	}
 	if err != nil {
 		return fmt.Errorf("redisstore: refund: %w", err)
@@ -366,7 +351,7 @@ func (s *Store) CountFailure(ctx context.Context, address codes.Digest, w codes.
 
 // addToLog takes a place in a log.
 func (s *Store) addToLog(ctx context.Context, log string, op codes.Op, l codes.Limit) error {
-	args := []any{op[:], "", 0, 0, 0, 0, "", 0, 0, 0, 0, 0, "", 0, "", "log", 1, len(l.Windows)}
+	args := []any{op[:], "", 0, 0, 0, 0, "", 0, 0, 0, 0, 0, "", 0, "", "", "log", 1, len(l.Windows)}
 	for _, w := range l.Windows {
 		args = append(args, w.Max, w.Span.Milliseconds())
 	}

@@ -55,7 +55,7 @@ type doer func(ctx context.Context, words ...any) *redis.Cmd
 type scripts struct {
 	reserve, release, entryMove, check, guessCount, cancel, peek, claim, settle, usage script
 	messageRecord, messageReceive, messageLink, messagePeek                            script
-	limitsPeek, limitsClear                                                            script
+	limitsPeek, limitsClear, verifiedCount                                             script
 }
 
 // include is the line of a Lua file that stands for another one of the library.
@@ -77,16 +77,17 @@ func loadScripts() scripts {
 		return script{text: text, sha: redis.NewScript(text).Hash()}
 	}
 	return scripts{
-		reserve:    load("reserve"),
-		release:    load("release"),
-		entryMove:  load("entry_move"),
-		check:      load("check"),
-		guessCount: load("guess_count"),
-		cancel:     load("cancel"),
-		peek:       load("peek"),
-		claim:      load("claim"),
-		settle:     load("settle"),
-		usage:      load("usage"),
+		reserve:       load("reserve"),
+		release:       load("release"),
+		entryMove:     load("entry_move"),
+		check:         load("check"),
+		guessCount:    load("guess_count"),
+		verifiedCount: load("verified_count"),
+		cancel:        load("cancel"),
+		peek:          load("peek"),
+		claim:         load("claim"),
+		settle:        load("settle"),
+		usage:         load("usage"),
 
 		messageRecord:  load("message_record"),
 		messageReceive: load("message_receive"),

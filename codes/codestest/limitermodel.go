@@ -38,6 +38,7 @@ func RunLimiterModel(t *testing.T, open func(testing.TB) Backend) {
 			"refund":  l.refund,
 			"turn":    l.nextTurn,
 			"guess":   l.guess, "guess more": l.guess,
+			"verify": l.verify, "verify more": l.verify,
 			"again": l.again,
 			"pass":  l.pass, "pass more": l.pass,
 		})
@@ -63,6 +64,16 @@ func drawLimits(t testing.TB, r *rapid.T) codes.Limits {
 	if rapid.Bool().Draw(r, "limited total") {
 		limits.Total = Windows(t, window("total", "14.75s", 2, 5), window("total", "39.9s", 4, 9))
 	}
+	if rapid.Bool().Draw(r, "limited unverified") {
+		var err error
+		limits.Unverified, err = codes.ParseUnverified([]string{
+			"exchange:" + window("exchange", "24.85s", 1, 4), "area:" + window("area", "34.55s", 1, 4) + "+50%", "all:" + window("all", "54.05s", 2, 9) + "+20%",
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		limits.Unverified.Mode = codes.UnverifiedMode(rapid.IntRange(0, 2).Draw(r, "mode"))
+	}
 	return limits
 }
 
@@ -84,6 +95,7 @@ func (l *limiterPair) recipient(t *rapid.T) codes.Entry {
 func (l *limiterPair) reserve(t *rapid.T) {
 	limits, recipient := l.caller(t), l.recipient(t).Recipient
 	r := to(recipient)
+	r.Entry.Lifetime, r.Entry.Notice = 1_000_000*time.Second, 0
 	add := func(limit codes.Limit) {
 		if len(limit.Windows) > 0 {
 			r.Limits = append(r.Limits, limit)
@@ -93,6 +105,8 @@ func (l *limiterPair) reserve(t *rapid.T) {
 	add(guesses(recipient, limits.Guesses))
 	if rapid.IntRange(0, 3).Draw(t, "test recipient") > 0 {
 		add(total(limits.Total))
+		r.Entry.Destination = rapid.SampledFrom([]codes.Destination{seattle, tacoma, toronto}).Draw(t, "destination")
+		r.Limits = append(r.Limits, limits.Unverified.Limits(r.Entry.Destination)...)
 		r = paced(r, limits.Pace.Rate, limits.Pace.MaxWait)
 		r.WaitLeft = drawWait(t)
 	}
@@ -126,8 +140,15 @@ func (l *limiterPair) refund(t *rapid.T) {
 	if !ok || len(r.Limits) == 0 || r.Limits[0].Kind != codes.SendLimit {
 		return
 	}
-	l.both(t, call(func(s codes.Store) (bool, error) { return true, s.Refund(context.Background(), r.Op, r.Limits[0]) },
+	l.both(t, call(func(s codes.Store) (bool, error) { return true, s.Refund(context.Background(), r.Op, r.Limits) },
 		func(bool) bool { return true }, func(_ *pace, _, _ bool) bool { return true }))
+}
+
+// verify enters the code of a reservation, which may have been entered before.
+func (l *limiterPair) verify(t *rapid.T) {
+	if r, ok := l.anyReservation(t); ok {
+		l.both(t, checkWith(codes.Check{Name: r.Entry.Name, Code: r.Entry.Code, Op: codes.NewOp(), CountVerified: true}))
+	}
 }
 
 func (l *limiterPair) nextTurn(t *rapid.T) {

@@ -21,8 +21,9 @@ type Model struct {
 	places   map[subject][]event
 	refunds  map[codes.Digest][]event
 	failures map[codes.Digest][]event
-	turns    []event                  // in order
-	asked    map[string]time.Duration // when each caller last asked for a turn
+	turns    []event                             // in order
+	asked    map[string]time.Duration            // when each caller last asked for a turn
+	verified map[subject]map[time.Duration]int64 // codes, by quarters of an hour
 	claims   map[codes.Digest]*modelClaim
 	messages map[codes.Digest]*modelMessage
 
@@ -52,6 +53,26 @@ type version struct {
 type subject struct {
 	kind codes.LimitKind
 	who  codes.Digest
+	at   codes.Destination
+}
+
+func subjectOf(l codes.Limit) subject {
+	s := subject{kind: l.Kind, who: l.Subject}
+	switch l.Kind {
+	case codes.ExchangeLimit:
+		s.at.Exchange = l.Destination.Exchange
+	case codes.AreaLimit:
+		s.at.AreaCode = l.Destination.AreaCode
+	}
+	return s
+}
+
+// unverified are the subjects of a destination.
+func unverified(d codes.Destination) (all [3]subject) {
+	for i := range all {
+		all[i] = subjectOf(codes.Limit{Kind: codes.ExchangeLimit + codes.LimitKind(i), Destination: d})
+	}
+	return all
 }
 
 type event struct {
@@ -63,6 +84,7 @@ type event struct {
 type modelReserved struct {
 	turn, replaced time.Duration
 	resent         *codes.Resent
+	shadowed       *codes.LimitError
 }
 
 // NewModel returns an empty Model.
@@ -75,6 +97,7 @@ func NewModel() *Model {
 		claims:   map[codes.Digest]*modelClaim{},
 		messages: map[codes.Digest]*modelMessage{},
 		asked:    map[string]time.Duration{},
+		verified: map[subject]map[time.Duration]int64{},
 		reserved: map[codes.Op]modelReserved{},
 		released: map[codes.Op]bool{},
 		checked:  map[codes.Op]codes.Checked{},
@@ -112,27 +135,30 @@ func once[A any](ctx context.Context, m *Model, answers map[codes.Op]A, op codes
 // Reserve takes the places, the turn and the entry of a create.
 func (m *Model) Reserve(ctx context.Context, r codes.Reservation) (codes.Reserved, error) {
 	done, err := once(ctx, m, m.reserved, r.Op, func() (modelReserved, error) {
-		if err := m.reached(r.Limits); err != nil {
-			return modelReserved{}, err
+		if refused := m.reached(r.Limits, false); refused != nil {
+			return modelReserved{}, refused
 		}
+		shadowed := m.reached(r.Limits, true)
 		turn, err := m.takeTurn(r)
 		if err != nil {
 			return modelReserved{}, err
 		}
 		for _, l := range r.Limits {
 			if l.Reserves() {
-				m.count(subject{l.Kind, l.Subject}, r.Op)
+				m.count(subjectOf(l), r.Op)
 			}
 		}
 		if resent := m.resend(r, turn); resent != nil {
-			return modelReserved{turn: turn, resent: resent}, nil
+			return modelReserved{turn: turn, resent: resent, shadowed: shadowed}, nil
 		}
-		return modelReserved{turn: turn, replaced: m.push(r, turn)}, nil
+		return modelReserved{turn: turn, replaced: m.push(r, turn), shadowed: shadowed}, nil
 	})
 	if err != nil {
 		return codes.Reserved{}, err
 	}
-	return codes.Reserved{Turn: m.turn(done.turn), Replaced: done.replaced, Again: m.again(r.Limits), Resent: done.resent}, nil
+	return codes.Reserved{
+		Turn: m.turn(done.turn), Replaced: done.replaced, Again: m.again(r.Limits), Resent: done.resent, Shadowed: done.shadowed,
+	}, nil
 }
 
 // again returns how long it takes until the recipient may have another message.
@@ -142,29 +168,67 @@ func (m *Model) again(limits []codes.Limit) (longest time.Duration) {
 	for _, l := range limits {
 		for _, w := range l.Windows {
 			if l.Kind == codes.SendLimit {
-				longest = max(longest, m.waitFor(w, m.places[subject{l.Kind, l.Subject}]))
+				longest = max(longest, m.waitFor(w, m.places[subjectOf(l)]))
 			}
 		}
 	}
 	return longest
 }
 
-// reached returns the limit that clears last, if any has no room.
-func (m *Model) reached(limits []codes.Limit) error {
-	var last *codes.LimitError
+// reached returns the limit that clears last, of those that refuse or of those
+// with Shadow, if any has no room.
+func (m *Model) reached(limits []codes.Limit, shadow bool) (last *codes.LimitError) {
 	longest := time.Duration(0)
 	for _, l := range limits {
 		for _, w := range l.Windows {
-			if wait := m.waitFor(w, m.places[subject{l.Kind, l.Subject}]); wait > longest {
+			s := subjectOf(l)
+			w.Max += w.Percent * m.verifiedIn(s) / 100
+			if wait := m.waitFor(w, m.places[s]); l.Shadow == shadow && wait > longest {
 				longest = wait
-				last = &codes.LimitError{Limit: l.Kind.Setting() + " " + w.Text, RetryAfter: wholeSeconds(wait)}
+				last = &codes.LimitError{Kind: l.Kind, Limit: l.Kind.Setting() + " " + w.Text, RetryAfter: wholeSeconds(wait)}
 			}
 		}
 	}
-	if last == nil {
-		return nil
+	if last != nil && shadow {
+		last.RetryAfter = 0 // nobody has to wait
 	}
 	return last
+}
+
+// verifiedIn returns how many codes were verified in the last 24 hours, the quarter
+// of an hour that runs counted whole.
+func (m *Model) verifiedIn(s subject) (n int64) {
+	for at, count := range m.verified[s] {
+		if m.now/quarter-at < 24*time.Hour/quarter {
+			n += count
+		}
+	}
+	return n
+}
+
+const quarter = 15 * time.Minute
+
+// CountVerified counts a right code for its destination.
+func (m *Model) CountVerified(_ context.Context, v codes.VerifiedMessages) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	stand := func(e event) bool { return slices.Contains(v.Ops, e.op) }
+	if slices.ContainsFunc(m.places[unverified(v.Destination)[2]], stand) {
+		m.verify(v.Destination, v.Ops)
+	}
+	return nil
+}
+
+func (m *Model) verify(d codes.Destination, ops []codes.Op) {
+	for _, s := range unverified(d) {
+		for _, op := range ops {
+			m.places[s] = without(m.places[s], op)
+		}
+		if m.verified[s] == nil {
+			m.verified[s] = map[time.Duration]int64{}
+		}
+		m.verified[s][m.now/quarter]++
+	}
 }
 
 // waitFor is how long it takes until a window has room for one more event.
@@ -280,8 +344,7 @@ func (m *Model) Release(ctx context.Context, r codes.Reservation) (bool, error) 
 	return once(ctx, m, m.released, r.Op, func() (bool, error) {
 		for _, l := range r.Limits {
 			if l.Reserves() {
-				s := subject{l.Kind, l.Subject}
-				m.places[s] = without(m.places[s], r.Op)
+				m.places[subjectOf(l)] = without(m.places[subjectOf(l)], r.Op)
 			}
 		}
 		versions := m.versions(r.Entry.Name)
@@ -300,16 +363,22 @@ func (m *Model) Release(ctx context.Context, r codes.Reservation) (bool, error) 
 }
 
 func without(events []event, op codes.Op) []event {
-	return slices.DeleteFunc(events, func(e event) bool { return e.op == op })
+	for i, e := range slices.Backward(events) { // most are recent
+		if e.op == op {
+			return slices.Delete(events, i, i+1)
+		}
+	}
+	return events
 }
 
 // Refund frees the place of a message that was rejected on its way.
-func (m *Model) Refund(ctx context.Context, op codes.Op, l codes.Limit) error {
+func (m *Model) Refund(ctx context.Context, op codes.Op, limits []codes.Limit) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if ctx.Err() != nil {
 		return codes.ErrUnavailable
 	}
+	l := limits[0]
 	refunds := m.refunds[l.Subject]
 	if slices.ContainsFunc(refunds, func(e event) bool { return e.op == op }) {
 		return nil
@@ -320,8 +389,9 @@ func (m *Model) Refund(ctx context.Context, op codes.Op, l codes.Limit) error {
 		}
 	}
 	m.refunds[l.Subject] = append(refunds, event{op: op, at: m.now})
-	s := subject{l.Kind, l.Subject}
-	m.places[s] = without(m.places[s], op)
+	for _, l := range limits {
+		m.places[subjectOf(l)] = without(m.places[subjectOf(l)], op)
+	}
 	return nil
 }
 
@@ -360,6 +430,9 @@ func (m *Model) Check(ctx context.Context, c codes.Check) (codes.Checked, error)
 		if v.Code == c.Code || c.Name.Previous != (codes.Digest{}) && v.Code == c.PreviousCode {
 			checked.Status, checked.TTLLeft = codes.Right, ttl
 			m.keep(c.Name, versions[i+1:])
+			if c.CountVerified && v.Destination != (codes.Destination{}) {
+				m.verify(v.Destination, v.senders)
+			}
 			return checked, nil
 		}
 		v.left--
@@ -368,7 +441,7 @@ func (m *Model) Check(ctx context.Context, c codes.Check) (codes.Checked, error)
 			checked.TTLLeft = ttl
 		}
 		if len(c.Guesses) > 0 {
-			m.count(subject{codes.GuessLimit, v.Recipient}, c.Op)
+			m.count(subject{kind: codes.GuessLimit, who: v.Recipient}, c.Op)
 		}
 		return checked, nil
 	})
@@ -378,7 +451,7 @@ func (m *Model) Check(ctx context.Context, c codes.Check) (codes.Checked, error)
 func (m *Model) CountGuess(ctx context.Context, recipient codes.Digest, op codes.Op, _ []codes.Window) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := subject{codes.GuessLimit, recipient}
+	s := subject{kind: codes.GuessLimit, who: recipient}
 	if ctx.Err() != nil {
 		return codes.ErrUnavailable
 	}

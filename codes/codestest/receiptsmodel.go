@@ -36,7 +36,7 @@ func (m *Model) Receive(ctx context.Context, r codes.StoredReceipt) (codes.Recei
 		message := m.message(r.Message)
 		received := codes.Received{Result: codes.Early}
 		if sent := message.sent; sent != nil {
-			received = codes.Received{Result: codes.Joined, Known: true, Op: sent.Op, Recipient: sent.Recipient}
+			received = codes.Received{Result: codes.Joined, Known: true, Op: sent.Op, Recipient: sent.Recipient, Destination: sent.Destination}
 		}
 		for _, known := range message.receipts {
 			if known.Content == r.Content {

@@ -181,7 +181,7 @@ func released(s suite) {
 
 func (s suite) refund(r codes.Reservation, l codes.Limit) {
 	s.Helper()
-	if err := s.Store.Refund(context.Background(), r.Op, l); err != nil {
+	if err := s.Store.Refund(context.Background(), r.Op, []codes.Limit{l}); err != nil {
 		s.Fatalf("Refund: %v", err)
 	}
 }

@@ -3,6 +3,7 @@ package codestest
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -81,7 +82,7 @@ func reserveAs(ctx context.Context, r codes.Reservation) storeCall {
 		func(codes.Reserved) bool { return true },
 		func(p *pace, got, want codes.Reserved) bool {
 			return p.near(got.Replaced, want.Replaced) && p.near(got.Again, want.Again) && p.sameTurn(got.Turn, want.Turn) &&
-				p.sameResent(got.Resent, want.Resent)
+				p.sameResent(got.Resent, want.Resent) && reflect.DeepEqual(got.Shadowed, want.Shadowed)
 		})
 }
 

@@ -210,6 +210,6 @@ func Suites() map[string]func(t *testing.T, open func(testing.TB) Backend) {
 	return map[string]func(*testing.T, func(testing.TB) Backend){
 		"entries": RunStore, "reservations": RunReservations, "release": RunRelease, "repetition": RunRepetition,
 		"claims": RunClaims, "receipts": RunReceipts, "guesses": RunGuesses, "neighbours": RunNeighbours,
-		"callers": RunCallers, "resend": RunResend,
+		"callers": RunCallers, "resend": RunResend, "unverified": RunUnverified,
 	}
 }

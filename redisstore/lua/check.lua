@@ -12,20 +12,41 @@
 -- ARGV[8] the largest number that a window of theirs allows
 -- ARGV[9] recipient whose code it must be, empty for anybody's   ARGV[10] the same
 --         under the previous secret
+-- ARGV[11] what every key begins with, empty not to count an entered code here
+-- ARGV[12] '1' to count it for its exchange too
 -- Returns 'unknown', 'expired', or 'right' or 'wrong' with the attempts left, the
--- milliseconds that an entry which it ended had left or 0, and recipient and area
+-- milliseconds that an entry which it ended had left or 0, and recipient and area;
+-- if a right code is to be counted, also exchange and area code and the ops of its
+-- messages
 
 --include base
 --include entry
 
 local replyKey = #KEYS % 2 == 1 and KEYS[#KEYS]
 local reply
+local messages -- of a right code
 local wrong -- version that a wrong code was for
 
 -- hasRecipient reports whether a version was sent to whom the caller says.
 local function hasRecipient(version)
   local recipient = ARGV[9] ~= '' and string.sub(ownerOf(version), 1, -2)
   return not recipient or recipient == ARGV[9] or recipient == ARGV[10]
+end
+
+-- messagesOf returns the exchange, the area code and the ops of the messages that
+-- held the code of a version, or nothing where they are not counted.
+local function messagesOf(version)
+  local ending = endingOf(version)
+  if string.sub(ending, 2, 2) ~= 'u' then
+    return ''
+  end
+  local first = string.sub(ending, 15, 15) ~= 'o' and string.sub(version, 11, 18) or ''
+  return string.sub(ending, 3, 13) .. first .. string.sub(ending, 20)
+end
+
+-- replyFor returns the reply for a version that has so many attempts left.
+local function replyFor(version, left, ttl)
+  return (messages and 'right ' or 'wrong ') .. left .. ' ' .. (left == '0' and ttl or 0) .. ' ' .. ownerOf(version) .. (messages or '')
 end
 
 -- Nearly all entries have one version. Such an entry is served before the
@@ -37,10 +58,10 @@ if version and flagOf(version) == '-' then
   local ttl = endOf(version) - now
   if ttl > 0 and ttl <= lifetime * 1000 and attempts ~= '0' and hasRecipient(version) then
     local code = codeOf(version)
-    local right = code == ARGV[3] or code == ARGV[4]
-    local left = right and '0' or string.format('%d', attempts - 1)
-    reply = (right and 'right ' or 'wrong ') .. left .. ' ' .. (left == '0' and ttl or 0) .. ' ' .. ownerOf(version)
-    wrong = not right and version
+    messages = (code == ARGV[3] or code == ARGV[4]) and messagesOf(version)
+    wrong = not messages and version
+    local left = messages and '0' or string.format('%d', attempts - 1)
+    reply = replyFor(version, left, ttl)
     if left == '0' then
       redis.call('HSET', KEYS[1], 'e', string.sub(version, 1, 39) .. 'x' .. string.sub(version, 41), ARGV[2], time[1] .. reply)
       redis.call('PEXPIRE', KEYS[1], remember)
@@ -104,14 +125,11 @@ if not reply then
     return stamp .. 'unknown'
   end
   local code = codeOf(version)
-  if code == ARGV[3] or code == ARGV[4] then
-    reply = 'right 0 ' .. ttl .. ' ' .. ownerOf(version)
-    drop(entry, forCall(reply))
-    return stamp .. reply
-  end
-  local left = string.format('%d', entry.attempts - 1)
-  reply, wrong = 'wrong ' .. left .. ' ' .. (left == '0' and ttl or 0) .. ' ' .. ownerOf(version), version
-  if left == '0' and entry.current == 1 then
+  messages = (code == ARGV[3] or code == ARGV[4]) and messagesOf(version)
+  wrong = not messages and version
+  local left = messages and '0' or string.format('%d', entry.attempts - 1)
+  reply = replyFor(version, left, ttl)
+  if messages or left == '0' and entry.current == 1 then
     drop(entry, forCall(reply))
   else
     -- With no attempts left it stays while those before it may count again.
@@ -134,6 +152,18 @@ if not reply then
   end
 end
 
+if messages and messages ~= '' and ARGV[11] ~= '' then
+  --include unverified
+
+  local prefix, areaCode = ARGV[11], '1' .. string.sub(messages, 9, 11)
+  local standing, verified = prefix .. 'e{all}', prefix .. 'v{all}'
+  removeStanding({ standing .. string.sub(messages, 1, 8), standing .. areaCode, standing .. 'all' }, opsOf(messages, 12))
+  addVerified(verified .. areaCode)
+  addVerified(verified .. 'all')
+  if ARGV[12] == '1' then
+    addVerified(verified .. string.sub(messages, 1, 8))
+  end
+end
 if wrong and ARGV[6] ~= '' then
   --include log
 

@@ -6,12 +6,12 @@
 -- ARGV[5] who rejected it
 -- ARGV[6] milliseconds that the receipt of an unknown message lives
 -- Returns 'joined', 'early' or 'duplicate', and of a known message 1 if it is the
--- first to say so, else 0; the op of the entry's put and the digest of the
--- number in one word; area and caller
+-- first to say so, else 0; the op of the entry's put, the digest of the number, and
+-- exchange and area code or as many blanks, in one word; area and caller
 
 --include base
 
-local message = redis.call('HMGET', KEYS[1], 'o', 'r', 'a', 'n', ARGV[3], ARGV[4])
+local message = redis.call('HMGET', KEYS[1], 'o', 'r', 'a', 'n', ARGV[3], ARGV[4], 'x')
 local put, known, first = message[1], message[5], message[6]
 if not known then
   if expired then
@@ -39,4 +39,5 @@ end
 if not put then
   return stamp .. result
 end
-return stamp .. (result .. ' ' .. (first == ARGV[2] and 1 or 0) .. ' ' .. put .. message[2] .. ' ' .. message[3] .. ' ' .. message[4])
+return stamp .. (result .. ' ' .. (first == ARGV[2] and 1 or 0) .. ' ' .. put .. message[2]
+  .. string.format('%-11s', message[7] or '') .. ' ' .. message[3] .. ' ' .. message[4])

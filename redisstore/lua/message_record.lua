@@ -3,6 +3,7 @@
 -- KEYS[1] message
 -- ARGV[2] op of the entry's put   ARGV[3] digest of the number
 -- ARGV[4] area   ARGV[5] caller   ARGV[6] seconds to live
+-- ARGV[7] exchange and area code where the message is counted as unverified, else empty
 -- Returns 'recorded', 1 if a receipt said that it was taken, and 1 if one said that
 -- it was rejected; else 0
 
@@ -14,7 +15,7 @@ if not put then
   if expired then
     return stamp .. 'late'
   end
-  redis.call('HSET', KEYS[1], 'o', ARGV[2], 'r', ARGV[3], 'a', ARGV[4], 'n', ARGV[5])
+  redis.call('HSET', KEYS[1], 'o', ARGV[2], 'r', ARGV[3], 'a', ARGV[4], 'n', ARGV[5], 'x', ARGV[7])
   -- What receipts said before is told by this op, and by its repetition: no
   -- longer by theirs.
   if taken then

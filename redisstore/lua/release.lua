@@ -5,7 +5,7 @@
 -- ARGV[2] op of the reservation
 -- ARGV[3] how many keys are those of the entry
 -- ARGV[4] op of this call
--- ARGV[5] … for each limit 'log' or 'set'
+-- ARGV[5] … for each limit 'log', or how else its events are kept
 -- Returns 'removed' and 1 if there was an entry to remove, else 0
 
 --include base
@@ -34,10 +34,10 @@ for _, entry in ipairs(entries) do
 end
 for i = 5, #ARGV do
   key = key + 1
-  if ARGV[i] == 'set' then
-    redis.call('ZREM', KEYS[key], ARGV[2])
-  else
+  if ARGV[i] == 'log' then
     removeFromLog(KEYS[key], ARGV[2])
+  else
+    redis.call('ZREM', KEYS[key], ARGV[2])
   end
 end
 return stamp .. answer

@@ -3,7 +3,8 @@
 -- changes nothing.
 --
 -- KEYS    those of the entry, if there is one: entry and notices and, if ARGV[9]
---         is '1', the same under the previous secret; one for each limit; turns and
+--         is '1', the same under the previous secret; one for each limit, and of
+--         unverified messages another one for the codes that were entered; turns and
 --         callers, if there is a rate
 -- ARGV[2] op
 -- ARGV[3] the entry up to its end, empty for none
@@ -19,12 +20,17 @@
 -- ARGV[16] where the code may be sent again its digits, four of them, '0000' of
 --         a fixed code, and the recipient under the previous secret or nothing; empty
 --         where every create makes a new code
--- ARGV[17] … for each limit: 'log' or 'set', '1' if a place is taken or '0' if it
---          must only have room, the number of its windows, and for each window
---          how many events in how many milliseconds
+-- ARGV[17] exchange (8) and area code (3) of the number where messages whose code
+--          is not entered are counted, else empty
+-- ARGV[18] … for each limit: 'log', 'set' or 'unverified', '1' if a place is taken,
+--          's' if it is taken whether or not there is room, or '0' if there must
+--          only be room; the number of its windows, and for each window how many
+--          events in how many milliseconds, and of unverified messages for how many
+--          per cent of the codes that were entered there is one more
 -- Returns 'reserved' with the milliseconds until the turn, those that the entry
--- before had left, and those until the logs have room for one more, and, if the
--- entry before stays, its attempts left, its milliseconds left at the turn, its
+-- before had left, those until the logs have room for one more, the number of
+-- the limit and of its window that would have refused the message, or -1 0, and, if
+-- the entry before stays, its attempts left, its milliseconds left at the turn, its
 -- code and the op that made it; 'limited' with the number of the limit and of its
 -- window that clears last, from 0, and the milliseconds until then; or 'busy'
 -- with the milliseconds until the turn is near enough
@@ -34,6 +40,7 @@
 --include notice
 --include log
 --include set
+--include unverified
 
 local op, head = ARGV[2], ARGV[3]
 local key = 0 -- the last one of KEYS that was used
@@ -41,7 +48,7 @@ local key = 0 -- the last one of KEYS that was used
 local repeated -- answer of the call, but for its end, if it took effect before
 local resent = '' -- end of the answer, if an entry stays
 local digits = string.sub(ARGV[16], 1, 4)
-local sentOnce = digits ~= '' and ' s' .. digits or ''
+local ending = (ARGV[17] ~= '' and ' u' .. ARGV[17] or '') .. (digits ~= '' and ' s' .. digits or '')
 
 -- reserved is the answer for a turn at a time.
 local function reserved(turn, replaced)
@@ -100,7 +107,7 @@ if head ~= '' then
         if before and numbersOf(before) > 0 then
           replaced = math.max(0, endOf(before) - now)
         end
-        local version = pack(head, turn + lifetime, ARGV[4], lifetime, replaced, turn, turn - now, sentOnce)
+        local version = pack(head, turn + lifetime, ARGV[4], lifetime, replaced, turn, turn - now, ending)
         add(predecessors, version, notice > 0 and turn + lifetime + notice or 0)
       end
       install(entry, predecessors, gone, reply)
@@ -117,51 +124,64 @@ end
 
 -- Limits. Where the entry is here, it says whether the call is repeated; else
 -- each limit does.
-local logs, sizes, spans, mosts, held, at = {}, {}, {}, {}, {}, 17
-local limit, longest, reached, reachedWindow, anyHeld = 0, 0, nil, nil, false
-local firstLimit, again = key + 1, 0 -- milliseconds until one more message to the number may follow
+local limits, at = {}, 18
+local longest, reached, anyHeld = 0, nil, false
+local longestShadow, shadow = 0, '-1 0' -- of the limits that refuse nothing
+local again = 0 -- milliseconds until one more message to the number may follow
 while at <= #ARGV do
-  key, limit = key + 1, limit + 1
-  local first, last = at + 3, at + 1 + 2 * ARGV[at + 2]
-  local most, span, log, size = 0, 0, nil, nil
-  for i = first, last, 2 do
-    most, span = math.max(most, ARGV[i]), math.max(span, ARGV[i + 1])
+  key = key + 1
+  local l = { key = KEYS[key], storage = ARGV[at], max = 0, span = 0, size = 0, log = nil, held = false }
+  local takes, refuses = ARGV[at + 1] ~= '0', ARGV[at + 1] ~= 's'
+  local isUnverified = l.storage == 'unverified'
+  local stride = isUnverified and 3 or 2
+  local first, last = at + 3, at + 2 + stride * ARGV[at + 2]
+  for i = first, last, stride do
+    l.max, l.span = math.max(l.max, ARGV[i]), math.max(l.span, ARGV[i + 1])
   end
-  if ARGV[at] == 'set' then
-    size = sizeOfSet(KEYS[key])
-    held[limit] = repeated or head == '' and redis.call('ZSCORE', KEYS[key], op)
-  else
-    log, span, most = readLog(KEYS[key], span, most)
-    held[limit] = repeated or head == '' and inLog(log, op)
+  if l.storage == 'log' then
+    l.log, l.span, l.max = readLog(l.key, l.span, l.max)
+    l.held = repeated or head == '' and inLog(l.log, op)
     for i = first, last, 2 do
-      local room = held[limit] and ARGV[i] or ARGV[i] - 1 -- beside this message
-      if ARGV[at + 1] == '1' then
-        again = math.max(again, room == 0 and ARGV[i + 1] or waitOfLog(log, room, ARGV[i + 1]))
+      local room = l.held and ARGV[i] or ARGV[i] - 1 -- beside this message
+      if takes then
+        again = math.max(again, room == 0 and ARGV[i + 1] or waitOfLog(l.log, room, ARGV[i + 1]))
       end
     end
+  else
+    l.size = sizeOfSet(l.key)
+    l.held = repeated or head == '' and redis.call('ZSCORE', l.key, op)
   end
-  if held[limit] then
+  if isUnverified then
+    key = key + 1
+  end
+  if l.held then
     anyHeld = true
   else
-    for i = first, last, 2 do
+    for i = first, last, stride do
       local max, wait = tonumber(ARGV[i]), 0
-      if log then
-        wait = waitOfLog(log, max, ARGV[i + 1])
-      elseif size >= max then
-        wait = waitOfSet(KEYS[key], max, ARGV[i + 1])
+      if l.log then
+        wait = waitOfLog(l.log, max, ARGV[i + 1])
+      elseif l.size >= max then
+        if isUnverified and ARGV[i + 2] ~= '0' then
+          max = max + math.floor(ARGV[i + 2] * verifiedIn(KEYS[key]) / 100)
+        end
+        wait = waitOfSet(l.key, max, ARGV[i + 1])
       end
-      if wait > longest then
-        longest, reached, reachedWindow = wait, limit - 1, (i - first) / 2
+      local place = #limits .. ' ' .. (i - first) / stride
+      if refuses and wait > longest then
+        longest, reached = wait, place
+      elseif not refuses and wait > longestShadow then
+        longestShadow, shadow = wait, place
       end
     end
-    held[limit] = ARGV[at + 1] ~= '1'
+    l.held = not takes
   end
-  logs[limit], sizes[limit], spans[limit], mosts[limit] = log, size, span, most
-  at = last + 2
+  limits[#limits + 1] = l
+  at = last + 1
 end
 
 if repeated then
-  return repeated .. again .. resent
+  return repeated .. again .. ' -1 0' .. resent
 end
 
 -- Turn.
@@ -174,7 +194,7 @@ if expired and not anyHeld and not hasTurn then
   return stamp .. 'late'
 end
 if reached then
-  return stamp .. 'limited ' .. reached .. ' ' .. reachedWindow .. ' ' .. longest
+  return stamp .. 'limited ' .. reached .. ' ' .. longest
 end
 if hasTurn then
   turn = tonumber(turn)
@@ -204,21 +224,23 @@ if head ~= '' then
     if turn > now then
       version = version .. ' ' .. turn .. ' ' .. turn - now
     end
-    version = version .. sentOnce
+    version = version .. ending
     redis.call('HSET', KEYS[1], 'e', version)
     redis.call('PEXPIRE', KEYS[1], math.max(remember, turn + lifetime - now))
     remindUntil(KEYS[1], KEYS[2], notice > 0 and turn + lifetime + notice or 0)
   end
 end
-for i = 1, limit do
-  local limitKey = KEYS[firstLimit + i - 1]
-  if logs[i] and not held[i] then
-    addToLog(limitKey, op, logs[i], spans[i], mosts[i])
-  elseif not held[i] then
-    addToSet(limitKey, op, sizes[i], spans[i])
+for _, l in ipairs(limits) do
+  if l.held then -- nothing is taken
+  elseif l.log then
+    addToLog(l.key, op, l.log, l.span, l.max)
+  elseif l.storage == 'set' then
+    addToSet(l.key, op, l.size, l.span)
+  else
+    addStanding(l.key, op, l.size, l.span)
   end
 end
 if turnsKey and not hasTurn then
   addTurn(turnsKey, op .. caller, turn, span, bound)
 end
-return reserved(turn, replaced) .. again .. resent
+return reserved(turn, replaced) .. again .. ' ' .. shadow .. resent

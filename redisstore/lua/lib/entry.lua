@@ -9,7 +9,10 @@
 -- nearly always. It is 'x' if the version has ended and the hash is kept for its
 -- saved replies.
 --
--- Where the code may be sent again, a mark (1), the digits of the code (4) and the
+-- Where messages whose code is not entered are counted, a blank, 'u', the exchange
+-- (8) and the area code (3) of the number follow.
+--
+-- Where the code may be sent again, a blank, a mark (1), the digits of the code (4) and the
 -- ops of the reservations that sent it again (8 each) end the version. The mark is
 -- 's' if the message of the first reservation may have been sent, 'o' if it was
 -- not, and 'k' if there were too many to keep, so that the version always stays.
@@ -35,6 +38,9 @@ local function codeOf(version) return string.sub(version, 1, 10) end
 local function ownerOf(version) return string.sub(version, 19, 33) end -- recipient and area
 local function endOf(version) return unpackTime(version, 34) end
 local function flagOf(version) return string.sub(version, 40, 40) end
+
+-- endingOf returns what follows the numbers of a version.
+local function endingOf(version) return string.match(version, '^[%d ]-( [usok].*)$', 41) or '' end
 
 -- nameOf returns the name of the notice of an entry's key.
 local function nameOf(key) return string.sub(key, -11) end

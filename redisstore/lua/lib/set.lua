@@ -35,8 +35,19 @@ local function waitOfSet(key, max, span)
   return at and math.max(0, math.min(at, now) + span - now) or 0
 end
 
--- addToSet adds an op's event to a set of a size. Events that nobody looks back
--- to go in slices, so that no script takes long.
+-- trimSet removes events that are older than a span, in slices, so that no script
+-- takes long.
+local function trimSet(key, span)
+  if nthNewest(key, 1) > now then
+    pullBack(key, now, 1000)
+  end
+  local old = redis.call('ZRANGEBYSCORE', key, 0, now - span, 'LIMIT', 0, 200)
+  if #old > 0 then
+    redis.call('ZREM', key, unpack(old))
+  end
+end
+
+-- addToSet adds an op's event to a set of a size.
 local function addToSet(key, op, size, span)
   local known = boundOf(key, 0)
   if span > known then
@@ -47,13 +58,17 @@ local function addToSet(key, op, size, span)
   end
   redis.call('PEXPIRE', key, span)
   if size % 16 == 0 then
-    if nthNewest(key, 1) > now then
-      pullBack(key, now, 1000)
-    end
-    local old = redis.call('ZRANGEBYSCORE', key, 0, now - span, 'LIMIT', 0, 200)
-    if #old > 0 then
-      redis.call('ZREM', key, unpack(old))
-    end
+    trimSet(key, span)
+  end
+end
+
+-- addStanding adds a message whose code may never be entered to a set of a size.
+-- It stands for a day at most.
+local function addStanding(key, op, size, span)
+  redis.call('ZADD', key, 'LT', -span, 'bound', now, op)
+  redis.call('PEXPIRE', key, 90000000)
+  if size % 16 == 0 then
+    trimSet(key, boundOf(key, span))
   end
 end
 

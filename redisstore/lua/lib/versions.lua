@@ -10,21 +10,24 @@ local function numbersOf(version)
 end
 
 -- sendersOf returns what ends a version whose code may be sent again, or nothing.
-local function sendersOf(version) return string.match(version, '^[%d ]-( [sok]%d%d%d%d.*)$', 41) or '' end
+local function sendersOf(version)
+  local ending = endingOf(version)
+  return string.sub(ending, 2, 2) == 'u' and string.sub(ending, 14) or ending
+end
 
 -- pack returns a version.
-local function pack(head, ends, attempts, lifetime, replaced, start, wait, senders)
+local function pack(head, ends, attempts, lifetime, replaced, start, wait, ending)
   local version = head .. packTime(ends) .. '-' .. string.format('%d %d %d', attempts, lifetime / 1000, replaced)
   if start > now then
     version = version .. ' ' .. start .. ' ' .. wait
   end
-  return version .. senders
+  return version .. ending
 end
 
 -- withAttempts returns a version that starts by now with other attempts.
 local function withAttempts(version, attempts)
   local _, rest = string.match(version, '(%d+)( %d+ %d+)', 41)
-  return string.sub(version, 1, 39) .. '-' .. string.format('%d', attempts) .. rest .. sendersOf(version)
+  return string.sub(version, 1, 39) .. '-' .. string.format('%d', attempts) .. rest .. endingOf(version)
 end
 
 -- trusted returns a version whose times are possible, and its start: the clock
@@ -35,7 +38,7 @@ local function trusted(version)
     start = now
   end
   local ends = math.min(endOf(version), math.max(now, start) + lifetime)
-  return pack(string.sub(version, 1, 33), ends, attempts, lifetime, replaced, start, wait, sendersOf(version)), start
+  return pack(string.sub(version, 1, 33), ends, attempts, lifetime, replaced, start, wait, endingOf(version)), start
 end
 
 -- placeOf returns the place of an op among those that sent a version's code, from

@@ -1,0 +1,99 @@
+package codes
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Unverified are the limits on messages whose code is not entered. A message
+// stands from its send until its code is verified, its place is given back or the
+// span is over.
+type Unverified struct {
+	Mode     UnverifiedMode
+	Exchange []Window // messages to an exchange, the first seven digits of a number
+	Area     []Window // to an area code
+	All      []Window
+}
+
+// UnverifiedMode says what becomes of a message that exceeds a limit.
+type UnverifiedMode int
+
+// The modes.
+const (
+	UnverifiedOff     UnverifiedMode = iota // nothing is counted
+	UnverifiedShadow                        // it is sent, and reported
+	UnverifiedEnforce                       // it is refused
+)
+
+// MaxUnverifiedSpan is the longest span of a window of [Unverified].
+const MaxUnverifiedSpan = 24 * time.Hour
+
+// ParseUnverified reads limits such as "exchange:20/1h" and "area:100/1h+50%". The
+// per cent are the share of the codes verified in the last 24 hours that the limit
+// allows besides.
+func ParseUnverified(list []string) (u Unverified, err error) {
+	for _, item := range list {
+		text := strings.TrimSpace(item)
+		kind, limit, _ := strings.Cut(text, ":")
+		windows := map[string]*[]Window{"exchange": &u.Exchange, "area": &u.Area, "all": &u.All}[kind]
+		limit, share, shared := strings.Cut(limit, "+")
+		percent, errShare := int64(0), error(nil)
+		if shared {
+			digits, isPercent := strings.CutSuffix(share, "%")
+			if percent, errShare = strconv.ParseInt(digits, 10, 64); !isPercent || percent < 1 || percent > 1000 {
+				errShare = strconv.ErrRange
+			}
+		}
+		w, errWindow := ParseWindows([]string{limit})
+		if windows == nil || errShare != nil || errWindow != nil || len(w) == 0 {
+			return Unverified{}, fmt.Errorf(`%q is not a limit: write exchange, area or all and a limit such as "exchange:20/1h" or "area:100/1h+50%%"`, item)
+		}
+		if w[0].Span > MaxUnverifiedSpan {
+			return Unverified{}, fmt.Errorf("%q is out of range: the span is at most 24h", item)
+		}
+		w[0].Percent, w[0].Text = percent, text
+		*windows = append(*windows, w[0])
+	}
+	return u, nil
+}
+
+// Exchange returns the first seven digits of the number.
+func (p Phone) Exchange() string { return string(p[:7]) }
+
+// AreaCode returns the first four digits of the number.
+func (p Phone) AreaCode() string { return string(p[:4]) }
+
+// Destination is where a number is, as messages whose code is not entered are
+// counted: by the digest of its exchange and by its area code. The zero
+// Destination is not counted.
+type Destination struct {
+	Exchange [6]byte
+	AreaCode [3]byte // without the 1
+}
+
+// Destination returns that of a number.
+func (h *Hasher) Destination(p Phone) (d Destination) {
+	exchange := h.digest('e', p.Exchange())
+	copy(d.Exchange[:], exchange[:])
+	copy(d.AreaCode[:], p[1:4])
+	return d
+}
+
+// Limits returns those that hold for a destination.
+func (u *Unverified) Limits(d Destination) []Limit {
+	if u.Mode == UnverifiedOff {
+		return nil
+	}
+	var all []Limit
+	add := func(kind LimitKind, windows []Window) {
+		if len(windows) > 0 {
+			all = append(all, Limit{Kind: kind, Destination: d, Windows: windows, Shadow: u.Mode == UnverifiedShadow})
+		}
+	}
+	add(ExchangeLimit, u.Exchange)
+	add(AreaLimit, u.Area)
+	add(AllLimit, u.All)
+	return all
+}

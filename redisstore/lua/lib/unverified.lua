@@ -1,0 +1,56 @@
+-- Messages whose code was not entered.
+--
+-- Those to an exchange, to an area code and to all stand in a sorted set each; see
+-- set.lua. Codes that were entered are counted in a hash for each area code and
+-- for all, by quarters of an hour.
+
+local quarter, quartersOfDay = 900000, 96
+local keepVerified = 90000000
+
+-- ageOf returns how many quarters of an hour ago a field of such a hash began.
+local function ageOf(field) return math.floor(now / quarter) - field end
+
+-- verifiedIn returns how many codes were entered in the last 24 hours.
+local function verifiedIn(key)
+  local fields, n = redis.call('HGETALL', key), 0
+  for i = 1, #fields, 2 do
+    local age = ageOf(fields[i])
+    if age >= 0 and age < quartersOfDay then
+      n = n + fields[i + 1]
+    end
+  end
+  return n
+end
+
+-- addVerified counts a code that was entered.
+local function addVerified(key)
+  if redis.call('HINCRBY', key, math.floor(now / quarter), 1) > 1 then
+    return
+  end
+  local fields = redis.call('HGETALL', key)
+  for i = 1, #fields, 2 do
+    if math.abs(ageOf(fields[i])) >= quartersOfDay then
+      redis.call('HDEL', key, fields[i])
+    end
+  end
+  redis.call('PEXPIRE', key, keepVerified)
+end
+
+-- removeStanding removes the messages of a code that was entered from the sets
+-- under the first three keys. It returns how many stood in the last of them.
+local function removeStanding(keys, ops)
+  local removed
+  for i = 1, 3 do
+    removed = redis.call('ZREM', keys[i], unpack(ops))
+  end
+  return removed
+end
+
+-- opsOf returns the ops (8 bytes each) in a string from a place on.
+local function opsOf(messages, at)
+  local ops = {}
+  for i = at, #messages, 8 do
+    ops[#ops + 1] = string.sub(messages, i, i + 7)
+  end
+  return ops
+end
