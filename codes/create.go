@@ -77,12 +77,12 @@ func (s *Service) begin(r CreateRequest, policy *Policy, recipient Digest) (*cre
 		}
 		c.code = NewCode(c.policy.CodeLength)
 	}
-	space := s.space(r.Caller, r.Profile, r.Service)
+	at := s.place(s.space(r.Caller, r.Profile, r.Service), r.ID, r.Recipient)
 	c.reservation = Reservation{
 		Op: NewOp(),
 		Entry: Entry{
-			Name:      s.name(space, r.ID),
-			Code:      s.Secret.Code(space, r.ID, c.code),
+			Name:      s.name(at),
+			Code:      s.Secret.Code(at.space, at.current, c.code),
 			Recipient: recipient,
 			Area:      r.Recipient.Area(),
 			Attempts:  c.policy.Attempts,

@@ -62,6 +62,13 @@ func (h *Hasher) Message(id string) Digest { return h.digest('m', id) }
 // Address digests a client's network address.
 func (h *Hasher) Address(a string) Digest { return h.digest('a', a) }
 
+// Verification returns the auth_id of the number's entry in a service whose
+// entries are found by their number: VE and 32 hex digits.
+func (h *Hasher) Verification(service string, p Phone) ID {
+	sum := h.sum('v', service, string(p))
+	return ID("VE" + hex.EncodeToString(sum[:16]))
+}
+
 // Pseudonym is what stands for a recipient in the log: 10 hex digits that are
 // the same for the same number, and say nothing to who has not the secret. It
 // is made from the number's digest, which the store keeps, but is not a part of it.
@@ -84,10 +91,15 @@ func (h *Hasher) Code(s Space, id ID, c Code) Digest {
 	return h.digest('c', s.Caller, s.Profile, s.Service, string(id), canonical(c))
 }
 
-// digest separates the domains by kind, and the parts by zero bytes. Only one
+func (h *Hasher) digest(kind byte, parts ...string) Digest {
+	sum := h.sum(kind, parts...)
+	return Digest(sum[:len(Digest{})])
+}
+
+// sum separates the domains by kind, and the parts by zero bytes. Only one
 // part of each kind may hold a zero byte itself, so no two lists of parts are
 // written alike.
-func (h *Hasher) digest(kind byte, parts ...string) Digest {
+func (h *Hasher) sum(kind byte, parts ...string) [sha256.Size]byte {
 	with := h.pool.Get().(*hashing)
 	defer h.pool.Put(with)
 	with.input = append(with.input[:0], kind)
@@ -98,5 +110,5 @@ func (h *Hasher) digest(kind byte, parts ...string) Digest {
 	with.mac.Reset()
 	with.mac.Write(with.input)
 	with.mac.Sum(with.sum[:0])
-	return Digest(with.sum[:len(Digest{})])
+	return with.sum
 }
