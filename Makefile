@@ -6,7 +6,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
-.PHONY: help build check lint test clients chart kubernetes faults cover fuzz bench bench-against bench-memory bench-growth bench-start bench-go bench-stat capacity demo image deployed fmt
+.PHONY: help build check lint test clients twilio chart kubernetes faults cover fuzz bench bench-against bench-memory bench-growth bench-start bench-go bench-stat capacity demo image deployed fmt
 
 help: ## print the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -30,6 +30,10 @@ test: ## run the tests; with redis-server installed they use it too
 # -count=1 go test does not see a change of openapi.yaml, which is outside the module.
 clients: ## generate two Go clients from api/openapi.yaml, and run them against the service
 	cd api/openapitest && go vet ./... && go mod verify && go mod tidy -diff && go test -count=1 ./...
+
+# Also a module of its own.
+twilio: ## run Twilio's Go client, and the requests of its others, against the service
+	cd api/twiliotest && go vet ./... && go mod verify && go mod tidy -diff && go test -count=1 ./...
 
 # A module of its own: Helm and Kubernetes are no dependencies of the service.
 chart: ## lint the Helm chart, and test what it renders

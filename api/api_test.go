@@ -46,6 +46,7 @@ type testAPI struct {
 	log      *buffer
 	registry *prometheus.Registry
 	api      *apitest.Description
+	twilio   bool // with the routes of Twilio Verify
 }
 
 // described is openapi.yaml, read once: what one test has found right of an
@@ -82,7 +83,7 @@ func newAPI(t testing.TB, change ...func(*fixture)) *testAPI {
 	if f.Receiver == nil {
 		f.Receiver = service
 	}
-	a.handler = New(f.Options).Handler()
+	a.handler, a.twilio = New(f.Options).Handler(), f.TwilioServices != nil
 	server := httptest.NewUnstartedServer(a.handler)
 	server.Config.DisableGeneralOptionsHandler = true
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
@@ -217,6 +218,10 @@ func (a *testAPI) check(t testing.TB, method, target string, got answer) {
 		t.Errorf("Cache-Control %q", got.header.Get("Cache-Control"))
 	}
 	path, _, _ := strings.Cut(target, "?")
+	if strings.HasPrefix(path, twilioPath) && a.twilio {
+		a.checkTwilio(t, method, path, got)
+		return
+	}
 	empty := method == http.MethodHead || got.status == http.StatusNoContent
 	switch {
 	case empty && got.text != "":

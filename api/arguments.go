@@ -21,15 +21,13 @@ const maxBody = 4 << 10
 // there. One that is missing is empty, which none may be that is there.
 func fromBody(c echo.Context, required int, names ...string) ([]string, error) {
 	r := c.Request()
-	if !isJSON(r.Header) {
+	media := mediaType(r.Header)
+	if _, subtype, _ := strings.Cut(media, "/"); media != echo.MIMEApplicationJSON && !strings.HasSuffix(subtype, "+json") {
 		return nil, invalid(http.StatusUnsupportedMediaType, "the body must be JSON: Content-Type must be application/json, without Content-Encoding")
 	}
 	body, err := readBody(c.Response(), r)
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return nil, invalid(http.StatusRequestEntityTooLarge, "the body must be at most 4 KiB")
-	}
 	if err != nil {
-		return nil, invalid(0, "the body must arrive whole")
+		return nil, err
 	}
 	raw, err := decodeObject(body, names...)
 	if err != nil {
@@ -54,36 +52,43 @@ func fromBody(c echo.Context, required int, names ...string) ([]string, error) {
 }
 
 // readBody reads a body of at most maxBody bytes.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func readBody(w http.ResponseWriter, r *http.Request) (body []byte, err error) {
 	if r.ContentLength < 0 || r.ContentLength > maxBody {
-		return io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	} else {
+		body = make([]byte, r.ContentLength)
+		_, err = io.ReadFull(r.Body, body)
 	}
-	body := make([]byte, r.ContentLength)
-	_, err := io.ReadFull(r.Body, body)
-	return body, err
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return nil, invalid(http.StatusRequestEntityTooLarge, "the body must be at most 4 KiB")
+	}
+	if err != nil {
+		return nil, invalid(0, "the body must arrive whole")
+	}
+	return body, nil
 }
 
-func isJSON(h http.Header) bool {
+// mediaType returns the type of a body without Content-Encoding in UTF-8. It is
+// empty for any other body.
+func mediaType(h http.Header) string {
 	for _, encoding := range h[echo.HeaderContentEncoding] {
 		if encoding != "" && !strings.EqualFold(encoding, "identity") {
-			return false
+			return ""
 		}
 	}
 	types := h[echo.HeaderContentType]
 	if len(types) != 1 {
-		return false
+		return ""
 	}
-	if types[0] == "application/json" {
-		return true // as nearly all are
+	if types[0] == echo.MIMEApplicationJSON {
+		return types[0] // as nearly all are
 	}
-	mediaType, parameters, err := mime.ParseMediaType(types[0])
-	if err != nil {
-		return false
-	}
-	_, subtype, _ := strings.Cut(mediaType, "/")
+	media, parameters, err := mime.ParseMediaType(types[0])
 	charset, given := parameters["charset"]
-	return (mediaType == "application/json" || strings.HasSuffix(subtype, "+json")) &&
-		(!given || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8"))
+	if err != nil || given && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "utf8") {
+		return ""
+	}
+	return media
 }
 
 // fromQuery is fromBody for the arguments in the URL.

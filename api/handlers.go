@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -19,7 +20,12 @@ type face interface {
 }
 
 // faceOf returns the face that answers a request, whether or not it has a route.
-func (s *Server) faceOf(*http.Request) face { return native{} }
+func (s *Server) faceOf(r *http.Request) face {
+	if s.TwilioServices != nil && strings.HasPrefix(r.URL.Path, twilioPath) {
+		return twilio{services: s.TwilioServices, hasher: s.Hasher}
+	}
+	return native{}
+}
 
 // A reader reads the arguments of a request. The handler adds the caller.
 type reader[Request any] func(echo.Context) (Request, error)
@@ -87,6 +93,27 @@ func (s *Server) cancel(read reader[codes.CancelRequest], write func(echo.Contex
 			return err
 		}
 		return write(c, r)
+	}
+}
+
+// cancelLive is cancel for a route whose answer says whether there was an entry.
+func (s *Server) cancelLive(read reader[codes.CancelRequest], write writer[codes.CancelRequest, codes.Progress]) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r, err := read(c)
+		if err != nil {
+			return err
+		}
+		r.Caller = infoOf(c).caller
+		progress, err := s.Service.Status(c.Request().Context(), codes.StatusRequest(r))
+		if err != nil {
+			return err
+		}
+		if progress.Stage != codes.StageUnknown && progress.Stage != codes.StageExpired {
+			if err := s.Service.Cancel(c.Request().Context(), r); err != nil {
+				return err
+			}
+		}
+		return write(c, r, progress)
 	}
 }
 

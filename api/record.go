@@ -126,7 +126,7 @@ func (r *recorder) record(c echo.Context, failed *failure) {
 	add("reason", string(k.reason))
 	if failed != nil {
 		add("limit", failed.limit)
-		if failed.cause != nil && k.status >= http.StatusInternalServerError {
+		if failed.cause != nil && level >= slog.LevelWarn {
 			add("error", failed.cause.Error())
 		}
 	}
@@ -172,7 +172,7 @@ func (r *recorder) measures(k kind) measures {
 // are too many of them.
 func kindOf(c echo.Context, info *requestInfo) kind {
 	k := kind{status: c.Response().Status, reason: info.reason, caller: info.caller}
-	if k.status != http.StatusNotFound {
+	if info.reason != NotFound {
 		k.method, k.path = methodOf(c.Request().Method), c.Path()
 	}
 	return k
@@ -186,9 +186,11 @@ func methodOf(method string) string {
 	return "other"
 }
 
+// levelOf goes by the reason besides: a face may answer a failure of the service
+// with a status of its own.
 func levelOf(c echo.Context) slog.Level {
 	switch {
-	case c.Response().Status >= http.StatusInternalServerError:
+	case max(c.Response().Status, statuses[infoOf(c).reason]) >= http.StatusInternalServerError:
 		return slog.LevelWarn
 	case c.Path() == "/webhooks/flowroute/:token" && c.Response().Status == http.StatusOK:
 		return slog.LevelDebug // two for every message; the metrics have them

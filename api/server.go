@@ -1,6 +1,6 @@
 // Package api is the service over HTTP: routes, strict decoding, and one
 // table from reason to status. How requests and answers look is a matter of a
-// face; see native.go.
+// face; see native.go and twilio.go.
 package api
 
 import (
@@ -19,6 +19,9 @@ import (
 //go:embed openapi.yaml
 var openAPI []byte
 
+//go:embed twilio-openapi.yaml
+var twilioOpenAPI []byte
+
 // Service does the work. *codes.Service is one.
 type Service interface {
 	Create(ctx context.Context, r codes.CreateRequest) (codes.Created, error)
@@ -33,8 +36,8 @@ type State interface {
 	Draining() bool // it is about to end: connections should not be kept
 }
 
-// Options are what a [Server] needs; all but Keys, Webhook and
-// TrustedProxies are required.
+// Options are what a [Server] needs; all but Keys, Webhook, TrustedProxies, Trace
+// and TwilioServices are required.
 type Options struct {
 	Service        Service
 	Receiver       Receiver
@@ -51,6 +54,10 @@ type Options struct {
 	// returns the id of its trace; end is called with the answer. Nil traces nothing.
 	Trace   func(r *http.Request, route string) (ctx context.Context, id string, end func(status int, reason, caller string))
 	LogRate int // lines a second of each kind of request, those of messages that were sent aside; 0 is no limit
+
+	// TwilioServices are the profiles of the SIDs of Twilio Verify services; any
+	// other SID stands for requests without a profile. Nil serves no such routes.
+	TwilioServices map[string]string
 }
 
 // Server answers requests.
@@ -91,13 +98,32 @@ func (s *Server) Handler() http.Handler {
 	e.DELETE("/", s.authenticate(s.cancel(n.readCancel, n.writeCancelled)))
 	e.GET("/status", s.authenticate(s.status(n.readStatus, n.writeStatus)))
 	e.POST("/webhooks/flowroute/:token", s.receive)
-	for _, method := range []string{http.MethodGet, http.MethodHead} {
-		e.Add(method, "/openapi.yaml", func(c echo.Context) error {
-			return c.Blob(http.StatusOK, "application/yaml", openAPI)
-		})
+	describe(e, "/openapi.yaml", openAPI)
+	if s.TwilioServices != nil {
+		s.verifications(e)
 	}
 	s.health(e)
 	return e
+}
+
+// verifications adds the routes of Twilio Verify.
+func (s *Server) verifications(e *echo.Echo) {
+	t := twilio{services: s.TwilioServices, hasher: s.Hasher}
+	service := e.Group(twilioPath + "Services/:service")
+	service.POST("/Verifications", s.authenticate(s.create(t.readCreate, t.writeCreated)))
+	service.POST("/VerificationCheck", s.authenticate(s.check(t.readCheck, t.writeChecked)))
+	service.GET("/Verifications/:sid", s.authenticate(s.status(t.readStatus, t.writeStatus)))
+	service.POST("/Verifications/:sid", s.authenticate(s.cancelLive(t.readCancel, t.writeCancelled)))
+	describe(e, twilioPath+"openapi.yaml", twilioOpenAPI)
+}
+
+// describe adds the route of a description of the API.
+func describe(e *echo.Echo, path string, text []byte) {
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		e.Add(method, path, func(c echo.Context) error {
+			return c.Blob(http.StatusOK, "application/yaml", text)
+		})
+	}
 }
 
 // Admin returns what only the operator may see: health, and the handlers in

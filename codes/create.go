@@ -72,21 +72,21 @@ func (s *Service) create(ctx context.Context, r CreateRequest, policy *Policy) (
 // begin makes the code of a create and all that it will reserve.
 func (s *Service) begin(r CreateRequest, policy *Policy, recipient Digest) (*creation, error) {
 	c := &creation{CreateRequest: r, policy: policy}
-	space, op, digits := s.space(r.Caller, r.Profile, r.Service), NewOp(), 0
+	at, op, digits := s.place(s.space(r.Caller, r.Profile, r.Service), r.ID, r.Recipient), NewOp(), 0
 	c.code, c.isTest = s.Numbers.testCode(r.Recipient)
 	if !c.isTest {
 		if !s.Numbers.Allowed.Allow(r.Recipient) {
 			return nil, fmt.Errorf("codes: create: %w", ErrRecipientNotAllowed)
 		}
 		digits = policy.CodeLength
-		c.code = s.Secret.NewCode(space, r.ID, op, digits)
+		c.code = s.Secret.NewCode(at.space, at.current, op, digits)
 	}
 	c.lifetime, c.attempts = policy.Lifetime, policy.Attempts
 	c.reservation = Reservation{
 		Op: op,
 		Entry: Entry{
-			Name:      s.name(space, r.ID),
-			Code:      s.Secret.Code(space, r.ID, c.code),
+			Name:      s.name(at),
+			Code:      s.Secret.Code(at.space, at.current, c.code),
 			Digits:    digits,
 			Recipient: recipient,
 			Area:      r.Recipient.Area(),
@@ -196,13 +196,14 @@ func (c *creation) overAllowance(shadowed *LimitError, err error) {
 func (s *Service) sendAgain(c *creation, live Resent) error {
 	c.lifetime, c.attempts = live.TTLLeft, live.AttemptsLeft
 	c.event.Stored, c.event.Resent = false, true
-	space := s.space(c.Caller, c.Profile, c.Service)
-	for _, h := range s.hashers() {
+	at := s.place(s.space(c.Caller, c.Profile, c.Service), c.ID, c.Recipient)
+	ids := []ID{at.current, at.previous}
+	for i, h := range s.hashers() {
 		code := c.code
 		if !c.isTest {
-			code = h.NewCode(space, c.ID, live.Op, c.reservation.Entry.Digits)
+			code = h.NewCode(at.space, ids[i], live.Op, c.reservation.Entry.Digits)
 		}
-		if h.Code(space, c.ID, code) == live.Code {
+		if h.Code(at.space, ids[i], code) == live.Code {
 			c.code = code
 			return nil
 		}

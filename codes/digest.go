@@ -62,6 +62,13 @@ func (h *Hasher) Message(id string) Digest { return h.digest('m', id) }
 // Address digests a client's network address.
 func (h *Hasher) Address(a string) Digest { return h.digest('a', a) }
 
+// Verification returns the auth_id of the number's entry in a service whose
+// entries are found by their number: VE and 32 hex digits.
+func (h *Hasher) Verification(service string, p Phone) ID {
+	sum := h.sum('v', service, string(p))
+	return ID("VE" + hex.EncodeToString(sum[:16]))
+}
+
 // Pseudonym is what stands for a recipient in the log: 10 hex digits that are
 // the same for the same number, and say nothing to who has not the secret. It
 // is made from the number's digest, which the store keeps, but is not a part of it.

@@ -33,6 +33,15 @@ func TestStoredForm(t *testing.T) {
 	}
 }
 
+// TestVerificationForm: clients keep these ids while their codes live.
+func TestVerificationForm(t *testing.T) {
+	h := codes.NewHasher([]byte("known-answer secret"))
+	const want = "VE073af6342d5c0ec002f49919211f1e90" // made by another program
+	if got := h.Verification("VA1", "12065551234"); string(got) != want {
+		t.Errorf("%s, want %s", string(got), want)
+	}
+}
+
 // TestDigestsDiffer: different arguments have different digests, whatever bytes
 // an id holds.
 func TestDigestsDiffer(t *testing.T) {

@@ -2,7 +2,8 @@ package codes
 
 import "time"
 
-// CreateRequest asks for a new code for ID, sent to Recipient.
+// CreateRequest asks for a new code for ID, sent to Recipient. In every request an
+// empty ID stands for that of [Hasher.Verification], of Service and Recipient.
 type CreateRequest struct {
 	ID        ID
 	Recipient Phone
@@ -28,18 +29,20 @@ type CheckRequest struct {
 
 // CancelRequest asks to drop the entry of ID.
 type CancelRequest struct {
-	ID      ID
-	Caller  string
-	Profile string
-	Service string
+	ID        ID
+	Recipient Phone // of an empty ID
+	Caller    string
+	Profile   string
+	Service   string
 }
 
 // StatusRequest asks how the entry of ID and its message stand.
 type StatusRequest struct {
-	ID      ID
-	Caller  string
-	Profile string
-	Service string
+	ID        ID
+	Recipient Phone // of an empty ID
+	Caller    string
+	Profile   string
+	Service   string
 }
 
 // Space is a set of auth_ids: the same auth_id in two spaces names two

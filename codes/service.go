@@ -77,11 +77,32 @@ func (s *Service) space(caller, profile, service string) Space {
 	return Space{Caller: caller, Profile: profile, Service: service}
 }
 
-// name returns where the entry of an auth_id is.
-func (s *Service) name(space Space, id ID) EntryName {
-	n := EntryName{Current: s.Secret.ID(space, id)}
+// place is where the entry of a request is: its space, and its auth_id under each
+// secret. An auth_id that is derived from a number is another one under each.
+type place struct {
+	space             Space
+	current, previous ID
+}
+
+// place returns where the entry of an auth_id is, or, if that is empty, of a
+// number. A request with a number has one place with two names, not two places: it
+// compares a code once, and it replaces or removes what stands under either name.
+func (s *Service) place(space Space, id ID, to Phone) place {
+	if id != "" {
+		return place{space, id, id}
+	}
+	p := place{space: space, current: s.Secret.Verification(space.Service, to)}
 	if s.Previous != nil {
-		n.Previous = s.Previous.ID(space, id)
+		p.previous = s.Previous.Verification(space.Service, to)
+	}
+	return p
+}
+
+// name returns what the store calls the entry of a place.
+func (s *Service) name(p place) EntryName {
+	n := EntryName{Current: s.Secret.ID(p.space, p.current)}
+	if s.Previous != nil {
+		n.Previous = s.Previous.ID(p.space, p.previous)
 	}
 	return n
 }
@@ -119,10 +140,10 @@ func (s *Service) Check(ctx context.Context, r CheckRequest) (Outcome, error) {
 
 // check compares a code under an op, and under a claim if there is one.
 func (s *Service) check(ctx context.Context, r CheckRequest, policy *Policy, op Op, claim Digest) (Checked, error) {
-	space := s.space(r.Caller, r.Profile, r.Service)
+	at := s.place(s.space(r.Caller, r.Profile, r.Service), r.ID, r.Recipient)
 	c := Check{
-		Name:    s.name(space, r.ID),
-		Code:    s.Secret.Code(space, r.ID, r.Code),
+		Name:    s.name(at),
+		Code:    s.Secret.Code(at.space, at.current, r.Code),
 		Op:      op,
 		Claim:   claim,
 		Guesses: policy.Limits.Guesses,
@@ -131,7 +152,7 @@ func (s *Service) check(ctx context.Context, r CheckRequest, policy *Policy, op 
 		CountExchange: slices.ContainsFunc(policy.Limits.Unverified.Exchange, func(w Window) bool { return w.Percent > 0 }),
 	}
 	if s.Previous != nil {
-		c.PreviousCode = s.Previous.Code(space, r.ID, r.Code)
+		c.PreviousCode = s.Previous.Code(at.space, at.previous, r.Code)
 	}
 	if r.Recipient != "" {
 		c.Recipient = s.Secret.Phone(r.Recipient)
@@ -158,7 +179,7 @@ func (s *Service) Cancel(ctx context.Context, r CancelRequest) error {
 	if _, err := s.policy(r.Caller, r.Profile); err != nil {
 		return fmt.Errorf("codes: cancel: %w", err)
 	}
-	name := s.name(s.space(r.Caller, r.Profile, r.Service), r.ID)
+	name := s.name(s.place(s.space(r.Caller, r.Profile, r.Service), r.ID, r.Recipient))
 	ttlLeft, err := s.Store.Cancel(context.WithoutCancel(ctx), Cancel{Name: name, Op: NewOp()})
 	if err != nil {
 		return fmt.Errorf("codes: cancel: %w", err)
@@ -184,7 +205,7 @@ func (s *Service) Status(ctx context.Context, r StatusRequest) (Progress, error)
 		return Progress{}, fmt.Errorf("codes: status: %w", err)
 	}
 	ctx = context.WithoutCancel(ctx) // calls of the store share round trips
-	view, err := s.Store.Peek(ctx, s.name(s.space(r.Caller, r.Profile, r.Service), r.ID))
+	view, err := s.Store.Peek(ctx, s.name(s.place(s.space(r.Caller, r.Profile, r.Service), r.ID, r.Recipient)))
 	if err != nil {
 		return Progress{}, fmt.Errorf("codes: status: %w", err)
 	}

@@ -110,6 +110,16 @@ func TestResendRotation(t *testing.T) {
 		}
 	}
 	after.check("id", code, right)
+
+	byNumber := codes.CreateRequest{Recipient: seattle, Service: "VA1"} // whose auth_id the secret makes
+	for _, s := range []*codes.Service{before.Service, after.Service} {
+		if _, err := s.Create(context.Background(), byNumber); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m := before.sender.Messages(); m[len(m)-1].Text != m[len(m)-2].Text {
+		t.Error("another code for the number after the change of the secret")
+	}
 }
 
 // TestResendRepeated: the answer to an idempotency key is the first one.

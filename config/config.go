@@ -78,6 +78,8 @@ type Config struct {
 	PublicURL    string // without a slash at the end; empty, as WebhookToken, asks for no receipts
 	WebhookToken Secret
 
+	TwilioAPI bool
+
 	ExpiredNotice   time.Duration // whole seconds; 0 is off
 	ShutdownDelay   time.Duration
 	ShutdownTimeout time.Duration

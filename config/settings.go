@@ -171,6 +171,9 @@ func (c *Config) useSettings() []setting {
 		{key: keyWebhookToken, field: secretField(&c.WebhookToken, checkWebhookToken),
 			doc: "end of the path that Flowroute sends delivery receipts to, and what shows that they are its own; 16 to 128 of `A-Za-z0-9._~-`, at random"},
 
+		{key: "TWILIO_API", def: "false", field: boolField(&c.TwilioAPI),
+			doc: "serves the routes of Twilio Verify too, so that its client libraries work with this service"},
+
 		{key: "EXPIRED_NOTICE", def: "600", field: secondsField(&c.ExpiredNotice, 0, maxNotice),
 			doc: "how long after its expiry a code is called expired, once, and not unknown; `0` is off"},
 		{key: "SHUTDOWN_DELAY", def: "5s", debug: "0s", field: durationField(&c.ShutdownDelay, 0, 10*time.Minute),

@@ -103,6 +103,7 @@ func goodValues(t *testing.T) map[string][]goodValue {
 		"PUBLIC_URL": {{"https://sms.example.com/", "https://sms.example.com"}, {"https://h:8443/a/b", "https://h:8443/a/b"},
 			{"http://127.0.0.1:8000", "http://127.0.0.1:8000"}, {"http://localhost", "http://localhost"}, {"http://[::1]:80/", "http://[::1]:80"}},
 		"WEBHOOK_TOKEN":    {{testToken, Secret(testToken)}, {" 0123456789abcdef", Secret("0123456789abcdef")}, {strings.Repeat("~", 128), Secret(strings.Repeat("~", 128))}},
+		"TWILIO_API":       bools,
 		"EXPIRED_NOTICE":   {{"0", time.Duration(0)}, {"86400", 24 * time.Hour}, {"24h", 24 * time.Hour}},
 		"SHUTDOWN_DELAY":   {{"0", time.Duration(0)}, {"10m", 10 * time.Minute}},
 		"SHUTDOWN_TIMEOUT": {{"12s", 12 * time.Second}, {"1h", time.Hour}},
@@ -125,7 +126,7 @@ func loaded(c *Config) map[string]any {
 		"RESEND": c.Resend, "CALLER_IDS": c.CallerIDs, "CALLER_LIMITS": c.CallerLimits, "SEND_LIMITS": c.SendLimits, "GUESS_LIMITS": c.GuessLimits, "SEND_LIMITS_TOTAL": c.SendLimitsTotal,
 		"ALLOWED_PREFIXES": c.AllowedPrefixes, "BLOCKED_PREFIXES": c.BlockedPrefixes, "TRUSTED_PROXIES": c.TrustedProxies,
 		"PUBLIC_URL": c.PublicURL, "WEBHOOK_TOKEN": c.WebhookToken,
-		"EXPIRED_NOTICE": c.ExpiredNotice, "SHUTDOWN_DELAY": c.ShutdownDelay, "SHUTDOWN_TIMEOUT": c.ShutdownTimeout,
+		"TWILIO_API": c.TwilioAPI, "EXPIRED_NOTICE": c.ExpiredNotice, "SHUTDOWN_DELAY": c.ShutdownDelay, "SHUTDOWN_TIMEOUT": c.ShutdownTimeout,
 	}
 }
 
@@ -223,6 +224,7 @@ func TestBadValues(t *testing.T) {
 		"PUBLIC_URL": {"sms.example.com", "//h", "ftp://h", "https://", "https://h/?a=1", "https://h/?", "https://h/#f", "https://u@h", "https://u:p@h",
 			"http://sms.example.com", "http://10.0.0.1", "http://localhost.evil.com", "\x01", "https://h/webhooks/flowroute/"},
 		"WEBHOOK_TOKEN":    {"0123456789abcde", "0123456789abcdef/", "0123456789abcdef%20", "0123456789abcdeé", strings.Repeat("x", 129), " "},
+		"TWILIO_API":       bools,
 		"EXPIRED_NOTICE":   {"-1", "86401", "25h", "0.5s", "010"},
 		"SHUTDOWN_DELAY":   {"5", "-1s", "10m1s"},
 		"SHUTDOWN_TIMEOUT": {"15", "11999ms", "0", "61m"},

@@ -130,6 +130,7 @@ func (a *App) wire(registry *prometheus.Registry, phone io.Writer) error {
 		Registerer:     registry,
 		MaxInFlight:    cfg.MaxInFlight,
 		LogRate:        cfg.LogRate,
+		TwilioServices: twilioServices(cfg),
 	}
 	if a.traces != nil {
 		options.Trace = a.traces.Request

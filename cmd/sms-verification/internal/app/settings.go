@@ -97,6 +97,21 @@ func hashersOf(cfg *config.Config) (current, previous *codes.Hasher) {
 	return codes.NewHasher(cfg.CodeSecret()), previous
 }
 
+// twilioServices returns the profiles of Twilio Verify services, or nil if there
+// are no such routes.
+func twilioServices(cfg *config.Config) map[string]string {
+	if !cfg.TwilioAPI {
+		return nil
+	}
+	profiles := map[string]string{}
+	for _, p := range cfg.Profiles {
+		if p.TwilioService != "" {
+			profiles[p.TwilioService] = p.Name
+		}
+	}
+	return profiles
+}
+
 func keysOf(cfg *config.Config) []api.Key {
 	keys := make([]api.Key, len(cfg.APIKeys))
 	for i, k := range cfg.APIKeys {

@@ -1,0 +1,294 @@
+package api
+
+import (
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowroute/sms-verification/api/apitest"
+	"github.com/flowroute/sms-verification/codes"
+)
+
+const (
+	vaDefault = "VA0123456789abcdef0123456789abcdef" // of no profile
+	vaLogin   = "VAfedcba9876543210fedcba9876543210"
+	plus      = "+" + number
+	serviceAt = "/v2/Services/" + vaDefault
+)
+
+func withTwilio(f *fixture) { f.TwilioServices = map[string]string{vaLogin: "login"} }
+
+var twilioDescribed = sync.OnceValues(func() (*apitest.Description, error) { return apitest.New(twilioOpenAPI) })
+
+// checkTwilio holds an answer against twilio-openapi.yaml.
+func (a *testAPI) checkTwilio(t testing.TB, method, path string, got answer) {
+	t.Helper()
+	d, err := twilioDescribed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Check(apitest.Exchange{Method: method, Path: path, Status: got.status, Header: got.header, Body: []byte(got.text)}); err != nil {
+		t.Error(err)
+	}
+	if got.status >= 400 && got.json["status"] != nil && fmt.Sprint(got.json["status"]) != fmt.Sprint(got.status) {
+		t.Errorf("status %d of %s", got.status, got.text)
+	}
+}
+
+// basic is the header of an account with a key.
+func basic(username, key string) []string {
+	return []string{"Authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte(username+":"+key))}
+}
+
+// post sends a form, whose names and values come in turn.
+func (a *testAPI) post(t testing.TB, path string, form []string, headers ...string) answer {
+	t.Helper()
+	body := url.Values{}
+	for pair := range slices.Chunk(form, 2) {
+		body.Add(pair[0], pair[1])
+	}
+	return a.do(t, "POST", path, body.Encode(), append([]string{"Content-Type", "application/x-www-form-urlencoded"}, headers...)...)
+}
+
+func (a *testAPI) start(t testing.TB, form ...string) answer {
+	t.Helper()
+	return a.post(t, serviceAt+"/Verifications", append([]string{"To", plus, "Channel", "sms"}, form...))
+}
+
+func (a *testAPI) verify(t testing.TB, form ...string) answer {
+	t.Helper()
+	return a.post(t, serviceAt+"/VerificationCheck", form)
+}
+
+// isError expects an error, whose message has the words in it.
+func (a answer) isError(t testing.TB, status, code int, words string) {
+	t.Helper()
+	message, _ := a.json["message"].(string)
+	if a.status != status || fmt.Sprint(a.json["code"]) != fmt.Sprint(code) || !strings.Contains(message, words) {
+		t.Errorf("status %d, %s; want %d with code %d and %q", a.status, a.text, status, code, words)
+	}
+}
+
+// isVerification expects a verification with a status, and returns its SID.
+func (a answer) isVerification(t testing.TB, status int, state string, to any) string {
+	t.Helper()
+	if a.status != status || a.json["status"] != state || a.json["to"] != to || a.json["valid"] != (state == "approved") {
+		t.Errorf("status %d, %s; want %d with %s of %v", a.status, a.text, status, state, to)
+	}
+	sid, _ := a.json["sid"].(string)
+	return sid
+}
+
+func TestTwilioStart(t *testing.T) {
+	a := newAPI(t, withTwilio)
+	sid := a.start(t).isVerification(t, 201, "pending", plus)
+	if again := a.start(t).isVerification(t, 201, "pending", plus); again != sid || !verificationSID.MatchString(sid) {
+		t.Errorf("SIDs %q and %q", sid, again)
+	}
+	if sent := a.sender.Messages(); len(sent) != 2 || sent[0].To != number {
+		t.Errorf("%d messages", len(sent))
+	}
+}
+
+func TestTwilioCheck(t *testing.T) {
+	a := newAPI(t, withTwilio)
+	sid := a.start(t).isVerification(t, 201, "pending", plus)
+	code := a.lastCode(t)
+	a.verify(t, "To", plus, "Code", wrong(code)).isVerification(t, 200, "pending", plus)
+	a.verify(t, "VerificationSid", sid, "Code", wrong(code)).isVerification(t, 200, "pending", nil)
+	if got := a.verify(t, "VerificationSid", sid, "Code", code).isVerification(t, 200, "approved", nil); got != sid {
+		t.Errorf("SID %q, want %q", got, sid)
+	}
+	a.verify(t, "To", plus, "Code", code).isError(t, 404, 20404, "was not found")
+}
+
+func TestTwilioCheckOfBothNumberAndSID(t *testing.T) {
+	a := newAPI(t, withTwilio)
+	sid := a.start(t).isVerification(t, 201, "pending", plus)
+	code := a.lastCode(t)
+	a.verify(t, "VerificationSid", sid, "To", "+12065550177", "Code", code).isError(t, 404, 20404, "was not found")
+	a.verify(t, "VerificationSid", sid, "To", plus, "Code", code).isVerification(t, 200, "approved", plus)
+}
+
+func TestTwilioAttempts(t *testing.T) {
+	a := newAPI(t, withTwilio)
+	a.start(t)
+	code := a.lastCode(t)
+	a.verify(t, "To", plus, "Code", wrong(code)).isVerification(t, 200, "pending", plus)
+	a.verify(t, "To", plus, "Code", wrong(code)).isVerification(t, 200, "pending", plus)
+	a.verify(t, "To", plus, "Code", wrong(code)).isError(t, 429, 60202, "Max check attempts reached")
+	a.verify(t, "To", plus, "Code", code).isError(t, 404, 20404, "was not found")
+}
+
+func TestTwilioExpired(t *testing.T) {
+	a := newAPI(t, withTwilio)
+	a.start(t)
+	a.backend.Advance(time.Hour)
+	a.do(t, "GET", serviceAt+"/Verifications/"+plus, "").isError(t, 404, 20404, "was not found")
+	a.verify(t, "To", plus, "Code", a.lastCode(t)).isError(t, 404, 20404, "was not found")
+	if n := strings.Count(a.log.String(), `"reason":"ExpiredAuthCode"`); n != 2 {
+		t.Errorf("%d of 2 lines say that the code has expired", n)
+	}
+}
+
+// TestTwilioPaths: a verification is found by its SID and by its number, with and
+// without its plus sign encoded.
+func TestTwilioPaths(t *testing.T) {
+	a := newAPI(t, withTwilio)
+	sid := a.start(t).isVerification(t, 201, "pending", plus)
+	form := []string{"Content-Type", "application/x-www-form-urlencoded"} // as Twilio's clients send it with GET
+	for path, to := range map[string]any{sid: nil, plus: plus, "%2B" + number: plus} {
+		if got := a.do(t, "GET", serviceAt+"/Verifications/"+path, "", form...).isVerification(t, 200, "pending", to); got != sid {
+			t.Errorf("%s: SID %q, want %q", path, got, sid)
+		}
+		a.post(t, serviceAt+"/Verifications/"+path, []string{"Status", "canceled"}).isVerification(t, 200, "canceled", to)
+		a.post(t, serviceAt+"/Verifications/"+path, []string{"Status", "canceled"}).isError(t, 404, 20404, "was not found")
+		a.do(t, "GET", serviceAt+"/Verifications/"+path, "").isError(t, 404, 20404, "was not found")
+		a.start(t)
+	}
+	for _, path := range []string{number, "%2B", "VE12", "+1206555010", strings.ToLower(sid)} {
+		a.do(t, "GET", serviceAt+"/Verifications/"+path, "").isError(t, 404, 20404, "was not found")
+	}
+}
+
+// TestTwilioServicesApart: each service has verifications of its own.
+func TestTwilioServicesApart(t *testing.T) {
+	a := newAPI(t, withTwilio)
+	sid := a.start(t).isVerification(t, 201, "pending", plus)
+	other := "/v2/Services/VA" + strings.ToUpper(vaDefault[2:])
+	for _, form := range [][]string{{"To", plus}, {"VerificationSid", sid}} {
+		a.post(t, other+"/VerificationCheck", append(form, "Code", a.lastCode(t))).isError(t, 404, 20404, "was not found")
+	}
+	a.do(t, "POST", "/verify", `{"auth_id":"`+sid+`","code":"`+a.lastCode(t)+`"}`).is(t, 400, unknown)
+	a.verify(t, "To", plus, "Code", a.lastCode(t)).isVerification(t, 200, "approved", plus)
+}
+
+// TestTwilioRequests: each route asks the service for what the request says, in the
+// name of its caller and under the profile of its service.
+func TestTwilioRequests(t *testing.T) {
+	var got asked
+	a := newAPI(t, withKey, withTwilio, func(f *fixture) { f.Service = &got })
+	const sid = codes.ID("VE0123456789abcdef0123456789abcdef")
+	at := "/v2/Services/" + vaLogin
+	headers := append(basic("AC1", "secret"), "Idempotency-Key", "k")
+	a.post(t, at+"/Verifications", []string{"To", plus, "Channel", "sms", "Locale", "es-mx", "RateLimits", "{}"}, headers...)
+	a.post(t, at+"/VerificationCheck", []string{"To", plus, "Code", "0042"}, headers...)
+	a.post(t, at+"/VerificationCheck", []string{"VerificationSid", string(sid), "Code", "0042"}, headers...)
+	a.do(t, "GET", at+"/Verifications/"+string(sid), "", headers...)
+	a.post(t, at+"/Verifications/"+plus, []string{"Status", "canceled"}, headers...)
+	a.post(t, serviceAt+"/VerificationCheck", []string{"To", plus, "Code", "1"}, headers[:2]...)
+	key := func(route string) codes.IdempotencyKey {
+		return codes.IdempotencyKey{Route: "POST /v2/Services/:service/" + route, Value: "k"}
+	}
+	want := asked{
+		codes.CreateRequest{Recipient: number, Caller: "shop", Profile: "login", Service: vaLogin, Locale: "es-MX", Key: key("Verifications")},
+		codes.CheckRequest{Recipient: number, Code: "0042", Caller: "shop", Profile: "login", Service: vaLogin, Key: key("VerificationCheck")},
+		codes.CheckRequest{ID: sid, Code: "0042", Caller: "shop", Profile: "login", Service: vaLogin, Key: key("VerificationCheck")},
+		codes.StatusRequest{ID: sid, Caller: "shop", Profile: "login", Service: vaLogin},
+		codes.StatusRequest{Recipient: number, Caller: "shop", Profile: "login", Service: vaLogin},
+		codes.CancelRequest{Recipient: number, Caller: "shop", Profile: "login", Service: vaLogin},
+		codes.CheckRequest{Recipient: number, Code: "1", Caller: "shop", Service: vaDefault},
+	}
+	arrived := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".Arrived" }, cmp.Ignore())
+	if diff := cmp.Diff(want, got, arrived); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+}
+
+func TestTwilioIdempotencyKey(t *testing.T) {
+	a := newAPI(t, withTwilio)
+	for range 2 {
+		a.post(t, serviceAt+"/Verifications", []string{"To", plus, "Channel", "sms"}, "Idempotency-Key", "k").isVerification(t, 201, "pending", plus)
+	}
+	if n := len(a.sender.Messages()); n != 1 {
+		t.Errorf("%d messages", n)
+	}
+	a.post(t, serviceAt+"/Verifications", []string{"To", "+12065550177", "Channel", "sms"}, "Idempotency-Key", "k").isError(t, 422, 20422, "other arguments")
+}
+
+// TestTwilioMembers: the answers have the members that Twilio's have, and no others.
+func TestTwilioMembers(t *testing.T) {
+	const (
+		common       = "account_sid amount channel date_created date_updated payee service_sid sid status to valid"
+		verification = common + " lookup send_code_attempts sna url"
+	)
+	a := newAPI(t, withTwilio)
+	started := a.start(t)
+	for want, got := range map[string]answer{
+		verification:                         started,
+		common + " sna_attempts_error_codes": a.verify(t, "To", plus, "Code", "1"),
+		"code message more_info status":      a.verify(t, "To", "1", "Code", "1"),
+	} {
+		members := strings.Fields(want)
+		slices.Sort(members)
+		if found := slices.Sorted(maps.Keys(got.json)); !slices.Equal(found, members) {
+			t.Errorf("members %q, want %q", found, members)
+		}
+	}
+	sid := started.json["sid"].(string)
+	attempt := started.json["send_code_attempts"].([]any)[0].(map[string]any)
+	if started.json["url"] != a.url+serviceAt+"/Verifications/"+sid || attempt["channel"] != "SMS" || attempt["attempt_sid"] != "VL"+sid[2:] {
+		t.Errorf("%s", started.text)
+	}
+	for _, date := range []any{started.json["date_created"], started.json["date_updated"], attempt["time"]} {
+		if text, _ := date.(string); !regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$`).MatchString(text) {
+			t.Errorf("date %q, which twilio-python does not read", text)
+		}
+	}
+}
+
+// TestTwilioURL: behind a proxy that ends TLS the address is the client's.
+func TestTwilioURL(t *testing.T) {
+	a := newAPI(t, withTwilio)
+	got := a.post(t, serviceAt+"/Verifications", []string{"To", plus, "Channel", "sms"}, "X-Forwarded-Proto", "https")
+	if address, _ := got.json["url"].(string); !strings.HasPrefix(address, strings.Replace(a.url, "http:", "https:", 1)+serviceAt) {
+		t.Errorf("url %q", address)
+	}
+}
+
+func TestTwilioOff(t *testing.T) {
+	a := newAPI(t)
+	for _, path := range []string{serviceAt + "/Verifications", "/v2/openapi.yaml"} {
+		a.do(t, "POST", path, "").is(t, 404, `{"message":"No such route","reason":"NotFound"}`)
+	}
+}
+
+func TestTwilioKeys(t *testing.T) {
+	count := &failures{}
+	a := newAPI(t, withKey, withTwilio, func(f *fixture) { f.Failures = count })
+	path := serviceAt + "/Verifications/" + plus
+	a.do(t, "GET", path, "", basic("AC1", "secret")...).isError(t, 404, 20404, "was not found")
+	for _, headers := range [][]string{
+		{},
+		{"Authorization", "Basic secret"},
+		{"Authorization", "Bearer secret"},
+		append(basic("AC1", "secret"), basic("AC1", "secret")...),
+	} {
+		a.do(t, "GET", path, "", headers...).isError(t, 401, 20003, "Authenticate")
+	}
+	if n := count.total(); n != 0 {
+		t.Errorf("%d failures counted without a key", n)
+	}
+	for range 30 {
+		a.do(t, "GET", path, "", basic("secret", "wrong")...).isError(t, 401, 20003, "Authenticate")
+	}
+	a.do(t, "GET", path, "", basic("secret", "wrong")...).isError(t, 429, 20429, "Too many requests")
+	a.do(t, "GET", path, "", basic("AC1", "secret")...).isError(t, 404, 20404, "was not found")
+}
+
+func TestTwilioAccount(t *testing.T) {
+	a := newAPI(t, withTwilio)
+	got := a.post(t, serviceAt+"/Verifications", []string{"To", plus, "Channel", "sms"}, basic("AC1", "anything")...)
+	if got.isVerification(t, 201, "pending", plus); got.json["account_sid"] != "AC1" {
+		t.Errorf("account_sid %v", got.json["account_sid"])
+	}
+}
