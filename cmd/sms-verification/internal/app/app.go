@@ -74,7 +74,7 @@ func (a *App) backends(phone io.Writer, operations *telemetry.Operations) (err e
 		From:      cfg.FlowrouteNumber,
 	}
 	if cfg.DebugMode {
-		if a.debug, err = startDebugBackends(phone); err != nil {
+		if a.debug, err = startDebugBackends(phone, cfg.Profiles); err != nil {
 			return err
 		}
 		redis, account = redisstore.DialOptions{URL: a.debug.redis.URL(), Mode: redisstore.Standalone}, a.debug.account
