@@ -159,7 +159,16 @@ func (l *loader) checkTestRecipients(c *Config) {
 	if !c.DebugMode && !l.anyWrong(keyTestsUntil, keyDebugMode) && !c.TestRecipientsUntil.After(time.Now()) {
 		l.bad(keyTestsUntil, l.origins[keyTestsUntil], errors.New("must name a day or time in the future, such as 2030-01-31, when TEST_RECIPIENTS is set; write one, or remove TEST_RECIPIENTS"))
 	}
-	if need := c.TestRecipients.Digits(); !l.anyWrong("CODE_LENGTH") && need > c.CodeLength {
-		l.bad(keyTestRecipients, l.origins[keyTestRecipients], fmt.Errorf("has a code of %d digits, leading zeros aside, where CODE_LENGTH is %d; shorten the code", need, c.CodeLength))
+	need := c.TestRecipients.Digits()
+	fits := func(key string, length int) {
+		if need > length && !l.wrong[key] {
+			l.bad(keyTestRecipients, l.origins[keyTestRecipients], fmt.Errorf("has a code of %d digits, leading zeros aside, where %s is %d; shorten the code", need, key, length))
+		}
+	}
+	fits(keyCodeLength, c.CodeLength)
+	for _, p := range c.Profiles {
+		if p.CodeLength != c.CodeLength {
+			fits(p.Path(keyCodeLength), p.CodeLength)
+		}
 	}
 }

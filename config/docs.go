@@ -44,7 +44,7 @@ func Flags(fs *pflag.FlagSet) {
 // Setting describes one setting to whoever documents or deploys the service.
 type Setting struct {
 	Name string // as the environment has it
-	Kind string // how it is written: text, secret, number, seconds, duration, boolean, level or list
+	Kind string // how it is written: text, secret, number, seconds, duration, boolean, level, list or mapping
 }
 
 // Settings returns every setting, in the order of the documentation.
@@ -95,6 +95,25 @@ const sampleHead = `# All settings with their defaults. Copy this file to config
 # name is stronger, for example --code-length 6 or CODE_LENGTH=6.
 `
 
+// sampleProfiles has every setting of a profile. It stands in for {}.
+const sampleProfiles = `# In place of {}, for example; a profile has the settings of the service that it does not set:
+# profiles:
+#   login:
+#     code_length: 6
+#     code_expiration: 600
+#     retries_allowed: 5
+#     org_name: "Example Shop"
+#     auth_message: "{code} is your {org} login code. Valid for {minutes} minutes."
+#     messages: # in other languages, for requests with such a locale
+#       es: "{code} es tu código de acceso de {org}."
+#       fr-CA: "{code} est votre code de connexion {org}."
+#     resend: same
+#     flowroute_number: "12065550199"
+#     send_limits_total: 500/24h # of this profile, beside that of the service
+#     twilio_service: "VA0123456789abcdef0123456789abcdef" # the Twilio Verify service whose place it takes
+#     callers: [shop] # names from api_keys that may use it; without this line all may
+`
+
 // SampleYAML returns a config.yaml that says what holds without it. What has
 // no default, or another one in debug mode, is commented out.
 func SampleYAML() string {
@@ -114,6 +133,9 @@ func SampleYAML() string {
 		default:
 			_, _ = fmt.Fprintf(&b, "%s: %s\n", key, s.sample())
 		}
+		if s.kind == mapping {
+			b.WriteString(sampleProfiles)
+		}
 	}
 	return b.String()
 }
@@ -123,6 +145,8 @@ func (s setting) sample() string {
 	switch s.kind {
 	case number, seconds, duration, boolean, level:
 		return s.def
+	case mapping:
+		return "{}"
 	case list:
 		quoted := s.split(s.def)
 		for i, v := range quoted {

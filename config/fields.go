@@ -22,12 +22,13 @@ const (
 	seconds              // whole seconds or a duration
 	duration             // with a unit
 	boolean
-	level // a name or a number
-	list  // of words
+	level   // a name or a number
+	list    // of words
+	mapping // of names to more of them; its YAML node is kept
 )
 
 func (k kind) String() string {
-	return [...]string{"text", "secret", "text", "number", "seconds", "duration", "boolean", "level", "list"}[k]
+	return [...]string{"text", "secret", "text", "number", "seconds", "duration", "boolean", "level", "list", "mapping"}[k]
 }
 
 // field is where a setting goes and what it must be.

@@ -12,14 +12,16 @@ import (
 
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
+	"go.yaml.in/yaml/v3"
 )
 
 // value is what one source says about a setting. Viper layers values; what
 // they mean is read from their text afterwards, because viper's own
 // conversions guess (GetInt("010") is 8, GetInt("many") is 0).
 type value struct {
-	values []string // one, or the elements of a list
-	origin string   // for messages; empty for a default
+	values []string   // one, or the elements of a list
+	origin string     // for messages; empty for a default
+	node   *yaml.Node // of a mapping in a file, which has no values; origin is the file
 }
 
 // loader gathers what the sources say and everything that is wrong with it.
@@ -100,6 +102,7 @@ func newLoader(c *Config) *loader {
 // finish reads and checks what the sources say, and fills c in.
 func (l *loader) finish(c *Config) error {
 	l.apply()
+	l.profiles(c)
 	l.check(c)
 	c.ignoredFiles = l.ignored
 	if l.problems != nil {
@@ -114,6 +117,9 @@ func (l *loader) apply() {
 	for _, s := range l.settings {
 		if v, ok := l.value(s); ok {
 			l.origins[s.key] = v.origin
+			if s.kind == mapping {
+				continue // read when all else is known
+			}
 			if err := s.apply(v.values); err != nil {
 				l.bad(s.key, v.origin, err)
 			}
@@ -200,14 +206,14 @@ func (l *loader) environment(environ []string) map[string]any {
 		case text != "" && path != "":
 			l.bad(s.key, "environment", fmt.Errorf("%s_FILE is set too; keep one of the two", s.key))
 		case text != "":
-			settings[strings.ToLower(s.key)] = value{s.split(text), "environment"}
+			settings[strings.ToLower(s.key)] = value{values: s.split(text), origin: "environment"}
 		case path != "":
 			content, err := secretFile(path)
 			if err != nil {
 				l.bad(s.key, s.key+"_FILE", err)
 				continue
 			}
-			settings[strings.ToLower(s.key)] = value{[]string{content}, s.key + "_FILE"}
+			settings[strings.ToLower(s.key)] = value{values: []string{content}, origin: s.key + "_FILE"}
 		}
 	}
 	return settings
@@ -243,7 +249,7 @@ func (l *loader) override(set map[string]string) {
 			l.add("%s: unknown setting", key)
 			continue
 		}
-		l.viper.Set(strings.ToLower(key), value{s.split(set[key]), "set"})
+		l.viper.Set(strings.ToLower(key), value{values: s.split(set[key]), origin: "set"})
 	}
 }
 
@@ -270,9 +276,9 @@ func (l *loader) value(s setting) (value, bool) {
 	case value:
 		return v, true
 	case string: // of a flag
-		return value{s.split(v), "--" + flagName(s.key)}, true
+		return value{values: s.split(v), origin: "--" + flagName(s.key)}, true
 	case []string: // of a flag that may be repeated
-		return value{s.split(strings.Join(v, ",")), "--" + flagName(s.key)}, true
+		return value{values: s.split(strings.Join(v, ",")), origin: "--" + flagName(s.key)}, true
 	}
 	return value{}, false
 }

@@ -48,6 +48,8 @@ const (
 	keyPreviousSecret   = "CODE_SECRET_PREVIOUS"
 	keyTestRecipients   = "TEST_RECIPIENTS"
 	keyTestsUntil       = "TEST_RECIPIENTS_UNTIL"
+	keyCodeLength       = "CODE_LENGTH"
+	keyProfiles         = "PROFILES"
 	defaultMessage      = "{code}\nWelcome to {org}! Use this one-time code to complete your signup."
 	defaultOrganization = "Your Organization Name"
 )
@@ -78,7 +80,7 @@ func (c *Config) messageSettings() []setting {
 		{key: keyMaxWait, def: "2s", field: durationField(&c.FlowrouteMaxWait, 0, time.Minute),
 			doc: "how long a request may wait for its turn under `FLOWROUTE_RATE`"},
 
-		{key: "CODE_LENGTH", def: "4", field: intField(&c.CodeLength, 1, 1000),
+		{key: keyCodeLength, def: "4", field: intField(&c.CodeLength, 1, 1000),
 			doc: "digits of a code; 6 are recommended"},
 		{key: "CODE_EXPIRATION", def: "3600", field: secondsField(&c.CodeExpiration, 1, maxExpiration),
 			doc: "lifetime of a code; 600 is recommended"},
@@ -90,6 +92,8 @@ func (c *Config) messageSettings() []setting {
 			doc: "text of the message: `{code}` or `{}` is the code and must be there, `{org}` is `ORG_NAME`, `{minutes}` the lifetime rounded up; every other character is literal, so a line break is a real newline (in YAML: double quotes and `\\n`)"},
 		{key: "RESEND", def: "new", field: choiceField(&c.Resend, "new", "same"),
 			doc: "what a create sends while a code for the same `auth_id` and recipient is live: a new code, or the same one for as long as half of its lifetime is left, with the attempts and the time that it has left"},
+		{key: keyProfiles, field: field{kind: mapping},
+			doc: "named sets of settings, one for each purpose that codes serve: a mapping of names to what differs, or the same as text in YAML or JSON, which replaces that of a file as a whole; `config.sample.yaml` shows one; a request names its profile"},
 		{key: keyCodeSecret, field: secretField(&c.codeSecret, checkLongSecret),
 			doc: "key under which codes, ids and numbers are stored, the same on all replicas, 16 random bytes or more; default: derived from `FLOWROUTE_SECRET_KEY`, in debug mode random if that is not set"},
 		{key: keyPreviousSecret, field: secretField(&c.previousSecret, nil),

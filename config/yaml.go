@@ -6,59 +6,71 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// yaml reads the settings in a file. It looks at the nodes and not at decoded
-// values, which have forgotten repeated keys, types and lines.
+// yaml reads the settings in a file.
 func (l *loader) yaml(name string, data []byte) map[string]any {
+	top, line, problem := l.document(data)
+	switch {
+	case line > 0:
+		l.add("%s line %d: %s", name, line, problem)
+	case problem != "":
+		l.add("%s: %s", name, problem)
+	case top == nil:
+	case top.Kind != yaml.MappingNode:
+		l.add("%s: is not a mapping; write lines such as code_length: 6", name)
+	default:
+		return l.section(value{origin: name, node: top}, "", l.byKey)
+	}
+	return nil
+}
+
+// document parses a text. It returns nodes and not decoded values, which have
+// forgotten repeated keys, types and lines; nil if there are only comments.
+func (l *loader) document(data []byte) (top *yaml.Node, line int, problem string) {
 	if line := notUTF8(data); line > 0 {
-		l.add("%s line %d: is not UTF-8, but perhaps Latin-1 or Windows-1252; save the file as UTF-8", name, line)
-		return nil
+		return nil, line, "is not UTF-8, but perhaps Latin-1 or Windows-1252; save the file as UTF-8"
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, more yaml.Node
 	err := dec.Decode(&doc)
 	if errors.Is(err, io.EOF) {
-		return nil // nothing but comments
+		return nil, 0, ""
 	}
 	if err == nil {
 		if err = dec.Decode(&more); err == nil {
-			l.add("%s: holds several documents; keep one", name)
-			return nil
+			return nil, 0, "holds several documents; keep one"
 		}
 	}
 	if !errors.Is(err, io.EOF) {
 		if line, what := l.misread(data); line > 0 {
-			l.add("%s line %d: is not valid YAML: %s; put the text in quotes", name, line, what)
-		} else {
-			l.add("%s%s: is not valid YAML; put text with special characters in quotes", name, errorLine(err))
+			return nil, line, "is not valid YAML: " + what + "; put the text in quotes"
 		}
-		return nil
+		return nil, errorLine(err), "is not valid YAML; put text with special characters in quotes"
 	}
-	top := doc.Content[0]
+	top = doc.Content[0]
 	if top.Kind == yaml.ScalarNode && top.ShortTag() == "!!null" && top.Value == "" {
-		return nil // the mark of a document, and nothing but comments
+		return nil, 0, "" // the mark of a document, and nothing but comments
 	}
-	if top.Kind != yaml.MappingNode {
-		l.add("%s: is not a mapping; write lines such as code_length: 6", name)
-		return nil
-	}
-	return l.mapping(name, top)
+	return top, 0, ""
 }
 
-var lineNumber = regexp.MustCompile(`line \d+`)
+var lineNumber = regexp.MustCompile(`line (\d+)`)
 
-// errorLine returns where a file is wrong. The rest of the parser's message
-// may repeat what is there, such as a secret that begins with *.
-func errorLine(err error) string {
-	if at := lineNumber.FindString(err.Error()); at != "" {
-		return " " + at
+// errorLine returns where a text is wrong, or 0. The rest of the parser's
+// message may repeat what is there, such as a secret that begins with *.
+func errorLine(err error) int {
+	found := lineNumber.FindStringSubmatch(err.Error())
+	if found == nil {
+		return 0
 	}
-	return ""
+	line, _ := strconv.Atoi(found[1])
+	return line
 }
 
 // notUTF8 returns the first line that is not UTF-8, or 0. The parser also
@@ -111,26 +123,26 @@ func (l *loader) misread(data []byte) (line int, what string) {
 // be a secret that stands in the wrong place.
 var plainKey = regexp.MustCompile(`^[A-Za-z][A-Za-z_.-]{0,29}[0-9]{0,2}$`)
 
-// mapping reads the settings in the top level of a file.
-func (l *loader) mapping(name string, top *yaml.Node) map[string]any {
+// section reads settings that stand in a mapping: the top level of a file, or
+// below a path. known has them by upper-case key; their own keys are for messages.
+func (l *loader) section(in value, path string, known map[string]setting) map[string]any {
 	settings := map[string]any{}
 	lines := map[string]int{}
-	for i := 0; i+1 < len(top.Content); i += 2 {
-		key, node := top.Content[i], top.Content[i+1]
-		origin := fmt.Sprintf("%s line %d", name, key.Line)
-		s, known := l.byKey[strings.ToUpper(key.Value)]
+	for i := 0; i+1 < len(in.node.Content); i += 2 {
+		key, node := in.node.Content[i], in.node.Content[i+1]
+		origin := in.at(key)
+		s, isKnown := known[strings.ToUpper(key.Value)]
 		switch {
-		case !known || key.Kind != yaml.ScalarNode:
-			which := ""
-			if key.Kind == yaml.ScalarNode && plainKey.MatchString(key.Value) {
-				which = " " + key.Value
-			}
-			l.add("%s: unknown key%s; correct or remove it, config.sample.yaml has all keys", origin, which)
+		case !isKnown || key.Kind != yaml.ScalarNode:
+			l.unknown(path, origin, key)
 		case lines[s.key] > 0:
 			l.bad(s.key, origin, fmt.Errorf("is given twice, first in line %d; keep one", lines[s.key]))
-		case key.Value != strings.ToLower(s.key):
+		case key.Value != strings.ToLower(key.Value):
 			lines[s.key] = key.Line
-			l.bad(s.key, origin, errors.New("unknown key; write it in lower case: "+strings.ToLower(s.key)))
+			l.bad(s.key, origin, errors.New("unknown key; write it in lower case: "+strings.ToLower(key.Value)))
+		case s.kind == mapping:
+			lines[s.key] = key.Line
+			settings[key.Value] = value{values: in.values, origin: in.origin, node: target(node)}
 		default:
 			lines[s.key] = key.Line
 			values, err := s.fromYAML(node)
@@ -138,10 +150,27 @@ func (l *loader) mapping(name string, top *yaml.Node) map[string]any {
 				l.bad(s.key, origin, err)
 				continue
 			}
-			settings[key.Value] = value{values, origin}
+			settings[key.Value] = value{values: values, origin: origin}
 		}
 	}
 	return settings
+}
+
+// unknown reports a key that is no setting.
+func (l *loader) unknown(path, origin string, key *yaml.Node) {
+	const hint = "correct or remove it, config.sample.yaml has all keys"
+	name := ""
+	if key.Kind == yaml.ScalarNode && plainKey.MatchString(key.Value) {
+		name = key.Value
+	}
+	switch {
+	case path == "":
+		l.add("%s: %s; %s", origin, strings.TrimSpace("unknown key "+name), hint)
+	case name == "":
+		l.bad(path, origin, errors.New("has an unknown key; "+hint))
+	default:
+		l.bad(path+"."+name, origin, errors.New("unknown key; "+hint))
+	}
 }
 
 // fromYAML returns the values in a node as they are written there.

@@ -133,6 +133,7 @@ func FuzzYAML(f *testing.F) {
 		"code_secret: ", "code_secret: *", "code_secret: &", "code_secret: !", "code_secret: |", "redis_url: redis://u:p%", "redis_url: ",
 		"code_secret: [", "code_secret: {a: ", "code_secret:", "log_level: \"", "send_limits: 5/", "api_keys: ", "api_keys: a:", "flowroute_base_url: https://u:",
 		"code_length: &a [*a]\norg_name: *a\n", "? ", "- ", "%", "---\n---\n", "a: &a [*a, *a]\n? *a\n: ", "flowroute_timeout: ", "allowed_prefixes: [1, ", "<<: ", "\xff", "\t",
+		"profiles: ", "profiles: {", "profiles: {a: ", "profiles: {a: {callers: [", "profiles: {a: {messages: {", "profiles: {a: {messages: {es: ", "profiles: &a {a: *a, b: ",
 	} {
 		f.Add(seed)
 	}

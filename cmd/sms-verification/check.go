@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/app"
+	"github.com/flowroute/sms-verification/codes"
 	"github.com/flowroute/sms-verification/config"
 	"github.com/flowroute/sms-verification/redisstore"
 	"github.com/flowroute/sms-verification/redisstore/embedded"
@@ -21,7 +22,9 @@ func checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Checks the settings and Redis, and says what they are worth; sends nothing",
-		Args:  usage(cobra.NoArgs),
+		Long: "Checks the settings and Redis, and says what they are worth: the odds of guessing a code, and how a\n" +
+			"message looks and how many segments it takes, for the service and for each profile. Sends nothing.",
+		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			print := printReport
 			if asJSON {
@@ -131,19 +134,12 @@ func inspect(ctx context.Context, store *redisstore.Store, cfg *config.Config, f
 	return err
 }
 
+// nist begins a warning.
+const nist = "NIST SP 800-63B-4 asks for "
+
 // weakCodes says where the settings fall short of the standards.
 func weakCodes(cfg *config.Config) []string {
-	const nist = "NIST SP 800-63B-4 asks for "
-	var w []string
-	if cfg.CodeLength < 6 {
-		w = append(w, nist+"at least six digits; set CODE_LENGTH to 6")
-	}
-	if cfg.CodeExpiration > 10*time.Minute {
-		w = append(w, nist+"at most ten minutes, as does OWASP ASVS 5 (6.6); set CODE_EXPIRATION to 600")
-	}
-	if cfg.RetriesAllowed > 100 {
-		w = append(w, nist+"at most 100 failures in a row; set RETRIES_ALLOWED to 5")
-	}
+	w := weakCode(app.PolicyOf(cfg), nil, func(key string) string { return key })
 	if len(cfg.GuessLimits) == 0 {
 		w = append(w, nist+"a count of failures that a new code does not reset; set GUESS_LIMITS")
 	}
@@ -152,6 +148,25 @@ func weakCodes(cfg *config.Config) []string {
 	}
 	if len(cfg.AllowedPrefixes) == 0 {
 		w = append(w, "ALLOWED_PREFIXES is empty: messages go to every country of +1, also where toll fraud lives; set it to us,ca")
+	}
+	service := app.PolicyOf(cfg)
+	for i, p := range app.ProfilesOf(cfg) {
+		w = append(w, weakCode(p, &service, cfg.Profiles[i].Path)...)
+	}
+	return w
+}
+
+// weakCode says where the codes of a policy fall short of the standards, except
+// in what the policy inherits. path returns the name of a setting.
+func weakCode(p codes.Policy, inherited *codes.Policy, path func(key string) string) (w []string) {
+	if p.CodeLength < 6 && (inherited == nil || inherited.CodeLength != p.CodeLength) {
+		w = append(w, nist+"at least six digits; set "+path("CODE_LENGTH")+" to 6")
+	}
+	if p.Lifetime > 10*time.Minute && (inherited == nil || inherited.Lifetime != p.Lifetime) {
+		w = append(w, nist+"at most ten minutes, as does OWASP ASVS 5 (6.6); set "+path("CODE_EXPIRATION")+" to 600")
+	}
+	if p.Attempts > 100 && (inherited == nil || inherited.Attempts != p.Attempts) {
+		w = append(w, nist+"at most 100 failures in a row; set "+path("RETRIES_ALLOWED")+" to 5")
 	}
 	return w
 }

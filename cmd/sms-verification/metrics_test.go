@@ -78,8 +78,8 @@ func (j journey) post(number string, headers ...string) *answer {
 func (j journey) create(headers ...string) string {
 	j.Helper()
 	j.expect(j.post(j.number, headers...), 200, "")
-	j.count("smsv_codes_created_total", j.area, j.caller)
-	j.count("smsv_codes_sent_total", j.area, j.caller)
+	j.count("smsv_codes_created_total", j.area, j.caller, "")
+	j.count("smsv_codes_sent_total", j.area, j.caller, "")
 	return codeSent(j.T, j.sim, j.number)
 }
 
@@ -94,7 +94,7 @@ func (j journey) right(code string, headers ...string) {
 	j.Helper()
 	j.expect(j.check(code, headers...), 200, "")
 	j.count("smsv_checks_total", "right")
-	j.count("smsv_codes_verified_total", j.area, j.caller)
+	j.count("smsv_codes_verified_total", j.area, j.caller, "")
 	j.count("smsv_codes_ended_total", "verified")
 }
 
@@ -102,12 +102,14 @@ func (j journey) wrong(code string) {
 	j.Helper()
 	j.expect(j.check(otherCode(code)), 400, "InvalidAuthCode")
 	j.count("smsv_checks_total", "wrong")
+	j.count("smsv_codes_wrong_total", j.caller, "")
 }
 
 func (j journey) usedUp(code string) {
 	j.Helper()
 	j.expect(j.check(otherCode(code)), 400, "InvalidAuthCode")
 	j.count("smsv_checks_total", "used_up")
+	j.count("smsv_codes_wrong_total", j.caller, "")
 	j.count("smsv_codes_ended_total", "used_up")
 }
 
@@ -171,7 +173,7 @@ var journeys = []func(journey){
 		for range 2 {
 			j.expect(j.post(j.number, keyHeader(j.id)), 500, "MessageUnconfirmed")
 		}
-		j.count("smsv_codes_created_total", j.area, j.caller)
+		j.count("smsv_codes_created_total", j.area, j.caller, "")
 		j.mu.Lock()
 		j.waiting = append(j.waiting, entryLeft{j.caller, j.id, time.Now()})
 		j.mu.Unlock()
@@ -205,6 +207,7 @@ var journeys = []func(journey){
 		}
 		wg.Wait()
 		j.count("smsv_checks_total", "wrong")
+		j.count("smsv_codes_wrong_total", j.caller, "")
 		j.right(c)
 	},
 	func(j journey) { // never entered
@@ -281,7 +284,7 @@ func TestFiguresAreExact(t *testing.T) {
 		j.unknown("123456")
 	}
 
-	names := []string{"smsv_codes_created_total", "smsv_codes_sent_total", "smsv_codes_verified_total", "smsv_codes_ended_total",
+	names := []string{"smsv_codes_created_total", "smsv_codes_sent_total", "smsv_codes_verified_total", "smsv_codes_wrong_total", "smsv_codes_ended_total",
 		"smsv_checks_total", "smsv_limits_hit_total"}
 	if diff := cmp.Diff(l.want, l.figures(names...)); diff != "" {
 		t.Errorf("the load counted (-), the service counted (+):\n%s", diff)

@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,9 +20,10 @@ type report struct {
 	OK       bool            `json:"ok"`
 	Problems []string        `json:"problems"` // that keep the service from working
 	Warnings []string        `json:"warnings"`
-	Notes    []string        `json:"notes,omitempty"`   // that no flag makes a failure
-	Message  *messageReport  `json:"message,omitempty"` // nil if the settings have problems, as the rest
-	Guessing *guessingReport `json:"guessing,omitempty"`
+	Notes    []string        `json:"notes,omitempty"`    // that no flag makes a failure
+	Message  *messageReport  `json:"message,omitempty"`  // nil if the settings have problems, as the rest
+	Guessing *guessingReport `json:"guessing,omitempty"` // of the weakest that the service and its profiles have
+	Profiles []profileReport `json:"profiles,omitempty"`
 	Redis    string          `json:"redis,omitempty"` // "fine", or why it cannot be used
 	Race     *raceReport     `json:"race,omitempty"`  // of --race
 }
@@ -50,12 +53,14 @@ type odds struct {
 
 // newReport tells of the settings.
 func newReport(cfg *config.Config) *report {
-	text, _ := sampleMessage(cfg)
+	service, profiles := app.PolicyOf(cfg), app.ProfilesOf(cfg)
+	text, _ := sampleMessage(service, service.Message)
 	return &report{
 		Problems: []string{},
 		Warnings: slices.Concat(cfg.Warnings(), messageWarnings(cfg), weakCodes(cfg)),
 		Message:  newMessageReport(text),
-		Guessing: newGuessingReport(cfg),
+		Guessing: newGuessingReport(weakest(service, profiles)),
+		Profiles: newProfileReports(profiles),
 	}
 }
 
@@ -77,19 +82,41 @@ func (r *report) addRedis(found redisFindings, err error) {
 	r.OK = len(r.Problems) == 0
 }
 
-func sampleMessage(cfg *config.Config) (codes.Text, codes.Code) {
-	code := codes.Code(strings.Repeat("4903716258", cfg.CodeLength/10+1)[:cfg.CodeLength])
-	return cfg.AuthMessage.Render(code, cfg.OrgName, cfg.CodeExpiration), code
+// sampleMessage returns how a message looks under a policy, and its code.
+func sampleMessage(p codes.Policy, m codes.Template) (codes.Text, codes.Code) {
+	code := codes.Code(strings.Repeat("4903716258", p.CodeLength/10+1)[:p.CodeLength])
+	return m.Render(code, p.OrgName, p.Lifetime), code
 }
 
-// messageWarnings returns what is likely a mistake in the message, each with
+func reviewMessage(p codes.Policy, m codes.Template) []string {
+	return slices.Concat(codes.ReviewTemplate(m), codes.ReviewMessage(sampleMessage(p, m)))
+}
+
+// messageWarnings returns what is likely a mistake in the messages, each with
 // the name of its setting.
 func messageWarnings(cfg *config.Config) (warnings []string) {
-	for _, mistake := range slices.Concat(codes.ReviewTemplate(cfg.AuthMessage), codes.ReviewMessage(sampleMessage(cfg))) {
-		warnings = append(warnings, "AUTH_MESSAGE: "+mistake)
+	add := func(path string, mistakes []string) {
+		for _, mistake := range mistakes {
+			warnings = append(warnings, path+": "+mistake)
+		}
 	}
-	for _, mistake := range codes.ReviewOrgName(cfg.OrgName) {
-		warnings = append(warnings, "ORG_NAME: "+mistake)
+	service := app.PolicyOf(cfg)
+	known := reviewMessage(service, service.Message)
+	add("AUTH_MESSAGE", known)
+	add("ORG_NAME", codes.ReviewOrgName(service.OrgName))
+	for i, p := range app.ProfilesOf(cfg) {
+		path := cfg.Profiles[i].Path
+		mistakes := reviewMessage(p, p.Message)
+		if reflect.DeepEqual(p.Message, service.Message) { // with another code or name there may be more of them
+			mistakes = slices.DeleteFunc(mistakes, func(m string) bool { return slices.Contains(known, m) })
+		}
+		add(path("AUTH_MESSAGE"), mistakes)
+		for _, locale := range slices.Sorted(maps.Keys(p.Messages)) {
+			add(path("MESSAGES")+"."+string(locale), reviewMessage(p, p.Messages[locale]))
+		}
+		if p.OrgName != service.OrgName {
+			add(path("ORG_NAME"), codes.ReviewOrgName(p.OrgName))
+		}
 	}
 	return warnings
 }
@@ -106,16 +133,31 @@ func newMessageReport(text codes.Text) *messageReport {
 	return m
 }
 
-func newGuessingReport(cfg *config.Config) *guessingReport {
-	guesses := codes.MaxGuessesPerDay(app.PolicyOf(cfg).Limits, cfg.RetriesAllowed, cfg.CodeExpiration)
-	g := &guessingReport{Digits: cfg.CodeLength, WrongPerEntry: cfg.RetriesAllowed}
+func newGuessingReport(p codes.Policy) *guessingReport {
+	guesses := codes.MaxGuessesPerDay(p.Limits, p.Attempts, p.Lifetime)
+	g := &guessingReport{Digits: p.CodeLength, WrongPerEntry: p.Attempts}
 	if !math.IsInf(guesses, 1) {
 		g.WrongPerDay = &guesses
 	}
 	for _, numbers := range []int{1, 1_000, 10_000, 100_000} {
-		g.Odds = append(g.Odds, odds{numbers, codes.Odds(cfg.CodeLength, guesses*float64(numbers))})
+		g.Odds = append(g.Odds, odds{numbers, codes.Odds(p.CodeLength, guesses*float64(numbers))})
 	}
 	return g
+}
+
+// String returns the report in one line, without the odds.
+func (g *guessingReport) String() string {
+	perDay := "+Inf"
+	if g.WrongPerDay != nil {
+		perDay = strconv.FormatFloat(*g.WrongPerDay, 'f', -1, 64)
+	}
+	return fmt.Sprintf("%d digit(s), %d wrong codes per entry, at most %s compared per number and day", g.Digits, g.WrongPerEntry, perDay)
+}
+
+// print prints the message as a phone shows it.
+func (m *messageReport) print(w io.Writer, title string) {
+	_, _ = fmt.Fprintf(w, "%s: %d segment(s), %s; by the standards %d, %s\n%s", title,
+		m.Segments, m.Encoding, m.StandardSegments, m.StandardEncoding, app.PhoneView("1XXXXXXXXXX", m.Text))
 }
 
 // printReport prints a report for people. Problems of the settings are not in
@@ -126,17 +168,17 @@ func printReport(out io.Writer, r *report) error {
 	}
 	w := &strings.Builder{}
 	fmt.Fprintln(w, "Settings: fine")
-	fmt.Fprintf(w, "Message: %d segment(s), %s; by the standards %d, %s\n",
-		r.Message.Segments, r.Message.Encoding, r.Message.StandardSegments, r.Message.StandardEncoding)
-	w.WriteString(app.PhoneView("1XXXXXXXXXX", r.Message.Text))
-	perDay := "+Inf"
-	if r.Guessing.WrongPerDay != nil {
-		perDay = strconv.FormatFloat(*r.Guessing.WrongPerDay, 'f', -1, 64)
+	r.Message.print(w, "Message")
+	fmt.Fprint(w, "Guessing: ", r.Guessing)
+	if len(r.Profiles) > 0 {
+		fmt.Fprint(w, ", with the shortest code, the most attempts and the longest lifetime of all profiles")
 	}
-	fmt.Fprintf(w, "Guessing: %d digit(s), %d wrong codes per entry, at most %s compared per number and day\n",
-		r.Guessing.Digits, r.Guessing.WrongPerEntry, perDay)
+	fmt.Fprintln(w)
 	for _, o := range r.Guessing.Odds {
 		fmt.Fprintf(w, "  chance to guess one code in a day, over %6d number(s): %.2g\n", o.Numbers, o.Probability)
+	}
+	for _, p := range r.Profiles {
+		p.print(w)
 	}
 	if r.Redis == "fine" {
 		fmt.Fprintln(w, "Redis: reached, every script ran")

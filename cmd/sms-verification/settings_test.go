@@ -78,6 +78,7 @@ func TestWrongSettings(t *testing.T) {
 		"limit too large":   {env: complete("SEND_LIMITS=10001/24h", "GUESS_LIMITS=10001/24h"), want: []string{"SEND_LIMITS", "GUESS_LIMITS", "write at most 10000/24h"}},
 		"two passwords":     {env: complete("REDIS_URL=redis://:a@127.0.0.1", "REDIS_PASSWORD=b"), want: []string{"REDIS_URL (environment): has a password, and so has REDIS_PASSWORD"}},
 		"unquoted colon":    {env: complete(), files: []string{"config.yaml", "code_length: 6\nauth_message: Code: {code}\n"}, want: []string{"config.yaml line 2", "auth_message has a colon", "in quotes"}},
+		"profiles":          {env: complete("PROFILES={login: {code_length: 0, callers: [nobody]}}"), want: []string{"profiles.login.code_length (environment)", "profiles.login.callers (environment)"}},
 		"timeouts":          {env: complete("SHUTDOWN_TIMEOUT=11s"), want: []string{"SHUTDOWN_TIMEOUT", "at least 12s"}},
 		"URL and more":      {env: complete("REDIS_URL=redis://127.0.0.1/0?bogus=1", "CODE_LENGTH=0"), want: []string{"REDIS_URL (environment): is not a usable address", "CODE_LENGTH"}},
 		"sentinel, no name": {env: complete("REDIS_MODE=sentinel", "REDIS_URL=redis://127.0.0.1:1"), want: []string{"REDIS_URL", "master_name"}},

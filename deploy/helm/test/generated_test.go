@@ -66,6 +66,7 @@ var kinds = map[string]schema{
 	"boolean":  {"type": "boolean"},
 	"level":    {"type": []string{"integer", "string"}},
 	"list":     {"type": []string{"string", "array"}, "items": schema{"type": "string"}},
+	"mapping":  {"type": []string{"string", "object"}, "additionalProperties": schema{"type": "object"}},
 }
 
 // chartOwned are the settings that the chart sets by itself.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	apps "k8s.io/api/apps/v1"
@@ -163,6 +164,28 @@ func TestValuesArriveAsWritten(t *testing.T) {
 	}
 	if got := one[*core.Secret](t, r).StringData["FLOWROUTE_SECRET_KEY"]; got != "marked-secret-key: {{ x }} 'y'" {
 		t.Errorf("the secret is %q", got)
+	}
+}
+
+// TestProfilesArriveAsWritten: a mapping in the values is one for the service.
+func TestProfilesArriveAsWritten(t *testing.T) {
+	environ := []string{"DEBUG_MODE=true"}
+	for name, value := range settingsOf(t, mustRender(t, caseValues(t, "everything", ""))) {
+		environ = append(environ, name+"="+value)
+	}
+	c, err := config.Load(config.Source{Environ: environ})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := c.Profiles[0]
+	if p.Name != "login" || p.CodeExpiration != 9_000_000_000*time.Second || len(p.SendLimitsTotal) != 2 || !slices.Equal(p.Callers, []string{"shop"}) {
+		t.Errorf("%+v", p)
+	}
+	if got := p.AuthMessage.Render("1", "O", 0); got != "1 <O & \"Söhne\">\n" {
+		t.Errorf("auth_message is %q", got)
+	}
+	if got := p.Messages["es"].Render("1", "O", 0); got != "1 es tu código 🔑" {
+		t.Errorf("messages.es is %q", got)
 	}
 }
 

@@ -27,6 +27,8 @@ func TestBadValues(t *testing.T) {
 		{"existing-secret", `config: {SHUTDOWN_DELAY: "5"}`, "at '/config/SHUTDOWN_DELAY': '5' does not match pattern"},
 		{"existing-secret", `config: {SHUTDOWN_TIMEOUT: null}`, "at '/config': missing property 'SHUTDOWN_TIMEOUT'"},
 		{"existing-secret", `config: {FLOWROUTE_NUMBER: 12065550101}`, "at '/config/FLOWROUTE_NUMBER': got number, want string"},
+		{"existing-secret", `config: {PROFILES: [login]}`, "at '/config/PROFILES': got array, want string or object"},
+		{"existing-secret", `config: {PROFILES: {login: 6}}`, "at '/config/PROFILES/login': got number, want object"},
 		{"existing-secret", `config: {DEBUG_MODE: "false"}`, "at '/config/DEBUG_MODE': got string, want boolean"},
 		{"existing-secret", `config: {REDIS_URL: "redis://x"}`, "at '/config': additional properties 'REDIS_URL' not allowed"},
 		{"existing-secret", `config: {LISTEN_ADDR: ":80"}`, "at '/config': additional properties 'LISTEN_ADDR' not allowed"},

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/flowroute/sms-verification/api"
@@ -25,6 +26,10 @@ type acting struct {
 // newActing returns s with those numbers; s was made from o.
 func newActing(s *codes.Service, o codes.Options) acting {
 	o.Policy.Lifetime = time.Second
+	o.Profiles = slices.Clone(o.Profiles)
+	for i := range o.Profiles {
+		o.Profiles[i].Lifetime = time.Second
+	}
 	return acting{Service: s, brief: codes.NewService(o)}
 }
 

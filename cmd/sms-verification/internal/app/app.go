@@ -74,7 +74,7 @@ func (a *App) backends(phone io.Writer, operations *telemetry.Operations) (err e
 		From:      cfg.FlowrouteNumber,
 	}
 	if cfg.DebugMode {
-		if a.debug, err = startDebugBackends(phone); err != nil {
+		if a.debug, err = startDebugBackends(phone, cfg.Profiles); err != nil {
 			return err
 		}
 		redis, account = redisstore.DialOptions{URL: a.debug.redis.URL(), Mode: redisstore.Standalone}, a.debug.account
@@ -102,10 +102,11 @@ func (a *App) wire(registry *prometheus.Registry, phone io.Writer) error {
 	}
 	keys, policy, webhook := keysOf(cfg), PolicyOf(cfg), webhookOf(cfg)
 	secret, previous := hashersOf(cfg)
-	a.register(registry, policy)
+	policies := append([]codes.Policy{policy}, ProfilesOf(cfg)...)
+	a.register(registry, policies)
 	o := codes.Options{
 		Policy:        policy,
-		Profiles:      ProfilesOf(cfg),
+		Profiles:      policies[1:],
 		Numbers:       numbers,
 		Secret:        secret,
 		Previous:      previous,
@@ -114,7 +115,7 @@ func (a *App) wire(registry *prometheus.Registry, phone io.Writer) error {
 		SendTimeout:   cfg.FlowrouteTimeout,
 		TrackReceipts: webhook.Token != "",
 		SharedIDs:     cfg.CallerIDs == "shared",
-		Observer:      telemetry.NewObserver(callersOf(keys), policy.Lifetime, a.log.Logger, registry),
+		Observer:      telemetry.NewObserver(callersOf(keys), policies, a.log.Logger, registry),
 	}
 	a.service = codes.NewService(o)
 	options := api.Options{
@@ -187,13 +188,13 @@ func (a *App) connectionLimits() (public, admin int) {
 }
 
 // register registers the metrics of the process and of what it stands on.
-func (a *App) register(r *prometheus.Registry, policy codes.Policy) {
-	telemetry.RegisterSettings(r, policy)
+func (a *App) register(r *prometheus.Registry, policies []codes.Policy) {
+	telemetry.RegisterSettings(r, policies)
 	telemetry.RegisterReady(r, a.state.Ready)
 	telemetry.RegisterPool(r, a.store.Pool)
 	telemetry.RegisterClock(r, a.store.ClockSteps)
 	telemetry.RegisterInspection(r, a.inspect.Unsafe)
-	telemetry.RegisterBudget(r, policy.Limits.Total, a.store.Used)
+	telemetry.RegisterBudget(r, policies[0].Limits.Total, a.store.Used)
 	telemetry.RegisterLog(r, a.log.lines.lost)
 }
 

@@ -27,8 +27,15 @@ type debugBackends struct {
 // DebugNumber sends in debug mode; 555-01XX is set aside for such uses.
 const DebugNumber codes.Phone = "12065550100"
 
-// startDebugBackends starts both. SMS appear on phone.
-func startDebugBackends(phone io.Writer) (*debugBackends, error) {
+// startDebugBackends starts both. SMS appear on phone. Flowroute also accepts
+// the numbers of profiles as senders.
+func startDebugBackends(phone io.Writer, profiles []config.Profile) (*debugBackends, error) {
+	numbers := []string{string(DebugNumber)}
+	for _, p := range profiles {
+		if p.FlowrouteNumber != "" {
+			numbers = append(numbers, string(p.FlowrouteNumber))
+		}
+	}
 	d := &debugBackends{account: flowroute.Options{AccessKey: "debug", SecretKey: rand.Text(), From: DebugNumber}}
 	var err error
 	if d.redis, err = embedded.Start(); err != nil {
@@ -37,7 +44,7 @@ func startDebugBackends(phone io.Writer) (*debugBackends, error) {
 	d.simulator, err = flowroutetest.NewServer("", flowroutetest.Options{
 		AccessKey: d.account.AccessKey,
 		SecretKey: d.account.SecretKey,
-		Numbers:   []string{string(DebugNumber)},
+		Numbers:   numbers,
 		OnMessage: func(m flowroutetest.Message) { _, _ = io.WriteString(phone, PhoneView(m.To, m.Body)) },
 	})
 	if err != nil {

@@ -28,17 +28,22 @@ func NewRegistry(b Build) *prometheus.Registry {
 	return r
 }
 
-// RegisterSettings exposes the settings that alerts compare with.
-func RegisterSettings(r prometheus.Registerer, policy codes.Policy) {
-	gauge := func(name, help string, value float64) {
-		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+// RegisterSettings exposes the settings that alerts compare with, of each
+// profile and without one.
+func RegisterSettings(r prometheus.Registerer, policies []codes.Policy) {
+	gauge := func(name, help string, value float64, labels prometheus.Labels) {
+		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels})
 		g.Set(value)
 		r.MustRegister(g)
 	}
-	gauge("smsv_code_space", "How many codes there are: 10 to the power of CODE_LENGTH.", math.Pow10(policy.CodeLength))
-	gauge("smsv_codes_lifetime_seconds", "CODE_EXPIRATION.", policy.Lifetime.Seconds())
-	gauge("smsv_flowroute_rate_limit", "FLOWROUTE_RATE in messages per second; 0 is no limit.", float64(policy.Limits.Pace.Rate))
-	gauge("smsv_flowroute_max_wait_seconds", "FLOWROUTE_MAX_WAIT.", policy.Limits.Pace.MaxWait.Seconds())
+	for _, p := range policies {
+		profile := prometheus.Labels{"profile": p.Profile}
+		gauge("smsv_code_space", "How many codes there are: 10 to the power of CODE_LENGTH.", math.Pow10(p.CodeLength), profile)
+		gauge("smsv_codes_lifetime_seconds", "CODE_EXPIRATION.", p.Lifetime.Seconds(), profile)
+	}
+	pace := policies[0].Limits.Pace // the same in all
+	gauge("smsv_flowroute_rate_limit", "FLOWROUTE_RATE in messages per second; 0 is no limit.", float64(pace.Rate), nil)
+	gauge("smsv_flowroute_max_wait_seconds", "FLOWROUTE_MAX_WAIT.", pace.MaxWait.Seconds(), nil)
 }
 
 // RegisterReady exposes what /readyz answers.

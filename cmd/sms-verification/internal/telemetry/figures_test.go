@@ -47,6 +47,24 @@ smsv_send_budget_used{limit="100/24h"} 42
 	}
 }
 
+// TestSettingsOfProfiles: alerts compare with what each profile has.
+func TestSettingsOfProfiles(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	RegisterSettings(registry, []codes.Policy{{CodeLength: 4, Lifetime: time.Hour}, {Profile: "login", CodeLength: 6, Lifetime: time.Minute}})
+	const want = `# HELP smsv_code_space How many codes there are: 10 to the power of CODE_LENGTH.
+# TYPE smsv_code_space gauge
+smsv_code_space{profile=""} 10000
+smsv_code_space{profile="login"} 1e+06
+# HELP smsv_codes_lifetime_seconds CODE_EXPIRATION.
+# TYPE smsv_codes_lifetime_seconds gauge
+smsv_codes_lifetime_seconds{profile=""} 3600
+smsv_codes_lifetime_seconds{profile="login"} 60
+`
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "smsv_code_space", "smsv_codes_lifetime_seconds"); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestTraceVariables: the standard variables, and what is wrong with them.
 func TestTraceVariables(t *testing.T) {
 	const endpoint, forTraces = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,7 +13,7 @@ import (
 // Observer is a codes.Observer that counts what becomes of codes.
 type Observer struct {
 	logger    *slog.Logger
-	callers   map[string]*callerCounters
+	users     map[user]*userCounters
 	checks    map[string]prometheus.Counter // by outcome
 	ends      map[string]prometheus.Counter // by how
 	wait      prometheus.Observer
@@ -25,18 +26,27 @@ type Observer struct {
 
 var _ codes.Observer = (*Observer)(nil)
 
-// callerCounters holds what one caller did, by area.
-type callerCounters struct {
+// user is a caller with one of the profiles that it may use.
+type user struct{ caller, profile string }
+
+// userCounters holds what one user did, by area.
+type userCounters struct {
 	created, sent, segments, verified [codes.Areas]prometheus.Counter
+
+	wrong prometheus.Counter // over all areas
 }
 
-// NewObserver registers the counters for the callers there are and entries
-// that live at most so long. All counters exist from the start: Prometheus does
-// not see an increase from nothing.
-func NewObserver(callers []string, lifetime time.Duration, logger *slog.Logger, r prometheus.Registerer) *Observer {
+// NewObserver registers the counters for the callers and the policies there
+// are, of each profile and without one. All counters exist from the start:
+// Prometheus does not see an increase from nothing.
+func NewObserver(callers []string, policies []codes.Policy, logger *slog.Logger, r prometheus.Registerer) *Observer {
+	lifetime := time.Duration(0)
+	for _, p := range policies {
+		lifetime = max(lifetime, p.Lifetime)
+	}
 	o := &Observer{
-		logger:  logger,
-		callers: map[string]*callerCounters{},
+		logger: logger,
+		users:  map[user]*userCounters{},
 		checks: counters(r, "smsv_checks_total", "Codes checked, by outcome.",
 			"outcome", "right", "wrong", "used_up", "expired", "unknown"),
 		ends: counters(r, "smsv_codes_ended_total", "Entries that ended before their time, and how.",
@@ -51,7 +61,7 @@ func NewObserver(callers []string, lifetime time.Duration, logger *slog.Logger, 
 	registerCounter(r, "smsv_codes_over_total", "Entries whose CODE_EXPIRATION is over, however they ended; not those withdrawn.", o.over.due)
 	registerCounter(r, "smsv_codes_over_ended_total", "Those of smsv_codes_over_total that had ended before: the rest expired unused.", o.gone.due)
 	o.registerWait(r)
-	o.registerCallers(callers, r)
+	o.registerUsers(callers, policies, r)
 	return o
 }
 
@@ -69,30 +79,36 @@ func (o *Observer) registerWait(r prometheus.Registerer) {
 	o.wait, o.untracked = wait, untracked
 }
 
-func (o *Observer) registerCallers(callers []string, r prometheus.Registerer) {
+func (o *Observer) registerUsers(callers []string, policies []codes.Policy, r prometheus.Registerer) {
 	created := counterVec(r, "smsv_codes_created_total",
-		"Entries stored whose message was handed to Flowroute, whether or not it confirmed that.", "area", "caller")
-	sent := counterVec(r, "smsv_codes_sent_total", "Messages that Flowroute took.", "area", "caller")
-	segments := counterVec(r, "smsv_message_segments_total", "Segments of the messages that Flowroute took: what is paid for.", "area", "caller")
-	verified := counterVec(r, "smsv_codes_verified_total", "Right codes, by area of the recipient and caller of the check.", "area", "caller")
-	for _, caller := range callers {
-		c := &callerCounters{}
-		for area := range codes.Area(codes.Areas) {
-			name := area.String()
-			c.created[area] = created.WithLabelValues(name, caller)
-			c.sent[area] = sent.WithLabelValues(name, caller)
-			c.segments[area] = segments.WithLabelValues(name, caller)
-			c.verified[area] = verified.WithLabelValues(name, caller)
-			o.delivered.WithLabelValues(name, caller)
-			o.undelivered.WithLabelValues(name, caller)
+		"Entries stored whose message was handed to Flowroute, whether or not it confirmed that.", "area", "caller", "profile")
+	sent := counterVec(r, "smsv_codes_sent_total", "Messages that Flowroute took.", "area", "caller", "profile")
+	segments := counterVec(r, "smsv_message_segments_total", "Segments of the messages that Flowroute took: what is paid for.", "area", "caller", "profile")
+	verified := counterVec(r, "smsv_codes_verified_total", "Right codes, by area of the recipient and caller of the check.", "area", "caller", "profile")
+	wrong := counterVec(r, "smsv_codes_wrong_total", "Wrong codes that were compared, by caller of the check.", "caller", "profile")
+	for _, p := range policies {
+		for _, caller := range callers {
+			if p.Callers != nil && !slices.Contains(p.Callers, caller) {
+				continue
+			}
+			u := &userCounters{wrong: wrong.WithLabelValues(caller, p.Profile)}
+			for area := range codes.Area(codes.Areas) {
+				name := area.String()
+				u.created[area] = created.WithLabelValues(name, caller, p.Profile)
+				u.sent[area] = sent.WithLabelValues(name, caller, p.Profile)
+				u.segments[area] = segments.WithLabelValues(name, caller, p.Profile)
+				u.verified[area] = verified.WithLabelValues(name, caller, p.Profile)
+				o.delivered.WithLabelValues(name, caller)
+				o.undelivered.WithLabelValues(name, caller)
+			}
+			o.users[user{caller, p.Profile}] = u
 		}
-		o.callers[caller] = c
 	}
 }
 
 // Created counts a create; see codes.Observer.
 func (o *Observer) Created(e codes.CreateEvent) {
-	counters := o.callers[e.Caller]
+	counters := o.users[user{e.Caller, e.Profile}]
 	if e.Reserved {
 		o.wait.Observe(e.Wait.Seconds())
 	}
@@ -122,15 +138,18 @@ func (o *Observer) Created(e codes.CreateEvent) {
 
 // Checked counts a check; see codes.Observer.
 func (o *Observer) Checked(e codes.CheckEvent) {
+	counters := o.users[user{e.Caller, e.Profile}]
 	switch {
 	case e.Status == codes.Right:
 		o.checks["right"].Inc()
-		o.callers[e.Caller].verified[e.Area].Inc()
+		counters.verified[e.Area].Inc()
 		o.end("verified", e.TTLLeft)
 	case e.Status == codes.Wrong && e.AttemptsLeft > 0:
 		o.checks["wrong"].Inc()
+		counters.wrong.Inc()
 	case e.Status == codes.Wrong:
 		o.checks["used_up"].Inc()
+		counters.wrong.Inc()
 		o.end("used_up", e.TTLLeft)
 	case e.Status == codes.Expired:
 		o.checks["expired"].Inc()

@@ -18,7 +18,7 @@ import (
 // observed returns an Observer of one caller without a name, its metrics and its log.
 func observed(lifetime time.Duration) (*Observer, *prometheus.Registry, *bytes.Buffer) {
 	registry, log := prometheus.NewRegistry(), &bytes.Buffer{}
-	return NewObserver([]string{""}, lifetime, slog.New(slog.NewTextHandler(log, nil)), registry), registry, log
+	return NewObserver([]string{""}, []codes.Policy{{Lifetime: lifetime}}, slog.New(slog.NewTextHandler(log, nil)), registry), registry, log
 }
 
 // figures returns the counters that are not 0, as name{labels}.
@@ -97,8 +97,8 @@ func TestOtherEvents(t *testing.T) {
 		want  map[string]float64
 	}{
 		"right":     {check(codes.Right, 0), map[string]float64{"checks_total right": 1, "codes_verified_total us": 1, "codes_ended_total verified": 1}},
-		"wrong":     {check(codes.Wrong, 1), map[string]float64{"checks_total wrong": 1}},
-		"used up":   {check(codes.Wrong, 0), map[string]float64{"checks_total used_up": 1, "codes_ended_total used_up": 1}},
+		"wrong":     {check(codes.Wrong, 1), map[string]float64{"checks_total wrong": 1, "codes_wrong_total": 1}},
+		"used up":   {check(codes.Wrong, 0), map[string]float64{"checks_total used_up": 1, "codes_ended_total used_up": 1, "codes_wrong_total": 1}},
 		"expired":   {check(codes.Expired, 0), map[string]float64{"checks_total expired": 1}},
 		"unknown":   {check(codes.Unknown, 0), map[string]float64{"checks_total unknown": 1}},
 		"cancelled": {func(o *Observer) { o.Cancelled(time.Second) }, map[string]float64{"codes_ended_total cancelled": 1}},
@@ -137,11 +137,58 @@ func TestCountersExist(t *testing.T) {
 		"smsv_checks_total": 5, "smsv_codes_ended_total": 5, "smsv_codes_over_total": 1, "smsv_codes_over_ended_total": 1,
 		"smsv_codes_created_total": codes.Areas, "smsv_codes_sent_total": codes.Areas, "smsv_message_segments_total": codes.Areas,
 		"smsv_codes_verified_total": codes.Areas, "smsv_codes_delivered_total": codes.Areas, "smsv_codes_undelivered_total": codes.Areas,
-		"smsv_codes_untracked_total": 1, "smsv_pace_wait_seconds": 1,
+		"smsv_codes_wrong_total": 1, "smsv_codes_untracked_total": 1, "smsv_pace_wait_seconds": 1,
 	} {
 		if got, err := testutil.GatherAndCount(registry, name); got != want || err != nil {
 			t.Errorf("%s: %d, want %d; %v", name, got, want, err)
 		}
+	}
+}
+
+// TestProfileCounters: what is counted for a profile, and for no other.
+func TestProfileCounters(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	o := NewObserver([]string{"shop", "bank"}, []codes.Policy{{}, {Profile: "login"}, {Profile: "payout", Callers: []string{"bank"}}}, slog.New(slog.DiscardHandler), registry)
+	o.Created(codes.CreateEvent{Caller: "shop", Profile: "login", Area: codes.AreaUS, Stored: true, Sent: true, Segments: 3})
+	check := func(caller, profile string, status codes.Status, left int64) {
+		o.Checked(codes.CheckEvent{Caller: caller, Profile: profile, Checked: codes.Checked{Outcome: codes.Outcome{Status: status, AttemptsLeft: left}, Area: codes.AreaUS}})
+	}
+	check("bank", "payout", codes.Wrong, 1)
+	check("bank", "payout", codes.Wrong, 0)
+	check("bank", "", codes.Right, 0)
+	expectFigures(t, "profiles", registry, map[string]float64{
+		"codes_created_total us,shop,login": 1, "codes_sent_total us,shop,login": 1, "message_segments_total us,shop,login": 3,
+		"codes_verified_total us,bank": 1, "codes_wrong_total bank,payout": 2,
+		"checks_total right": 1, "checks_total wrong": 1, "checks_total used_up": 1, "codes_ended_total verified": 1, "codes_ended_total used_up": 1,
+	})
+}
+
+// TestUsersExist: there is a series for each caller with each profile that it
+// may use, and for no other pair.
+func TestUsersExist(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	NewObserver([]string{"shop", "bank"}, []codes.Policy{{}, {Profile: "login"}, {Profile: "payout", Callers: []string{"bank"}}}, nil, registry)
+	const want = `# HELP smsv_codes_wrong_total Wrong codes that were compared, by caller of the check.
+# TYPE smsv_codes_wrong_total counter
+smsv_codes_wrong_total{caller="bank",profile=""} 0
+smsv_codes_wrong_total{caller="bank",profile="login"} 0
+smsv_codes_wrong_total{caller="bank",profile="payout"} 0
+smsv_codes_wrong_total{caller="shop",profile=""} 0
+smsv_codes_wrong_total{caller="shop",profile="login"} 0
+`
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "smsv_codes_wrong_total"); err != nil {
+		t.Error(err)
+	}
+	if got, err := testutil.GatherAndCount(registry, "smsv_codes_created_total"); got != 5*codes.Areas || err != nil {
+		t.Errorf("%d counters of creates, %v", got, err)
+	}
+}
+
+// TestLongestLifetime: the entries of every profile fit into the buckets.
+func TestLongestLifetime(t *testing.T) {
+	o := NewObserver(nil, []codes.Policy{{Lifetime: time.Minute}, {Profile: "login", Lifetime: 1000 * time.Hour}, {Profile: "payout", Lifetime: time.Second}}, nil, prometheus.NewRegistry())
+	if want := newExpiryBuckets(1000 * time.Hour).span; o.over.span != want || o.gone.span != want {
+		t.Errorf("buckets of %v and %v, want %v", o.over.span, o.gone.span, want)
 	}
 }
 

@@ -77,6 +77,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- define "sms-verification.setting" -}}
 {{- if kindIs "invalid" . }}
 {{- else if kindIs "slice" . }}{{ join "," . }}
+{{- else if kindIs "map" . }}{{ toRawJson . }}
 {{- else if kindIs "float64" . }}{{ printf "%.0f" . }}
 {{- else }}{{ toString . }}
 {{- end }}
