@@ -33,7 +33,7 @@ type State interface {
 	Draining() bool // it is about to end: connections should not be kept
 }
 
-// Options are what a [Server] needs; all but Keys, Webhook and
+// Options are what a [Server] needs; all but Keys, Profiles, Webhook and
 // TrustedProxies are required.
 type Options struct {
 	Service        Service
@@ -41,6 +41,7 @@ type Options struct {
 	Webhook        Webhook
 	State          State
 	Keys           []Key
+	Profiles       []string // names of those that Service has, which the log may show
 	Failures       Failures
 	Hasher         *codes.Hasher
 	TrustedProxies []netip.Prefix
