@@ -210,8 +210,8 @@ func TestProfileInLog(t *testing.T) {
 	}
 }
 
-// TestUnknownProfileNotInLog: nor does a request show one that was refused
-// before anybody looked at its profile.
+// TestUnknownProfileNotInLog: the log does not repeat what the caller wrote, also
+// if the request is refused before its profile is checked.
 func TestUnknownProfileNotInLog(t *testing.T) {
 	a := newAPI(t, withProfiles, withService(func() error { return codes.ErrUnavailable }))
 	for _, got := range a.onEachRoute(t, "canary", "1") {

@@ -199,10 +199,10 @@ func (f *callFlags) next(e *client.Error) string {
 	case client.RecipientNotAllowed:
 		return "ALLOWED_PREFIXES and BLOCKED_PREFIXES of the service say which numbers are."
 	case client.ProfileNotAllowed:
-		return "Under callers, the service's PROFILES list the names in API_KEYS that may use the profile " + f.profile + "."
+		return "Use the key of another caller, or add this key's name to callers of the profile " + f.profile + " in the service's PROFILES."
 	case client.InvalidAPIUsage:
 		if strings.Contains(e.Message, "profile must be") {
-			return "The service's setting PROFILES has the profiles that there are; --profile names one."
+			return "The service's setting PROFILES lists its profiles; --profile names one."
 		}
 		return ""
 	case client.MessageRejected:
