@@ -31,7 +31,8 @@ const number = "12065550100"
 // fixture is what a test may change before the API starts.
 type fixture struct {
 	Options
-	limits codes.Limits
+	limits   codes.Limits
+	profiles []codes.Policy
 }
 
 // testAPI is the API with the real service over the reference model, behind a
@@ -76,12 +77,15 @@ func newAPI(t testing.TB, change ...func(*fixture)) *testAPI {
 		c(&f)
 	}
 	a.backend = newBackend()
-	service := newService(t, f.Hasher, f.limits, a.backend, a.sender)
+	service := newService(t, f.Hasher, f.limits, a.backend, a.sender, f.profiles...)
 	if f.Service == nil {
 		f.Service = service
 	}
 	if f.Receiver == nil {
 		f.Receiver = service
+	}
+	for _, p := range f.profiles {
+		f.Profiles = append(f.Profiles, p.Profile)
 	}
 	a.handler, a.twilio = New(f.Options).Handler(), f.TwilioServices != nil
 	server := httptest.NewUnstartedServer(a.handler)
@@ -96,7 +100,7 @@ func newAPI(t testing.TB, change ...func(*fixture)) *testAPI {
 // codeLength is that of the tests: more digits than turn up in a log by chance.
 const codeLength = 12
 
-func newService(t testing.TB, h *codes.Hasher, limits codes.Limits, b *backend, s codes.Sender) *codes.Service {
+func newService(t testing.TB, h *codes.Hasher, limits codes.Limits, b *backend, s codes.Sender, profiles ...codes.Policy) *codes.Service {
 	t.Helper()
 	message, err := codes.ParseTemplate("{code}")
 	if err != nil {
@@ -111,6 +115,7 @@ func newService(t testing.TB, h *codes.Hasher, limits codes.Limits, b *backend, 
 			CodeLength: codeLength, Lifetime: time.Hour, Notice: 10 * time.Minute, Attempts: 3,
 			Message: message, Limits: limits,
 		},
+		Profiles:      profiles,
 		Numbers:       codes.Numbers{Allowed: recipients},
 		Secret:        h,
 		Store:         b,

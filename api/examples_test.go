@@ -13,7 +13,7 @@ import (
 // TestDescribedRequests sends every request that the description shows. Each
 // is understood, and its answer is one that the description shows too.
 func TestDescribedRequests(t *testing.T) {
-	a := newAPI(t, withReceipts, func(f *fixture) { f.Webhook.Token = "0a3f6c1be5d24978" }) // of the example
+	a := newAPI(t, withReceipts, withProfiles, func(f *fixture) { f.Webhook.Token = "0a3f6c1be5d24978" }) // of the example
 	sent := 0
 	for _, path := range a.api.Doc.Paths.InMatchingOrder() {
 		for method, operation := range a.api.Doc.Paths.Value(path).Operations() {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -33,6 +34,15 @@ type reader[Request any] func(echo.Context) (Request, error)
 // A writer answers a request. An error that it returns is written by the face.
 type writer[Request, Answer any] func(echo.Context, Request, Answer) error
 
+// knownProfile returns the name of a profile that the service has, or nothing. Any
+// other name may be personal data, which does not belong in the log.
+func (s *Server) knownProfile(name string) string {
+	if slices.Contains(s.Profiles, name) {
+		return name
+	}
+	return ""
+}
+
 // create returns the handler of a route that makes codes.
 func (s *Server) create(read reader[codes.CreateRequest], write writer[codes.CreateRequest, codes.Created]) echo.HandlerFunc {
 	return func(c echo.Context) error {
@@ -42,6 +52,7 @@ func (s *Server) create(read reader[codes.CreateRequest], write writer[codes.Cre
 		}
 		info := infoOf(c)
 		r.Caller, r.Arrived = info.caller, info.arrived
+		info.profile = s.knownProfile(r.Profile)
 		info.sent = true // also if the service panics
 		created, err := s.Service.Create(c.Request().Context(), r)
 		info.recipient, info.lastTwo = created.Recipient, r.Recipient.LastTwo()
@@ -71,7 +82,7 @@ func (s *Server) check(read reader[codes.CheckRequest], write writer[codes.Check
 			return err
 		}
 		info := infoOf(c)
-		r.Caller = info.caller
+		r.Caller, info.profile = info.caller, s.knownProfile(r.Profile)
 		outcome, err := s.Service.Check(c.Request().Context(), r)
 		if err != nil {
 			return err
@@ -88,7 +99,8 @@ func (s *Server) cancel(read reader[codes.CancelRequest], write func(echo.Contex
 		if err != nil {
 			return err
 		}
-		r.Caller = infoOf(c).caller
+		info := infoOf(c)
+		r.Caller, info.profile = info.caller, s.knownProfile(r.Profile)
 		if err := s.Service.Cancel(c.Request().Context(), r); err != nil {
 			return err
 		}
@@ -103,7 +115,8 @@ func (s *Server) cancelLive(read reader[codes.CancelRequest], write writer[codes
 		if err != nil {
 			return err
 		}
-		r.Caller = infoOf(c).caller
+		info := infoOf(c)
+		r.Caller, info.profile = info.caller, s.knownProfile(r.Profile)
 		progress, err := s.Service.Status(c.Request().Context(), codes.StatusRequest(r))
 		if err != nil {
 			return err
@@ -125,7 +138,8 @@ func (s *Server) status(read reader[codes.StatusRequest], write writer[codes.Sta
 		if err != nil {
 			return err
 		}
-		r.Caller = infoOf(c).caller
+		info := infoOf(c)
+		r.Caller, info.profile = info.caller, s.knownProfile(r.Profile)
 		progress, err := s.Service.Status(c.Request().Context(), r)
 		if err != nil {
 			return err

@@ -29,7 +29,7 @@ func usage(route string) string {
 }
 
 func (native) readCreate(c echo.Context) (r codes.CreateRequest, err error) {
-	arguments, err := fromBody(c, 2, "auth_id", "recipient")
+	arguments, err := fromBody(c, 2, "auth_id", "recipient", "profile", "locale")
 	if err != nil {
 		return r, err
 	}
@@ -38,6 +38,12 @@ func (native) readCreate(c echo.Context) (r codes.CreateRequest, err error) {
 	}
 	if r.Recipient, err = codes.ParsePhone(arguments[1]); err != nil {
 		return r, err
+	}
+	r.Profile = arguments[2]
+	if arguments[3] != "" {
+		if r.Locale, err = codes.ParseLocale(arguments[3]); err != nil {
+			return r, err
+		}
 	}
 	r.Key, err = idempotencyKey(c)
 	return r, err
@@ -62,7 +68,7 @@ func (native) writeCreated(c echo.Context, r codes.CreateRequest, created codes.
 }
 
 func (n native) readCheckQuery(c echo.Context) (codes.CheckRequest, error) {
-	arguments, err := fromQuery(c, 2, "auth_id", "code", "recipient")
+	arguments, err := fromQuery(c, 2, "auth_id", "code", "recipient", "profile")
 	if err != nil {
 		return codes.CheckRequest{}, err
 	}
@@ -73,14 +79,14 @@ func (n native) readCheckQuery(c echo.Context) (codes.CheckRequest, error) {
 }
 
 func (n native) readCheckBody(c echo.Context) (codes.CheckRequest, error) {
-	arguments, err := fromBody(c, 2, "auth_id", "code", "recipient")
+	arguments, err := fromBody(c, 2, "auth_id", "code", "recipient", "profile")
 	if err != nil {
 		return codes.CheckRequest{}, err
 	}
 	return n.checkRequest(c, arguments)
 }
 
-// checkRequest makes a request of auth_id, code and recipient.
+// checkRequest makes a request of auth_id, code, recipient and profile.
 func (native) checkRequest(c echo.Context, arguments []string) (r codes.CheckRequest, err error) {
 	if r.ID, err = codes.ParseID(arguments[0]); err != nil {
 		return r, err
@@ -93,6 +99,7 @@ func (native) checkRequest(c echo.Context, arguments []string) (r codes.CheckReq
 			return r, err
 		}
 	}
+	r.Profile = arguments[3]
 	r.Key, err = idempotencyKey(c)
 	return r, err
 }
@@ -121,7 +128,7 @@ func (native) writeChecked(c echo.Context, r codes.CheckRequest, o codes.Outcome
 }
 
 func (native) readCancel(c echo.Context) (r codes.CancelRequest, err error) {
-	r.ID, err = idFromQuery(c)
+	r.ID, r.Profile, err = idFromQuery(c)
 	return r, err
 }
 
@@ -135,7 +142,7 @@ func (native) writeCancelled(c echo.Context, r codes.CancelRequest) error {
 }
 
 func (native) readStatus(c echo.Context) (r codes.StatusRequest, err error) {
-	r.ID, err = idFromQuery(c)
+	r.ID, r.Profile, err = idFromQuery(c)
 	return r, err
 }
 
@@ -182,13 +189,14 @@ func describeFailure(f codes.Failure) (reason, description string) {
 	return "NotDelivered", "The message was not delivered; the network does not say why"
 }
 
-// idFromQuery reads the only argument of a route.
-func idFromQuery(c echo.Context) (codes.ID, error) {
-	arguments, err := fromQuery(c, 1, "auth_id")
+// idFromQuery reads auth_id and profile.
+func idFromQuery(c echo.Context) (id codes.ID, profile string, err error) {
+	arguments, err := fromQuery(c, 1, "auth_id", "profile")
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return codes.ParseID(arguments[0])
+	id, err = codes.ParseID(arguments[0])
+	return id, arguments[1], err
 }
 
 func (native) apiKey(h http.Header) (key string, sent bool) {

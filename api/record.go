@@ -19,6 +19,7 @@ type requestInfo struct {
 	arrived   time.Time
 	face      face
 	caller    string       // name of its API key
+	profile   string       // empty if it has none, or one that the service does not have
 	recipient codes.Digest // zero if it is not known
 	lastTwo   string       // digits of the number, of a create
 	reason    Reason       // of an error
@@ -106,7 +107,7 @@ func (r *recorder) record(c echo.Context, failed *failure) {
 	} else if !r.logger.Enabled(ctx, slog.LevelDebug) && !r.pass(ctx, k, m) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 11)
+	attrs := make([]slog.Attr, 0, 12)
 	attrs = append(attrs,
 		slog.String("route", m.route),
 		slog.Int("status", k.status),
@@ -119,6 +120,7 @@ func (r *recorder) record(c echo.Context, failed *failure) {
 	}
 	add("trace_id", info.traceID)
 	add("caller", k.caller)
+	add("profile", info.profile)
 	if info.recipient != (codes.Digest{}) {
 		add("recipient", r.hasher.Pseudonym(info.recipient))
 	}

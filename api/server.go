@@ -36,14 +36,15 @@ type State interface {
 	Draining() bool // it is about to end: connections should not be kept
 }
 
-// Options are what a [Server] needs; all but Keys, Webhook, TrustedProxies, Trace
-// and TwilioServices are required.
+// Options are what a [Server] needs; all but Keys, Profiles, Webhook,
+// TrustedProxies, Trace and TwilioServices are required.
 type Options struct {
 	Service        Service
 	Receiver       Receiver
 	Webhook        Webhook
 	State          State
 	Keys           []Key
+	Profiles       []string // names of those that Service has, which the log may show
 	Failures       Failures
 	Hasher         *codes.Hasher
 	TrustedProxies []netip.Prefix

@@ -45,7 +45,7 @@ type answer struct {
 	Description   string `json:"description"`
 }
 
-func (c *Client) post(ctx context.Context, path, authID string, members map[string]string) (*answer, error) {
+func (c *Client) post(ctx context.Context, path, authID string, members arguments) (*answer, error) {
 	body, err := json.Marshal(members)
 	if err != nil {
 		return nil, err

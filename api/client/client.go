@@ -124,8 +124,12 @@ type Auth struct {
 // on; an earlier code under the same authID is void, unless nothing was sent.
 // After a [MessageUnconfirmed] or an error that is not an [*Error] the SMS may
 // still arrive.
-func (c *Client) CreateAuth(ctx context.Context, authID, recipient string) (*Auth, error) {
-	a, err := c.post(ctx, "/", authID, map[string]string{"auth_id": authID, "recipient": recipient})
+func (c *Client) CreateAuth(ctx context.Context, authID, recipient string, opts ...CreateOption) (*Auth, error) {
+	args := arguments{"auth_id": authID, "recipient": recipient}
+	for _, opt := range opts {
+		opt.ofCreate(args)
+	}
+	a, err := c.post(ctx, "/", authID, args)
 	if err == nil && (a.AuthID != authID || a.AttemptsLeft == nil || *a.AttemptsLeft < 1 || seconds(a.ExpiresIn) == 0) {
 		err = a.unexpected(notOurs)
 	}
@@ -137,25 +141,15 @@ func (c *Client) CreateAuth(ctx context.Context, authID, recipient string) (*Aut
 	}, nil
 }
 
-// CheckOption changes what [Client.AuthenticateCode] asks.
-type CheckOption func(arguments map[string]string)
-
-// SentTo makes a code right only if it was sent to recipient; otherwise the
-// answer is [UnknownAuthID]. Give the number that your application is about to
-// mark as verified: else somebody may enter the code of another phone.
-func SentTo(recipient string) CheckOption {
-	return func(arguments map[string]string) { arguments["recipient"] = recipient }
-}
-
 // AuthenticateCode checks a code as the person typed it: nil is the right code,
 // which is used up by that, and every error is not. A wrong one is an [*Error]
 // with the Reason [InvalidAuthCode], which knows the attempts left.
 func (c *Client) AuthenticateCode(ctx context.Context, authID, code string, opts ...CheckOption) error {
-	arguments := map[string]string{"auth_id": authID, "code": code}
+	args := arguments{"auth_id": authID, "code": code}
 	for _, opt := range opts {
-		opt(arguments)
+		opt.ofCheck(args)
 	}
-	a, err := c.post(ctx, "/verify", authID, arguments)
+	a, err := c.post(ctx, "/verify", authID, args)
 	if err == nil && (!a.Authenticated || a.AuthID != authID) {
 		err = a.unexpected(notOurs)
 	}
@@ -166,9 +160,9 @@ func (c *Client) AuthenticateCode(ctx context.Context, authID, code string, opts
 }
 
 // CancelAuth makes the code under authID void. It is no error if there is none.
-func (c *Client) CancelAuth(ctx context.Context, authID string) error {
+func (c *Client) CancelAuth(ctx context.Context, authID string, opts ...AuthOption) error {
 	target := c.endpoint.JoinPath("/")
-	target.RawQuery = url.Values{"auth_id": {authID}}.Encode()
+	target.RawQuery = queryOf(authID, opts)
 	if _, err := c.call(ctx, http.MethodDelete, target, authID, nil); err != nil {
 		return fmt.Errorf("client: cancel: %w", err)
 	}

@@ -177,6 +177,8 @@ func errorAnswers() []errorAnswer {
 			client.Error{Status: 401, Message: "API key", Reason: client.Unauthorized, AttemptsLeft: -1}, "no or wrong API key"},
 		{"create", `{"message":"Not to there","reason":"RecipientNotAllowed"}`, nil,
 			client.Error{Status: 403, Message: "Not to there", Reason: client.RecipientNotAllowed, AttemptsLeft: -1}, "recipient not allowed"},
+		{"authenticate", `{"message":"Not with this key","reason":"ProfileNotAllowed"}`, nil,
+			client.Error{Status: 403, Message: "Not with this key", Reason: client.ProfileNotAllowed, AttemptsLeft: -1}, "profile not allowed for this API key"},
 		{"create", `{"message":"No such route","reason":"NotFound"}`, nil,
 			client.Error{Status: 404, Message: "No such route", Reason: client.NotFound, AttemptsLeft: -1}, "no such route, is the endpoint right?"},
 		{"cancel", `{"message":"Method","reason":"MethodNotAllowed"}`, []string{"Allow", "GET"},

@@ -15,6 +15,15 @@
 //	}
 //	// The number is the person's.
 //
+// # Profiles and languages
+//
+// A service may have profiles, such as one for logins and one for payouts, each
+// with its own length of codes, texts and limits. [WithProfile] selects one, and
+// [WithLocale] the language of the message:
+//
+//	auth, err := c.CreateAuth(ctx, "user-42", number, client.WithProfile("login"), client.WithLocale("es-MX"))
+//	err = c.AuthenticateCode(ctx, "user-42", code, client.WithProfile("login"), client.SentTo(number))
+//
 // # Errors
 //
 // A call has worked only if its error is nil. An answer of the service that

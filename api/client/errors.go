@@ -37,6 +37,11 @@ const (
 	// person for another number.
 	RecipientNotAllowed Reason = "RecipientNotAllowed"
 
+	// ProfileNotAllowed: the API key may not use the profile of [WithProfile].
+	// Nothing was sent or spent. Use a key that may, or have the service's
+	// operator add this key's name to the callers of the profile.
+	ProfileNotAllowed Reason = "ProfileNotAllowed"
+
 	// NotFound: there is no such route. Correct the endpoint.
 	NotFound Reason = "NotFound"
 
@@ -129,6 +134,8 @@ func (r Reason) text() string {
 		return "no or wrong API key"
 	case RecipientNotAllowed:
 		return "recipient not allowed"
+	case ProfileNotAllowed:
+		return "profile not allowed for this API key"
 	case NotFound:
 		return "no such route, is the endpoint right?"
 	case MethodNotAllowed:

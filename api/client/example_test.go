@@ -118,6 +118,41 @@ func ExampleClient_AuthenticateCode() {
 	// Verified.
 }
 
+// One service for logins and payouts, in the language of the person.
+func ExampleWithProfile() {
+	service := fakeService(
+		`200 {"message":"Success: Verification code created.","auth_id":"user-42","expires_in":600,"attempts_left":5}`,
+		`200 {"authenticated":true,"auth_id":"user-42","message":"Success: Authorization code verified."}`,
+		`403 {"message":"This API key may not use the profile","reason":"ProfileNotAllowed"}`,
+	)
+	defer service.Close()
+	ctx := context.Background()
+	c, err := client.New(service.URL, client.WithAPIKey("the-key-of-this-application"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	login := client.WithProfile("login")
+	auth, err := c.CreateAuth(ctx, "user-42", "12065551234", login, client.WithLocale("es-MX"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("Code sent, good for", auth.ExpiresIn)
+	if err := c.AuthenticateCode(ctx, "user-42", "490371", login, client.SentTo("12065551234")); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("Logged in.")
+	_, err = c.CreateAuth(ctx, "user-42", "12065551234", client.WithProfile("payout"))
+	fmt.Println(err)
+	// Output:
+	// Code sent, good for 10m0s
+	// Logged in.
+	// client: create: profile not allowed for this API key
+}
+
 // fakeService gives the answers one after the other. In them %s is the auth_id.
 func fakeService(answers ...string) *httptest.Server {
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 )
 
@@ -44,9 +43,9 @@ type Status struct {
 // nothing and may be repeated, which net/http does by itself on a connection
 // that breaks. Where there is no live code the error is an
 // [*Error] with the Reason [UnknownAuthID] or [ExpiredAuthCode].
-func (c *Client) Status(ctx context.Context, authID string) (*Status, error) {
+func (c *Client) Status(ctx context.Context, authID string, opts ...AuthOption) (*Status, error) {
 	target := c.endpoint.JoinPath("/status")
-	target.RawQuery = url.Values{"auth_id": {authID}}.Encode()
+	target.RawQuery = queryOf(authID, opts)
 	a, err := c.call(ctx, http.MethodGet, target, authID, nil)
 	if err == nil && (a.AuthID != authID || a.State == "" || a.AttemptsLeft == nil || *a.AttemptsLeft < 1 || seconds(a.ExpiresIn) == 0) {
 		err = a.unexpected(notOurs)

@@ -1,50 +1,22 @@
 // The try-it page: a sign-up over the API of this service. It decides nothing
 // by itself; what it shows is what the API answered.
 
+import { bare, countdown, element, lifetime, plural, pretty, quote } from "./text.js";
+
 const $ = (id) => document.getElementById(id);
 const settings = JSON.parse(document.body.dataset.settings);
-const digits = settings.code_length;
+const profiles = settings.profiles ?? [];
+let chosen = settings; // the profile in the form, or the settings as they are
 
-// What is known of the sign-up, from the answers.
-const signUp = { id: "", to: "", expires: 0, clear: 0 };
-
-function element(tag, className, text) {
-  const e = document.createElement(tag);
-  if (className) e.className = className;
-  if (text !== undefined) e.textContent = text;
-  return e;
-}
-
-const plural = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
-
-function pretty(number) {
-  const d = number.match(/^\+?1(\d{3})(\d{3})(\d{4})$/);
-  return d ? `+1 ${d[1]} ${d[2]} ${d[3]}` : number;
-}
-
-// The API takes digits; people write blanks, dots, dashes and brackets too.
-const bare = (number) => number.replace(/[\s().-]/g, "");
-
-function lifetime(seconds) {
-  if (seconds % 3600 === 0) return plural(seconds / 3600, "hour");
-  if (seconds % 60 === 0) return plural(seconds / 60, "minute");
-  return plural(seconds, "second");
-}
-
-function countdown(seconds) {
-  const s = Math.max(0, Math.ceil(seconds));
-  const pad = (n) => String(n).padStart(2, "0");
-  const minutes = Math.floor(s / 60) % 60;
-  return s < 3600 ? `${minutes}:${pad(s % 60)}` : `${Math.floor(s / 3600)}:${pad(minutes)}:${pad(s % 60)}`;
-}
+// What is known of the sign-up, from the form and the answers. A member that is
+// undefined is left out of the requests.
+const signUp = { id: "", to: "", profile: undefined, locale: undefined, expires: 0, clear: 0 };
 
 const now = () => performance.now() / 1000;
 
 // Requests.
 
 const apiKey = () => $("api-key")?.value ?? "";
-
-const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
 function curl(path, body, key) {
   const lines = [`curl ${quote(location.origin + path)}`, `-H 'Content-Type: application/json'`];
@@ -153,7 +125,7 @@ function invalid(id, is) {
   $(id).setAttribute("aria-invalid", String(is));
   if (is) {
     $(id).focus();
-    $(id).select();
+    $(id).select?.();
   }
 }
 
@@ -182,7 +154,7 @@ async function busy(button, work) {
 // create asks for a code, the first or a new one.
 async function create(again) {
   notice("");
-  const answer = await post("/", { auth_id: signUp.id, recipient: signUp.to });
+  const answer = await post("/", { auth_id: signUp.id, recipient: signUp.to, profile: signUp.profile, locale: signUp.locale });
   const { reason, message, expires_in: expiresIn, attempts_left: left, limit, retry_after: retryAfter } = answer.body;
   if (answer.ok || reason === "MessageUnconfirmed") {
     signUp.clear = 0;
@@ -191,10 +163,11 @@ async function create(again) {
     $("attempts").textContent = "";
     if (answer.ok) {
       signUp.expires = now() + expiresIn;
+      signUp.clear = now() + answer.body.resend_after;
       attempts(left);
       $("fact-lifetime").textContent = lifetime(expiresIn);
       $("fact-attempts").textContent = left;
-      notice(again ? "A new code is on its way. The old one is void." : "");
+      notice(!again ? "" : chosen.same_code ? "Another message is on its way." : "A new code is on its way. The old one is void.");
     } else {
       notice(message + ".", "warn");
     }
@@ -212,13 +185,15 @@ async function create(again) {
   if (again) return; // the code from before may still be entered
   if (reason === "Unauthorized" && settings.needs_key) {
     invalid("api-key", true);
+  } else if (reason === "ProfileNotAllowed") {
+    invalid("profile", true);
   } else if (reason !== "SenderRefused") {
     invalid("recipient", true);
   }
 }
 
 async function verify() {
-  const answer = await post("/verify", { auth_id: signUp.id, code: $("code").value });
+  const answer = await post("/verify", { auth_id: signUp.id, code: $("code").value, profile: signUp.profile });
   const { reason, message, attempts_left: left } = answer.body;
   if (answer.ok) {
     step("done", "Your number is verified", `${pretty(signUp.to)} is yours. The code is used up.`);
@@ -265,6 +240,17 @@ function tick() {
   $("clock").textContent = new Date().toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
 }
 
+// choose brings the form up to date with the profile in it.
+function choose() {
+  chosen = profiles.find((p) => p.name === $("profile")?.value) ?? settings;
+  $("code").classList.toggle("long", chosen.code_length > 10);
+  $("fact-digits").textContent = plural(chosen.code_length, "digit");
+  $("fact-lifetime").textContent = $("fact-attempts").textContent = "–";
+  const names = new Intl.DisplayNames(["en"], { type: "language" });
+  const languages = (chosen.languages ?? []).map((tag) => new Option(`${names.of(tag)} (${tag})`, tag));
+  $("locale")?.replaceChildren(new Option("Default", ""), ...languages);
+}
+
 function start() {
   $("auth-id").value = "signup-" + Array.from(crypto.getRandomValues(new Uint8Array(4)), (b) => b.toString(16).padStart(2, "0")).join("");
   askForNumber();
@@ -273,8 +259,11 @@ function start() {
 $("number-form").addEventListener("submit", (event) => {
   event.preventDefault();
   busy($("send"), () => {
-    for (const id of ["recipient", "api-key"]) if ($(id)) $(id).setAttribute("aria-invalid", "false");
-    Object.assign(signUp, { id: $("auth-id").value, to: bare($("recipient").value) });
+    for (const id of ["recipient", "api-key", "profile"]) if ($(id)) $(id).setAttribute("aria-invalid", "false");
+    Object.assign(signUp, {
+      id: $("auth-id").value, to: bare($("recipient").value),
+      profile: $("profile")?.value || undefined, locale: $("locale")?.value || undefined,
+    });
     return create(false);
   });
 });
@@ -317,7 +306,7 @@ for (const { number, does, answer } of settings.numbers) {
 const seen = new Set();
 let owner = "";
 
-const codeIn = (text) => text.match(new RegExp(`(?<!\\d)\\d{${digits}}(?!\\d)`));
+const codeIn = (text) => text.match(new RegExp(`(?<!\\d)\\d{${chosen.code_length}}(?!\\d)`));
 
 function fillIn(code) {
   if ($("code-form").hidden) return;
@@ -390,9 +379,13 @@ async function poll() {
   } catch { /* the next request says that the service is gone */ }
 }
 
-$("code").classList.toggle("long", digits > 10);
-$("fact-digits").textContent = plural(digits, "digit");
 if (settings.needs_key) $("key-field").replaceWith($("key-field").content);
+if (profiles.length > 0) {
+  $("profile-field").replaceWith($("profile-field").content);
+  $("profile").append(...profiles.map((p) => new Option(p.name)));
+  $("profile").addEventListener("change", choose);
+}
+choose();
 start();
 setInterval(tick, 250);
 setInterval(poll, 1000);

@@ -35,15 +35,26 @@ type Number struct {
 	Answer string `json:"answer"` // the status and reason with which a create for it is answered
 }
 
-// Options are what the page needs to know; all are required but NeedsKey.
+// Profile is one that the service has.
+type Profile struct {
+	Name       string   `json:"name"`
+	CodeLength int      `json:"code_length"` // digits
+	SameCode   bool     `json:"same_code"`   // the same code may be sent again
+	Languages  []string `json:"languages"`   // of its messages, as BCP 47 tags
+}
+
+// Options are what the page needs to know; Messages, Numbers and CodeLength are
+// required.
 type Options struct {
 	Messages   func(to string) []Message `json:"-"` // to one number, oldest first
 	Numbers    []Number                  `json:"numbers"`
 	CodeLength int                       `json:"code_length"` // digits
 	NeedsKey   bool                      `json:"needs_key"`   // the API asks for a key
+	SameCode   bool                      `json:"same_code"`   // the same code may be sent again
+	Profiles   []Profile                 `json:"profiles,omitempty"`
 }
 
-//go:embed page.html page.css page.js icon.svg
+//go:embed page.html page.css page.js text.js icon.svg
 var files embed.FS
 
 // asset is a file of the page.
@@ -65,7 +76,8 @@ const home = "/debug/"
 func Handler(api http.Handler, o Options) (http.Handler, error) {
 	p := &page{api: api, messages: o.Messages, assets: map[string]asset{}}
 	for name, mediaType := range map[string]string{
-		"page.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml",
+		"page.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml",
+		"page.js": "text/javascript; charset=utf-8", "text.js": "text/javascript; charset=utf-8",
 	} {
 		content, err := files.ReadFile(name)
 		if err != nil {

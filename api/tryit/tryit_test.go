@@ -83,6 +83,7 @@ func TestWhoGetsThePage(t *testing.T) {
 		{"HEAD", "/debug/", nil, page},
 		{"POST", "/debug/", nil, api},
 		{"GET", "/debug/page.js", nil, page},
+		{"GET", "/debug/text.js", nil, page},
 		{"GET", "/debug/page.css", nil, page},
 		{"GET", "/debug/icon.svg", nil, page},
 		{"GET", "/debug/page.html", nil, api},
@@ -169,7 +170,7 @@ func TestMessages(t *testing.T) {
 func TestHeaders(t *testing.T) {
 	h := handler(t, Options{CodeLength: 6, NeedsKey: true, Numbers: []Number{{Phone: "15005550422", Does: "<i>", Answer: "500"}}})
 	for path, mediaType := range map[string]string{
-		"/debug/": "text/html", "/debug/page.js": "text/javascript", "/debug/page.css": "text/css", "/debug/icon.svg": "image/svg+xml", "/debug/messages": "application/json",
+		"/debug/": "text/html", "/debug/page.js": "text/javascript", "/debug/text.js": "text/javascript", "/debug/page.css": "text/css", "/debug/icon.svg": "image/svg+xml", "/debug/messages": "application/json",
 	} {
 		got := ask(h, "127.0.0.1", "GET", "http://127.0.0.1:8000"+path)
 		if !strings.HasPrefix(got.Header.Get("Content-Type"), mediaType) {

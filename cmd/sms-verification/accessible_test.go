@@ -20,7 +20,7 @@ func (b *tab) accessible(state string) {
 	for _, pale := range js[[]string](b, "%s", contrastScript) {
 		b.Errorf("%s: too little contrast: %s", state, pale)
 	}
-	for _, field := range js[[]string](b, `[...document.querySelectorAll("input")].filter((e) => !e.labels.length ||
+	for _, field := range js[[]string](b, `[...document.querySelectorAll("input, select")].filter((e) => !e.labels.length ||
 		(e.getAttribute("aria-describedby") ?? "").split(" ").some((id) => id && !document.getElementById(id))).map((e) => e.id)`) {
 		b.Errorf("%s: the field %s has no label, or a description that is not there", state, field)
 	}
@@ -34,7 +34,7 @@ func (b *tab) accessible(state string) {
 		}
 		role := strings.Trim(string(n.Role.Value), `"`)
 		roles = append(roles, role)
-		needsName := slices.Contains([]string{"button", "link", "textbox", "DisclosureTriangle", "heading", "log", "region"}, role)
+		needsName := slices.Contains([]string{"button", "link", "textbox", "combobox", "DisclosureTriangle", "heading", "log", "region"}, role)
 		if needsName && (n.Name == nil || strings.Trim(string(n.Name.Value), `"`) == "") {
 			b.Errorf("%s: a %s without a name", state, role)
 		}
@@ -75,7 +75,7 @@ const contrastScript = `(() => {
 		check(e, texts.currentNode.data, s.color, size >= 24 || size >= 18.66 && s.fontWeight >= 700 ? 3 : 4.5);
 		seen++;
 	}
-	for (const e of document.querySelectorAll("input")) {
+	for (const e of document.querySelectorAll("input, select")) {
 		if (!e.checkVisibility()) continue;
 		check(e, "value of " + e.id, getComputedStyle(e).color, 4.5);
 		if (e !== document.activeElement) check(e.parentElement, "border of " + e.id, getComputedStyle(e).borderTopColor, 3);

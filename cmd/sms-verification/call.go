@@ -21,11 +21,13 @@ const defaultEndpoint = "http://127.0.0.1:8000"
 
 type callFlags struct {
 	endpoint string
+	profile  string
 	json     bool
 }
 
 func (f *callFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.endpoint, "endpoint", defaultEndpoint, "address of the running service")
+	cmd.Flags().StringVar(&f.profile, "profile", "", "profile of the service, such as login")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the answer as JSON")
 	cmd.Long = cmd.Short + ".\n\nOn a terminal it asks for the arguments that are missing. The API key, where the service wants one,\nis read from " + apiKeyVariable + "."
 }
@@ -38,14 +40,27 @@ func (f *callFlags) client() (*client.Client, error) {
 	return c, nil
 }
 
+// command returns a command that calls the same service with the same profile.
+func (f *callFlags) command(name string) string {
+	text := "sms-verification " + name
+	if f.endpoint != defaultEndpoint {
+		text += " --endpoint " + shellWord(f.endpoint)
+	}
+	if f.profile != "" {
+		text += " --profile " + shellWord(f.profile)
+	}
+	return text
+}
+
 func sendCommand() *cobra.Command {
 	var flags callFlags
 	cmd := &cobra.Command{
 		Use:     "send AUTH_ID RECIPIENT",
 		Short:   "Asks a running service to text a code",
-		Example: "  sms-verification send signup-1 12065551234",
+		Example: "  sms-verification send signup-1 12065551234\n  sms-verification send --profile login --locale es-MX login-1 12065551234",
 	}
 	flags.add(cmd)
+	locale := cmd.Flags().String("locale", "", "language of the person who reads the message, such as es-MX")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := flags.client()
 		if err != nil {
@@ -55,7 +70,14 @@ func sendCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		auth, err := c.CreateAuth(cmd.Context(), args[0], args[1])
+		var wishes []client.CreateOption
+		if flags.profile != "" {
+			wishes = append(wishes, client.WithProfile(flags.profile))
+		}
+		if *locale != "" {
+			wishes = append(wishes, client.WithLocale(*locale))
+		}
+		auth, err := c.CreateAuth(cmd.Context(), args[0], args[1], wishes...)
 		if err != nil {
 			return flags.explain(cmd.OutOrStdout(), err)
 		}
@@ -65,10 +87,7 @@ func sendCommand() *cobra.Command {
 				"resend_after": int64(auth.ResendAfter.Seconds()),
 			})
 		}
-		next := "sms-verification verify"
-		if flags.endpoint != defaultEndpoint {
-			next += " --endpoint " + shellWord(flags.endpoint)
-		}
+		next := flags.command("verify")
 		if strings.HasPrefix(auth.AuthID, "-") {
 			next += " --"
 		}
@@ -98,6 +117,9 @@ func verifyCommand() *cobra.Command {
 			return err
 		}
 		var demands []client.CheckOption
+		if flags.profile != "" {
+			demands = append(demands, client.WithProfile(flags.profile))
+		}
 		if *recipient != "" {
 			demands = append(demands, client.SentTo(*recipient))
 		}
@@ -133,14 +155,15 @@ func (f *callFlags) explain(out io.Writer, err error) error {
 			return err
 		}
 	}
-	switch next := f.next(answer); {
-	case !answered:
+	if !answered {
 		return fmt.Errorf("%w\nNo answer from %s. Is the service running there? --endpoint names another; "+
 			"DEBUG_MODE=true sms-verification starts one to try, without an account", err, f.endpoint)
-	case answer.Reason == client.InvalidAPIUsage:
-		return errors.New(answer.Message) // names the argument and the rule
-	case next != "":
-		return fmt.Errorf("%w\n%s", err, next)
+	}
+	if answer.Reason == client.InvalidAPIUsage {
+		err = errors.New(answer.Message) // names the argument and the rule
+	}
+	if next := f.next(answer); next != "" {
+		err = fmt.Errorf("%w\n%s", err, next)
 	}
 	return err
 }
@@ -170,11 +193,18 @@ func (f *callFlags) next(e *client.Error) string {
 		if e.AttemptsLeft > 0 {
 			return ""
 		}
-		return "Ask for a new code: sms-verification send AUTH_ID RECIPIENT"
+		return "Ask for a new code: " + f.command("send") + " AUTH_ID RECIPIENT"
 	case client.Unauthorized:
 		return "Set " + apiKeyVariable + " to a key of this service; sms-verification keys new makes one."
 	case client.RecipientNotAllowed:
 		return "ALLOWED_PREFIXES and BLOCKED_PREFIXES of the service say which numbers are."
+	case client.ProfileNotAllowed:
+		return "Use the key of another caller, or add this key's name to callers of the profile " + f.profile + " in the service's PROFILES."
+	case client.InvalidAPIUsage:
+		if strings.Contains(e.Message, "profile must be") {
+			return "The service's setting PROFILES lists its profiles; --profile names one."
+		}
+		return ""
 	case client.MessageRejected:
 		return "Check the number; the service's log has what Flowroute said."
 	case client.InternalError, client.MessageUnconfirmed:

@@ -57,7 +57,7 @@ const (
 // startSimulator starts Flowroute.
 func startSimulator(t testing.TB, o flowroutetest.Options) *flowroutetest.Server {
 	t.Helper()
-	o.AccessKey, o.SecretKey, o.Numbers = testAccessKey, testSecretKey, []string{testSender}
+	o.AccessKey, o.SecretKey, o.Numbers = testAccessKey, testSecretKey, append(o.Numbers, testSender)
 	s, err := flowroutetest.NewServer("", o)
 	if err != nil {
 		t.Fatal(err)

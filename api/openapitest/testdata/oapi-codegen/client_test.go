@@ -1,6 +1,7 @@
 package clienttest
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -75,6 +76,23 @@ func TestVerification(t *testing.T) {
 	}
 	if got := verify(t, c, "user-1", code); got.JSON400 == nil || got.JSON400.Reason != "UnknownAuthId" {
 		t.Fatalf("used code: %s", got.Body)
+	}
+}
+
+// TestProfile: the service of this test has no profiles, and says so on each route.
+func TestProfile(t *testing.T) {
+	c, profile := newClient(t, service), "login"
+	body := client.CreateJSONRequestBody{Profile: &profile}
+	if err := errors.Join(body.AuthId.FromAuthID0("user-3"), body.Recipient.FromRecipient0("12065550113")); err != nil {
+		t.Fatal(err)
+	}
+	created, err := c.CreateWithResponse(t.Context(), nil, body)
+	if err != nil || created.JSON400 == nil || !strings.Contains(created.JSON400.Message, "profile must be a profile of this service") {
+		t.Errorf("create: %v, %s", err, created.Body)
+	}
+	stands, err := c.StatusWithResponse(t.Context(), &client.StatusParams{AuthId: "user-3", Profile: &profile})
+	if err != nil || stands.JSON400 == nil || !strings.Contains(stands.JSON400.Message, "profile must be a profile of this service") {
+		t.Errorf("status: %v, %s", err, stands.Body)
 	}
 }
 

@@ -78,6 +78,21 @@ func TestVerification(t *testing.T) {
 	}
 }
 
+// TestProfile: the service of this test has no profiles, and says so on each route.
+func TestProfile(t *testing.T) {
+	c := newClient(t, service)
+	created, err := c.Create(t.Context(), &client.CreateReq{
+		AuthID: client.NewStringAuthID("user-3"), Recipient: client.NewStringRecipient("12065550113"), Profile: client.NewOptProfile("login"),
+	}, client.CreateParams{})
+	if got, ok := created.(*client.InvalidUsageHeaders); !ok || !strings.Contains(got.Response.Message, "profile must be a profile of this service") {
+		t.Errorf("create: %v, %+v", err, created)
+	}
+	stands, err := c.Status(t.Context(), client.StatusParams{AuthID: "user-3", Profile: client.NewOptString("login")})
+	if got, ok := stands.(*client.NoStatusHeaders); !ok || !strings.Contains(got.Response.Message, "profile must be a profile of this service") {
+		t.Errorf("status: %v, %+v", err, stands)
+	}
+}
+
 func TestRemove(t *testing.T) {
 	c := newClient(t, service)
 	create(t, c, "user-2", "12065550112")

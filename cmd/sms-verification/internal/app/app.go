@@ -124,6 +124,7 @@ func (a *App) wire(registry *prometheus.Registry, phone io.Writer) error {
 		Webhook:        webhook,
 		State:          &a.state,
 		Keys:           keys,
+		Profiles:       profileNames(cfg),
 		Failures:       a.store,
 		Hasher:         secret,
 		TrustedProxies: cfg.TrustedProxies,

@@ -4,8 +4,10 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -69,7 +71,21 @@ func (d *debugBackends) tryIt(api http.Handler, cfg *config.Config) (http.Handle
 		Numbers:    NumbersToTry(),
 		CodeLength: cfg.CodeLength,
 		NeedsKey:   len(cfg.APIKeys) > 0,
+		SameCode:   cfg.Resend == "same",
+		Profiles:   profilesToTry(cfg),
 	})
+}
+
+// profilesToTry returns what the page needs to know of the profiles.
+func profilesToTry(cfg *config.Config) []tryit.Profile {
+	profiles := make([]tryit.Profile, len(cfg.Profiles))
+	for i, p := range cfg.Profiles {
+		profiles[i] = tryit.Profile{Name: p.Name, CodeLength: p.CodeLength, SameCode: p.Resend == "same", Languages: []string{}}
+		for _, locale := range slices.Sorted(maps.Keys(p.Messages)) {
+			profiles[i].Languages = append(profiles[i].Languages, string(locale))
+		}
+	}
+	return profiles
 }
 
 // messages are those that the simulator took for a number.

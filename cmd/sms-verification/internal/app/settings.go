@@ -77,6 +77,15 @@ func ProfilesOf(cfg *config.Config) []codes.Policy {
 	return profiles
 }
 
+// profileNames returns the names of the profiles.
+func profileNames(cfg *config.Config) []string {
+	names := make([]string, len(cfg.Profiles))
+	for i, p := range cfg.Profiles {
+		names[i] = p.Name
+	}
+	return names
+}
+
 // severalCallers reports whether there are callers to share the turns.
 func severalCallers(cfg *config.Config) bool {
 	return slices.ContainsFunc(cfg.APIKeys, func(k config.APIKey) bool { return k.Name != cfg.APIKeys[0].Name })

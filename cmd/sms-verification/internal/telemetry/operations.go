@@ -42,7 +42,7 @@ func NewOperations(r prometheus.Registerer, t *Traces) *Operations {
 	r.MustRegister(o.durations, o.failures)
 	for _, name := range []string{
 		"reserve", "release", "next_turn", "refund", "check", "cancel", "peek", "claim", "settle",
-		"count_failure", "count_guess", "record_sent", "receive", "delivery", "used",
+		"count_failure", "count_guess", "count_verified", "record_sent", "receive", "delivery", "used",
 	} {
 		o.byName[name] = o.metrics(name)
 	}
