@@ -179,3 +179,25 @@ func TestMessages(t *testing.T) {
 	u.started("+15005550202") // taken, but Flowroute's answer did not say so
 	u.checked("+15005550202", "", u.code(t, "+15005550202"), "approved")
 }
+
+// TestProfile: a service with a profile has its settings, and the others have not.
+func TestProfile(t *testing.T) {
+	const login = "VAfedcba9876543210fedcba9876543210"
+	u := newUser(t, `PROFILES={"login":{"code_length":8,"twilio_service":"`+login+`"}}`)
+	u.started(number)
+	if code := u.code(t, number); len(code) != 6 {
+		t.Errorf("code of %d digits without a profile", len(code))
+	}
+	if _, err := u.CreateVerification(login, (&verify.CreateVerificationParams{}).SetTo(number).SetChannel("sms")); err != nil {
+		t.Fatal(err)
+	}
+	code := u.code(t, number)
+	if len(code) != 8 {
+		t.Errorf("code of %d digits with a profile", len(code))
+	}
+	u.checked(number, "", code, "pending") // of the other service
+	c, err := u.CreateVerificationCheck(login, (&verify.CreateVerificationCheckParams{}).SetTo(number).SetCode(code))
+	if err != nil || *c.Status != "approved" {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
