@@ -26,9 +26,11 @@ func documentedKeys(t *testing.T) map[*regexp.Regexp]string {
 		t.Fatal(err)
 	}
 	table := map[*regexp.Regexp]string{}
+	const where = "([A-Za-z0-9_-]{8}|1[0-9]{3}|all)"
 	for _, row := range regexp.MustCompile(`(?m)^//\t(\w\{\S+) +(string|hash|zset) `).FindAllStringSubmatch(string(doc), -1) {
 		pattern := regexp.MustCompile("<(op|id)>").ReplaceAllString(regexp.QuoteMeta(row[1]), "[A-Za-z0-9_-]{11}")
 		pattern = strings.ReplaceAll(pattern, "<tag>", "[A-Za-z0-9_-]{3}")
+		pattern = strings.ReplaceAll(pattern, "<where>", where)
 		pattern = regexp.MustCompile("<[a-z]+>").ReplaceAllString(pattern, "[A-Za-z0-9_-]{14}")
 		table[regexp.MustCompile("^"+pattern+"$")] = row[2]
 	}
@@ -94,6 +96,11 @@ func useService(t *testing.T, store *redisstore.Store) (secrets []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	unverified, err := codes.ParseUnverified([]string{"exchange:9/1h", "area:9/1h+50%", "all:9/1h"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unverified.Mode = codes.UnverifiedShadow
 	sender := &codestest.Sender{}
 	options := codes.Options{
 		Policy: codes.Policy{
@@ -101,8 +108,8 @@ func useService(t *testing.T, store *redisstore.Store) (secrets []string) {
 			Limits: codes.Limits{
 				Sends: codestest.Windows(t, "9/1h"), Guesses: codestest.Windows(t, "9/1h"), Total: codestest.Windows(t, "99/1h"),
 				Callers: map[string][]codes.Window{"*": codestest.Windows(t, "99/1h")},
-				Profile: codestest.Windows(t, "99/1h"),
-				Pace:    codes.Pace{Rate: 9, MaxWait: time.Second, Fair: true},
+				Profile: codestest.Windows(t, "99/1h"), Unverified: unverified,
+				Pace: codes.Pace{Rate: 9, MaxWait: time.Second, Fair: true},
 			},
 		},
 		Secret: codes.NewHasher([]byte("secret")), Store: store, Sender: sender, SendTimeout: time.Minute, TrackReceipts: true,
@@ -139,6 +146,11 @@ func useService(t *testing.T, store *redisstore.Store) (secrets []string) {
 		}
 		wrong.Key = codes.IdempotencyKey{}
 	}
+	m := sender.Messages()
+	entered := codes.CheckRequest{ID: "other", Code: codes.Code(m[len(m)-1].Text)}
+	if got, err := service.Check(t.Context(), entered); err != nil || got.Status != codes.Right {
+		t.Fatalf("Check = %v, %v", got, err)
+	}
 	if err := service.Cancel(t.Context(), codes.CancelRequest{ID: "other"}); err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +162,7 @@ func useService(t *testing.T, store *redisstore.Store) (secrets []string) {
 	if err := store.CountFailure(t.Context(), client, window); !errors.As(err, &full) {
 		t.Fatalf("CountFailure = %v", err)
 	}
-	return []string{id, "alice", phone, phone[1:], address, key, codestest.MessageID(1), sent, strings.TrimLeft(sent, "0"), again, strings.TrimLeft(again, "0")}
+	return []string{id, "alice", phone, phone[1:], phone[:7], address, key, codestest.MessageID(1), sent, strings.TrimLeft(sent, "0"), again, strings.TrimLeft(again, "0")}
 }
 
 // runEntry: a live entry is one hash that lives exactly as long as it is said to.

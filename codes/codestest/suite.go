@@ -180,6 +180,41 @@ func (s suite) live(e codes.Entry, attempts int64) {
 	s.about("lifetime", view.TTLLeft, time.Minute)
 }
 
+// resendable reserves an entry whose code may be sent again.
+func resendable(e codes.Entry) codes.Reservation {
+	r := unlimited(e)
+	r.SameCode, r.Entry.Digits = true, 6
+	return r
+}
+
+// another is a reservation for the same recipient, with a code of its own that
+// serves if none is sent again.
+func another(r codes.Reservation) codes.Reservation {
+	r.Op, r.Entry.Code = codes.NewOp(), Fresh()
+	return r
+}
+
+// resent expects that r sends the code of the entry that first made.
+func (s suite) resent(r, first codes.Reservation, attempts int64) codes.Reserved {
+	s.Helper()
+	reserved := s.take(r)
+	if got := reserved.Resent; got == nil || got.Code != first.Entry.Code || got.Op != first.Op || got.AttemptsLeft != attempts {
+		s.Fatalf("Reserve = %+v; want the code of %v again, with %d attempts left", got, first.Op, attempts)
+	}
+	return reserved
+}
+
+// fresh expects that r makes an entry.
+func (s suite) fresh(r codes.Reservation) {
+	s.Helper()
+	if resent := s.take(r).Resent; resent != nil {
+		s.Fatalf("Reserve sends a code again: %+v", resent)
+	}
+	if view := s.peek(r.Entry.Name); view.AttemptsLeft != r.Entry.Attempts {
+		s.Fatalf("Peek = %+v; want %d attempts", view, r.Entry.Attempts)
+	}
+}
+
 // patience is how much of its time a step may take on a busy machine.
 const patience = 20 * time.Second
 
