@@ -71,7 +71,8 @@ type Config struct {
 	SendLimits      []codes.Window
 	GuessLimits     []codes.Window
 	SendLimitsTotal []codes.Window
-	AllowedPrefixes []string // digits or names of groups
+	Unverified      codes.Unverified // its Mode is UNVERIFIED_MODE
+	AllowedPrefixes []string         // digits or names of groups
 	BlockedPrefixes []string
 	TrustedProxies  []netip.Prefix
 

@@ -86,7 +86,7 @@ func TestSampleGivesTheDefaults(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	want := map[string]string{
 		"FLOWROUTE_ACCESS_KEY": "", "FLOWROUTE_SECRET_KEY": "", "FLOWROUTE_NUMBER": "", "FLOWROUTE_BASE_URL": "https://api.flowroute.com", "FLOWROUTE_INSECURE": "false",
-		"FLOWROUTE_TIMEOUT": "10s", "FLOWROUTE_RATE": "5", "REDIS_WAIT_REPLICAS": "0", "MAX_CONNECTIONS": "4096", "MAX_IN_FLIGHT": "1000", "LOG_RATE": "100", "FLOWROUTE_MAX_WAIT": "2s", "CODE_LENGTH": "4", "CODE_EXPIRATION": "3600", "RESEND": "new", "PROFILES": "", "RETRIES_ALLOWED": "3",
+		"FLOWROUTE_TIMEOUT": "10s", "FLOWROUTE_RATE": "5", "REDIS_WAIT_REPLICAS": "0", "MAX_CONNECTIONS": "4096", "MAX_IN_FLIGHT": "1000", "LOG_RATE": "100", "FLOWROUTE_MAX_WAIT": "2s", "CODE_LENGTH": "4", "CODE_EXPIRATION": "3600", "RESEND": "new", "UNVERIFIED_LIMITS": "exchange:20/1h,area:100/1h+50%,all:1000/1h+50%", "UNVERIFIED_MODE": "shadow", "PROFILES": "", "RETRIES_ALLOWED": "3",
 		"ORG_NAME": "Your Organization Name", "AUTH_MESSAGE": "{code}\nWelcome to {org}! Use this one-time code to complete your signup.", "CODE_SECRET": "", "CODE_SECRET_PREVIOUS": "",
 		"TEST_RECIPIENTS": "", "TEST_RECIPIENTS_UNTIL": "",
 		"DEBUG_MODE": "false", "LOG_LEVEL": "info", "LISTEN_ADDR": ":8000", "ADMIN_ADDR": "127.0.0.1:9464", "REDIS_URL": "redis://localhost:6379/0", "REDIS_MODE": "standalone",

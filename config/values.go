@@ -304,6 +304,32 @@ func callerLimitsField(p *map[string][]codes.Window) field {
 	}}
 }
 
+// unverifiedField leaves the mode alone, which is a setting of its own.
+func unverifiedField(p *codes.Unverified) field {
+	return field{list, "list of `exchange`, `area` or `all` and a limit of at most 24h, such as `area:100/1h+50%`", func(values []string) error {
+		if len(values) == 0 {
+			return errors.New("is empty; write a limit such as exchange:20/1h, or set UNVERIFIED_MODE to off")
+		}
+		// The domain's errors repeat the element.
+		if slices.ContainsFunc(values, func(s string) bool { return len(s) > 48 }) {
+			return errors.New("holds what is not a limit; write exchange, area or all and a limit such as exchange:20/1h")
+		}
+		u, err := codes.ParseUnverified(values)
+		p.Exchange, p.Area, p.All = u.Exchange, u.Area, u.All
+		return err
+	}}
+}
+
+func unverifiedModeField(p *codes.UnverifiedMode) field {
+	var word string
+	choice := choiceField(&word, "off", "shadow", "enforce")
+	return single(choice.kind, choice.rule, func(s string) error {
+		err := choice.set([]string{s})
+		*p = map[string]codes.UnverifiedMode{"shadow": codes.UnverifiedShadow, "enforce": codes.UnverifiedEnforce}[word]
+		return err
+	})
+}
+
 func prefixesField(p *[]string) field {
 	return each("list of prefixes such as `1206,1425`, and of groups such as `us`", p, func(s string) (string, error) {
 		if _, err := codes.ParseRecipients([]string{s}, nil); err != nil {

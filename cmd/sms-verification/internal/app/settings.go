@@ -52,6 +52,9 @@ func PolicyOf(cfg *config.Config) codes.Policy {
 			Guesses: cfg.GuessLimits,
 			Total:   cfg.SendLimitsTotal,
 			Callers: cfg.CallerLimits,
+
+			Unverified: cfg.Unverified,
+
 			Pace:    codes.Pace{Rate: cfg.FlowrouteRate, MaxWait: cfg.FlowrouteMaxWait, Fair: severalCallers(cfg)},
 			Refunds: cfg.CallbackURL() != "",
 		},

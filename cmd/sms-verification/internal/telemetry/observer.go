@@ -20,6 +20,7 @@ type Observer struct {
 	untracked prometheus.Counter
 	over      *expiryBuckets // entries, by the end of their lifetime
 	gone      *expiryBuckets // those that had ended before it
+	allowance *allowance
 
 	delivered, undelivered *prometheus.CounterVec
 }
@@ -60,6 +61,7 @@ func NewObserver(callers []string, policies []codes.Policy, logger *slog.Logger,
 	}
 	registerCounter(r, "smsv_codes_over_total", "Entries whose CODE_EXPIRATION is over, however they ended; not those withdrawn.", o.over.due)
 	registerCounter(r, "smsv_codes_over_ended_total", "Those of smsv_codes_over_total that had ended before: the rest expired unused.", o.gone.due)
+	o.allowance = newAllowance(logger, r)
 	o.registerWait(r)
 	o.registerUsers(callers, policies, r)
 	return o
@@ -112,7 +114,10 @@ func (o *Observer) Created(e codes.CreateEvent) {
 	if e.Reserved {
 		o.wait.Observe(e.Wait.Seconds())
 	}
-	if e.Sent || e.Uncertain { // else nothing was sent, or to a test recipient
+	if e.OverAllowance != nil {
+		o.allowance.exceeded(e)
+	}
+	if e.Stored && (e.Sent || e.Uncertain) { // else nothing was sent, or to a test recipient, or the code of before
 		counters.created[e.Area].Inc()
 	}
 	if e.Sent {

@@ -1,0 +1,56 @@
+package telemetry
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/flowroute/sms-verification/codes"
+)
+
+// TestUnverifiedRefusals: every decision is counted, and the line of an exchange
+// comes at once and then once a minute.
+func TestUnverifiedRefusals(t *testing.T) {
+	var log bytes.Buffer
+	a := newAllowance(slog.New(slog.NewTextHandler(&log, nil)), prometheus.NewRegistry())
+	limit := &codes.LimitError{Kind: codes.AreaLimit, Limit: "UNVERIFIED_LIMITS area:1/1h"}
+	for range 3 {
+		a.exceeded(codes.CreateEvent{OverAllowance: limit, Exchange: "1206555"})
+	}
+	a.exceeded(codes.CreateEvent{OverAllowance: limit, Exchange: "1206777", Refused: true})
+	if n := testutil.ToFloat64(a.refusals.WithLabelValues("area", "shadow")); n != 3 {
+		t.Errorf("%v in the mode shadow, want 3", n)
+	}
+	if n := testutil.ToFloat64(a.refusals.WithLabelValues("area", "enforce")); n != 1 {
+		t.Errorf("%v in the mode enforce, want 1", n)
+	}
+	for text, want := range map[string]int{"exchange=1206555": 1, "exchange=1206777": 1, "mode=enforce": 1, "area:1/1h": 2} {
+		if n := strings.Count(log.String(), text); n != want {
+			t.Errorf("%s is logged %d times, want %d", text, n, want)
+		}
+	}
+	if !a.isDue("1206555", time.Now().Add(time.Minute)) {
+		t.Error("not logged again after a minute")
+	}
+}
+
+// TestExchangesAreBounded: an attack on many exchanges takes no memory without end.
+func TestExchangesAreBounded(t *testing.T) {
+	a := newAllowance(slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	now := time.Now()
+	for i := range 2 * maxExchanges {
+		a.isDue(fmt.Sprint(i), now)
+	}
+	if len(a.logged) != maxExchanges {
+		t.Errorf("%d exchanges are remembered, want %d", len(a.logged), maxExchanges)
+	}
+	if !a.isDue("another", now.Add(logExchangeEvery)) || len(a.logged) != 1 {
+		t.Errorf("%d exchanges are remembered a minute later", len(a.logged))
+	}
+}
