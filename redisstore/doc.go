@@ -60,9 +60,11 @@
 //	e{all}<where>     zset    messages whose code was not entered, for
 //	                          UNVERIFIED_LIMITS; <where> is an HMAC of the exchange,
 //	                          8 characters, an area code such as 1206, or all. Lives
-//	                          for 25 hours after the last.
+//	                          for 50 hours.
 //	v{all}<where>     hash    codes that were entered, by quarters of an hour. Lives
 //	                          for 25 hours.
+//	y{all}            list    codes that were entered and have yet to be counted: the
+//	                          next reservation does. Lives for 25 hours.
 //	z{all}            zset    turns to send, for FLOWROUTE_RATE
 //	q{all}            zset    callers, by when each last asked for a turn
 //
@@ -90,7 +92,7 @@
 //
 //	ACL SETUSER smsv on >password resetchannels ~smsv:* -@all +hello
 //	  +eval +evalsha +time +get +set +del +expire +pexpire +pttl +hset +hget
-//	  +hgetall +hincrby +hmget +hlen +hrandfield +hdel +zadd +zcard +zcount +zrem +zscore
+//	  +hgetall +hincrby +rpush +lpop +hmget +hlen +hrandfield +hdel +zadd +zcard +zcount +zrem +zscore
 //	  +zrangebyscore +zrevrange +zremrangebyscore +info
 //
 // and on a cluster +cluster|slots +command besides; a database other than 0

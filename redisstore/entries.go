@@ -45,9 +45,9 @@ func (s *Store) check(ctx context.Context, c codes.Check) (codes.Checked, error)
 	if len(c.Guesses) > 0 && !split {
 		guesses, span, most = s.guesses, codes.LongestSpan(c.Guesses).Milliseconds(), codes.LargestMax(c.Guesses)
 	}
-	verified, ofExchange := "", 0
+	entered, ofExchange := "", 0
 	if c.CountVerified && !split {
-		verified = s.keys.prefix
+		entered = s.keys.entered()
 	}
 	if c.CountExchange {
 		ofExchange = 1
@@ -57,7 +57,7 @@ func (s *Store) check(ctx context.Context, c codes.Check) (codes.Checked, error)
 		run = s.runAndWait
 	}
 	answer, err := run(ctx, s.scripts.check, keys, c.Op[:], c.Code[:], previous, codes.KeepAnswers.Milliseconds(), guesses, span, most,
-		recipientArg(c.Recipient), recipientArg(c.PreviousRecipient), verified, ofExchange)
+		recipientArg(c.Recipient), recipientArg(c.PreviousRecipient), entered, ofExchange)
 	if err != nil {
 		return codes.Checked{}, err
 	}

@@ -53,6 +53,10 @@ func (k keys) profile(name codes.Digest) string {
 func (k keys) standing(subject string) string { return k.prefix + "e{all}" + subject }
 func (k keys) verified(subject string) string { return k.prefix + "v{all}" + subject }
 
+// entered has the codes that were entered and have yet to be counted. Scripts know
+// its name too.
+func (k keys) entered() string { return k.prefix + "y{all}" }
+
 // guessPrefix is what the keys of wrong codes begin with, for the script that
 // knows the recipient only from the entry.
 func (k keys) guessPrefix() string { return k.prefix + "w" }

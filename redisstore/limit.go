@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"encoding/base64"
+	"slices"
 
 	"github.com/flowroute/sms-verification/codes"
 )
@@ -51,6 +52,16 @@ func takes(l codes.Limit, dry bool) string {
 		return "s"
 	}
 	return "1"
+}
+
+// enteredArg makes the script count the codes that were entered, before it looks at
+// limits on unverified messages. Where keys of several slots cannot be in one
+// script, each check has counted its own.
+func (s *Store) enteredArg(limits []codes.Limit) string {
+	if s.split.Load() || !slices.ContainsFunc(limits, func(l codes.Limit) bool { return l.Kind.OfUnverified() }) {
+		return ""
+	}
+	return s.keys.prefix
 }
 
 // subjectOf names whose unverified messages a limit counts.

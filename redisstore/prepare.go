@@ -38,7 +38,7 @@ func (s *Store) tryScripts(ctx context.Context) error {
 	probe.keys.prefix += "probe-" + codes.NewOp().String() + ":"
 	probe.guesses = probe.keys.guessPrefix()
 	probe.Done = func(context.Context, string, time.Time, error) {} // no operation of a request
-	windows := []codes.Window{{Max: 3, Span: time.Second}}
+	windows := []codes.Window{{Max: 9, Span: time.Second}}
 	name := codes.EntryName{Current: codes.Digest{1}, Previous: codes.Digest{2}}
 	r := codes.Reservation{
 		Op: codes.NewOp(),
@@ -51,11 +51,11 @@ func (s *Store) tryScripts(ctx context.Context) error {
 			{Kind: codes.TotalLimit, Windows: windows},
 			{Kind: codes.AllLimit, Windows: []codes.Window{{Max: 1, Span: time.Second, Percent: 50}}, Shadow: true},
 		},
-		Pace:     codes.Pace{Rate: 3, MaxWait: time.Second},
+		Pace:     codes.Pace{Rate: 9, MaxWait: time.Second},
 		WaitLeft: time.Second,
 	}
-	second, plain := r, r
-	second.Op, plain.Op = codes.NewOp(), codes.NewOp()
+	second, third, plain := r, r, r
+	second.Op, third.Op, plain.Op = codes.NewOp(), codes.NewOp(), codes.NewOp()
 	plain.Entry.Name = codes.EntryName{Current: codes.Digest{3}}
 	plain.Entry.Attempts = 8 // so that saved replies are purged
 	check := codes.Check{Name: name, Code: codes.Digest{1}, PreviousCode: codes.Digest{1}, Op: codes.NewOp(), Guesses: windows, CountVerified: true}
@@ -75,6 +75,7 @@ func (s *Store) tryScripts(ctx context.Context) error {
 		func() error { _, err := probe.Reserve(ctx, plain); return err },
 		func() error { _, err := probe.Check(ctx, plainCheck); return err },
 		func() error { _, err := probe.Check(ctx, right); return err },
+		func() error { _, err := probe.Reserve(ctx, third); return err }, // counts the right code
 		func() error { _, err := probe.Peek(ctx, name); return err },
 		func() error { _, err := probe.Receive(ctx, receipt); return err },
 		func() error { _, err := probe.RecordSent(ctx, sent); return err },
@@ -87,10 +88,21 @@ func (s *Store) tryScripts(ctx context.Context) error {
 		func() error { _, err := probe.Used(ctx, windows); return err },
 		func() error { _, err := probe.Standings(ctx, r.Limits[:2]); return err },
 		func() error { _, err := probe.ClearLimits(ctx, r.Entry.Recipient); return err },
+		func() error { return probe.dropUnverified(ctx, r.Entry.Destination) },
 	} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// dropUnverified removes what is counted of unverified messages, which would stay
+// for days.
+func (s *Store) dropUnverified(ctx context.Context, d codes.Destination) error {
+	keys := []string{s.keys.entered()}
+	for _, subject := range []string{exchangeOf(d), areaCodeOf(d), everywhere} {
+		keys = append(keys, s.keys.standing(subject), s.keys.verified(subject))
+	}
+	return s.client.Del(ctx, keys...).Err()
 }

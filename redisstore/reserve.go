@@ -151,9 +151,9 @@ func (s *Store) reserve(ctx context.Context, r codes.Reservation, p part) (codes
 		name := codes.NameDigest(r.Caller)
 		caller = name[:]
 	}
-	args := append(make([]any, 0, 16+6*len(p.limits)),
+	args := append(make([]any, 0, 17+6*len(p.limits)),
 		r.Op[:], head, e.Attempts, e.Lifetime.Milliseconds(), e.Notice.Milliseconds(), p.startIn.Milliseconds(), p.predecessors, rotating,
-		pace.Rate, paceSpan.Milliseconds(), r.WaitLeft.Milliseconds(), pace.MaxWait.Milliseconds(), caller, pace.Ahead(), resendArg(r), destinationArg(e.Destination))
+		pace.Rate, paceSpan.Milliseconds(), r.WaitLeft.Milliseconds(), pace.MaxWait.Milliseconds(), caller, pace.Ahead(), resendArg(r), destinationArg(e.Destination), s.enteredArg(p.limits))
 	for _, l := range p.limits {
 		args = append(args, storage(l), takes(l, p.dry), len(l.Windows))
 		for _, w := range l.Windows {
@@ -351,7 +351,7 @@ func (s *Store) CountFailure(ctx context.Context, address codes.Digest, w codes.
 
 // addToLog takes a place in a log.
 func (s *Store) addToLog(ctx context.Context, log string, op codes.Op, l codes.Limit) error {
-	args := []any{op[:], "", 0, 0, 0, 0, "", 0, 0, 0, 0, 0, "", 0, "", "", "log", 1, len(l.Windows)}
+	args := []any{op[:], "", 0, 0, 0, 0, "", 0, 0, 0, 0, 0, "", 0, "", "", "", "log", 1, len(l.Windows)}
 	for _, w := range l.Windows {
 		args = append(args, w.Max, w.Span.Milliseconds())
 	}

@@ -85,22 +85,27 @@ const quarter = 15 * time.Minute
 func (m *Model) CountVerified(_ context.Context, v codes.VerifiedMessages) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	stand := func(e event) bool { return slices.Contains(v.Ops, e.op) }
-	if slices.ContainsFunc(m.places[unverified(v.Destination)[2]], stand) {
-		m.verify(v.Destination, v.Ops)
-	}
+	m.verify(v.Destination, v.Ops)
 	return nil
 }
 
+// verify counts a code that was entered, and removes its messages, if any stands.
 func (m *Model) verify(d codes.Destination, ops []codes.Op) {
+	stand := false
 	for _, s := range unverified(d) {
 		for _, op := range ops {
+			n := len(m.places[s])
 			m.places[s] = without(m.places[s], op)
+			stand = stand || len(m.places[s]) < n
 		}
+	}
+	for _, s := range unverified(d) {
 		if m.verified[s] == nil {
 			m.verified[s] = map[time.Duration]int64{}
 		}
-		m.verified[s][m.now/quarter]++
+		if stand {
+			m.verified[s][m.now/quarter]++
+		}
 	}
 }
 

@@ -12,8 +12,8 @@
 -- ARGV[8] the largest number that a window of theirs allows
 -- ARGV[9] recipient whose code it must be, empty for anybody's   ARGV[10] the same
 --         under the previous secret
--- ARGV[11] what every key begins with, empty not to count an entered code here
--- ARGV[12] '1' to count it for its exchange too
+-- ARGV[11] key of the codes that were entered and are to be counted, empty not to
+--          count them here   ARGV[12] '1' to count it for its exchange too, or '0'
 -- Returns 'unknown', 'expired', or 'right' or 'wrong' with the attempts left, the
 -- milliseconds that an entry which it ended had left or 0, and recipient and area;
 -- if a right code is to be counted, also exchange and area code and the ops of its
@@ -153,15 +153,10 @@ if not reply then
 end
 
 if messages and messages ~= '' and ARGV[11] ~= '' then
-  --include unverified
-
-  local prefix, areaCode = ARGV[11], '1' .. string.sub(messages, 9, 11)
-  local standing, verified = prefix .. 'e{all}', prefix .. 'v{all}'
-  removeStanding({ standing .. string.sub(messages, 1, 8), standing .. areaCode, standing .. 'all' }, opsOf(messages, 12))
-  addVerified(verified .. areaCode)
-  addVerified(verified .. 'all')
-  if ARGV[12] == '1' then
-    addVerified(verified .. string.sub(messages, 1, 8))
+  -- The next reservation counts it, before it looks at a limit: a check must be
+  -- quick.
+  if redis.call('RPUSH', ARGV[11], ARGV[12] .. messages) == 1 then
+    redis.call('PEXPIRE', ARGV[11], 90000000)
   end
 end
 if wrong and ARGV[6] ~= '' then

@@ -22,7 +22,9 @@
 --         where every create makes a new code
 -- ARGV[17] exchange (8) and area code (3) of the number where messages whose code
 --          is not entered are counted, else empty
--- ARGV[18] … for each limit: 'log', 'set' or 'unverified', '1' if a place is taken,
+-- ARGV[18] what every key begins with where codes that were entered are counted
+--          first, else empty
+-- ARGV[19] … for each limit: 'log', 'set' or 'unverified', '1' if a place is taken,
 --          's' if it is taken whether or not there is room, or '0' if there must
 --          only be room; the number of its windows, and for each window how many
 --          events in how many milliseconds, and of unverified messages for how many
@@ -124,7 +126,10 @@ end
 
 -- Limits. Where the entry is here, it says whether the call is repeated; else
 -- each limit does.
-local limits, at = {}, 18
+if ARGV[18] ~= '' then
+  verifyEntered(ARGV[18])
+end
+local limits, at = {}, 19
 local longest, reached, anyHeld = 0, nil, false
 local longestShadow, shadow = 0, '-1 0' -- of the limits that refuse nothing
 local again = 0 -- milliseconds until one more message to the number may follow
@@ -161,11 +166,11 @@ while at <= #ARGV do
       local max, wait = tonumber(ARGV[i]), 0
       if l.log then
         wait = waitOfLog(l.log, max, ARGV[i + 1])
-      elseif l.size >= max then
-        if isUnverified and ARGV[i + 2] ~= '0' then
+      else
+        if l.size >= max and isUnverified and ARGV[i + 2] ~= '0' then
           max = max + math.floor(ARGV[i + 2] * verifiedIn(KEYS[key]) / 100)
         end
-        wait = waitOfSet(l.key, max, ARGV[i + 1])
+        wait = l.size >= max and waitOfSet(l.key, max, ARGV[i + 1]) or 0
       end
       local place = #limits .. ' ' .. (i - first) / stride
       if refuses and wait > longest then
@@ -237,7 +242,7 @@ for _, l in ipairs(limits) do
   elseif l.storage == 'set' then
     addToSet(l.key, op, l.size, l.span)
   else
-    addStanding(l.key, op, l.size, l.span)
+    addStanding(l.key, op, l.size, l.span, l.max)
   end
 end
 if turnsKey and not hasTurn then

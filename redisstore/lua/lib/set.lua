@@ -63,10 +63,13 @@ local function addToSet(key, op, size, span)
 end
 
 -- addStanding adds a message whose code may never be entered to a set of a size.
--- It stands for a day at most.
-local function addStanding(key, op, size, span)
+-- It stands for a day at most. A set that reaches a limit of 16 or more has had one
+-- of the events that lengthen its life within that day.
+local function addStanding(key, op, size, span, max)
   redis.call('ZADD', key, 'LT', -span, 'bound', now, op)
-  redis.call('PEXPIRE', key, 90000000)
+  if size % 16 == 0 or max < 16 then
+    redis.call('PEXPIRE', key, 180000000)
+  end
   if size % 16 == 0 then
     trimSet(key, boundOf(key, span))
   end

@@ -36,14 +36,18 @@ local function addVerified(key)
   redis.call('PEXPIRE', key, keepVerified)
 end
 
--- removeStanding removes the messages of a code that was entered from the sets
--- under the first three keys. It returns how many stood in the last of them.
-local function removeStanding(keys, ops)
-  local removed
+-- verify counts a code that was entered, for what the keys from the fourth on
+-- stand for, and removes its messages from the sets under the first three. It
+-- counts nothing if none of them stands any more: then the call is a repetition, or
+-- the code was entered after the span of its messages.
+local function verify(keys, ops)
+  local removed = 0
   for i = 1, 3 do
-    removed = redis.call('ZREM', keys[i], unpack(ops))
+    removed = math.max(removed, redis.call('ZREM', keys[i], unpack(ops)))
   end
-  return removed
+  for i = 4, removed > 0 and #keys or 0 do
+    addVerified(keys[i])
+  end
 end
 
 -- opsOf returns the ops (8 bytes each) in a string from a place on.
@@ -53,4 +57,15 @@ local function opsOf(messages, at)
     ops[#ops + 1] = string.sub(messages, i, i + 7)
   end
   return ops
+end
+
+-- verifyEntered counts the codes that checks have left to be counted. prefix is
+-- what every key begins with.
+local function verifyEntered(prefix)
+  local standing, verified = prefix .. 'e{all}', prefix .. 'v{all}'
+  for _, item in ipairs(redis.call('LPOP', prefix .. 'y{all}', 200) or {}) do
+    local exchange, areaCode = string.sub(item, 2, 9), '1' .. string.sub(item, 10, 12)
+    verify({ standing .. exchange, standing .. areaCode, standing .. 'all', verified .. areaCode, verified .. 'all',
+      string.sub(item, 1, 1) == '1' and verified .. exchange or nil }, opsOf(item, 13))
+  end
 end
