@@ -94,6 +94,7 @@ func halfDone(err error) error {
 // worse returns a refusal, or that of the shared limits if these clear later.
 func (s *Store) worse(ctx context.Context, r codes.Reservation, shared []codes.Limit, err error) error {
 	var first, second *codes.LimitError
+	shared = slices.DeleteFunc(slices.Clone(shared), func(l codes.Limit) bool { return l.Shadow })
 	if !errors.As(err, &first) || len(shared) == 0 {
 		return err
 	}

@@ -134,6 +134,10 @@ func RunUnverified(t *testing.T, open func(testing.TB) Backend) {
 			s.take(r)
 			next := within(s.into(seattle, limits), total(Windows(s, "1/1h")))
 			s.refused(next, "SEND_LIMITS_TOTAL 1/1h")
+
+			recipient := sends(Fresh(), Windows(s, "1/1m")) // clears before the one in the shadow
+			s.take(within(s.into(seattle, limits), recipient))
+			s.refused(within(s.into(seattle, limits), recipient), "SEND_LIMITS 1/1m")
 		}),
 		"receipts know the destination": func(s suite) {
 			m := s.messageOf(usual())

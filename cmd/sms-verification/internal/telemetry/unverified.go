@@ -21,7 +21,7 @@ type allowance struct {
 
 const (
 	logExchangeEvery = time.Minute
-	maxExchanges     = 10_000 // that are remembered
+	maxExchanges     = 1000 // that are remembered, so that there are no more lines in a minute
 )
 
 // kinds are the values of the label kind.
