@@ -242,6 +242,9 @@ func smallest(history []porcupine.Operation, leaveOpen bool) string {
 			best = cut(part, ends[n])
 		}
 	}
+	if best == nil && leaveOpen { // too many ways to try in a second
+		return smallest(history, false)
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "the last of %d operations:\n", len(best))
 	for _, o := range best[max(0, len(best)-30):] {
