@@ -104,7 +104,7 @@ type workload struct {
 	sent    sync.Map                   // recipient, or in same mode the client's language → code
 	spoil   func(number string) string // returns that number or another, to which sending fails; may be nil
 	mayStay bool                       // the entry of a create that is answered 503 may stay
-	same    bool                       // the profile resends the same code, and each id has few recipients
+	same    bool                       // a profile resends the same code, and each id has two recipients
 
 	start   time.Time
 	numbers atomic.Int64
@@ -203,7 +203,7 @@ func (w *workload) create(client, id int, from int64) result {
 	return w.note(client, c, from, reserved, nil)
 }
 
-// The profile that the requests of a workload name, in same mode.
+// inBody is the profile in the body of a request, in same mode.
 func (w *workload) inBody() string {
 	if w.same {
 		return `,"profile":"again"`
@@ -211,6 +211,7 @@ func (w *workload) inBody() string {
 	return ""
 }
 
+// inQuery is the same in a query.
 func (w *workload) inQuery() string {
 	if w.same {
 		return "&profile=again"
