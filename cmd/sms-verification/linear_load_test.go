@@ -101,9 +101,10 @@ func (n *nemesis) log(t *testing.T) {
 type workload struct {
 	t       *testing.T
 	urls    []string
-	sent    sync.Map                   // recipient → code
+	sent    sync.Map                   // recipient, or in same mode the client's language → code
 	spoil   func(number string) string // returns that number or another, to which sending fails; may be nil
 	mayStay bool                       // the entry of a create that is answered 503 may stay
+	same    bool                       // a profile resends the same code, and each id has two recipients
 
 	start   time.Time
 	numbers atomic.Int64
@@ -112,11 +113,12 @@ type workload struct {
 	history []porcupine.Operation
 }
 
+const clients = 12
+
 func newWorkload(t *testing.T) *workload { return &workload{t: t, start: time.Now()} }
 
 // run runs the clients against the nemesis, and returns what they saw.
 func (w *workload) run(n *nemesis, during time.Duration) []porcupine.Operation {
-	const clients = 12
 	end := time.Now().Add(during)
 	var wg sync.WaitGroup
 	for client := range clients {
@@ -140,51 +142,98 @@ func (w *workload) run(n *nemesis, during time.Duration) []porcupine.Operation {
 func (w *workload) one(client int) result {
 	url := w.urls[client%len(w.urls)]
 	id := rand.IntN(len(w.known))
-	name := fmt.Sprintf("id-%d", id)
 	from := w.now()
 	switch dice := rand.IntN(100); {
 	case dice < 24:
 		return w.create(client, id, from)
 	case dice < 30:
-		a, err := request(http.MethodDelete, url+"/?auth_id="+name, "")
-		return w.note(client, call{id, "delete", ""}, from, w.meaning(a, err, done), err)
+		a, err := request(http.MethodDelete, fmt.Sprintf("%s/?auth_id=id-%d%s", url, id, w.inQuery()), "")
+		return w.note(client, call{id: id, kind: "delete"}, from, w.meaning(a, err, done), err)
 	default:
-		code := w.guess(id)
-		a, err := request(http.MethodPost, url+"/verify", fmt.Sprintf(`{"auth_id":%q,"code":%q}`, name, code))
-		return w.note(client, call{id, "verify", code}, from, w.meaning(a, err, right), err)
+		return w.verify(client, id, w.guess(id))
 	}
 }
 
-// create makes a create. Nobody knows the code of one that sent nothing: it is
-// called as the request.
+func (w *workload) verify(client, id int, code string) result {
+	from := w.now()
+	a, err := request(http.MethodPost, w.urls[client%len(w.urls)]+"/verify", fmt.Sprintf(`{"auth_id":"id-%d","code":%q%s}`, id, code, w.inBody()))
+	return w.note(client, call{id: id, kind: "verify", code: code}, from, w.meaning(a, err, right), err)
+}
+
+// create makes a create. Nobody knows the code of one that sent nothing.
 func (w *workload) create(client, id int, from int64) result {
 	requestID := fmt.Sprint(2_000_000 + w.numbers.Add(1))
 	number := "1206" + requestID
+	key, more, c := number, "", call{id: id, kind: "create", code: requestID}
+	if w.same {
+		number = fmt.Sprintf("120655501%d%d", id, rand.IntN(4)/3) // mostly the first one
+		key, more = languageOf(client), fmt.Sprintf(`,"locale":%q`, languageOf(client))
+		c.code, c.recipient = "", number
+		w.sent.Delete(key)
+	}
 	if w.spoil != nil && rand.IntN(3) == 0 {
 		number = w.spoil(number)
 	}
-	a, err := request(http.MethodPost, w.urls[client%len(w.urls)]+"/", fmt.Sprintf(`{"auth_id":"id-%d","recipient":%q}`, id, number), "X-Request-Id: "+requestID)
-	code := requestID
-	if sent, ok := w.sent.Load(number); ok {
-		code = sent.(string)
+	a, err := request(http.MethodPost, w.urls[client%len(w.urls)]+"/",
+		fmt.Sprintf(`{"auth_id":"id-%d","recipient":%q%s%s}`, id, number, more, w.inBody()), "X-Request-Id: "+requestID)
+	sent, wasSent := w.sent.Load(key)
+	if wasSent {
+		c.code = sent.(string)
 		w.mu.Lock()
-		w.known[id] = append(w.known[id], code)
+		w.known[id] = append(w.known[id], c.code)
 		w.mu.Unlock()
 	}
 	switch {
 	case err != nil:
 		w.t.Error(err)
 	case a.status == http.StatusOK || a.body.Reason == "MessageUnconfirmed":
-		return w.note(client, call{id, "create", code}, from, done, nil)
+		return w.note(client, c, from, done, nil)
 	case w.mayStay:
-		return w.note(client, call{id, "create", code}, from, maybe, nil)
+		return w.note(client, c, from, maybe, nil)
+	case wasSent:
+		w.t.Errorf("a message was sent, and the answer is %d %s", a.status, a.raw)
 	}
 	reserved := maybe // Redis may be what failed
 	if a.body.Reason == "MessageRejected" || a.body.Reason == "SenderRefused" {
 		reserved = done
 	}
-	w.note(client, call{id, "reserve", code}, from, reserved, nil)
-	return w.note(client, call{id, "release", code}, from, reserved, nil)
+	c.kind, c.code = "reserve", requestID
+	w.note(client, c, from, reserved, nil)
+	c.kind = "release"
+	return w.note(client, c, from, reserved, nil)
+}
+
+// inBody is the profile in the body of a request, in same mode.
+func (w *workload) inBody() string {
+	if w.same {
+		return `,"profile":"again"`
+	}
+	return ""
+}
+
+// inQuery is the same in a query.
+func (w *workload) inQuery() string {
+	if w.same {
+		return "&profile=again"
+	}
+	return ""
+}
+
+// languageOf is a language for private use. The message in it says which
+// client's create sent it.
+func languageOf(client int) string { return "qa" + string(rune('a'+client)) }
+
+// sameCode is a profile with a message in the language of each client.
+func sameCode() string {
+	messages := map[string]string{}
+	for client := range clients {
+		messages[languageOf(client)] = "{code}\n" + languageOf(client)
+	}
+	profiles, err := json.Marshal(map[string]any{"again": map[string]any{"resend": "same", "messages": messages}})
+	if err != nil {
+		panic(err)
+	}
+	return "PROFILES=" + string(profiles)
 }
 
 // cleanupTime is how long cleanup that is pending may take when all is well again.
@@ -224,9 +273,7 @@ func (w *workload) lookAgain() []porcupine.Operation {
 			guesses = append(guesses, w.known[id][n-1])
 		}
 		for _, code := range guesses {
-			from := w.now()
-			a, err := request(http.MethodPost, w.urls[0]+"/verify", fmt.Sprintf(`{"auth_id":"id-%d","code":%q}`, id, code))
-			w.note(0, call{id, "verify", code}, from, w.meaning(a, err, right), err)
+			w.verify(0, id, code)
 		}
 	}
 	return w.history
@@ -285,6 +332,39 @@ func countOf(history []porcupine.Operation) map[string]int {
 		counts[o.Input.(call).kind+" "+o.Output.(result).what]++
 	}
 	return counts
+}
+
+// resentIn counts the creates that sent a code that another had sent before.
+func resentIn(history []porcupine.Operation) (n int) {
+	type sent struct {
+		id   int
+		code string
+	}
+	seen := map[sent]bool{}
+	for _, o := range history {
+		if c := o.Input.(call); c.kind == "create" && c.code != "" {
+			if seen[sent{c.id, c.code}] {
+				n++
+			}
+			seen[sent{c.id, c.code}] = true
+		}
+	}
+	return n
+}
+
+// rightTwice returns a code that was accepted twice. The model does not know that
+// no code is sent again once its entry has ended.
+func rightTwice(history []porcupine.Operation) (code string, twice bool) {
+	accepted := map[string]bool{}
+	for _, o := range history {
+		if c := o.Input.(call); c.kind == "verify" && o.Output == right {
+			if accepted[c.code] {
+				return c.code, true
+			}
+			accepted[c.code] = true
+		}
+	}
+	return "", false
 }
 
 // overlapsIn counts the creates that failed beside another create of the same id.

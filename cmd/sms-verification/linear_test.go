@@ -24,28 +24,37 @@ import (
 // doing one request after the other could have given. A check that is answered
 // 503 leaves open whether it had its effect, but from then on it has none. A
 // create that sent nothing leaves the entry before it as it was, also when
-// creates overlap.
+// creates overlap and when they send the same code again.
 func TestLinearizable(t *testing.T) {
+	atOnce, inTurns := []string{"FLOWROUTE_MAX_WAIT=100ms"}, []string{"FLOWROUTE_RATE=40", "FLOWROUTE_MAX_WAIT=1s"}
 	for _, test := range []struct {
-		name  string
-		env   []string
-		least int // of the rarest operations
+		name   string
+		env    []string
+		same   bool
+		during time.Duration
+		least  int // of the rarest operations
 	}{
-		{"at once", []string{"FLOWROUTE_MAX_WAIT=100ms"}, 10},
-		{"in turns", []string{"FLOWROUTE_RATE=40", "FLOWROUTE_MAX_WAIT=1s"}, 3},
+		{"at once", atOnce, false, 8 * time.Second, 10},
+		{"in turns", inTurns, false, 8 * time.Second, 3},
+		{"the same code at once", atOnce, true, 5 * time.Second, 2},
+		{"the same code in turns", inTurns, true, 5 * time.Second, 1},
 	} {
-		t.Run(test.name, func(t *testing.T) { linearizableService(t, test.least, test.env...) })
+		t.Run(test.name, func(t *testing.T) { linearizableService(t, test.same, test.during, test.least, test.env...) })
 	}
 }
 
-func linearizableService(t *testing.T, least int, extra ...string) {
+func linearizableService(t *testing.T, same bool, during time.Duration, least int, extra ...string) {
 	w := newWorkload(t)
+	w.same = same
 	server := redistest.Server(t)
 	sim := startSimulator(t, flowroutetest.Options{OnMessage: func(m flowroutetest.Message) {
-		code, _, _ := strings.Cut(m.Body, "\n")
-		w.sent.Store(m.To, code)
+		code, key, _ := strings.Cut(m.Body, "\n")
+		if !same {
+			key = m.To
+		}
+		w.sent.Store(key, code)
 	}})
-	env := environment(server, sim, append(extra, "CODE_LENGTH=12", fmt.Sprintf("RETRIES_ALLOWED=%d", attemptsAllowed))...)
+	env := environment(server, sim, append(extra, sameCode(), "CODE_LENGTH=12", fmt.Sprintf("RETRIES_ALLOWED=%d", attemptsAllowed))...)
 	n := &nemesis{redis: server, long: true}
 	var fleet []*process
 	for range 3 {
@@ -55,8 +64,11 @@ func linearizableService(t *testing.T, least int, extra ...string) {
 		w.urls = append(w.urls, fleet[len(fleet)-1].URL)
 	}
 	w.spoil = func(number string) string { return spoil(t, sim, number) }
+	if same {
+		w.spoil = func(number string) string { return spoilNext(t, sim, number) }
+	}
 
-	history := w.run(n, 8*time.Second)
+	history := w.run(n, during)
 	history = append(w.withCleanup(fleet, history), w.lookAgain()...)
 	n.log(t)
 	counts := countOf(history)
@@ -72,6 +84,14 @@ func linearizableService(t *testing.T, least int, extra ...string) {
 	}
 	if overlaps < 2*least {
 		t.Error("too few creates overlap")
+	}
+	resent := resentIn(history)
+	t.Logf("%d codes sent again", resent)
+	if same && resent < 5*least {
+		t.Error("too few codes are sent again")
+	}
+	if code, twice := rightTwice(history); twice {
+		t.Errorf("the code %s was accepted twice", code)
 	}
 	if n.dropped() < 50 || n.cuts < 50 || n.outages < 4 {
 		t.Error("too few faults")
@@ -93,6 +113,28 @@ func linearizableService(t *testing.T, least int, extra ...string) {
 // spoil returns a number to which the sending fails: one that the simulator
 // knows, or the given one, for which the failure takes a while.
 func spoil(t *testing.T, sim *flowroutetest.Server, number string) string {
+	known := []string{"15005550400", "15005550403", "15005550429"}
+	if i := rand.IntN(8); i < len(known) {
+		return known[i]
+	}
+	return fail(t, sim, number, randomFault())
+}
+
+// spoilNext makes the next sending to a number fail, whose create that is.
+func spoilNext(t *testing.T, sim *flowroutetest.Server, number string) string {
+	f := randomFault()
+	f.Times = 1
+	return fail(t, sim, number, f)
+}
+
+func fail(t *testing.T, sim *flowroutetest.Server, number string, f flowroutetest.Fault) string {
+	if err := sim.Fail(number, f); err != nil {
+		t.Error(err)
+	}
+	return number
+}
+
+func randomFault() flowroutetest.Fault {
 	refuse := func(status int) flowroutetest.Fault {
 		return flowroutetest.Fault{Kind: flowroutetest.Refuse, Status: status, Delay: time.Duration(rand.IntN(60)) * time.Millisecond}
 	}
@@ -100,15 +142,7 @@ func spoil(t *testing.T, sim *flowroutetest.Server, number string) string {
 		refuse(http.StatusUnprocessableEntity), refuse(http.StatusTooManyRequests), refuse(http.StatusUnauthorized),
 		{Kind: flowroutetest.BadGateway}, {Kind: flowroutetest.AcceptReset},
 	}
-	known := []string{"15005550400", "15005550403", "15005550429"}
-	i := rand.IntN(len(faults) + len(known))
-	if i < len(known) {
-		return known[i]
-	}
-	if err := sim.Fail(number, faults[i-len(known)]); err != nil {
-		t.Error(err)
-	}
-	return number
+	return faults[rand.IntN(len(faults))]
 }
 
 // TestLinearizableControl: under the same load a service is found out that lets
