@@ -60,6 +60,8 @@ func TestEntryModelSameCode(t *testing.T) {
 		{"refused twice: the one before", legal, join(other, fail(2, 5, "f"), fail(3, 6, "g"), wrong(3, 2), verify(8, "A", right))},
 		{"refused twice: gone", illegal, join(other, fail(2, 5, "f"), fail(3, 6, "g"), verify(8, "A", unknown))},
 		{"refused twice: it stays", illegal, join(fail(2, 5, "f"), fail(3, 6, "g"), wrong(8, 2))},
+		{"refused beside one under way: it stays", legal, history{at(0, 1, "reserve", "f", "somebody", done), at(1, 2, "reserve", "g", "somebody", done),
+			at(3, 4, "release", "f", "somebody", done), wrong(5, 2), at(7, 8, "release", "g", "somebody", done)}},
 		{"refused, used in between: gone", legal, join(sent, fail(2, 9, "f"), verify(4, "A", right), verify(10, "A", unknown))},
 
 		{"not seen, then seen", legal, join(send(0, 1, ""), wrong(2, 2), send(4, 5, "A"), wrong(6, 1), verify(8, "A", right))},
