@@ -27,6 +27,11 @@ const (
 	UnverifiedEnforce                       // it is refused
 )
 
+// String returns the mode as UNVERIFIED_MODE has it.
+func (m UnverifiedMode) String() string {
+	return [...]string{UnverifiedOff: "off", UnverifiedShadow: "shadow", UnverifiedEnforce: "enforce"}[m]
+}
+
 // MaxUnverifiedSpan is the longest span of a window of [Unverified].
 const MaxUnverifiedSpan = 24 * time.Hour
 

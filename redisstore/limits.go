@@ -14,6 +14,7 @@ type Standing struct {
 	Kind   codes.LimitKind
 	Window codes.Window
 	Used   int64         // events in the window that ends now
+	Share  int64         // of verified codes, allowed besides Window.Max
 	Wait   time.Duration // until there is room for one more; 0 if there is
 }
 
@@ -47,6 +48,38 @@ func (s *Store) Standings(ctx context.Context, limits []codes.Limit) (all []Stan
 	}
 	if err != nil {
 		return nil, fmt.Errorf("redisstore: standings: %w", err)
+	}
+	return all, nil
+}
+
+// Unverified reads what stands under limits on messages whose code is not entered,
+// in the order of their windows. It changes nothing. Its error is
+// codes.ErrUnavailable. It is no operation of a request, so Done is not called.
+func (s *Store) Unverified(ctx context.Context, limits []codes.Limit) (all []Standing, err error) {
+	if len(limits) == 0 {
+		return nil, nil
+	}
+	var keys []string
+	args := []any{s.enteredArg(limits)}
+	for _, l := range limits {
+		keys = append(keys, s.keyOf(l), s.keys.verified(subjectOf(l)))
+		args = append(args, len(l.Windows))
+		for _, w := range l.Windows {
+			args = append(args, w.Max, w.Span.Milliseconds(), w.Percent)
+			all = append(all, Standing{Kind: l.Kind, Window: w})
+		}
+	}
+	answer, err := s.run(ctx, s.scripts.unverifiedPeek, keys, args...)
+	answer = strings.TrimPrefix(answer, "unverified ")
+	for i := range all {
+		var millis int64
+		if err == nil {
+			answer, err = numbers(answer, &all[i].Used, &all[i].Share, &millis)
+		}
+		all[i].Wait = time.Duration(millis) * time.Millisecond
+	}
+	if err != nil {
+		return nil, fmt.Errorf("redisstore: unverified: %w", err)
 	}
 	return all, nil
 }

@@ -55,7 +55,7 @@ type doer func(ctx context.Context, words ...any) *redis.Cmd
 type scripts struct {
 	reserve, release, entryMove, check, guessCount, cancel, peek, claim, settle, usage script
 	messageRecord, messageReceive, messageLink, messagePeek                            script
-	limitsPeek, limitsClear, verifiedCount                                             script
+	limitsPeek, limitsClear, verifiedCount, unverifiedPeek                             script
 }
 
 // include is the line of a Lua file that stands for another one of the library.
@@ -94,8 +94,9 @@ func loadScripts() scripts {
 		messageLink:    load("message_link"),
 		messagePeek:    load("message_peek"),
 
-		limitsPeek:  load("limits_peek"),
-		limitsClear: load("limits_clear"),
+		limitsPeek:     load("limits_peek"),
+		limitsClear:    load("limits_clear"),
+		unverifiedPeek: load("unverified_peek"),
 	}
 }
 

@@ -24,6 +24,9 @@ type limitsReport struct {
 	RefusedUntil  *time.Time     `json:"refused_until"` // null: not refused
 	RefusedBy     string         `json:"refused_by,omitempty"`
 	Cleared       *clearedCounts `json:"cleared,omitempty"`
+
+	Unverified     []unverifiedRow `json:"unverified"` // that the number shares with others
+	UnverifiedMode string          `json:"unverified_mode"`
 }
 
 // limitRow is one window of a limit.
@@ -34,6 +37,12 @@ type limitRow struct {
 	Max        int64      `json:"max"`
 	NextFree   *time.Time `json:"next_free"` // null: now
 	RetryAfter int64      `json:"retry_after"`
+}
+
+// unverifiedRow is one window of a limit on messages whose code is not entered.
+type unverifiedRow struct {
+	limitRow
+	Share int64 `json:"share"` // of Max, for verified codes
 }
 
 // clearedCounts is what --clear made Redis forget.
@@ -48,9 +57,11 @@ func limitsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "limits NUMBER",
 		Short: "Shows what stands against a number under the limits, and until when it is refused",
-		Long: "Shows what stands against a number under SEND_LIMITS and GUESS_LIMITS, and until when it is refused.\n\n" +
+		Long: "Shows what stands against a number under SEND_LIMITS and GUESS_LIMITS, and against its exchange, its area code\n" +
+			"and all numbers under UNVERIFIED_LIMITS, and until when it is refused. --clear clears what is counted for the\n" +
+			"number itself only.\n\n" +
 			"It needs the settings of the service: CODE_SECRET is in the keys of Redis. Under a new secret limits count anew.\n" +
-			"Limits that numbers share, such as SEND_LIMITS_TOTAL, are not shown.",
+			"Other limits that numbers share, such as SEND_LIMITS_TOTAL, are not shown.",
 		Example: "  sms-verification limits 12065551234\n  sms-verification limits 12065551234 --clear",
 		Args:    exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -101,12 +112,16 @@ func limits(cmd *cobra.Command, number codes.Phone, clear bool) (*limitsReport, 
 // readLimits reads what stands against a number, after it was cleared if that
 // is asked for.
 func readLimits(ctx context.Context, store *redisstore.Store, cfg *config.Config, number codes.Phone, clear bool) (*limitsReport, error) {
-	recipient := codes.NewHasher(cfg.CodeSecret()).Phone(number)
+	secret := codes.NewHasher(cfg.CodeSecret())
+	recipient := secret.Phone(number)
 	ofNumber := []codes.Limit{
 		{Kind: codes.SendLimit, Subject: recipient, Windows: cfg.SendLimits},
 		{Kind: codes.GuessLimit, Subject: recipient, Windows: cfg.GuessLimits},
 	}
-	r := &limitsReport{RecipientEnds: number.LastTwo(), Limits: []limitRow{}}
+	r := &limitsReport{
+		RecipientEnds: number.LastTwo(), Limits: []limitRow{}, Unverified: []unverifiedRow{},
+		UnverifiedMode: cfg.Unverified.Mode.String(),
+	}
 	if clear {
 		var cleared redisstore.Cleared
 		if err := insist(ctx, func() (err error) { cleared, err = store.ClearLimits(ctx, recipient); return err }); err != nil {
@@ -114,11 +129,22 @@ func readLimits(ctx context.Context, store *redisstore.Store, cfg *config.Config
 		}
 		r.Cleared = &clearedCounts{Messages: cleared.Sends, WrongCodes: cleared.Guesses, Refunds: cleared.Refunds}
 	}
-	var standings []redisstore.Standing
+	var standings, shared []redisstore.Standing
 	if err := insist(ctx, func() (err error) { standings, err = store.Standings(ctx, ofNumber); return err }); err != nil {
 		return nil, err
 	}
-	r.add(standings, time.Now())
+	unverified := cfg.Unverified.Limits(secret.Destination(number))
+	if err := insist(ctx, func() (err error) { shared, err = store.Unverified(ctx, unverified); return err }); err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	for _, s := range standings {
+		r.Limits = append(r.Limits, r.row(s, now, true))
+	}
+	for _, s := range shared {
+		row := r.row(s, now, cfg.Unverified.Mode == codes.UnverifiedEnforce)
+		r.Unverified = append(r.Unverified, unverifiedRow{limitRow: row, Share: s.Share})
+	}
 	return r, nil
 }
 
@@ -135,25 +161,27 @@ func insist(ctx context.Context, do func() error) error {
 	}
 }
 
-// add adds what stands, as of a time.
-func (r *limitsReport) add(standings []redisstore.Standing, now time.Time) {
-	for _, s := range standings {
-		row := limitRow{
-			Limit: s.Kind.Setting() + " " + s.Window.Text, Counts: "messages", Used: s.Used, Max: s.Window.Max,
-			RetryAfter: int64((s.Wait + time.Second - 1) / time.Second),
-		}
-		if s.Kind == codes.GuessLimit {
-			row.Counts = "wrong codes"
-		}
-		if s.Wait > 0 {
-			at := now.Add(time.Duration(row.RetryAfter) * time.Second).UTC().Truncate(time.Second)
-			row.NextFree = &at
-			if r.RefusedUntil == nil || at.After(*r.RefusedUntil) {
-				r.RefusedUntil, r.RefusedBy = &at, row.Limit
-			}
-		}
-		r.Limits = append(r.Limits, row)
+// row returns what stands under a window, as of a time. One that refuses and has no
+// room may be the one that refuses the number for longest.
+func (r *limitsReport) row(s redisstore.Standing, now time.Time, refuses bool) limitRow {
+	row := limitRow{
+		Limit: s.Kind.Setting() + " " + s.Window.Text, Counts: "messages", Used: s.Used, Max: s.Window.Max + s.Share,
+		RetryAfter: int64((s.Wait + time.Second - 1) / time.Second),
 	}
+	switch {
+	case s.Kind == codes.GuessLimit:
+		row.Counts = "wrong codes"
+	case s.Kind.OfUnverified():
+		row.Counts = "unverified messages"
+	}
+	if s.Wait > 0 {
+		at := now.Add(time.Duration(row.RetryAfter) * time.Second).UTC().Truncate(time.Second)
+		row.NextFree = &at
+		if refuses && (r.RefusedUntil == nil || at.After(*r.RefusedUntil)) {
+			r.RefusedUntil, r.RefusedBy = &at, row.Limit
+		}
+	}
+	return row
 }
 
 func printLimits(out io.Writer, r *limitsReport) error {
@@ -166,19 +194,33 @@ func printLimits(out io.Writer, r *limitsReport) error {
 		fmt.Fprintln(w, "SEND_LIMITS and GUESS_LIMITS are off")
 	}
 	for _, row := range r.Limits {
-		next := "the next is allowed now"
-		if row.NextFree != nil {
-			next = "the next place is free at " + clockTime(*row.NextFree)
+		fmt.Fprintf(w, "%s: %d of %d %s; %s\n", row.Limit, row.Used, row.Max, row.Counts, row.next())
+	}
+	for _, row := range r.Unverified {
+		share := ""
+		if row.Share > 0 {
+			share = fmt.Sprintf(" (%d, and %d more for verified codes)", row.Max-row.Share, row.Share)
 		}
-		fmt.Fprintf(w, "%s: %d of %d %s; %s\n", row.Limit, row.Used, row.Max, row.Counts, next)
+		fmt.Fprintf(w, "%s: %d of %d %s%s; %s\n", row.Limit, row.Used, row.Max, row.Counts, share, row.next())
+	}
+	if len(r.Unverified) > 0 && r.UnverifiedMode == codes.UnverifiedShadow.String() {
+		fmt.Fprintln(w, "UNVERIFIED_MODE is shadow: UNVERIFIED_LIMITS refuse nothing")
 	}
 	if r.RefusedUntil != nil {
 		fmt.Fprintf(w, "Refused until %s by %s: until then a request for a code is answered 429\n", clockTime(*r.RefusedUntil), r.RefusedBy)
 	} else {
-		fmt.Fprintln(w, "Not refused: the limits of this number allow a new code now")
+		fmt.Fprintln(w, "Not refused: these limits allow a new code now")
 	}
 	_, err := io.WriteString(out, w.String())
 	return err
+}
+
+// next says when one more is allowed.
+func (r limitRow) next() string {
+	if r.NextFree == nil {
+		return "the next is allowed now"
+	}
+	return "the next place is free at " + clockTime(*r.NextFree)
 }
 
 func clockTime(t time.Time) string { return t.Format("2006-01-02 15:04:05 UTC") }

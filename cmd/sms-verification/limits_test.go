@@ -75,6 +75,50 @@ func TestLimitsFreesALockedOutNumber(t *testing.T) {
 	}
 }
 
+// TestLimitsShowsUnverified: limits shows what stands against the exchange and the
+// area code of a number and in all, with the share for verified codes, and --clear
+// leaves it.
+func TestLimitsShowsUnverified(t *testing.T) {
+	t.Parallel()
+	for name, redis := range map[string]*redistest.Instance{"standalone": redistest.Server(t), "cluster": redistest.Cluster(t)} {
+		t.Run(name, func(t *testing.T) {
+			sim := startSimulator(t, flowroutetest.Options{})
+			env := environment(redis, sim, "UNVERIFIED_MODE=enforce", "UNVERIFIED_LIMITS=exchange:2/1h,area:9/1h+100%,all:9/1h", "SEND_LIMITS=5/10m")
+			p := serveReady(t, env)
+			for _, number := range []string{"12065550142", "12065550143", "12067770144", "14255550145"} {
+				create(t, p.URL, number, number)
+			}
+			verify(t, p.URL, "12067770144", codeSent(t, sim, "12067770144"))
+			refused := create(t, p.URL, "a", "12065550146")
+
+			shown := readReport(t, env, "12065550142", "--clear")
+			full := shown.Unverified[0]
+			want := []unverifiedRow{
+				{limitRow{Limit: "UNVERIFIED_LIMITS exchange:2/1h", Counts: "unverified messages", Used: 2, Max: 2, RetryAfter: full.RetryAfter, NextFree: full.NextFree}, 0},
+				{limitRow{Limit: "UNVERIFIED_LIMITS area:9/1h+100%", Counts: "unverified messages", Used: 2, Max: 10}, 1},
+				{limitRow{Limit: "UNVERIFIED_LIMITS all:9/1h", Counts: "unverified messages", Used: 3, Max: 9}, 0},
+			}
+			if fmt.Sprint(shown.Unverified) != fmt.Sprint(want) || shown.UnverifiedMode != "enforce" || shown.RefusedBy != refused.body.Limit {
+				t.Errorf("shown %+v, want %+v; the service says %s", shown, want, refused.raw)
+			}
+			if off := refused.body.RetryAfter - full.RetryAfter; off < 0 || off > 10 {
+				t.Errorf("free in %d s, the service says %d s", full.RetryAfter, refused.body.RetryAfter)
+			}
+			_, out, _ := command(t, env, "limits", "12065550142")
+			contains(t, "limits", out, "UNVERIFIED_LIMITS exchange:2/1h: 2 of 2 unverified messages; the next place is free at 20",
+				"UNVERIFIED_LIMITS area:9/1h+100%: 2 of 10 unverified messages (9, and 1 more for verified codes); the next is allowed now",
+				" UTC by UNVERIFIED_LIMITS exchange:2/1h: until then")
+
+			shadow := append(env, "UNVERIFIED_MODE=shadow")
+			if shown := readReport(t, shadow, "12065550142"); shown.RefusedUntil != nil || shown.Unverified[0].NextFree == nil {
+				t.Errorf("in shadow: %+v", shown)
+			}
+			_, out, _ = command(t, shadow, "limits", "12065550142")
+			contains(t, "limits in shadow", out, "UNVERIFIED_LIMITS refuse nothing", "Not refused")
+		})
+	}
+}
+
 // TestLimitsFailures: what is wrong with the settings is exit status 2, a Redis
 // that cannot be used 1.
 func TestLimitsFailures(t *testing.T) {
@@ -102,7 +146,7 @@ func TestLimitsFailures(t *testing.T) {
 			}
 		})
 	}
-	if off := readReport(t, environment(redis, sim), "12065550142"); len(off.Limits) != 0 || off.RefusedUntil != nil {
+	if off := readReport(t, environment(redis, sim, "UNVERIFIED_MODE=off"), "12065550142"); len(off.Limits) != 0 || len(off.Unverified) != 0 || off.UnverifiedMode != "off" || off.RefusedUntil != nil {
 		t.Errorf("limits that are off: %+v", off)
 	}
 }

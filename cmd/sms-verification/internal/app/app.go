@@ -196,6 +196,7 @@ func (a *App) register(r *prometheus.Registry, policies []codes.Policy) {
 	telemetry.RegisterClock(r, a.store.ClockSteps)
 	telemetry.RegisterInspection(r, a.inspect.Unsafe)
 	telemetry.RegisterBudget(r, policies[0].Limits.Total, a.store.Used)
+	telemetry.RegisterUnverified(r, policies[0].Limits.Unverified, a.store.Unverified)
 	telemetry.RegisterLog(r, a.log.lines.lost)
 }
 

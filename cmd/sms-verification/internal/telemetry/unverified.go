@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/redisstore"
 )
 
 // allowance reports messages that exceed UNVERIFIED_LIMITS.
@@ -70,4 +72,43 @@ func (a *allowance) isDue(exchange string, now time.Time) bool {
 	}
 	a.logged[exchange] = now
 	return true
+}
+
+// unverified is how many messages stand under the limits on all of them, over all
+// replicas. It asks Redis at each scrape; without an answer it shows nothing, since
+// the allowance depends on Redis too.
+type unverified struct {
+	limits              []codes.Limit
+	read                func(context.Context, []codes.Limit) ([]redisstore.Standing, error)
+	messages, allowance *prometheus.Desc
+}
+
+// RegisterUnverified exposes what stands under the limits of UNVERIFIED_LIMITS on
+// all messages.
+func RegisterUnverified(r prometheus.Registerer, u codes.Unverified, read func(context.Context, []codes.Limit) ([]redisstore.Standing, error)) {
+	ofAll := codes.Unverified{Mode: u.Mode, All: u.All}
+	r.MustRegister(&unverified{
+		limits: ofAll.Limits(codes.Destination{}), read: read,
+		messages: prometheus.NewDesc("smsv_unverified_messages",
+			"Messages of all replicas whose code was not entered, in the window of UNVERIFIED_LIMITS on all that ends now.", []string{"limit"}, nil),
+		allowance: prometheus.NewDesc("smsv_unverified_allowance",
+			"Messages whose code is not entered that UNVERIFIED_LIMITS allow in all, with the share for verified codes.", []string{"limit"}, nil),
+	})
+}
+
+// Describe is part of prometheus.Collector.
+func (u *unverified) Describe(c chan<- *prometheus.Desc) { c <- u.messages; c <- u.allowance }
+
+// Collect is part of prometheus.Collector.
+func (u *unverified) Collect(c chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), budgetTimeout)
+	defer cancel()
+	standings, err := u.read(ctx, u.limits)
+	if err != nil {
+		return
+	}
+	for _, s := range standings {
+		c <- prometheus.MustNewConstMetric(u.messages, prometheus.GaugeValue, float64(s.Used), s.Window.Text)
+		c <- prometheus.MustNewConstMetric(u.allowance, prometheus.GaugeValue, float64(s.Window.Max+s.Share), s.Window.Text)
+	}
 }

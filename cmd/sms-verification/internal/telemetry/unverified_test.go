@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/redisstore"
 )
 
 // TestUnverifiedRefusals: every decision is counted, and the line of an exchange
@@ -52,5 +54,39 @@ func TestExchangesAreBounded(t *testing.T) {
 	}
 	if !a.isDue("another", now.Add(logExchangeEvery)) || len(a.logged) != 1 {
 		t.Errorf("%d exchanges are remembered a minute later", len(a.logged))
+	}
+}
+
+// TestUnverifiedGauges: the figures are those of Redis, of the limits on all
+// messages alone, and without Redis there are none.
+func TestUnverifiedGauges(t *testing.T) {
+	limits, err := codes.ParseUnverified([]string{"exchange:20/1h", "all:1000/1h+50%", "all:5000/24h"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	limits.Mode = codes.UnverifiedShadow
+	var down error
+	registry := prometheus.NewRegistry()
+	RegisterUnverified(registry, limits, func(_ context.Context, asked []codes.Limit) ([]redisstore.Standing, error) {
+		if len(asked) != 1 || asked[0].Kind != codes.AllLimit {
+			t.Errorf("asked for %+v", asked)
+		}
+		return []redisstore.Standing{{Window: asked[0].Windows[0], Used: 3, Share: 7}, {Window: asked[0].Windows[1], Used: 42}}, down
+	})
+	const want = `# HELP smsv_unverified_allowance Messages whose code is not entered that UNVERIFIED_LIMITS allow in all, with the share for verified codes.
+# TYPE smsv_unverified_allowance gauge
+smsv_unverified_allowance{limit="all:1000/1h+50%"} 1007
+smsv_unverified_allowance{limit="all:5000/24h"} 5000
+# HELP smsv_unverified_messages Messages of all replicas whose code was not entered, in the window of UNVERIFIED_LIMITS on all that ends now.
+# TYPE smsv_unverified_messages gauge
+smsv_unverified_messages{limit="all:1000/1h+50%"} 3
+smsv_unverified_messages{limit="all:5000/24h"} 42
+`
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want)); err != nil {
+		t.Error(err)
+	}
+	down = codes.ErrUnavailable
+	if err := testutil.GatherAndCompare(registry, strings.NewReader("")); err != nil {
+		t.Error(err)
 	}
 }
