@@ -67,7 +67,7 @@ func TestUnverifiedSimulation(t *testing.T) {
 func campaign(s *traffic) {
 	for range 3000 {
 		at := 26*time.Hour + time.Duration(s.random.Float64()*float64(time.Hour))
-		s.add(arrival{at: at, area: 40, exchange: s.exchange(), verified: s.chance(.75)})
+		s.add(arrival{at: at, area: 40, exchange: s.exchange(), verified: s.chance(.75), again: s.chance(.15)})
 	}
 }
 

