@@ -68,6 +68,7 @@ type Config struct {
 	APIKeys         []APIKey // empty leaves the API open
 	CallerIDs       string   // separate or shared
 	CallerLimits    map[string][]codes.Window
+	ClientLimits    []codes.Window
 	SendLimits      []codes.Window
 	GuessLimits     []codes.Window
 	SendLimitsTotal []codes.Window

@@ -157,6 +157,8 @@ func (c *Config) useSettings() []setting {
 			doc: "whether each name in `API_KEYS` has its own `auth_id`s, so that no key can read, replace, use up or delete the codes of another, or all share them"},
 		{key: keyCallerLimits, def: "off", field: callerLimitsField(&c.CallerLimits),
 			doc: "messages per name in `API_KEYS`; `*` gives each one that is not named a count of its own"},
+		{key: "CLIENT_LIMITS", def: "off", field: windowsField(&c.ClientLimits, maxOfOne),
+			doc: "messages per name in `API_KEYS` and `client`, the person whom a request names, best by IP address"},
 		{key: "SEND_LIMITS", def: "5/10m,20/24h", field: windowsField(&c.SendLimits, maxOfOne),
 			doc: "messages per recipient: in any span of that length at most so many, all must hold"},
 		{key: "GUESS_LIMITS", def: "20/24h", field: windowsField(&c.GuessLimits, maxOfOne),
