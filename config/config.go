@@ -72,6 +72,7 @@ type Config struct {
 	SendLimits      []codes.Window
 	GuessLimits     []codes.Window
 	SendLimitsTotal []codes.Window
+	SegmentPrice    float64          // 0 is none
 	Unverified      codes.Unverified // its Mode is UNVERIFIED_MODE
 	AllowedPrefixes []string         // digits or names of groups
 	BlockedPrefixes []string

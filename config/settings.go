@@ -165,6 +165,8 @@ func (c *Config) useSettings() []setting {
 			doc: "wrong codes per recipient over all its codes; reached, there is no new code for that number until it clears"},
 		{key: "SEND_LIMITS_TOTAL", def: "off", field: windowsField(&c.SendLimitsTotal, codes.MaxWindowCount),
 			doc: "messages of the whole service: the spending cap"},
+		{key: "SEGMENT_PRICE", field: priceField(&c.SegmentPrice),
+			doc: "price of one message segment, such as `0.0040`: `check` then says the most that a day and a month can cost"},
 		{key: "UNVERIFIED_LIMITS", def: "exchange:20/1h,area:100/1h+50%,all:1000/1h+50%", field: unverifiedField(&c.Unverified),
 			doc: "messages whose code is not entered, per exchange (the first seven digits), per area code and in all: in any span of that length at most so many, and the given share of the codes that were entered there in the last 24 hours"},
 		{key: "UNVERIFIED_MODE", def: "shadow", field: unverifiedModeField(&c.Unverified.Mode),
