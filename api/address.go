@@ -6,11 +6,13 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/flowroute/sms-verification/codes"
 )
 
 // clientNetwork is the address that is counted for a request: the peer's, or,
 // where the peer is a trusted proxy, the last address in X-Forwarded-For that
-// is not. An IPv6 address counts as its /64, which is what one subscriber has.
+// is not.
 func (s *Server) clientNetwork(r *http.Request) string {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -25,11 +27,7 @@ func (s *Server) clientNetwork(r *http.Request) string {
 		}
 		address = plain(hop)
 	}
-	if address.Is6() {
-		network, _ := address.Prefix(64)
-		return network.String()
-	}
-	return address.String()
+	return codes.Subscriber(address)
 }
 
 // parseHop reads an address to which some proxies add the port.

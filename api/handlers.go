@@ -53,6 +53,9 @@ func (s *Server) create(read reader[codes.CreateRequest], write writer[codes.Cre
 		info := infoOf(c)
 		r.Caller, r.Arrived = info.caller, info.arrived
 		info.profile = s.knownProfile(r.Profile)
+		if r.Client != "" {
+			info.client = s.Hasher.Client(r.Caller, r.Client)
+		}
 		info.sent = true // also if the service panics
 		created, err := s.Service.Create(c.Request().Context(), r)
 		info.recipient, info.lastTwo = created.Recipient, r.Recipient.LastTwo()

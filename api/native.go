@@ -29,7 +29,7 @@ func usage(route string) string {
 }
 
 func (native) readCreate(c echo.Context) (r codes.CreateRequest, err error) {
-	arguments, err := fromBody(c, 2, "auth_id", "recipient", "profile", "locale")
+	arguments, err := fromBody(c, 2, "auth_id", "recipient", "profile", "locale", "client")
 	if err != nil {
 		return r, err
 	}
@@ -42,6 +42,11 @@ func (native) readCreate(c echo.Context) (r codes.CreateRequest, err error) {
 	r.Profile = arguments[2]
 	if arguments[3] != "" {
 		if r.Locale, err = codes.ParseLocale(arguments[3]); err != nil {
+			return r, err
+		}
+	}
+	if arguments[4] != "" {
+		if r.Client, err = codes.ParseClient(arguments[4]); err != nil {
 			return r, err
 		}
 	}

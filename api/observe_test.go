@@ -197,6 +197,7 @@ func TestNoSecrets(t *testing.T) {
 	do("POST", "/", `{"auth_id":"canary-id","recipient":"canary-number"}`, right...)
 	do("POST", "/", `{"auth_id":"canary-id","recipient":"`+number+`","profile":"canary-profile"}`, right...)
 	do("POST", "/", `{"auth_id":"canary-id","recipient":"`+number+`","locale":"canary-locale"}`, right...)
+	do("POST", "/", `{"auth_id":"canary-id","recipient":"`+number+`","client":"canary-client"}`, right...)
 	do("GET", "/status?auth_id=canary-id&profile=canary-profile", "", right...)
 	do("DELETE", "/?auth_id=canary-id&auth_id=canary-id", "", right...)
 	do("GET", "/canary-path?canary-query=%zz", "")

@@ -21,6 +21,7 @@ type requestInfo struct {
 	caller    string       // name of its API key
 	profile   string       // empty if it has none, or one that the service does not have
 	recipient codes.Digest // zero if it is not known
+	client    codes.Digest // zero if the request names none
 	lastTwo   string       // digits of the number, of a create
 	reason    Reason       // of an error
 	sent      bool         // it sent a message, or may have
@@ -107,7 +108,7 @@ func (r *recorder) record(c echo.Context, failed *failure) {
 	} else if !r.logger.Enabled(ctx, slog.LevelDebug) && !r.pass(ctx, k, m) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 12)
+	attrs := make([]slog.Attr, 0, 13)
 	attrs = append(attrs,
 		slog.String("route", m.route),
 		slog.Int("status", k.status),
@@ -125,6 +126,9 @@ func (r *recorder) record(c echo.Context, failed *failure) {
 		add("recipient", r.hasher.Pseudonym(info.recipient))
 	}
 	add("recipient_ends", info.lastTwo)
+	if info.client != (codes.Digest{}) {
+		add("client", r.hasher.Pseudonym(info.client))
+	}
 	add("reason", string(k.reason))
 	if failed != nil {
 		add("limit", failed.limit)

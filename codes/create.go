@@ -100,7 +100,7 @@ func (s *Service) begin(r CreateRequest, policy *Policy, recipient Digest) (*cre
 	if !c.isTest && policy.Limits.Unverified.Mode != UnverifiedOff {
 		c.reservation.Entry.Destination = s.Secret.Destination(r.Recipient)
 	}
-	c.reservation.Limits = c.limits(recipient)
+	c.reservation.Limits = c.limits(recipient, s.Secret)
 	if policy.SameCode && s.Previous != nil {
 		c.reservation.PreviousRecipient = s.Previous.Phone(r.Recipient)
 	}
@@ -115,8 +115,8 @@ func (s *Service) begin(r CreateRequest, policy *Policy, recipient Digest) (*cre
 
 // limits returns those that apply. A limit on all messages does not concern a
 // test recipient, who gets none.
-func (c *creation) limits(recipient Digest) []Limit {
-	all := make([]Limit, 0, 8)
+func (c *creation) limits(recipient Digest, secret *Hasher) []Limit {
+	all := make([]Limit, 0, 9)
 	add := func(kind LimitKind, subject Digest, windows []Window) {
 		if len(windows) > 0 {
 			all = append(all, Limit{Kind: kind, Subject: subject, Windows: windows})
@@ -130,6 +130,9 @@ func (c *creation) limits(recipient Digest) []Limit {
 		add(TotalLimit, Digest{}, l.Total)
 		add(CallerLimit, NameDigest(c.Caller), l.ofCaller(c.Caller))
 		add(ProfileLimit, NameDigest(c.Profile), l.Profile)
+		if c.Client != "" && len(l.Clients) > 0 {
+			add(ClientLimit, secret.Client(c.Caller, c.Client), l.Clients)
+		}
 	}
 	return all
 }

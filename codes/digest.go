@@ -62,6 +62,10 @@ func (h *Hasher) Message(id string) Digest { return h.digest('m', id) }
 // Address digests a client's network address.
 func (h *Hasher) Address(a string) Digest { return h.digest('a', a) }
 
+// Client digests a client of a caller. Two callers may mean different people by the
+// same text.
+func (h *Hasher) Client(caller string, c Client) Digest { return h.digest('s', caller, string(c)) }
+
 // Verification returns the auth_id of the number's entry in a service whose
 // entries are found by their number: VE and 32 hex digits.
 func (h *Hasher) Verification(service string, p Phone) ID {
@@ -69,11 +73,11 @@ func (h *Hasher) Verification(service string, p Phone) ID {
 	return ID("VE" + hex.EncodeToString(sum[:16]))
 }
 
-// Pseudonym is what stands for a recipient in the log: 10 hex digits that are
-// the same for the same number, and say nothing to who has not the secret. It
-// is made from the number's digest, which the store keeps, but is not a part of it.
-func (h *Hasher) Pseudonym(recipient Digest) string {
-	mark := h.digest('l', string(recipient[:]))
+// Pseudonym is what stands for a recipient or a client in the log: 10 hex digits
+// that are the same for the same one, and say nothing to who has not the secret. It
+// is made from the digest, which the store keeps, but is not a part of it.
+func (h *Hasher) Pseudonym(of Digest) string {
+	mark := h.digest('l', string(of[:]))
 	return hex.EncodeToString(mark[:5])
 }
 

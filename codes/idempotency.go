@@ -53,7 +53,8 @@ type Claims interface {
 // no effect are not kept. A request that was cut off runs again once its
 // deadline has passed.
 func (s *Service) createOnce(ctx context.Context, r CreateRequest, policy *Policy) (created Created, err error) {
-	claim := s.claim(r.Caller, r.Key, string(r.Recipient), r.Profile, r.Service, string(r.Locale), string(r.ID))
+	client := s.Secret.Client(r.Caller, r.Client).String() // may hold anything, as the id may
+	claim := s.claim(r.Caller, r.Key, string(r.Recipient), r.Profile, r.Service, string(r.Locale), client, string(r.ID))
 	deadline, _ := ctx.Deadline()
 	claim.Lease = time.Until(deadline)
 	answer, _, err := s.Store.Claim(ctx, claim)

@@ -76,6 +76,7 @@ type Limits struct {
 	Sends   []Window            // messages per recipient
 	Guesses []Window            // wrong codes per recipient: reached, no new code is made
 	Total   []Window            // messages of the whole service
+	Clients []Window            // messages of a caller for one client
 	Profile []Window            // messages of the policy's profile, each Text with its name: "payout:2/24h"
 	Callers map[string][]Window // messages of a caller; "*" of each one that is not named
 
@@ -120,6 +121,7 @@ const (
 	TotalLimit                     // messages of the service
 	CallerLimit                    // messages of a caller
 	ProfileLimit                   // messages of a profile
+	ClientLimit                    // messages of a caller for a client
 	ExchangeLimit                  // unverified messages to an exchange
 	AreaLimit                      // to an area code
 	AllLimit                       // to all
@@ -130,13 +132,14 @@ func (k LimitKind) Setting() string {
 	return [...]string{
 		SendLimit: "SEND_LIMITS", GuessLimit: "GUESS_LIMITS", TotalLimit: "SEND_LIMITS_TOTAL", CallerLimit: "CALLER_LIMITS",
 		ProfileLimit: "SEND_LIMITS_TOTAL", ExchangeLimit: "UNVERIFIED_LIMITS", AreaLimit: "UNVERIFIED_LIMITS", AllLimit: "UNVERIFIED_LIMITS",
+		ClientLimit: "CLIENT_LIMITS",
 	}[k]
 }
 
 // Limit is one limit as it applies to a request: every window must have room.
 type Limit struct {
 	Kind    LimitKind
-	Subject Digest   // whose events count: the recipient's, the caller's or the profile's; zero for the whole service
+	Subject Digest   // whose events count: the recipient's, the caller's, the client's or the profile's; zero for the whole service
 	Windows []Window // at least one
 
 	Destination Destination // whose unverified messages count, under an ExchangeLimit or an AreaLimit

@@ -11,6 +11,7 @@ type CreateRequest struct {
 	Profile   string // empty for the policy of requests without one
 	Service   string // whose ids are apart from all others; empty for none
 	Locale    Locale // of the person who reads the message
+	Client    Client // empty for none
 	Key       IdempotencyKey
 	Arrived   time.Time // its deadline counts from here; zero is now
 }

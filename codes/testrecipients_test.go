@@ -65,11 +65,13 @@ func TestTestRecipientLimits(t *testing.T) {
 	f := newFixture(t)
 	*f.limits() = codes.Limits{
 		Sends: codestest.Windows(t, "2/1h"), Guesses: codestest.Windows(t, "1/2h"), Total: codestest.Windows(t, "1/1h"),
-		Pace: codes.Pace{Rate: 1},
+		Clients: codestest.Windows(t, "1/1h"), Pace: codes.Pace{Rate: 1},
 	}
 	f.testing(time.Time{})
+	r := request("id", tester)
+	r.Client = "192.0.2.1"
 	for range 2 {
-		if _, err := f.Create(context.Background(), request("id", tester)); err != nil {
+		if _, err := f.Create(context.Background(), r); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -68,9 +68,11 @@ type Config struct {
 	APIKeys         []APIKey // empty leaves the API open
 	CallerIDs       string   // separate or shared
 	CallerLimits    map[string][]codes.Window
+	ClientLimits    []codes.Window
 	SendLimits      []codes.Window
 	GuessLimits     []codes.Window
 	SendLimitsTotal []codes.Window
+	SegmentPrice    float64          // 0 is none
 	Unverified      codes.Unverified // its Mode is UNVERIFIED_MODE
 	AllowedPrefixes []string         // digits or names of groups
 	BlockedPrefixes []string

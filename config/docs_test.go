@@ -91,7 +91,7 @@ func TestDefaults(t *testing.T) {
 		"TEST_RECIPIENTS": "", "TEST_RECIPIENTS_UNTIL": "",
 		"DEBUG_MODE": "false", "LOG_LEVEL": "info", "LISTEN_ADDR": ":8000", "ADMIN_ADDR": "127.0.0.1:9464", "REDIS_URL": "redis://localhost:6379/0", "REDIS_MODE": "standalone",
 		"REDIS_USERNAME": "", "REDIS_PASSWORD": "", "REDIS_TLS_CA": "", "REDIS_TLS_CERT": "", "REDIS_TLS_KEY": "", "IDLE_TIMEOUT": "2m",
-		"REDIS_KEY_PREFIX": "smsv:", "API_KEYS": "", "CALLER_IDS": "separate", "CALLER_LIMITS": "off", "SEND_LIMITS": "5/10m,20/24h", "GUESS_LIMITS": "20/24h", "SEND_LIMITS_TOTAL": "off", "ALLOWED_PREFIXES": "",
+		"REDIS_KEY_PREFIX": "smsv:", "API_KEYS": "", "CALLER_IDS": "separate", "CALLER_LIMITS": "off", "CLIENT_LIMITS": "off", "SEND_LIMITS": "5/10m,20/24h", "GUESS_LIMITS": "20/24h", "SEND_LIMITS_TOTAL": "off", "SEGMENT_PRICE": "", "ALLOWED_PREFIXES": "",
 		"BLOCKED_PREFIXES": "", "TRUSTED_PROXIES": "", "PUBLIC_URL": "", "WEBHOOK_TOKEN": "", "TWILIO_API": "false", "EXPIRED_NOTICE": "600", "SHUTDOWN_DELAY": "5s", "SHUTDOWN_TIMEOUT": "15s",
 	}
 	got := map[string]string{}

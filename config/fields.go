@@ -19,6 +19,7 @@ const (
 	secret               // what surrounds it dropped, never shown
 	word                 // text, blanks around it dropped
 	number               // whole number
+	amount               // number with a point
 	seconds              // whole seconds or a duration
 	duration             // with a unit
 	boolean
@@ -28,7 +29,7 @@ const (
 )
 
 func (k kind) String() string {
-	return [...]string{"text", "secret", "text", "number", "seconds", "duration", "boolean", "level", "list", "mapping"}[k]
+	return [...]string{"text", "secret", "text", "number", "amount", "seconds", "duration", "boolean", "level", "list", "mapping"}[k]
 }
 
 // field is where a setting goes and what it must be.
@@ -148,6 +149,22 @@ func intField[T int | int64](p *T, lo, hi int64) field {
 	return parsed(number, fmt.Sprintf("%d to %d", lo, hi), p, func(s string) (T, error) {
 		n, err := parseInt(s, lo, hi)
 		return T(n), err
+	})
+}
+
+var price = regexp.MustCompile(`^(0|[1-9][0-9]{0,3})(\.[0-9]{1,6})?$`)
+
+// priceField takes a positive amount of money; empty is none.
+func priceField(p *float64) field {
+	return parsed(amount, "more than 0, at most six digits after the point", p, func(s string) (float64, error) {
+		if s == "" {
+			return 0, nil
+		}
+		n, err := strconv.ParseFloat(s, 64)
+		if !price.MatchString(s) || err != nil || n <= 0 {
+			return 0, fmt.Errorf("%s is not a price; write a number such as 0.0040, more than 0 and less than 10000, or remove it", shown(s))
+		}
+		return n, nil
 	})
 }
 

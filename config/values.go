@@ -261,7 +261,8 @@ func untilField(p *time.Time) field {
 	})
 }
 
-// maxOfOne is how many events of one number Redis handles as quickly as one.
+// maxOfOne is how many events of one number Redis handles as quickly as one. More
+// for one client would be no limit.
 const maxOfOne = 10_000
 
 // windowsField takes limits of at most most a window.
@@ -281,7 +282,7 @@ func windowsField(p *[]codes.Window, most int64) field {
 		}
 		for _, w := range windows {
 			if w.Max > most {
-				return fmt.Errorf("%q allows one number more than %d, which makes every request for it slow; write at most %[2]d/%s, or off", w.Text, most, short(w.Span))
+				return fmt.Errorf("%q allows one number or client more than %d, which makes every request for it slow; write at most %[2]d/%s, or off", w.Text, most, short(w.Span))
 			}
 		}
 		return nil

@@ -228,7 +228,7 @@ func (f field) checkScalar(n *yaml.Node) error {
 		return errors.New("has a YAML tag; put text in quotes")
 	}
 	switch f.kind {
-	case number, seconds, duration, boolean, level:
+	case number, amount, seconds, duration, boolean, level:
 		return nil // the text is looked at more strictly than YAML does
 	case secret:
 		return fmt.Errorf("is %s; put it in quotes", what)

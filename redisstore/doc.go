@@ -18,7 +18,7 @@
 // # Keys
 //
 // Every key begins with the configured prefix and has a time to live. <number>,
-// <address>, <request> and <message> stand for HMACs, 14 characters of
+// <address>, <client>, <request> and <message> stand for HMACs, 14 characters of
 // base64url, <caller> and <profile> for digests of their names, <tag> and <id>
 // for 3 and 11 characters that are one together, <op> for 11 random ones. What
 // stands in braces is the hash tag, so that on a cluster the keys of one script
@@ -57,6 +57,7 @@
 //	a{all}            zset    messages of the service, for SEND_LIMITS_TOTAL
 //	l{all}<caller>    zset    messages of a caller, for CALLER_LIMITS
 //	p{all}<profile>   zset    messages of a profile, for its send_limits_total
+//	j{all}<client>    zset    messages of a caller for a client, for CLIENT_LIMITS
 //	e{all}<where>     zset    messages whose code was not entered, for
 //	                          UNVERIFIED_LIMITS; <where> is an HMAC of the exchange,
 //	                          8 characters, an area code such as 1206, or all. Lives

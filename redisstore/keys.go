@@ -48,6 +48,11 @@ func (k keys) profile(name codes.Digest) string {
 	return k.prefix + "p{all}" + base64.RawURLEncoding.EncodeToString(name[:])
 }
 
+// client is in the same slot.
+func (k keys) client(c codes.Digest) string {
+	return k.prefix + "j{all}" + base64.RawURLEncoding.EncodeToString(c[:])
+}
+
 // standing has the messages to an exchange, to an area code or to all whose code was
 // not entered; verified has the codes that were.
 func (k keys) standing(subject string) string { return k.prefix + "e{all}" + subject }

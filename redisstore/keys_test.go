@@ -90,6 +90,7 @@ func useService(t *testing.T, store *redisstore.Store) (secrets []string) {
 		id      = "alice@example.com"
 		phone   = "12065551234"
 		address = "203.0.113.77"
+		behind  = "198.51.100.88"
 		key     = "idempotency-key-1"
 		code    = 12 // digits: more than a time or a score has by chance
 	)
@@ -109,14 +110,14 @@ func useService(t *testing.T, store *redisstore.Store) (secrets []string) {
 			Limits: codes.Limits{
 				Sends: codestest.Windows(t, "9/1h"), Guesses: codestest.Windows(t, "9/1h"), Total: codestest.Windows(t, "99/1h"),
 				Callers: map[string][]codes.Window{"*": codestest.Windows(t, "99/1h")},
-				Profile: codestest.Windows(t, "99/1h"), Unverified: unverified,
+				Clients: codestest.Windows(t, "99/1h"), Profile: codestest.Windows(t, "99/1h"), Unverified: unverified,
 				Pace: codes.Pace{Rate: 9, MaxWait: time.Second, Fair: true},
 			},
 		},
 		Secret: codes.NewHasher([]byte("secret")), Store: store, Sender: sender, SendTimeout: time.Minute, TrackReceipts: true,
 	}
 	service := codes.NewService(options)
-	request := codes.CreateRequest{ID: id, Recipient: phone, Caller: "caller-name", Key: codes.IdempotencyKey{Route: "POST /", Value: key}}
+	request := codes.CreateRequest{ID: id, Recipient: phone, Caller: "caller-name", Client: behind, Key: codes.IdempotencyKey{Route: "POST /", Value: key}}
 	if _, err := service.Create(t.Context(), request); err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +171,7 @@ func useService(t *testing.T, store *redisstore.Store) (secrets []string) {
 	if err := store.CountFailure(t.Context(), client, window); !errors.As(err, &full) {
 		t.Fatalf("CountFailure = %v", err)
 	}
-	return []string{id, "alice", phone, phone[1:], phone[:7], address, key, codestest.MessageID(1), sent, strings.TrimLeft(sent, "0"), again, strings.TrimLeft(again, "0")}
+	return []string{id, "alice", phone, phone[1:], phone[:7], address, behind, key, codestest.MessageID(1), sent, strings.TrimLeft(sent, "0"), again, strings.TrimLeft(again, "0")}
 }
 
 // runEntry: a live entry is one hash that lives exactly as long as it is said to.

@@ -25,6 +25,8 @@ func (s *Store) keyOf(l codes.Limit) string {
 		return s.keys.caller(l.Subject)
 	case codes.ProfileLimit:
 		return s.keys.profile(l.Subject)
+	case codes.ClientLimit:
+		return s.keys.client(l.Subject)
 	case codes.ExchangeLimit, codes.AreaLimit, codes.AllLimit:
 		return s.keys.standing(subjectOf(l))
 	}

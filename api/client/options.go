@@ -5,7 +5,8 @@ import "net/url"
 // arguments are those of a call, by their names in the API.
 type arguments map[string]string
 
-// CreateOption is an option of [Client.CreateAuth]: [WithProfile], [WithLocale].
+// CreateOption is an option of [Client.CreateAuth]: [WithProfile], [WithLocale],
+// [WithClient].
 type CreateOption interface{ ofCreate(arguments) }
 
 // CheckOption is an option of [Client.AuthenticateCode]: [WithProfile], [SentTo].
@@ -35,6 +36,15 @@ type locale string
 func WithLocale(tag string) CreateOption { return locale(tag) }
 
 func (l locale) ofCreate(args arguments) { args["locale"] = string(l) }
+
+type behind string
+
+// WithClient names the person behind the request, best by the IP address from which
+// the person uses your application, so that the service can limit its messages.
+// Never give the address of your own proxy: all people would share one limit.
+func WithClient(client string) CreateOption { return behind(client) }
+
+func (b behind) ofCreate(args arguments) { args["client"] = string(b) }
 
 type sentTo string
 

@@ -38,9 +38,9 @@ func TestOptions(t *testing.T) {
 		want         map[string]string
 	}{
 		{"create", created, func(c *client.Client) error {
-			_, err := c.CreateAuth(t.Context(), testID, testNumber, client.WithProfile("login"), client.WithLocale("es-MX"))
+			_, err := c.CreateAuth(t.Context(), testID, testNumber, client.WithProfile("login"), client.WithLocale("es-MX"), client.WithClient("2001:db8::1"))
 			return err
-		}, map[string]string{"auth_id": testID, "recipient": testNumber, "profile": "login", "locale": "es-MX"}},
+		}, map[string]string{"auth_id": testID, "recipient": testNumber, "profile": "login", "locale": "es-MX", "client": "2001:db8::1"}},
 		{"authenticate", verified, func(c *client.Client) error {
 			return c.AuthenticateCode(t.Context(), testID, testCode, client.WithProfile("login"), client.SentTo(testNumber))
 		}, map[string]string{"auth_id": testID, "code": testCode, "profile": "login", "recipient": testNumber}},

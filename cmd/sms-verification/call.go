@@ -61,6 +61,7 @@ func sendCommand() *cobra.Command {
 	}
 	flags.add(cmd)
 	locale := cmd.Flags().String("locale", "", "language of the person who reads the message, such as es-MX")
+	behind := cmd.Flags().String("client", "", "person behind the request, best by IP address, for the service's CLIENT_LIMITS")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := flags.client()
 		if err != nil {
@@ -76,6 +77,9 @@ func sendCommand() *cobra.Command {
 		}
 		if *locale != "" {
 			wishes = append(wishes, client.WithLocale(*locale))
+		}
+		if *behind != "" {
+			wishes = append(wishes, client.WithClient(*behind))
 		}
 		auth, err := c.CreateAuth(cmd.Context(), args[0], args[1], wishes...)
 		if err != nil {

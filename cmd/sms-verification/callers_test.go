@@ -116,6 +116,31 @@ func TestCallerLimits(t *testing.T) {
 	}
 }
 
+// TestClientLimits: a client gets no more messages than its limit over all
+// replicas and numbers, and another client or caller is not affected.
+func TestClientLimits(t *testing.T) {
+	redis, sim := redistest.Server(t), startSimulator(t, flowroutetest.Options{})
+	env := environment(redis, sim, keysOf("shop", "bank"), "CLIENT_LIMITS=2/1h")
+	fleet := []*process{serveReady(t, env), serveReady(t, env)}
+	for n, of := range []struct{ caller, client string }{{"shop", "2001:db8::"}, {"shop", "2001:db8:0:1::"}, {"bank", "2001:db8::"}} {
+		answers := inParallel(20, func(i int) *answer {
+			client := fmt.Sprintf(`,"client":"%s%x"`, of.client, i+1) // all in one network
+			return createUnder(t, fleet[i%2].URL, "", fmt.Sprint(n, i), fmt.Sprintf("1206%d55%04d", n+2, i), client, as(of.caller))
+		})
+		passed := 0
+		for _, a := range answers {
+			if a.status == http.StatusOK {
+				passed++
+			} else if a.status != http.StatusTooManyRequests || a.body.Limit != "CLIENT_LIMITS 2/1h" {
+				t.Errorf("%v: %d %s", of, a.status, a.raw)
+			}
+		}
+		if passed != 2 {
+			t.Errorf("%d messages of %v, want 2", passed, of)
+		}
+	}
+}
+
 // TestFairTurns: while one caller asks for ten times the rate, another that asks
 // for a message a second is served.
 func TestFairTurns(t *testing.T) {

@@ -23,7 +23,8 @@ func checkCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Checks the settings and Redis, and says what they are worth; sends nothing",
 		Long: "Checks the settings and Redis, and says what they are worth: the odds of guessing a code, and how a\n" +
-			"message looks and how many segments it takes, for the service and for each profile. Sends nothing.",
+			"message looks and how many segments it takes, for the service and for each profile; and the most that\n" +
+			"can be spent in a day and a month. Sends nothing.",
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			print := printReport

@@ -22,6 +22,7 @@ func TestNothingLeaks(t *testing.T) {
 		codeSecret = "code-secret-0123456789abcdef"
 		authID     = "id-of-alice@example.com"
 		password   = "redis-password-77"
+		client     = "198.51.100.88"
 	)
 	redis := redistest.Server(t, "user app on >"+password+" ~* +@all")
 	sim, traces := startSimulator(t, flowroutetest.Options{ReceiptDelay: time.Millisecond}), startCollector(t)
@@ -32,7 +33,7 @@ func TestNothingLeaks(t *testing.T) {
 		"REDIS_KEY_PREFIX="+prefix, "LOG_LEVEL=debug", "CODE_SECRET="+codeSecret,
 		"CODE_LENGTH=12", // long enough not to turn up by chance
 		fmt.Sprintf("API_KEYS=shop:%x", sha256.Sum256([]byte(apiKey))),
-		"SEND_LIMITS=3/1h", "GUESS_LIMITS=9/1h", "SEND_LIMITS_TOTAL=50/1h", "FLOWROUTE_RATE=50", "CODE_EXPIRATION=2",
+		"SEND_LIMITS=3/1h", "GUESS_LIMITS=9/1h", "SEND_LIMITS_TOTAL=50/1h", "CLIENT_LIMITS=9/1h", "FLOWROUTE_RATE=50", "CODE_EXPIRATION=2",
 		"PUBLIC_URL="+front.url, "WEBHOOK_TOKEN="+testWebhookToken,
 		"FLOWROUTE_TIMEOUT=1s", "BLOCKED_PREFIXES=1900", "OTEL_EXPORTER_OTLP_ENDPOINT="+traces.URL)
 	p := serveReady(t, env)
@@ -48,6 +49,7 @@ func TestNothingLeaks(t *testing.T) {
 	for range 4 {
 		say(create(t, p.URL, authID, anyone, auth))
 	}
+	say(createUnder(t, p.URL, "", authID, "15005550422", `,"client":"`+client+`"`, auth))
 	code := codeSent(t, sim, anyone)
 	settled(t, sim)
 	say(get(t, p.URL+"/status?auth_id="+authID))
@@ -96,7 +98,7 @@ func TestNothingLeaks(t *testing.T) {
 		"Redis password": password, "auth_id": authID, "code": code, "code without zeros": strings.TrimLeft(code, "0"),
 		"second code": codeSent(t, sim, "12065550144"), "wrong code": wrong, "sender": testSender, "text": "Use this one-time code",
 		"basic auth": "YWNjZXNza2V5", "number": anyone, "number 2": "12065550144", "number refused": "15005550422",
-		"number unconfirmed": "15005550004", "national number": anyone[1:],
+		"number unconfirmed": "15005550004", "national number": anyone[1:], "client": client,
 	} {
 		for where, text := range map[string]string{
 			"log": p.stderr.String(), "stdout": p.stdout.String(), "Redis": dump, "metrics": metrics, "top": picture, "traces": traces.all.String(), "an answer": bodies,

@@ -31,7 +31,7 @@ func families(t testing.TB, p *process) map[string]*dto.MetricFamily {
 
 // everyMetric is a service that has used each of its metrics.
 func everyMetric(t *testing.T) *process {
-	p := serveReady(t, debugEnvironment("SEND_LIMITS=1/1h", "SEND_LIMITS_TOTAL=100/1h"))
+	p := serveReady(t, debugEnvironment("SEND_LIMITS=1/1h", "SEND_LIMITS_TOTAL=100/1h", "SEGMENT_PRICE=0.0040"))
 	for range 2 { // the second reaches the limit
 		create(t, p.URL, "a", "12065550142")
 	}

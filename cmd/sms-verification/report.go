@@ -24,6 +24,7 @@ type report struct {
 	Message  *messageReport  `json:"message,omitempty"`  // nil if the settings have problems, as the rest
 	Guessing *guessingReport `json:"guessing,omitempty"` // of the weakest that the service and its profiles have
 	Profiles []profileReport `json:"profiles,omitempty"`
+	Spend    *spendReport    `json:"spend,omitempty"`
 	Redis    string          `json:"redis,omitempty"` // "fine", or why it cannot be used
 	Race     *raceReport     `json:"race,omitempty"`  // of --race
 }
@@ -61,6 +62,7 @@ func newReport(cfg *config.Config) *report {
 		Message:  newMessageReport(text),
 		Guessing: newGuessingReport(weakest(service, profiles)),
 		Profiles: newProfileReports(profiles),
+		Spend:    newSpendReport(service, profiles, cfg.SegmentPrice),
 	}
 }
 
@@ -180,6 +182,7 @@ func printReport(out io.Writer, r *report) error {
 	for _, p := range r.Profiles {
 		p.print(w)
 	}
+	r.Spend.print(w)
 	if r.Redis == "fine" {
 		fmt.Fprintln(w, "Redis: reached, every script ran")
 	} else {

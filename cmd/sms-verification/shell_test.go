@@ -102,8 +102,9 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		}
 	}
 	create(t, p.URL, "a", anyone)
-	_, out, _ := command(t, nil, "send", "a", anyone, "--json", "--endpoint", p.URL)
+	_, out, _ := command(t, nil, "send", "a", anyone, "--client", "192.0.2.1", "--json", "--endpoint", p.URL)
 	contains(t, "a limit as JSON", out, `"limit":"SEND_LIMITS 1/1h"`, `"retry_after":3600`, `"reason":"RateLimited"`, `"status":429`, `"request_id":"`)
+	contains(t, "the log of a send with --client", p.stderr.String(), `"client":"`)
 }
 
 // TestFirstRun: who starts the program with nothing is led to what works.

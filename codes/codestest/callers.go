@@ -17,6 +17,7 @@ func RunCallers(t *testing.T, open func(testing.TB) Backend) {
 		"recipient of an older": olderRecipient,
 		"expired recipient":     expiredRecipient,
 		"limits":                apart(callerLimits),
+		"clients":               apart(clientLimits),
 		"share":                 apart(fairShare),
 		"alone":                 apart(fairAlone),
 		"next turn":             apart(fairNextTurn),
@@ -84,6 +85,30 @@ func callerLimits(s suite) {
 	s.take(by("shop", limit("shop")))
 	s.Advance(3 * time.Second)
 	s.take(by("shop", limit("shop")))
+}
+
+// clientLimits: clients are counted apart, whatever number they ask for, and a
+// message that was not sent frees its place.
+func clientLimits(s suite) {
+	one, other := Fresh(), Fresh()
+	of := func(client codes.Digest) codes.Reservation {
+		return within(to(Fresh()), codes.Limit{Kind: codes.ClientLimit, Subject: client, Windows: Windows(s, "2/3s")})
+	}
+	first := of(one)
+	s.take(first)
+	s.take(first) // repeated
+	if again := s.take(of(one)).Again; again != 0 {
+		s.Errorf("the number has to wait for %v for the sake of the client", again)
+	}
+	s.refused(of(one), "CLIENT_LIMITS 2/3s")
+	s.take(of(other))
+	if _, err := s.Store.Release(context.Background(), first); err != nil {
+		s.Fatal(err)
+	}
+	s.take(of(one))
+	s.refused(of(one), "CLIENT_LIMITS 2/3s")
+	s.Advance(3 * time.Second)
+	s.take(of(one))
 }
 
 // fair adds a turn that callers share: 12 lie ahead.

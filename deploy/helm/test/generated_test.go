@@ -61,6 +61,7 @@ func readSchema(t *testing.T) schema {
 var kinds = map[string]schema{
 	"text":     {"type": "string"},
 	"number":   {"type": "integer"},
+	"amount":   {"type": []string{"number", "string"}},
 	"seconds":  {"type": []string{"integer", "string"}},
 	"duration": {"type": "string", "pattern": `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`},
 	"boolean":  {"type": "boolean"},

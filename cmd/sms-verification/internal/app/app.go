@@ -191,6 +191,9 @@ func (a *App) connectionLimits() (public, admin int) {
 // register registers the metrics of the process and of what it stands on.
 func (a *App) register(r *prometheus.Registry, policies []codes.Policy) {
 	telemetry.RegisterSettings(r, policies)
+	if a.cfg.SegmentPrice > 0 {
+		telemetry.RegisterPrice(r, a.cfg.SegmentPrice)
+	}
 	telemetry.RegisterReady(r, a.state.Ready)
 	telemetry.RegisterPool(r, a.store.Pool)
 	telemetry.RegisterClock(r, a.store.ClockSteps)

@@ -52,6 +52,7 @@ func PolicyOf(cfg *config.Config) codes.Policy {
 			Guesses: cfg.GuessLimits,
 			Total:   cfg.SendLimitsTotal,
 			Callers: cfg.CallerLimits,
+			Clients: cfg.ClientLimits,
 
 			Unverified: cfg.Unverified,
 

@@ -46,6 +46,13 @@ func RegisterSettings(r prometheus.Registerer, policies []codes.Policy) {
 	gauge("smsv_flowroute_max_wait_seconds", "FLOWROUTE_MAX_WAIT.", pace.MaxWait.Seconds(), nil)
 }
 
+// RegisterPrice exposes the price of a segment.
+func RegisterPrice(r prometheus.Registerer, price float64) {
+	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: "smsv_segment_price", Help: "SEGMENT_PRICE; not there if it is not set."})
+	g.Set(price)
+	r.MustRegister(g)
+}
+
 // RegisterReady exposes what /readyz answers.
 func RegisterReady(r prometheus.Registerer, ready func() bool) {
 	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "smsv_ready", Help: "1 when /readyz says that the service is ready, else 0."}, func() float64 {
