@@ -172,11 +172,13 @@ while at <= #ARGV do
         end
         wait = l.size >= max and waitOfSet(l.key, max, ARGV[i + 1]) or 0
       end
-      local place = #limits .. ' ' .. (i - first) / stride
-      if refuses and wait > longest then
-        longest, reached = wait, place
-      elseif not refuses and wait > longestShadow then
-        longestShadow, shadow = wait, place
+      if wait > (refuses and longest or longestShadow) then
+        local place = #limits .. ' ' .. (i - first) / stride
+        if refuses then
+          longest, reached = wait, place
+        else
+          longestShadow, shadow = wait, place
+        end
       end
     end
     l.held = not takes
