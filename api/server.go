@@ -56,7 +56,8 @@ type Options struct {
 	Trace   func(r *http.Request, route string) (ctx context.Context, id string, end func(status int, reason, caller string))
 	LogRate int // lines a second of each kind of request, those of messages that were sent aside; 0 is no limit
 
-	// TwilioServices are the profiles of the SIDs of Twilio Verify services; any
+	// TwilioServices are the profiles of the SIDs of Twilio Verify services, whose
+	// digits are in lower case; any
 	// other SID stands for requests without a profile. Nil serves no such routes.
 	TwilioServices map[string]string
 }

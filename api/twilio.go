@@ -16,7 +16,7 @@ import (
 // forms in, JSON out, keys as Basic passwords. The entry of a number is found by
 // its number, or by the SID that is derived from it. See twilio-openapi.yaml.
 type twilio struct {
-	services map[string]string // SIDs to profiles
+	services map[string]string // SIDs, their digits in lower case, to profiles
 	hasher   *codes.Hasher
 }
 
@@ -34,7 +34,7 @@ func (t twilio) service(c echo.Context) (sid, profile string, err error) {
 	if !serviceSID.MatchString(sid) {
 		return "", "", fail(NotFound, "")
 	}
-	return sid, t.services[sid], nil
+	return sid, t.services["VA"+strings.ToLower(sid[2:])], nil
 }
 
 // verification returns the verification in the path: a SID or a number.

@@ -186,6 +186,8 @@ func TestTwilioRequests(t *testing.T) {
 	a.do(t, "GET", at+"/Verifications/"+string(sid), "", headers...)
 	a.post(t, at+"/Verifications/"+plus, []string{"Status", "canceled"}, headers...)
 	a.post(t, serviceAt+"/VerificationCheck", []string{"To", plus, "Code", "1"}, headers[:2]...)
+	upper := "VA" + strings.ToUpper(vaLogin[2:])
+	a.do(t, "GET", "/v2/Services/"+upper+"/Verifications/"+plus, "", headers...)
 	key := func(route string) codes.IdempotencyKey {
 		return codes.IdempotencyKey{Route: "POST /v2/Services/:service/" + route, Value: "k"}
 	}
@@ -197,6 +199,7 @@ func TestTwilioRequests(t *testing.T) {
 		codes.StatusRequest{Recipient: number, Caller: "shop", Profile: "login", Service: vaLogin},
 		codes.CancelRequest{Recipient: number, Caller: "shop", Profile: "login", Service: vaLogin},
 		codes.CheckRequest{Recipient: number, Code: "1", Caller: "shop", Service: vaDefault},
+		codes.StatusRequest{Recipient: number, Caller: "shop", Profile: "login", Service: upper},
 	}
 	arrived := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".Arrived" }, cmp.Ignore())
 	if diff := cmp.Diff(want, got, arrived); diff != "" {

@@ -29,7 +29,7 @@ type Profile struct {
 	Resend          string                          // new or same
 	FlowrouteNumber codes.Phone
 	SendLimitsTotal []codes.Window // of the profile, beside those of the service; each Text without the profile's name
-	TwilioService   string         // SID of a Twilio Verify service; empty for none
+	TwilioService   string         // SID of a Twilio Verify service, its digits in lower case; empty for none
 	Callers         []string       // names from API_KEYS that may use it; nil for all
 }
 
@@ -189,10 +189,10 @@ var twilioService = regexp.MustCompile(`^VA[0-9a-fA-F]{32}$`)
 
 func twilioServiceField(p *string) field {
 	return single(word, "", func(s string) error {
-		*p = s
 		if !twilioService.MatchString(s) {
 			return errors.New("is no SID of a Twilio Verify service; write VA and 32 hex digits, or remove it")
 		}
+		*p = "VA" + strings.ToLower(s[2:])
 		return nil
 	})
 }
@@ -212,14 +212,10 @@ func (l *loader) checkProfiles(c *Config) {
 	services := map[string]string{} // profiles by their Twilio service
 	for _, p := range c.Profiles {
 		path := p.Path("TWILIO_SERVICE")
-		sid := strings.ToLower(p.TwilioService)
-		if sid != "" && !l.wrong[path] {
-			if other, taken := services[sid]; taken {
-				l.bad(path, l.origins[path], fmt.Errorf("is also that of the profile %s; give each profile its own", other))
-			} else {
-				services[sid] = p.Name
-			}
+		if other, taken := services[p.TwilioService]; taken && p.TwilioService != "" {
+			l.bad(path, l.origins[path], fmt.Errorf("is also that of the profile %s; give each profile its own", other))
 		}
+		services[p.TwilioService] = p.Name
 		path = p.Path("CALLERS")
 		if l.anyWrong(path, keyAPIKeys) {
 			continue

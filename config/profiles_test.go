@@ -41,7 +41,7 @@ profiles:
 	}
 	p := all[0]
 	if p.Name != "login-2" || p.CodeLength != 6 || p.CodeExpiration != 10*time.Minute || p.RetriesAllowed != 5 || p.OrgName != "Shop" || p.Resend != "same" ||
-		p.FlowrouteNumber != "12065550199" || p.TwilioService != "VA0123456789abcdef0123456789ABCDEF" {
+		p.FlowrouteNumber != "12065550199" || p.TwilioService != "VA0123456789abcdef0123456789abcdef" {
 		t.Errorf("%+v", p)
 	}
 	if !slices.Equal(p.SendLimitsTotal, windows(t, "5/1h", "500/24h")) || !slices.Equal(p.Callers, []string{"shop", "bank"}) {

@@ -53,8 +53,8 @@ func (s *Store) Standings(ctx context.Context, limits []codes.Limit) (all []Stan
 }
 
 // Unverified reads what stands under limits on messages whose code is not entered,
-// in the order of their windows. It changes nothing. Its error is
-// codes.ErrUnavailable. It is no operation of a request, so Done is not called.
+// in the order of their windows. Codes that were entered are counted first. Its error
+// is codes.ErrUnavailable. It is no operation of a request, so Done is not called.
 func (s *Store) Unverified(ctx context.Context, limits []codes.Limit) (all []Standing, err error) {
 	if len(limits) == 0 {
 		return nil, nil

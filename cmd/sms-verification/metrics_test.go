@@ -32,14 +32,14 @@ type traffic struct {
 
 // entryLeft is an entry whose code nobody has entered.
 type entryLeft struct {
-	caller, id string
-	made       time.Time // or a little later
+	caller, profile, id string
+	made                time.Time // or a little later
 }
 
 // journey is what one person does, with a number and an auth_id of its own.
 type journey struct {
 	*traffic
-	caller, area, id, number string
+	caller, profile, area, id, number string
 }
 
 var numbersOf = map[string]string{"us": "1206555", "ca": "1416555", "caribbean": "1876555", "tollfree": "1800555", "premium": "1900555", "other": "1211555"}
@@ -70,31 +70,46 @@ func (j journey) expect(a *answer, status int, reason string) {
 	}
 }
 
+// member names the journey's profile in a body, argument in a query.
+func (j journey) member() string {
+	if j.profile == "" {
+		return ""
+	}
+	return fmt.Sprintf(`,"profile":%q`, j.profile)
+}
+
+func (j journey) argument() string {
+	if j.profile == "" {
+		return ""
+	}
+	return "&profile=" + j.profile
+}
+
 func (j journey) post(number string, headers ...string) *answer {
-	return j.do(http.MethodPost, "/", fmt.Sprintf(`{"auth_id":%q,"recipient":%q}`, j.id, number), headers...)
+	return j.do(http.MethodPost, "/", fmt.Sprintf(`{"auth_id":%q,"recipient":%q%s}`, j.id, number, j.member()), headers...)
 }
 
 // create makes a code for the person and returns it.
 func (j journey) create(headers ...string) string {
 	j.Helper()
 	j.expect(j.post(j.number, headers...), 200, "")
-	j.count("smsv_codes_created_total", j.area, j.caller, "")
-	j.count("smsv_codes_sent_total", j.area, j.caller, "")
+	j.count("smsv_codes_created_total", j.area, j.caller, j.profile)
+	j.count("smsv_codes_sent_total", j.area, j.caller, j.profile)
 	return codeSent(j.T, j.sim, j.number)
 }
 
 func (j journey) check(code string, headers ...string) *answer {
 	if len(headers) == 0 && rand.IntN(2) == 0 {
-		return j.do(http.MethodGet, "/?auth_id="+j.id+"&code="+code, "")
+		return j.do(http.MethodGet, "/?auth_id="+j.id+"&code="+code+j.argument(), "")
 	}
-	return j.do(http.MethodPost, "/verify", fmt.Sprintf(`{"auth_id":%q,"code":%q}`, j.id, code), headers...)
+	return j.do(http.MethodPost, "/verify", fmt.Sprintf(`{"auth_id":%q,"code":%q%s}`, j.id, code, j.member()), headers...)
 }
 
 func (j journey) right(code string, headers ...string) {
 	j.Helper()
 	j.expect(j.check(code, headers...), 200, "")
 	j.count("smsv_checks_total", "right")
-	j.count("smsv_codes_verified_total", j.area, j.caller, "")
+	j.count("smsv_codes_verified_total", j.area, j.caller, j.profile)
 	j.count("smsv_codes_ended_total", "verified")
 }
 
@@ -102,14 +117,14 @@ func (j journey) wrong(code string) {
 	j.Helper()
 	j.expect(j.check(otherCode(code)), 400, "InvalidAuthCode")
 	j.count("smsv_checks_total", "wrong")
-	j.count("smsv_codes_wrong_total", j.caller, "")
+	j.count("smsv_codes_wrong_total", j.caller, j.profile)
 }
 
 func (j journey) usedUp(code string) {
 	j.Helper()
 	j.expect(j.check(otherCode(code)), 400, "InvalidAuthCode")
 	j.count("smsv_checks_total", "used_up")
-	j.count("smsv_codes_wrong_total", j.caller, "")
+	j.count("smsv_codes_wrong_total", j.caller, j.profile)
 	j.count("smsv_codes_ended_total", "used_up")
 }
 
@@ -148,7 +163,7 @@ var journeys = []func(journey){
 	func(j journey) { // cancelled, and once more in vain
 		c := j.create()
 		for range 2 {
-			j.expect(j.do(http.MethodDelete, "/?auth_id="+j.id, ""), 200, "")
+			j.expect(j.do(http.MethodDelete, "/?auth_id="+j.id+j.argument(), ""), 200, "")
 		}
 		j.count("smsv_codes_ended_total", "cancelled")
 		j.unknown(c)
@@ -173,9 +188,9 @@ var journeys = []func(journey){
 		for range 2 {
 			j.expect(j.post(j.number, keyHeader(j.id)), 500, "MessageUnconfirmed")
 		}
-		j.count("smsv_codes_created_total", j.area, j.caller, "")
+		j.count("smsv_codes_created_total", j.area, j.caller, j.profile)
 		j.mu.Lock()
-		j.waiting = append(j.waiting, entryLeft{j.caller, j.id, time.Now()})
+		j.waiting = append(j.waiting, entryLeft{j.caller, j.profile, j.id, time.Now()})
 		j.mu.Unlock()
 	},
 	func(j journey) { // limited
@@ -207,13 +222,13 @@ var journeys = []func(journey){
 		}
 		wg.Wait()
 		j.count("smsv_checks_total", "wrong")
-		j.count("smsv_codes_wrong_total", j.caller, "")
+		j.count("smsv_codes_wrong_total", j.caller, j.profile)
 		j.right(c)
 	},
 	func(j journey) { // never entered
 		j.create()
 		j.mu.Lock()
-		j.waiting = append(j.waiting, entryLeft{j.caller, j.id, time.Now()})
+		j.waiting = append(j.waiting, entryLeft{j.caller, j.profile, j.id, time.Now()})
 		j.mu.Unlock()
 	},
 }
@@ -258,7 +273,7 @@ func TestFiguresAreExact(t *testing.T) {
 	for _, caller := range []string{"shop", "bank"} {
 		keys = append(keys, fmt.Sprintf("%s:%x", caller, sha256.Sum256([]byte(caller+"-key"))))
 	}
-	env := environment(redis, sim, "API_KEYS="+strings.Join(keys, ","), "CODE_LENGTH=6", "CODE_EXPIRATION=8",
+	env := environment(redis, sim, "API_KEYS="+strings.Join(keys, ","), `PROFILES={"login":{}}`, "CODE_LENGTH=6", "CODE_EXPIRATION=8",
 		"SEND_LIMITS=2/1h", "SEND_LIMITS_TOTAL=10000/1h", "BLOCKED_PREFIXES=1206999", "FLOWROUTE_RATE=5000",
 		"AUTH_MESSAGE={code}\nÜ "+strings.Repeat("a long story ", 8))
 	l := &traffic{T: t, sim: sim, want: map[string]float64{}, faults: map[string]flowroutetest.Fault{}, fleet: []*process{serveReady(t, env), serveReady(t, env)}}
@@ -267,7 +282,7 @@ func TestFiguresAreExact(t *testing.T) {
 		for i := worker; i < each*len(journeys); i += 8 {
 			area := areas[i%len(areas)]
 			journeys[i/each](journey{
-				traffic: l, caller: []string{"shop", "bank"}[rand.IntN(2)], area: area,
+				traffic: l, caller: []string{"shop", "bank"}[rand.IntN(2)], profile: []string{"", "login"}[rand.IntN(2)], area: area,
 				id: fmt.Sprint("id-", i), number: fmt.Sprintf("%s%04d", numbersOf[area], i),
 			})
 		}
@@ -278,7 +293,7 @@ func TestFiguresAreExact(t *testing.T) {
 	eventually(t, lifetime+10*time.Second, "the lifetime of every entry is over", func() bool { return over() == stored })
 	for _, e := range l.waiting { // each is told once
 		time.Sleep(time.Until(e.made.Add(lifetime)))
-		j := journey{traffic: l, caller: e.caller, id: e.id}
+		j := journey{traffic: l, caller: e.caller, profile: e.profile, id: e.id}
 		j.expect(j.check("123456"), 400, "ExpiredAuthCode")
 		j.count("smsv_checks_total", "expired")
 		j.unknown("123456")
