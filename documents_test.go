@@ -187,8 +187,10 @@ func (r *reader) shell(text string) {
 				r.Skipf("%s: %s", prefix, reason)
 			}
 		}
-		if program, _, _ := strings.Cut(command, " "); program == "curl" || program == "go" {
-			r.need(program)
+		for part := range strings.SplitSeq(command, "|") {
+			if program, _, _ := strings.Cut(strings.TrimSpace(part), " "); slices.Contains([]string{"curl", "go", "sha256sum"}, program) {
+				r.need(program)
+			}
 		}
 	}
 	if r.server == nil && strings.Contains(text, "http://127.0.0.1:") {

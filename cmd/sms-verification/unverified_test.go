@@ -22,11 +22,11 @@ func enforced(t *testing.T, redis *redistest.Instance, sim *flowroutetest.Server
 // standaloneAndCluster runs a test on either.
 func standaloneAndCluster(t *testing.T, run func(*testing.T, *redistest.Instance)) {
 	t.Helper()
-	for name, open := range map[string]func() *redistest.Instance{
-		"standalone": func() *redistest.Instance { return redistest.Server(t) },
-		"cluster":    func() *redistest.Instance { return redistest.Cluster(t) },
+	for name, open := range map[string]func(testing.TB) *redistest.Instance{
+		"standalone": func(t testing.TB) *redistest.Instance { return redistest.Server(t) },
+		"cluster":    func(t testing.TB) *redistest.Instance { return redistest.Cluster(t) },
 	} {
-		t.Run(name, func(t *testing.T) { run(t, open()) })
+		t.Run(name, func(t *testing.T) { run(t, open(t)) })
 	}
 }
 
