@@ -112,6 +112,9 @@ func limits(cmd *cobra.Command, number codes.Phone, clear bool) (*limitsReport, 
 // readLimits reads what stands against a number, after it was cleared if that
 // is asked for.
 func readLimits(ctx context.Context, store *redisstore.Store, cfg *config.Config, number codes.Phone, clear bool) (*limitsReport, error) {
+	if err := insist(ctx, func() error { return store.Prepare(ctx) }); err != nil { // how the server takes scripts
+		return nil, err
+	}
 	secret := codes.NewHasher(cfg.CodeSecret())
 	recipient := secret.Phone(number)
 	ofNumber := []codes.Limit{

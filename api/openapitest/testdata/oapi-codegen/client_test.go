@@ -68,7 +68,7 @@ func TestVerification(t *testing.T) {
 	if got.JSON400 == nil || got.JSON400.Reason != "InvalidAuthCode" || got.JSON400.AttemptsLeft == nil || *got.JSON400.AttemptsLeft != 2 {
 		t.Fatalf("wrong code: %s", got.Body)
 	}
-	if got := status(t, c, "user-1"); got.JSON200 == nil || got.JSON200.State != client.StatusStateSent || got.JSON200.AttemptsLeft != 2 {
+	if got := status(t, c, "user-1"); got.JSON200 == nil || got.JSON200.State != "sent" || got.JSON200.AttemptsLeft != 2 {
 		t.Fatalf("status: %s", got.Body)
 	}
 	if got := verify(t, c, "user-1", code); got.JSON200 == nil || !bool(got.JSON200.Authenticated) {

@@ -67,7 +67,7 @@ func TestVerification(t *testing.T) {
 	if got, ok := verify(t, c, "user-1", wrong(code)).(*client.NotVerifiedHeaders); !ok || got.Response.Reason != "InvalidAuthCode" || got.Response.AttemptsLeft != client.NewOptInt(2) {
 		t.Fatalf("wrong code: %+v", got)
 	}
-	if got, ok := status(t, c, "user-1").(*client.StatusHeaders); !ok || got.Response.State != client.StatusStateSent || got.Response.AttemptsLeft != 2 {
+	if got, ok := status(t, c, "user-1").(*client.StatusHeaders); !ok || got.Response.State != "sent" || got.Response.AttemptsLeft != 2 {
 		t.Fatalf("status: %+v", got)
 	}
 	if got, ok := verify(t, c, "user-1", code).(*client.VerifiedHeaders); !ok || !got.Response.Authenticated {
