@@ -40,7 +40,7 @@ func TestDebugMode(t *testing.T) {
 		}
 		return code != ""
 	})
-	if strings.Contains(p.stderr.String(), "SMS") || strings.Contains(p.stderr.String(), "12065550142") {
+	if strings.Contains(p.stderr.String(), "SMS to") || strings.Contains(p.stderr.String(), "12065550142") {
 		t.Error("the SMS is in the log too")
 	}
 	time.Sleep(time.Until(made.Add(1100 * time.Millisecond)))

@@ -70,7 +70,7 @@ local function addStanding(key, op, size, span, max)
   if size % 16 == 0 or max < 16 then
     redis.call('PEXPIRE', key, 180000000)
   end
-  if size % 16 == 0 then
+  if size % 16 == 0 and size > 0 then
     trimSet(key, boundOf(key, span))
   end
 end
