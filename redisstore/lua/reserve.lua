@@ -126,9 +126,7 @@ end
 
 -- Limits. Where the entry is here, it says whether the call is repeated; else
 -- each limit does.
-if ARGV[18] ~= '' then
-  verifyEntered(ARGV[18])
-end
+local entered = ARGV[18] ~= '' and not expired and verifyEntered(ARGV[18]) or 0
 local limits, at = {}, 19
 local longest, reached, anyHeld = 0, nil, false
 local longestShadow, shadow = 0, '-1 0' -- of the limits that refuse nothing
@@ -188,6 +186,7 @@ while at <= #ARGV do
 end
 
 if repeated then
+  dropEntered(ARGV[18], entered)
   return repeated .. again .. ' -1 0' .. resent
 end
 
@@ -201,6 +200,7 @@ if expired and not anyHeld and not hasTurn then
   return stamp .. 'late'
 end
 if reached then
+  dropEntered(ARGV[18], entered)
   return stamp .. 'limited ' .. reached .. ' ' .. longest
 end
 if hasTurn then
@@ -212,6 +212,7 @@ elseif turnsKey then
     tooFar = math.max(tooFar, waitForShare(turnsKey, KEYS[key + 2], caller, turn, ARGV[15], bound))
   end
   if tooFar > 0 then
+    dropEntered(ARGV[18], entered)
     return stamp .. 'busy ' .. tooFar
   end
 else
@@ -250,4 +251,5 @@ end
 if turnsKey and not hasTurn then
   addTurn(turnsKey, op .. caller, turn, span, bound)
 end
+dropEntered(ARGV[18], entered)
 return reserved(turn, replaced) .. again .. ' ' .. shadow .. resent

@@ -15,9 +15,7 @@
 --include set
 --include unverified
 
-if ARGV[2] ~= '' then
-  verifyEntered(ARGV[2])
-end
+dropEntered(ARGV[2], ARGV[2] ~= '' and verifyEntered(ARGV[2]) or 0)
 local answer, at = 'unverified', 3
 for k = 1, #KEYS, 2 do
   local verified = verifiedIn(KEYS[k + 1])

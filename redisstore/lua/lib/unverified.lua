@@ -39,14 +39,22 @@ end
 -- verify counts a code that was entered, for what the keys from the fourth on
 -- stand for, and removes its messages from the sets under the first three. It
 -- counts nothing if none of them stands any more: then the call is a repetition, or
--- the code was entered after the span of its messages.
+-- the code was entered after the span of its messages. Its first write is one that a
+-- server out of memory refuses.
 local function verify(keys, ops)
-  local removed = 0
+  local stands = false
   for i = 1, 3 do
-    removed = math.max(removed, redis.call('ZREM', keys[i], unpack(ops)))
+    for _, op in ipairs(ops) do
+      stands = stands or redis.call('ZSCORE', keys[i], op)
+    end
   end
-  for i = 4, removed > 0 and #keys or 0 do
-    addVerified(keys[i])
+  if stands then
+    for i = 4, #keys do
+      addVerified(keys[i])
+    end
+    for i = 1, 3 do
+      redis.call('ZREM', keys[i], unpack(ops))
+    end
   end
 end
 
@@ -59,13 +67,23 @@ local function opsOf(messages, at)
   return ops
 end
 
--- verifyEntered counts the codes that checks have left to be counted. prefix is
--- what every key begins with.
+-- verifyEntered counts the codes that checks have left to be counted, and returns
+-- how many. prefix is what every key begins with.
 local function verifyEntered(prefix)
   local standing, verified = prefix .. 'e{all}', prefix .. 'v{all}'
-  for _, item in ipairs(redis.call('LPOP', prefix .. 'y{all}', 200) or {}) do
+  local entered = redis.call('LRANGE', prefix .. 'y{all}', 0, 199)
+  for _, item in ipairs(entered) do
     local exchange, areaCode = string.sub(item, 2, 9), '1' .. string.sub(item, 10, 12)
     verify({ standing .. exchange, standing .. areaCode, standing .. 'all', verified .. areaCode, verified .. 'all',
       string.sub(item, 1, 1) == '1' and verified .. exchange or nil }, opsOf(item, 13))
+  end
+  return #entered
+end
+
+-- dropEntered removes so many of them, once they are counted. A script does it last:
+-- a server out of memory does not refuse it, and nothing after it.
+local function dropEntered(prefix, n)
+  if n > 0 then
+    redis.call('LTRIM', prefix .. 'y{all}', n, -1)
   end
 end
