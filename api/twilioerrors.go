@@ -19,7 +19,7 @@ func invalidParameter(name string) *failure {
 }
 
 // notHere are parameters that have no counterpart here: a client that relies on
-// one must not be told that all went well.
+// one must get an error, not a success.
 var notHere = []string{"CustomCode", "Amount", "Payee"}
 
 // fromForm reads a form of at most maxBody bytes. Of the named parameters, those of

@@ -67,9 +67,6 @@ func ParseUnverified(list []string) (u Unverified, err error) {
 // Exchange returns the first seven digits of the number.
 func (p Phone) Exchange() string { return string(p[:7]) }
 
-// AreaCode returns the first four digits of the number.
-func (p Phone) AreaCode() string { return string(p[:4]) }
-
 // Destination is where a number is, as messages whose code is not entered are
 // counted: by the digest of its exchange and by its area code. The zero
 // Destination is not counted.

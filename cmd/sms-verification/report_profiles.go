@@ -41,8 +41,8 @@ func (p *profileReport) print(w io.Writer) {
 }
 
 // weakest returns the policy of the service with the shortest code, the most
-// attempts and the longest lifetime of all profiles: whoever guesses codes of
-// one number may use any of them.
+// attempts and the longest lifetime of all profiles: an attacker who guesses codes of
+// one number can use any of them.
 func weakest(service codes.Policy, profiles []codes.Policy) codes.Policy {
 	for _, p := range profiles {
 		service.CodeLength = min(service.CodeLength, p.CodeLength)

@@ -67,11 +67,11 @@ local function opsOf(messages, at)
   return ops
 end
 
--- verifyEntered counts the codes that checks have left to be counted, and returns
--- how many. prefix is what every key begins with.
+-- verifyEntered counts the codes that checks have left to be counted, at most 100 so
+-- that no script takes long, and returns how many. prefix is what every key begins with.
 local function verifyEntered(prefix)
   local standing, verified = prefix .. 'e{all}', prefix .. 'v{all}'
-  local entered = redis.call('LRANGE', prefix .. 'y{all}', 0, 199)
+  local entered = redis.call('LRANGE', prefix .. 'y{all}', 0, 99)
   for _, item in ipairs(entered) do
     local exchange, areaCode = string.sub(item, 2, 9), '1' .. string.sub(item, 10, 12)
     verify({ standing .. exchange, standing .. areaCode, standing .. 'all', verified .. areaCode, verified .. 'all',
