@@ -17,8 +17,9 @@ type allowance struct {
 	logger   *slog.Logger
 	refusals *prometheus.CounterVec
 
-	mu     sync.Mutex
-	logged map[string]time.Time // when an exchange was last logged
+	mu      sync.Mutex
+	logged  map[string]time.Time // when an exchange was last logged
+	sweepAt time.Time            // when the first of them may be logged again
 }
 
 const (
@@ -61,9 +62,15 @@ func (a *allowance) isDue(exchange string, now time.Time) bool {
 		return false
 	}
 	if len(a.logged) >= maxExchanges {
+		if now.Before(a.sweepAt) {
+			return false
+		}
+		a.sweepAt = now.Add(logExchangeEvery)
 		for other, last := range a.logged {
-			if now.Sub(last) >= logExchangeEvery {
+			if again := last.Add(logExchangeEvery); !now.Before(again) {
 				delete(a.logged, other)
+			} else if again.Before(a.sweepAt) {
+				a.sweepAt = again
 			}
 		}
 		if len(a.logged) >= maxExchanges {
