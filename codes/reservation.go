@@ -48,7 +48,7 @@ type Reserved struct {
 	Replaced time.Duration // lifetime that the entry before it had left; 0 if none was live
 	Again    time.Duration // until the limits of messages to the recipient have room for one more
 	Resent   *Resent       // the entry that stays, if one does
-	Shadowed *LimitError   // of the limits with Shadow that are reached, the one that clears last; a repetition may leave it out
+	Shadowed *LimitError   // of the limits with Shadow that are reached, the first; a repetition may leave it out
 }
 
 // Resent is a live entry whose code is sent again.

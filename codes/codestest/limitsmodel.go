@@ -48,15 +48,15 @@ func (m *Model) again(limits []codes.Limit) (longest time.Duration) {
 	return longest
 }
 
-// reached returns the limit that clears last, of those that refuse or of those
-// with Shadow, if any has no room.
+// reached returns a limit that has no room, if there is one: of those that refuse the
+// one that clears last, of those with Shadow the first.
 func (m *Model) reached(limits []codes.Limit, shadow bool) (last *codes.LimitError) {
 	longest := time.Duration(0)
 	for _, l := range limits {
 		for _, w := range l.Windows {
 			s := subjectOf(l)
 			w.Max += w.Percent * m.verifiedIn(s) / 100
-			if wait := m.waitFor(w, m.places[s]); l.Shadow == shadow && wait > longest {
+			if wait := m.waitFor(w, m.places[s]); l.Shadow == shadow && wait > longest && (last == nil || !shadow) {
 				longest = wait
 				last = &codes.LimitError{Kind: l.Kind, Limit: l.Kind.Setting() + " " + w.Text, RetryAfter: wholeSeconds(wait)}
 			}
