@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// TestMessageRecipes: what codes/messages.md shows of a message is what comes
+// TestMessageRecipes: what deploy/messages.md shows of a message is what comes
 // of it, in one segment by either rule and understood by phones.
 func TestMessageRecipes(t *testing.T) {
 	t.Parallel()
-	document, err := os.ReadFile("../../codes/messages.md")
+	document, err := os.ReadFile("../../deploy/messages.md")
 	if err != nil {
 		t.Fatal(err)
 	}
