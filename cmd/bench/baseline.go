@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -67,7 +68,7 @@ func baseline(ctx context.Context, name string) error {
 		create:   redis.NewScript(createScript),
 		check:    redis.NewScript(checkScript),
 		http:     &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConns: 512, MaxIdleConnsPerHost: 512}},
-		messages: os.Getenv("FLOWROUTE_BASE_URL") + "/v2.1/messages",
+		messages: strings.Replace(os.Getenv("FLOWROUTE_BASE_URL"), "://", "://"+accessKey+":"+secretKey+"@", 1) + "/v2.1/messages",
 	}
 	for _, script := range []*redis.Script{s.create, s.check} {
 		if err := script.Load(ctx, client).Err(); err != nil {
@@ -117,24 +118,18 @@ func (s *bareService) handleCreate(c echo.Context) error {
 	if err := s.create.EvalSha(ctx, s.redis, []string{"baseline:" + args.AuthID}, code, attempts, lifetime).Err(); err != nil {
 		return err
 	}
-	if err := s.send(ctx, args.Recipient, code); err != nil {
+	if err := s.send(args.Recipient, code); err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, map[string]string{"message": "Success", "auth_id": args.AuthID})
 }
 
-func (s *bareService) send(ctx context.Context, to, code string) error {
+func (s *bareService) send(to, code string) error {
 	body, err := json.Marshal(map[string]string{"to": to, "from": sender, "body": code + "\nWelcome!"})
 	if err != nil {
 		return err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.messages, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	r.SetBasicAuth(accessKey, secretKey)
-	r.Header.Set("Content-Type", "application/vnd.api+json")
-	answer, err := s.http.Do(r)
+	answer, err := s.http.Post(s.messages, "application/vnd.api+json", bytes.NewReader(body))
 	if err != nil {
 		return err
 	}

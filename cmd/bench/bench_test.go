@@ -238,7 +238,7 @@ func TestTable(t *testing.T) {
 
 func TestBadFlags(t *testing.T) {
 	for _, args := range []string{
-		"", "fast", "speed -rounds 0", "speed -connections x", "speed -workloads all", "speed -service ./binary", "speed more",
+		"", "fast", "speed -rounds 0", "speed -connections x", "speed -workloads all", "speed -service ./binary", "start -service=", "speed more",
 		"memory -entries 0", "growth -entries many", "start -seconds 0", "speed -distance -1ms", "speed -distance-connections 0",
 		"capacity -distance 0",
 	} {

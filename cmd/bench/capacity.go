@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
@@ -65,8 +66,8 @@ type report struct {
 
 // capacity measures everything and writes the document.
 func (b *bench) capacity(ctx context.Context, out io.Writer) error {
-	if len(b.far) == 0 || len(b.workloads) != len(workloads()) {
-		return errors.New("capacity needs all workloads and a -distance above 0")
+	if !slices.Contains(b.near, planned) || !slices.Contains(b.far, planned) || len(b.workloads) < len(workloads()) {
+		return fmt.Errorf("capacity needs all workloads, %d among both numbers of connections, and a -distance above 0", planned)
 	}
 	b.services = b.services[:1]
 	r := report{Distance: b.distance.String()}
@@ -147,12 +148,9 @@ func (r *report) describe(ctx context.Context) error {
 	model, _, _ = strings.Cut(model, "\n")
 	r.Machine = fmt.Sprintf("%d processors %s", runtime.NumCPU(), model)
 	r.Load = fmt.Sprintf("%.2f", load.Load1)
-	e, err := newEnv(ctx)
-	if err != nil {
-		return err
-	}
-	defer e.close()
-	r.Redis, err = e.info(ctx, "server", "redis_version")
+	version, err := exec.CommandContext(ctx, "redis-server", "--version").Output()
+	_, after, _ := strings.Cut(string(version), " v=")
+	r.Redis, _, _ = strings.Cut(after, " ")
 	return err
 }
 

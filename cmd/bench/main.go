@@ -86,11 +86,11 @@ func (b *bench) parse(command string, args []string) error {
 	flags := flag.NewFlagSet(command, flag.ContinueOnError)
 	flags.IntVar(&b.rounds, "rounds", 5, "rounds; each runs everything once")
 	seconds := flags.Float64("seconds", 2, "seconds of each run")
-	flags.Func("connections", "numbers of connections with Redis on loopback; empty: not measured (default 1,32,64)", numbers(&b.near))
+	flags.Func("connections", "numbers of connections with Redis on loopback; empty: not measured (default 1,32,64)", list(&b.near, parseConnections))
 	flags.DurationVar(&b.distance, "distance", time.Millisecond, "how far away Redis is, each way; 0: loopback only")
-	flags.Func("distance-connections", "numbers of connections with Redis at that distance (default 1,32)", numbers(&b.far))
-	flags.Func("workloads", "workloads (default create,wrong,right)", b.setWorkloads)
-	flags.Func("service", "builds of the service, each name=binary or name=folder of the source, such as old=/tmp/old,new=. (default service=.)", b.setServices)
+	flags.Func("distance-connections", "numbers of connections with Redis at that distance (default 1,32)", list(&b.far, parseConnections))
+	flags.Func("workloads", "workloads (default create,wrong,right)", list(&b.workloads, parseWorkload))
+	flags.Func("service", "builds of the service, each name=binary or name=folder of the source, such as old=/tmp/old,new=. (default service=.)", list(&b.services, parseService))
 	pipeline := flags.Bool(autoPipelineName, command == "capacity", "measure the baseline with go-redis' AutoPipeline too")
 	flags.StringVar(&b.raw, "raw", "", "file to which speed writes every run, in the format of Go benchmarks, for benchstat")
 	flags.IntVar(&b.entries, "entries", 1_000_000, "pending entries of memory; growth has up to as many")
@@ -103,6 +103,9 @@ func (b *bench) parse(command string, args []string) error {
 	if b.entries < 1 || b.entries > 1_000_000 {
 		return errors.New("-entries: 1 to 1000000, the most that SEND_LIMITS_TOTAL allows")
 	}
+	if len(b.services) == 0 || len(b.workloads) == 0 {
+		return errors.New("-service and -workloads must not be empty")
+	}
 	if b.distance == 0 {
 		b.far = nil
 	}
@@ -113,43 +116,43 @@ func (b *bench) parse(command string, args []string) error {
 	return nil
 }
 
-// numbers returns a function that parses a list such as 1,32.
-func numbers(into *[]int) func(string) error {
-	return func(list string) error {
+// list returns a function that parses a list with commas, such as 1,32.
+func list[T any](into *[]T, parse func(string) (T, error)) func(string) error {
+	return func(text string) error {
 		*into = nil
-		for text := range strings.FieldsFuncSeq(list, func(c rune) bool { return c == ',' }) {
-			n, err := strconv.Atoi(text)
-			if err != nil || n < 1 {
-				return fmt.Errorf("%q is not a number above 0", text)
+		for item := range strings.FieldsFuncSeq(text, func(c rune) bool { return c == ',' }) {
+			value, err := parse(item)
+			if err != nil {
+				return err
 			}
-			*into = append(*into, n)
+			*into = append(*into, value)
 		}
 		return nil
 	}
 }
 
-func (b *bench) setWorkloads(list string) error {
-	b.workloads = nil
-	for name := range strings.SplitSeq(list, ",") {
-		i := slices.IndexFunc(workloads(), func(w workload) bool { return w.name == name })
-		if i < 0 {
-			return fmt.Errorf("there is no workload %q", name)
-		}
-		b.workloads = append(b.workloads, workloads()[i])
+func parseConnections(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("%q is not a number above 0", text)
 	}
-	return nil
+	return n, nil
 }
 
-func (b *bench) setServices(list string) error {
-	b.services = nil
-	for text := range strings.SplitSeq(list, ",") {
-		name, path, found := strings.Cut(text, "=")
-		if !found || name == "" || path == "" {
-			return fmt.Errorf("%q is not name=path", text)
-		}
-		b.services = append(b.services, service{name, path})
+func parseWorkload(name string) (workload, error) {
+	i := slices.IndexFunc(workloads(), func(w workload) bool { return w.name == name })
+	if i < 0 {
+		return workload{}, fmt.Errorf("there is no workload %q", name)
 	}
-	return nil
+	return workloads()[i], nil
+}
+
+func parseService(text string) (service, error) {
+	name, path, _ := strings.Cut(text, "=")
+	if name == "" || path == "" {
+		return service{}, fmt.Errorf("%q is not name=path", text)
+	}
+	return service{name, path}, nil
 }
 
 func (b *bench) report(format string, args ...any) {

@@ -130,11 +130,11 @@ func (e *env) countKeys(ctx context.Context) (string, error) {
 func (e *env) usedMemory(ctx context.Context) (float64, error) {
 	last := -1.0
 	for range 100 {
-		info, err := e.info(ctx, "memory", "used_memory")
-		if err != nil {
-			return 0, err
+		info := e.client.InfoMap(ctx, "memory")
+		if info.Err() != nil {
+			return 0, info.Err()
 		}
-		now, err := strconv.ParseFloat(info, 64)
+		now, err := strconv.ParseFloat(info.Item("Memory", "used_memory"), 64)
 		if err != nil || math.Abs(now-last) < now/1000 {
 			return now, err
 		}
@@ -142,14 +142,6 @@ func (e *env) usedMemory(ctx context.Context) (float64, error) {
 		time.Sleep(200 * time.Millisecond)
 	}
 	return last, nil
-}
-
-// info returns one field of a section of Redis' INFO.
-func (e *env) info(ctx context.Context, section, field string) (string, error) {
-	text, err := e.client.Info(ctx, section).Result()
-	_, rest, _ := strings.Cut(text, "\n"+field+":")
-	value, _, _ := strings.Cut(rest, "\r")
-	return value, err
 }
 
 // verdict says whether a value is within its target; 0: there is none.

@@ -52,19 +52,7 @@ func (b *bench) speed(ctx context.Context, out io.Writer) error {
 			at.systems = append(at.systems, s)
 		}
 	}
-	var groups [][]measurement
-	for _, w := range b.workloads {
-		for _, at := range places {
-			for _, n := range at.connections {
-				var group []measurement
-				for _, s := range at.systems {
-					group = append(group, measurement{e, s, w, at.name, n, true})
-				}
-				groups = append(groups, group)
-			}
-		}
-	}
-	if b.samples, err = b.measure(ctx, groups); err != nil {
+	if b.samples, err = b.measure(ctx, b.groups(e, places)); err != nil {
 		return err
 	}
 	if len(b.far) > 0 {
@@ -81,6 +69,22 @@ func (b *bench) speed(ctx context.Context, out io.Writer) error {
 		bases = append(bases, b.services[0].name)
 	}
 	return writeTable(out, b.samples, bases)
+}
+
+// groups returns what to measure: the systems at a place are compared.
+func (b *bench) groups(e *env, places []*place) (groups [][]measurement) {
+	for _, w := range b.workloads {
+		for _, at := range places {
+			for _, n := range at.connections {
+				var group []measurement
+				for _, s := range at.systems {
+					group = append(group, measurement{e, s, w, at.name, n, true})
+				}
+				groups = append(groups, group)
+			}
+		}
+	}
+	return groups
 }
 
 // programs builds the services, and returns them with the baselines.
