@@ -86,6 +86,9 @@ func (m measurement) run(ctx context.Context, length time.Duration) (s sample, e
 	if err != nil {
 		return s, fmt.Errorf("create entries: %w", err)
 	}
+	if count > 0 {
+		time.Sleep(100 * time.Millisecond) // the system closes the connections that created the entries
+	}
 	l := load{addrs: []string{m.system.addr}, connections: m.connections, length: length, limit: unlimited}
 	if m.workload.once {
 		l.limit = count
