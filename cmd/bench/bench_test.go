@@ -173,7 +173,7 @@ func TestLoadChecksAnswers(t *testing.T) {
 		{"false", 200, `{"authenticated":false}`, "wrong answer: 200"},
 		{"another status", 201, `{"authenticated":true}`, "wrong answer: 201"},
 		{"error", 500, `{"reason":"InternalError"}`, "wrong answer: 500"},
-		{"always refused", 503, `{"reason":"ServiceUnavailable"}`, "no good answer"},
+		{"always refused", 503, `{"reason":"ServiceUnavailable"}`, "no request succeeded"},
 		{"no answer", 0, "", "deadline"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

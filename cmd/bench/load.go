@@ -25,7 +25,7 @@ const unlimited = math.MaxUint64
 
 // result summarizes a load.
 type result struct {
-	ops      int // answered well
+	ops      int // answered as expected
 	refused  int // answered 503
 	elapsed  time.Duration
 	p50, p99 time.Duration
@@ -78,7 +78,7 @@ func (e *env) load(ctx context.Context, l load) (result, error) {
 	}
 	all := slices.Concat(took...)
 	if r.ops = len(all); r.ops == 0 {
-		return r, fmt.Errorf("no good answer within %v, %d times 503", r.elapsed, r.refused)
+		return r, fmt.Errorf("no request succeeded within %v; %d were answered 503", r.elapsed, r.refused)
 	}
 	slices.Sort(all)
 	r.p50, r.p99 = all[r.ops/2], all[r.ops*99/100]
