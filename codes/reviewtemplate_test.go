@@ -66,10 +66,10 @@ func TestReviewOrgName(t *testing.T) {
 		"{Curly} & Co":           nil, // put in literally
 		"Müller's “Café”":        nil,
 		"":                       nil,
-		"Example\r":              {"a carriage return", "white space is before or after"},
+		"Example\r":              {"a carriage return", "white space before or after"},
 		"Exa\rmple":              {"a carriage return"},
-		"Example\n":              {"a line break", "white space is before or after"},
-		" Example":               {"white space is before or after"},
+		"Example\n":              {"a line break", "white space before or after"},
+		" Example":               {"white space before or after"},
 		`"Example"`:              {"quotes around the text"},
 		`Example\nShop`:          {`\n is typed`},
 		"R&amp;D":                {"&amp; is markup"},
