@@ -65,28 +65,6 @@ func TestClientLimit(t *testing.T) {
 	}
 }
 
-// TestClientLimitFreed: a message that was not sent frees its place, and one that
-// was rejected on its way does not.
-func TestClientLimitFreed(t *testing.T) {
-	f := tracked(t)
-	f.limits().Clients = codestest.Windows(t, "1/1h")
-	f.limits().Total = nil
-	f.open()
-	f.sender.FailWith(codes.ErrRejected)
-	if _, err := f.Create(context.Background(), behind("192.0.2.1", toronto)); !errors.Is(err, codes.ErrRejected) {
-		t.Fatal(err)
-	}
-	f.sender.FailWith(nil)
-	if _, err := f.Create(context.Background(), behind("192.0.2.1", seattle)); err != nil {
-		t.Fatal(err)
-	}
-	f.receive(rejected, codes.Joined, codes.DeliveryEvents{Failed: true, Area: codes.AreaUS})
-	var limit *codes.LimitError
-	if _, err := f.Create(context.Background(), behind("192.0.2.1", seattle)); !errors.As(err, &limit) || limit.Kind != codes.ClientLimit {
-		t.Errorf("after the receipt: %v", err)
-	}
-}
-
 // TestKeyStandsForClient: a client may hold anything, also what parts arguments.
 func TestKeyStandsForClient(t *testing.T) {
 	f := newFixture(t).open()

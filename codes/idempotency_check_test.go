@@ -67,47 +67,6 @@ func TestOnceOtherRequest(t *testing.T) {
 	f.check("id", "42", f.wrong(1, toronto)) // the others spent nothing
 }
 
-// TestOnceTenMinutes: then it is a new request.
-func TestOnceTenMinutes(t *testing.T) {
-	f := newFixture(t).open()
-	check := codes.IdempotencyKey{Route: "GET /", Value: "key"}
-	createOnce(t, f.Service, keyed(aKey, "id", seattle), nil)
-	code := notThis(f.sent())
-	checkOnce(t, f.Service, check, "id", code, f.wrong(2, seattle))
-	f.model.Advance(codes.KeepAnswers - time.Nanosecond)
-	createOnce(t, f.Service, keyed(aKey, "id", seattle), nil)
-	checkOnce(t, f.Service, check, "id", code, f.wrong(2, seattle))
-	if n := len(f.sender.Messages()); n != 1 {
-		t.Fatalf("%d messages within ten minutes", n)
-	}
-	f.model.Advance(time.Nanosecond)
-	checkOnce(t, f.Service, check, "id", code, f.wrong(1, seattle))
-	createOnce(t, f.Service, keyed(aKey, "other", toronto), nil)
-	if n := len(f.sender.Messages()); n != 2 {
-		t.Errorf("%d messages after ten minutes", n)
-	}
-}
-
-// TestOnceHangsUp: a caller that hangs up changes nothing.
-func TestOnceHangsUp(t *testing.T) {
-	f := newFixture(t).open()
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if _, err := f.Create(ctx, keyed(aKey, "id", seattle)); err != nil {
-		t.Fatal(err)
-	}
-	createOnce(t, f.Service, keyed(aKey, "id", seattle), nil)
-	check := codes.IdempotencyKey{Value: "check"}
-	if _, err := f.Check(ctx, codes.CheckRequest{ID: "id", Code: notThis(f.sent()), Caller: "shop", Key: check}); err != nil {
-		t.Fatal(err)
-	}
-	checkOnce(t, f.Service, check, "id", notThis(f.sent()), f.wrong(2, seattle))
-	f.check("id", notThis(f.sent()), f.wrong(1, seattle))
-	if n := len(f.sender.Messages()); n != 1 {
-		t.Errorf("%d messages", n)
-	}
-}
-
 // TestOnceNotClaimed: counting fails closed, so does this.
 func TestOnceNotClaimed(t *testing.T) {
 	f := newFixture(t).open()

@@ -66,8 +66,8 @@ func TestCreateOnceKept(t *testing.T) {
 			f.model.Advance(codes.KeepAnswers - time.Second)
 			reserves := f.store.reserves
 			created, again := f.Create(context.Background(), keyed(aKey, "id", seattle))
-			if created.Recipient != f.options.Secret.Phone(seattle) {
-				t.Errorf("a repetition says %+v", created)
+			if !created.Repeated || created.Recipient != f.options.Secret.Phone(seattle) {
+				t.Errorf("repeated: %+v", created)
 			}
 			for _, kind := range []error{codes.ErrRejected, codes.ErrUnconfirmed, codes.ErrUnavailable} {
 				if errors.Is(again, kind) != errors.Is(first, kind) {

@@ -123,3 +123,33 @@ func TestSegments(t *testing.T) {
 		}
 	}
 }
+
+func TestStandardSegments(t *testing.T) {
+	for text, want := range map[string]struct {
+		n   int
+		gsm bool
+	}{
+		"":                                 {1, true},
+		strings.Repeat("a", 160):           {1, true},
+		strings.Repeat("a", 161):           {2, true},
+		strings.Repeat("a", 306):           {2, true},
+		strings.Repeat("a", 307):           {3, true},
+		strings.Repeat("é", 160):           {1, true},
+		strings.Repeat("€", 80):            {1, true},
+		strings.Repeat("€", 81):            {2, true},
+		strings.Repeat("a", 152) + "€€€€€": {2, true}, // no character is split
+		strings.Repeat("€", 153):           {3, true}, // 76 to a segment, with a unit to spare
+		strings.Repeat("a", 69) + "’":      {1, false},
+		strings.Repeat("a", 70) + "’":      {2, false},
+		strings.Repeat("ç", 70):            {1, false}, // the GSM alphabet has the capital only
+		strings.Repeat("ç", 134):           {2, false},
+		strings.Repeat("ç", 135):           {3, false},
+		strings.Repeat("👍", 35):            {1, false},
+		strings.Repeat("👍", 67):            {3, false},
+		"`":                                {1, false},
+	} {
+		if n, gsm := codes.StandardSegments(codes.Text(text)); n != want.n || gsm != want.gsm {
+			t.Errorf("%d characters of %.5q: %d segments, GSM %v; want %+v", len([]rune(text)), text, n, gsm, want)
+		}
+	}
+}

@@ -111,8 +111,8 @@ func TestRecordFails(t *testing.T) {
 		t.Fatalf("events %+v", e)
 	}
 	f.status("id", codes.Progress{Stage: codes.StagePending, AttemptsLeft: 3, TTLLeft: time.Hour})
-	if _, err := f.Receive(context.Background(), buffered); !errors.Is(err, codes.ErrUnavailable) {
-		t.Errorf("Receive = %v", err)
+	if _, err := f.Receive(context.Background(), buffered); !errors.Is(err, codes.ErrUnavailable) || len(f.events.delivery) != 0 {
+		t.Errorf("Receive = %v, with %d events", err, len(f.events.delivery))
 	}
 	f.check("id", f.sent(), right)
 }

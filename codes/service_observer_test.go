@@ -44,7 +44,7 @@ func TestCreateEvents(t *testing.T) {
 		"no turn":   {nil, func(f *fixture, _ *codes.Options) { f.store.reserveErr = &codes.UnavailableError{RetryAfter: 1} }, codes.CreateEvent{}},
 		"no answer": {nil, func(f *fixture, _ *codes.Options) { f.store.reserveErr = codes.ErrUnavailable }, codes.CreateEvent{}},
 		"reservation without an answer": {
-			nil, func(f *fixture, o *codes.Options) { o.Store = reserveAndFail{f.model} },
+			nil, func(f *fixture, o *codes.Options) { o.Store = reserveAndFail{f.model, codes.ErrUnavailable} },
 			codes.CreateEvent{Withdrawn: true},
 		},
 		"rejected":       {nil, failing(codes.ErrRejected), codes.CreateEvent{Reserved: true, Withdrawn: true}},
@@ -220,19 +220,4 @@ func TestDeliveryEvents(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestDeliveryEventsInAnOutage: a receipt that was refused is no event; the
-// carrier sends it again.
-func TestDeliveryEventsInAnOutage(t *testing.T) {
-	f := tracked(t)
-	f.create("id", seattle)
-	f.store.recordErr = codes.ErrUnavailable
-	for range 2 {
-		if _, err := f.Receive(context.Background(), buffered); !errors.Is(err, codes.ErrUnavailable) || len(f.events.delivery) != 0 {
-			t.Fatalf("Receive = %v, told of %+v", err, f.events.delivery)
-		}
-	}
-	f.store.recordErr = nil
-	f.receive(buffered, codes.Joined, codes.DeliveryEvents{Delivered: true, Area: codes.AreaUS})
 }
