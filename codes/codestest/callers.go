@@ -16,8 +16,7 @@ func RunCallers(t *testing.T, open func(testing.TB) Backend) {
 		"recipient":             demandedRecipient,
 		"recipient of an older": olderRecipient,
 		"expired recipient":     expiredRecipient,
-		"limits":                apart(callerLimits),
-		"clients":               apart(clientLimits),
+		"limits":                apart(countedApart),
 		"share":                 apart(fairShare),
 		"alone":                 apart(fairAlone),
 		"next turn":             apart(fairNextTurn),
@@ -64,51 +63,32 @@ func by(caller string, limits ...codes.Limit) codes.Reservation {
 	return r
 }
 
-func callerLimits(s suite) {
-	limit := func(caller string) codes.Limit {
-		return codes.Limit{Kind: codes.CallerLimit, Subject: codes.NameDigest(caller), Windows: Windows(s, "2/3s")}
-	}
-	profile := limit("shop")
-	profile.Kind = codes.ProfileLimit // of the same name, and counted apart
-	s.take(within(to(Fresh()), profile))
-	s.take(within(to(Fresh()), profile))
-	s.refused(within(to(Fresh()), profile), "SEND_LIMITS_TOTAL 2/3s")
-	first := by("shop", limit("shop"))
-	s.take(first)
-	s.take(first) // repeated
-	s.take(by("shop", limit("shop")))
-	s.refused(by("shop", limit("shop")), "CALLER_LIMITS 2/3s")
-	s.take(by("bank", limit("bank")))
-	if _, err := s.Store.Release(context.Background(), first); err != nil {
-		s.Fatal(err)
-	}
-	s.take(by("shop", limit("shop")))
-	s.Advance(3 * time.Second)
-	s.take(by("shop", limit("shop")))
-}
-
-// clientLimits: clients are counted apart, whatever number they ask for, and a
-// message that was not sent frees its place.
-func clientLimits(s suite) {
+// countedApart: callers, profiles and clients are counted each by itself, whatever
+// number they ask for, and a message that was not sent does not count.
+func countedApart(s suite) {
 	one, other := Fresh(), Fresh()
-	of := func(client codes.Digest) codes.Reservation {
-		return within(to(Fresh()), codes.Limit{Kind: codes.ClientLimit, Subject: client, Windows: Windows(s, "2/3s")})
+	kinds := []codes.LimitKind{codes.CallerLimit, codes.ProfileLimit, codes.ClientLimit}
+	of := func(kind codes.LimitKind, who codes.Digest) codes.Reservation {
+		return to(Fresh(), codes.Limit{Kind: kind, Subject: who, Windows: Windows(s, "2/3s")})
 	}
-	first := of(one)
-	s.take(first)
-	s.take(first) // repeated
-	if again := s.take(of(one)).Again; again != 0 {
-		s.Errorf("the number has to wait for %v for the sake of the client", again)
+	for _, kind := range kinds {
+		limit := kind.Setting() + " 2/3s"
+		first := of(kind, one)
+		s.take(first)
+		s.take(first) // repeated
+		if again := s.take(of(kind, one)).Again; again != 0 {
+			s.Errorf("%s makes the number wait for %v", limit, again)
+		}
+		s.refused(of(kind, one), limit)
+		s.take(of(kind, other))
+		s.release(first, true)
+		s.take(of(kind, one))
+		s.refused(of(kind, one), limit)
 	}
-	s.refused(of(one), "CLIENT_LIMITS 2/3s")
-	s.take(of(other))
-	if _, err := s.Store.Release(context.Background(), first); err != nil {
-		s.Fatal(err)
-	}
-	s.take(of(one))
-	s.refused(of(one), "CLIENT_LIMITS 2/3s")
 	s.Advance(3 * time.Second)
-	s.take(of(one))
+	for _, kind := range kinds {
+		s.take(of(kind, one))
+	}
 }
 
 // fair adds a turn that callers share: 12 lie ahead.

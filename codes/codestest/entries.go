@@ -34,12 +34,6 @@ func RunStore(t *testing.T, open func(testing.TB) Backend) {
 			}
 			s.unknown(e)
 		},
-		"right after wrong": func(s suite) {
-			e := entry(2, time.Minute, time.Minute)
-			s.reserve(e)
-			s.wrong(e, 1)
-			s.right(e)
-		},
 		"the largest numbers": func(s suite) {
 			const attempts = 1<<53 - 1
 			e := entry(attempts, 9_000_000_000*time.Second, 86400*time.Second)

@@ -83,17 +83,6 @@ func RunRelease(t *testing.T, open func(testing.TB) Backend) {
 		"released after its end":                      releasedLate,
 		"an entry that is over replaced those before": stayReplaced,
 		"creates that overlap":                        overlapping,
-		"the newest keeps its attempts": func(s suite) {
-			middle := usual()
-			r := s.reserve(middle)
-			newest := next(middle)
-			s.reserve(newest)
-			s.wrong(newest, 2)
-			s.release(r, true)
-			s.live(newest, 2)
-			s.right(newest)
-			s.unknown(newest)
-		},
 		"failures that repeat": func(s suite) {
 			before := usual()
 			s.reserve(before)
@@ -108,25 +97,17 @@ func RunRelease(t *testing.T, open func(testing.TB) Backend) {
 			s.right(before)
 			s.unknown(before)
 		},
-		"after a right code nothing comes back": func(s suite) {
-			before := usual()
-			s.reserve(before)
-			after := next(before)
-			r := s.reserve(after)
-			s.right(after)
-			s.release(r, false)
-			s.unknown(before)
-			s.about("ended", s.peek(before.Name).TTLLeft, 0)
-		},
-		"after a cancel nothing comes back": func(s suite) {
-			before := usual()
-			s.reserve(before)
-			after := next(before)
-			r := s.reserve(after)
-			s.cancel(after)
-			s.release(r, false)
-			s.unknown(before)
-			s.about("ended", s.peek(before.Name).TTLLeft, 0)
+		"once it was ended, nothing is restored": func(s suite) {
+			for _, end := range s.ends() {
+				before := usual()
+				s.reserve(before)
+				after := next(before)
+				r := s.reserve(after)
+				end(after)
+				s.release(r, false)
+				s.unknown(before)
+				s.about("ended", s.peek(before.Name).TTLLeft, 0)
+			}
 		},
 		"after a right code the next create begins anew": func(s suite) {
 			before := usual()
@@ -166,9 +147,7 @@ func RunRelease(t *testing.T, open func(testing.TB) Backend) {
 			s.release(s.reserve(next(before)), true)
 			s.unknown(before)
 		},
-		"as many as are kept":  manyPredecessors,
-		"more than are kept":   tooManyPredecessors,
-		"waiting for its turn": apart(releasedWaiting),
+		"more than are kept": tooManyPredecessors,
 		"over while another waits": apart(func(s suite) {
 			s.waiting(2) // so that the next turn is two spans off
 			short := entry(3, time.Second, 0)
@@ -242,15 +221,16 @@ func overlapping(s suite) {
 			all := make([]codes.Reservation, 0, len(order)+1)
 			for i := range len(order) + 1 {
 				e = next(e)
-				e.Attempts = int64(i + 2) // by which it is known
+				e.Attempts = int64(i + 3) // identifies it
 				all = append(all, s.reserve(e))
+				s.wrong(e, e.Attempts-1)
 			}
 			standing := []int{0, 1, 2, 3}
 			for _, i := range order[:failures] {
 				s.release(all[i], true)
 				standing = slices.DeleteFunc(standing, func(other int) bool { return other == i })
 				newest := all[standing[len(standing)-1]].Entry
-				s.live(newest, newest.Attempts)
+				s.live(newest, newest.Attempts-1)
 			}
 			s.right(all[standing[len(standing)-1]].Entry)
 			for _, r := range all {
@@ -272,14 +252,6 @@ func (s suite) chain(n int) []codes.Reservation {
 		all = append(all, s.reserve(e))
 	}
 	return all
-}
-
-func manyPredecessors(s suite) {
-	all := s.chain(codes.MaxPredecessors + 1)
-	for _, r := range slices.Backward(all[1:]) {
-		s.release(r, true)
-	}
-	s.right(all[0].Entry)
 }
 
 func tooManyPredecessors(s suite) {
@@ -307,15 +279,6 @@ func (s suite) waiting(n int) []codes.Reservation {
 	return all
 }
 
-func releasedWaiting(s suite) {
-	all := s.waiting(2)
-	s.wrong(all[0].Entry, 2)
-	s.release(all[1], true)
-	s.live(all[0].Entry, 2)
-	s.Advance(TurnSpan)
-	s.right(all[0].Entry)
-}
-
 func severalWait(s suite) {
 	all := s.waiting(4)
 	s.release(all[2], true)
@@ -334,7 +297,7 @@ func severalWait(s suite) {
 // endedWhileWaiting: a right code and a cancel end the entry that counts. The
 // one that waits has its turn, and when it is released nothing comes back.
 func endedWhileWaiting(s suite) {
-	for _, end := range []func(codes.Entry){s.right, func(e codes.Entry) { s.cancel(e) }} {
+	for _, end := range s.ends() {
 		s.Advance(TurnSpan)
 		all := s.waiting(2)
 		first, second := all[0].Entry, all[1].Entry

@@ -28,24 +28,24 @@ func RunRepetition(t *testing.T, open func(testing.TB) Backend) {
 			s.release(r, true)
 			s.live(e, 3) // and there was one of it
 		},
-		"reserve, when its code is used": func(s suite) {
-			r := s.reserve(usual())
-			s.right(r.Entry)
-			s.take(r)
-			s.unknown(r.Entry)
+		"reserve, after its entry ended": func(s suite) {
+			for _, end := range append(s.ends(), nil) {
+				r := s.reserve(usual())
+				if end != nil {
+					end(r.Entry)
+				} else {
+					s.release(r, true)
+				}
+				s.take(r)
+				s.unknown(r.Entry)
+			}
 		},
-		"reserve, when it is replaced": func(s suite) {
+		"reserve, after it was replaced": func(s suite) {
 			r := s.reserve(usual())
 			e := next(r.Entry)
 			s.reserve(e)
 			s.take(r)
 			s.right(e)
-		},
-		"reserve, when it is released": func(s suite) {
-			r := s.reserve(usual())
-			s.release(r, true)
-			s.take(r)
-			s.unknown(r.Entry)
 		},
 		"reserve, waiting for its turn": apart(func(s suite) {
 			all := s.waiting(2)

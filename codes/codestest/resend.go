@@ -62,8 +62,7 @@ func RunResend(t *testing.T, open func(testing.TB) Backend) {
 			again.Op = codes.NewOp()
 			s.resent(again, same, 3)
 		},
-		"some fail":                someFail,
-		"all fail":                 allFail,
+		"some or all fail":         resendersFail,
 		"after the last, the next": failedAndResent,
 		"more than are kept":       manySenders,
 		"between two new codes":    resentBetween,
@@ -147,61 +146,39 @@ func newCodes(s suite) {
 			s.Fatal(what)
 		}
 	}
-	for what, end := range map[string]func(codes.Entry){
-		"used":    s.right,
-		"removed": func(e codes.Entry) { s.cancel(e) },
-	} {
+	for _, end := range s.ends() {
 		first := resendable(usual())
 		s.take(first)
 		end(first.Entry)
 		s.fresh(another(first))
-		if s.Failed() {
-			s.Fatal(what)
-		}
 	}
 }
 
-// someFail: the entry stays as long as one of those that sent its code may have
-// sent it.
-func someFail(s suite) {
-	for sent := range 3 {
-		before := usual()
-		s.reserve(before)
-		first := resendable(next(before))
-		all := []codes.Reservation{first, another(first), another(first)}
-		for _, r := range all {
-			s.take(r)
-		}
-		s.wrong(first.Entry, 2)
-		for i, r := range all {
-			if i != sent {
-				s.release(r, false)
-				s.release(r, false)
-			}
-		}
-		s.live(first.Entry, 2)
-		s.right(first.Entry)
-		s.unknown(before)
-	}
-}
-
-// allFail: then the entry before is live again, in whatever order they fail.
-func allFail(s suite) {
+// resendersFail: the entry stays as long as one of the creates that sent its code may
+// have succeeded. Once all of them failed, the previous entry is restored.
+func resendersFail(s suite) {
 	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {2, 0, 1}} {
-		before := usual()
-		s.reserve(before)
-		s.wrong(before, 2)
-		first := resendable(next(before))
-		all := []codes.Reservation{first, another(first), another(first)}
-		for _, r := range all {
-			s.take(r)
+		for _, failures := range []int{2, 3} {
+			before := usual()
+			s.reserve(before)
+			first := resendable(next(before))
+			all := []codes.Reservation{first, another(first), another(first)}
+			for _, r := range all {
+				s.take(r)
+			}
+			s.wrong(first.Entry, 2)
+			for n, i := range order[:failures] {
+				s.release(all[i], n == 2)
+				s.release(all[i], n == 2) // repeated
+			}
+			live, attempts, other := first.Entry, int64(2), before
+			if failures == 3 {
+				live, attempts, other = before, 3, first.Entry
+			}
+			s.live(live, attempts)
+			s.right(live)
+			s.unknown(other)
 		}
-		for n, i := range order {
-			s.release(all[i], n == len(order)-1)
-		}
-		s.live(before, 2)
-		s.right(before)
-		s.unknown(first.Entry)
 	}
 }
 
@@ -256,7 +233,7 @@ func resentBetween(s suite) {
 
 // resentAndEnded: once the code is used or removed, nothing comes back.
 func resentAndEnded(s suite) {
-	for _, end := range []func(codes.Entry){s.right, func(e codes.Entry) { s.cancel(e) }} {
+	for _, end := range s.ends() {
 		first := resendable(usual())
 		second := another(first)
 		s.take(first)

@@ -112,8 +112,13 @@ func RunReservations(t *testing.T, open func(testing.TB) Backend) {
 		"a release keeps the turn":      apart(releaseKeepsTurn),
 		"an entry counts from its turn": apart(countsFromTurn),
 	}, tests{
-		"parallel messages to one number": func(s suite) { parallelPlaces(s, "SEND_LIMITS 5/1h") },
-		"parallel messages in all":        apart(func(s suite) { parallelPlaces(s, "SEND_LIMITS_TOTAL 5/1h") }),
+		"parallel messages to one number": func(s suite) {
+			one := Fresh()
+			parallelMessages(s, func() codes.Reservation { return to(one, sends(one, Windows(s, "5/1h"))) })
+		},
+		"parallel messages in all": apart(func(s suite) {
+			parallelMessages(s, func() codes.Reservation { return to(Fresh(), total(Windows(s, "5/1h"))) })
+		}),
 		"parallel turns":                  apart(parallelTurns),
 	})
 }
@@ -179,9 +184,9 @@ func released(s suite) {
 	s.take(message(Fresh()))
 }
 
-func (s suite) refund(r codes.Reservation, l codes.Limit) {
+func (s suite) refund(r codes.Reservation, limits ...codes.Limit) {
 	s.Helper()
-	if err := s.Store.Refund(context.Background(), r.Op, []codes.Limit{l}); err != nil {
+	if err := s.Store.Refund(context.Background(), r.Op, limits); err != nil {
 		s.Fatalf("Refund: %v", err)
 	}
 }
@@ -305,20 +310,14 @@ func countsFromTurn(s suite) {
 	s.right(last)
 }
 
-func parallelPlaces(s suite, limit string) {
-	one, windows := Fresh(), Windows(s, "5/1h")
+// parallelMessages: of parallel messages under a limit of 5, 5 pass.
+func parallelMessages(s suite, message func() codes.Reservation) {
 	var granted atomic.Int64
 	together(crowd, func(i int) {
-		r := to(one, sends(one, windows))
-		if limit[:len("SEND_LIMITS_")] == "SEND_LIMITS_" {
-			r = to(Fresh(), total(windows))
-		}
-		_, err := s.store(i).Reserve(context.Background(), r)
-		var reached *codes.LimitError
-		switch {
-		case err == nil:
+		_, err := s.store(i).Reserve(context.Background(), message())
+		if _, limited := errors.AsType[*codes.LimitError](err); err == nil {
 			granted.Add(1)
-		case !errors.As(err, &reached) || reached.Limit != limit:
+		} else if !limited {
 			s.Errorf("Reserve: %v", err)
 		}
 	})

@@ -160,6 +160,11 @@ func (s suite) cancel(e codes.Entry) (ttlLeft time.Duration) {
 	return ttlLeft
 }
 
+// ends are the ways to end an entry for good.
+func (s suite) ends() []func(codes.Entry) {
+	return []func(codes.Entry){s.right, func(e codes.Entry) { s.cancel(e) }}
+}
+
 func (s suite) peek(n codes.EntryName) codes.EntryView {
 	s.Helper()
 	view, err := s.Store.Peek(context.Background(), n)

@@ -12,27 +12,24 @@ import (
 // RunUnverified checks the limits on messages whose code is not entered.
 func RunUnverified(t *testing.T, open func(testing.TB) Backend) {
 	run(t, open, tests{
-		"an exchange": apart(func(s suite) {
-			limits := exchangeLimit(s, "exchange:3/1h")
-			for range 3 {
-				s.take(s.into(seattle, limits))
+		"by exchange, by area code, in all": func(s suite) {
+			for limit, test := range map[string]struct {
+				pass   []codes.Destination
+				refuse codes.Destination
+			}{
+				"exchange:2/1h": {[]codes.Destination{seattle, seattle, tacoma}, seattle},
+				"area:2/1h":     {[]codes.Destination{seattle, tacoma, toronto}, tacoma},
+				"all:3/1h":      {[]codes.Destination{seattle, tacoma, toronto}, toronto},
+			} {
+				apart(func(s suite) {
+					limits := exchangeLimit(s, limit)
+					for _, d := range test.pass {
+						s.take(s.into(d, limits))
+					}
+					s.refused(s.into(test.refuse, limits), "UNVERIFIED_LIMITS "+limit)
+				})(s)
 			}
-			s.refused(s.into(seattle, limits), "UNVERIFIED_LIMITS exchange:3/1h")
-			s.take(s.into(tacoma, limits)) // of the same area code
-		}),
-		"an area code": apart(func(s suite) {
-			limits := exchangeLimit(s, "area:2/1h")
-			s.take(s.into(seattle, limits))
-			s.take(s.into(tacoma, limits))
-			s.refused(s.into(seattle, limits), "UNVERIFIED_LIMITS area:2/1h")
-			s.take(s.into(toronto, limits))
-		}),
-		"all": apart(func(s suite) {
-			limits := exchangeLimit(s, "all:2/1h")
-			s.take(s.into(seattle, limits))
-			s.take(s.into(toronto, limits))
-			s.refused(s.into(tacoma, limits), "UNVERIFIED_LIMITS all:2/1h")
-		}),
+		},
 		"a verified code makes room": apart(func(s suite) {
 			limits := exchangeLimit(s, "exchange:2/1h,area:2/1h,all:2/1h")
 			first := s.into(seattle, limits)
@@ -78,9 +75,7 @@ func RunUnverified(t *testing.T, open func(testing.TB) Backend) {
 			s.take(s.into(seattle, limits))
 			bound := sends(r.Entry.Recipient, Windows(s, "5/1h"))
 			for range 2 {
-				if err := s.Store.Refund(context.Background(), r.Op, append([]codes.Limit{bound}, r.Limits...)); err != nil {
-					s.Fatal(err)
-				}
+				s.refund(r, append([]codes.Limit{bound}, r.Limits...)...)
 			}
 			s.verified(r) // it was rejected, and yet somebody has the code
 			s.take(s.into(seattle, limits))
@@ -91,9 +86,7 @@ func RunUnverified(t *testing.T, open func(testing.TB) Backend) {
 			r := s.into(seattle, limits)
 			s.take(r)
 			s.verified(r)
-			if err := s.Store.Refund(context.Background(), r.Op, append([]codes.Limit{sends(Fresh(), Windows(s, "5/1h"))}, r.Limits...)); err != nil {
-				s.Fatal(err)
-			}
+			s.refund(r, append([]codes.Limit{sends(Fresh(), Windows(s, "5/1h"))}, r.Limits...)...)
 			s.take(s.into(seattle, limits))
 			s.refused(s.into(seattle, limits), "UNVERIFIED_LIMITS all:1/1h")
 		}),
