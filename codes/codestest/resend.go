@@ -8,12 +8,12 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// RunResend checks what becomes of an entry whose code is sent again.
+// RunResend checks entries whose code is sent again.
 func RunResend(t *testing.T, open func(testing.TB) Backend) {
 	run(t, open, tests{
 		"the entry stays": func(s suite) {
-			first := resendable(usual())
-			s.take(first)
+			first := resendable(anyEntry())
+			s.reserve(first)
 			s.wrong(first.Entry, 2)
 			reserved := s.resent(another(first), first, 2)
 			s.about("replaced", reserved.Replaced, 0)
@@ -23,18 +23,18 @@ func RunResend(t *testing.T, open func(testing.TB) Backend) {
 			s.unknown(first.Entry)
 		},
 		"attempts are not refilled": func(s suite) {
-			first := resendable(usual())
-			s.take(first)
+			first := resendable(anyEntry())
+			s.reserve(first)
 			for left := int64(2); left >= 0; left-- {
 				s.resent(another(first), first, left+1)
 				s.wrong(first.Entry, left)
 			}
 			s.unknown(first.Entry)
-			s.fresh(another(first))
+			s.newCode(another(first))
 		},
-		"the end stays": func(s suite) {
+		"the expiry stays": func(s suite) {
 			first := resendable(entry(3, 3*time.Second, time.Minute))
-			s.take(first)
+			s.reserve(first)
 			s.Advance(time.Second)
 			s.resent(another(first), first, 3)
 			s.Advance(2100 * time.Millisecond)
@@ -44,31 +44,31 @@ func RunResend(t *testing.T, open func(testing.TB) Backend) {
 		"a new code": newCodes,
 		"after half of the lifetime": func(s suite) {
 			first := resendable(entry(3, 4*time.Second, time.Minute))
-			s.take(first)
+			s.reserve(first)
 			s.Advance(time.Second)
 			s.resent(another(first), first, 3)
 			s.Advance(1300 * time.Millisecond)
-			s.fresh(another(first))
+			s.newCode(another(first))
 		},
 		"a fixed code": func(s suite) {
-			first := resendable(usual())
+			first := resendable(anyEntry())
 			first.Entry.Digits = 0
-			s.take(first)
-			s.fresh(another(first)) // a fixed code that changed
+			s.reserve(first)
+			s.newCode(another(first)) // a fixed code that changed
 			same := another(first)
 			same.Entry.Code = first.Entry.Code
-			s.fresh(same)
+			s.newCode(same)
 			again := same
 			again.Op = codes.NewOp()
 			s.resent(again, same, 3)
 		},
-		"some or all fail":         resendersFail,
-		"after the last, the next": failedAndResent,
-		"more than are kept":       manySenders,
-		"between two new codes":    resentBetween,
-		"ended":                    resentAndEnded,
-		"the newest message":       newestMessage,
-		"waiting for its turn":     apart(resentWaiting),
+		"some or all fail":       resendersFail,
+		"resent after a failure": failedAndResent,
+		"more senders than kept": manySenders,
+		"between two new codes":  resentBetween,
+		"used or cancelled":      resentAndEnded,
+		"the newest message":     newestMessage,
+		"waiting for its turn":   isolated(resentWaiting),
 		"under the previous secret": func(s suite) {
 			first, names := s.underNewSecret()
 			second := another(first)
@@ -84,12 +84,12 @@ func RunResend(t *testing.T, open func(testing.TB) Backend) {
 			second := another(first)
 			second.Entry.Name, second.PreviousRecipient = names, Fresh()
 			second.Entry.Recipient = Fresh()
-			s.fresh(second)
+			s.newCode(second)
 		},
 		"limits": func(s suite) {
 			limit := sends(Fresh(), Windows(s, "2/1h"))
-			first := within(resendable(usual()), limit)
-			s.take(first)
+			first := withLimits(resendable(anyEntry()), limit)
+			s.reserve(first)
 			second := another(first)
 			s.resent(second, first, 3)
 			s.refused(another(first), "SEND_LIMITS 2/1h")
@@ -98,8 +98,8 @@ func RunResend(t *testing.T, open func(testing.TB) Backend) {
 			s.refused(another(first), "SEND_LIMITS 2/1h")
 		},
 		"repeated": func(s suite) {
-			first := resendable(usual())
-			s.take(first)
+			first := resendable(anyEntry())
+			s.reserve(first)
 			second := another(first)
 			for range 3 {
 				s.resent(second, first, 3)
@@ -108,10 +108,10 @@ func RunResend(t *testing.T, open func(testing.TB) Backend) {
 			s.resent(second, first, 3) // its answer, although the entry has ended
 			s.unknown(first.Entry)
 		},
-		"given up": func(s suite) {
-			first := resendable(usual())
-			s.take(first)
-			_, err := s.Store.Reserve(gone(), another(first))
+		"an ended context": func(s suite) {
+			first := resendable(anyEntry())
+			s.reserve(first)
+			_, err := s.Store.Reserve(cancelledContext(), another(first))
 			s.unavailable("Reserve", err)
 			s.release(first, true)
 			s.unknown(first.Entry)
@@ -121,7 +121,7 @@ func RunResend(t *testing.T, open func(testing.TB) Backend) {
 	})
 }
 
-// newCodes: an entry that the next create replaces, and why.
+// newCodes: reasons why the next create replaces an entry.
 func newCodes(s suite) {
 	for what, change := range map[string]func(first, second *codes.Reservation){
 		"it was stored without":     func(first, _ *codes.Reservation) { first.SameCode = false },
@@ -135,11 +135,11 @@ func newCodes(s suite) {
 			second.Entry.Recipient, second.PreviousRecipient = Fresh(), Fresh()
 		},
 	} {
-		first := resendable(usual())
+		first := resendable(anyEntry())
 		second := another(first)
 		change(&first, &second)
-		s.take(first)
-		s.fresh(second)
+		s.reserve(first)
+		s.newCode(second)
 		s.release(second, true)
 		s.live(first.Entry, 3)
 		if s.Failed() {
@@ -147,10 +147,10 @@ func newCodes(s suite) {
 		}
 	}
 	for _, end := range s.ends() {
-		first := resendable(usual())
-		s.take(first)
+		first := resendable(anyEntry())
+		s.reserve(first)
 		end(first.Entry)
-		s.fresh(another(first))
+		s.newCode(another(first))
 	}
 }
 
@@ -159,12 +159,12 @@ func newCodes(s suite) {
 func resendersFail(s suite) {
 	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {2, 0, 1}} {
 		for _, failures := range []int{2, 3} {
-			before := usual()
-			s.reserve(before)
-			first := resendable(next(before))
+			before := anyEntry()
+			s.create(before)
+			first := resendable(successor(before))
 			all := []codes.Reservation{first, another(first), another(first)}
 			for _, r := range all {
-				s.take(r)
+				s.reserve(r)
 			}
 			s.wrong(first.Entry, 2)
 			for n, i := range order[:failures] {
@@ -182,11 +182,11 @@ func resendersFail(s suite) {
 	}
 }
 
-// failedAndResent: a code whose first message was not sent is sent by the next.
+// failedAndResent: a code whose first message failed is sent by the next create.
 func failedAndResent(s suite) {
-	first := resendable(usual())
+	first := resendable(anyEntry())
 	second, third := another(first), another(first)
-	s.take(first)
+	s.reserve(first)
 	s.resent(second, first, 3)
 	s.release(first, false)
 	s.resent(third, first, 3)
@@ -196,12 +196,12 @@ func failedAndResent(s suite) {
 	s.unknown(first.Entry)
 }
 
-// manySenders: of an entry that was sent more often than is kept, it is not known
-// that nothing was sent, so it stays.
+// manySenders: the store keeps a limited number of senders of an entry. Beyond it, the
+// entry stays, since it is not known that nothing was sent.
 func manySenders(s suite) {
-	first := resendable(usual())
+	first := resendable(anyEntry())
 	all := []codes.Reservation{first}
-	s.take(first)
+	s.reserve(first)
 	for range 30 {
 		r := another(first)
 		s.resent(r, first, 3)
@@ -216,14 +216,14 @@ func manySenders(s suite) {
 	s.right(first.Entry)
 }
 
-// resentBetween: versions of an entry that come and go keep who sent them.
+// resentBetween: an entry keeps its senders while it is replaced and restored.
 func resentBetween(s suite) {
-	first := resendable(usual())
+	first := resendable(anyEntry())
 	second := another(first)
-	s.take(first)
+	s.reserve(first)
 	s.resent(second, first, 3)
-	other := resendable(next(first.Entry))
-	s.fresh(other)
+	other := resendable(successor(first.Entry))
+	s.newCode(other)
 	s.release(first, false)
 	s.release(other, true)
 	s.wrong(first.Entry, 2)
@@ -231,12 +231,12 @@ func resentBetween(s suite) {
 	s.right(first.Entry)
 }
 
-// resentAndEnded: once the code is used or removed, nothing comes back.
+// resentAndEnded: once the code was used or cancelled, nothing is restored.
 func resentAndEnded(s suite) {
 	for _, end := range s.ends() {
-		first := resendable(usual())
+		first := resendable(anyEntry())
 		second := another(first)
-		s.take(first)
+		s.reserve(first)
 		s.resent(second, first, 3)
 		end(first.Entry)
 		s.unknown(first.Entry)
@@ -246,12 +246,12 @@ func resentAndEnded(s suite) {
 	}
 }
 
-// newestMessage: each message that held the code is found by its receipts, and
-// the entry shows the newest.
+// newestMessage: receipts join each message that held the code, and Peek returns the
+// newest.
 func newestMessage(s suite) {
-	first := resendable(usual())
+	first := resendable(anyEntry())
 	second, third := another(first), another(first)
-	s.take(first)
+	s.reserve(first)
 	s.resent(second, first, 3)
 	m := []codes.SentMessage{message(first), message(second), message(third)}
 	see := func(want codes.SentMessage) {
@@ -262,7 +262,7 @@ func newestMessage(s suite) {
 	}
 	s.recordSent(m[1], codes.DeliveryEvents{})
 	see(m[1])
-	s.recordSent(m[0], codes.DeliveryEvents{}) // later, but older
+	s.recordSent(m[0], codes.DeliveryEvents{}) // recorded later, but older
 	see(m[1])
 	s.resent(third, first, 3)
 	see(m[1])
@@ -276,14 +276,14 @@ func newestMessage(s suite) {
 	}
 }
 
-// resentWaiting: the code counts from the turn of its first message on.
+// resentWaiting: the entry is valid from the turn of its first message on.
 func resentWaiting(s suite) {
-	before := usual()
-	s.take(paced(unlimited(before), 1, time.Minute))
-	first := paced(resendable(next(before)), 1, time.Minute)
+	before := anyEntry()
+	s.reserve(paced(reservationOf(before), 1, time.Minute))
+	first := paced(resendable(successor(before)), 1, time.Minute)
 	second := another(first)
-	s.take(first)
-	left := s.resent(second, first, 3).Resent.TTLLeft // when its turn comes, one span after the other
+	s.reserve(first)
+	left := s.resent(second, first, 3).Resent.TTLLeft // at its turn, one span after that of first
 	if want := time.Minute - TurnSpan; (left - want).Abs() > 100*time.Millisecond {
 		s.Errorf("lifetime left at the turn: %v, want %v", left, want)
 	}
@@ -295,27 +295,27 @@ func resentWaiting(s suite) {
 	s.live(before, 2)
 }
 
-// underNewSecret returns a reservation under the secret before, and the names of
-// its entry since the secret was changed.
+// underNewSecret returns a reservation under the previous secret, and the names of its
+// entry under the new one.
 func (s suite) underNewSecret() (codes.Reservation, codes.EntryName) {
 	s.Helper()
-	first := resendable(usual())
-	s.take(first)
+	first := resendable(anyEntry())
+	s.reserve(first)
 	return first, codes.EntryName{Current: Fresh(), Previous: first.Entry.Name.Current}
 }
 
-// resentInParallel: of parallel creates one makes the entry, and all send its code.
+// resentInParallel: one of the parallel creates stores the entry, and all send its code.
 func resentInParallel(s suite) {
 	for _, succeeds := range []int{-1, 0, 7} {
-		before := usual()
-		s.reserve(before)
+		before := anyEntry()
+		s.create(before)
 		all := make([]codes.Reservation, 8)
 		sent := make([]codes.Digest, len(all))
-		first := resendable(next(before))
+		first := resendable(successor(before))
 		for i := range all {
 			all[i] = another(first)
 		}
-		together(len(all), func(i int) {
+		parallel(len(all), func(i int) {
 			reserved, err := s.store(i).Reserve(context.Background(), all[i])
 			if err != nil {
 				s.Errorf("Reserve: %v", err)
@@ -329,7 +329,7 @@ func resentInParallel(s suite) {
 				s.Fatal("two codes were sent")
 			}
 		}
-		together(len(all), func(i int) {
+		parallel(len(all), func(i int) {
 			if i == succeeds {
 				return
 			}

@@ -148,7 +148,7 @@ func (s *traffic) run(t *testing.T) (n trafficCount) {
 	for _, a := range s.arrivals {
 		enter(a.at)
 		m.Advance(a.at - m.now)
-		r := unlimited(usual())
+		r := reservationOf(anyEntry())
 		r.Entry.Lifetime = time.Hour
 		r.Entry.Destination = destination(a.area, a.exchange)
 		r.Limits = limits.Limits(r.Entry.Destination)
