@@ -22,7 +22,7 @@ func RunUnverified(t *testing.T, open func(testing.TB) Backend) {
 				"all:3/1h":      {[]codes.Destination{seattle, tacoma, toronto}, toronto},
 			} {
 				isolated(func(s suite) {
-					limits := exchangeLimit(s, limit)
+					limits := unverifiedLimits(s, limit)
 					for _, d := range test.pass {
 						s.reserve(s.toDestination(d, limits))
 					}
@@ -31,7 +31,7 @@ func RunUnverified(t *testing.T, open func(testing.TB) Backend) {
 			}
 		},
 		"a verified code makes room": isolated(func(s suite) {
-			limits := exchangeLimit(s, "exchange:2/1h,area:2/1h,all:2/1h")
+			limits := unverifiedLimits(s, "exchange:2/1h,area:2/1h,all:2/1h")
 			first := s.toDestination(seattle, limits)
 			s.reserve(first)
 			s.reserve(s.toDestination(seattle, limits))
@@ -44,7 +44,7 @@ func RunUnverified(t *testing.T, open func(testing.TB) Backend) {
 		}),
 		"a share of the verified codes": isolated(shareOfVerified),
 		"verified, and counted again": isolated(func(s suite) {
-			limits := exchangeLimit(s, "all:1/1h+100%")
+			limits := unverifiedLimits(s, "all:1/1h+100%")
 			first := s.toDestination(seattle, limits)
 			s.reserve(first)
 			s.verified(first)
@@ -60,7 +60,7 @@ func RunUnverified(t *testing.T, open func(testing.TB) Backend) {
 		}),
 		"what makes no room": isolated(noRoom),
 		"a released message makes room": isolated(func(s suite) {
-			limits := exchangeLimit(s, "exchange:1/1h,area:1/1h,all:1/1h")
+			limits := unverifiedLimits(s, "exchange:1/1h,area:1/1h,all:1/1h")
 			r := s.toDestination(seattle, limits)
 			s.reserve(r)
 			s.reserve(r) // repeated
@@ -69,7 +69,7 @@ func RunUnverified(t *testing.T, open func(testing.TB) Backend) {
 			s.reserve(s.toDestination(seattle, limits))
 		}),
 		"a rejected message makes room, once": isolated(func(s suite) {
-			limits := exchangeLimit(s, "exchange:2/1h,all:2/1h")
+			limits := unverifiedLimits(s, "exchange:2/1h,all:2/1h")
 			r := s.toDestination(seattle, limits)
 			s.reserve(r)
 			s.reserve(s.toDestination(seattle, limits))
@@ -82,7 +82,7 @@ func RunUnverified(t *testing.T, open func(testing.TB) Backend) {
 			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS exchange:2/1h")
 		}),
 		"rejected after it was verified": isolated(func(s suite) {
-			limits := exchangeLimit(s, "all:1/1h")
+			limits := unverifiedLimits(s, "all:1/1h")
 			r := s.toDestination(seattle, limits)
 			s.reserve(r)
 			s.verified(r)
@@ -91,7 +91,7 @@ func RunUnverified(t *testing.T, open func(testing.TB) Backend) {
 			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS all:1/1h")
 		}),
 		"a code that was sent again": isolated(func(s suite) {
-			limits := exchangeLimit(s, "all:3/1h")
+			limits := unverifiedLimits(s, "all:3/1h")
 			first := s.toDestination(seattle, limits)
 			first.SameCode, first.Entry.Digits = true, 6
 			s.reserve(first)
@@ -105,14 +105,14 @@ func RunUnverified(t *testing.T, open func(testing.TB) Backend) {
 			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS all:3/1h")
 		}),
 		"the span": isolated(func(s suite) {
-			limits := exchangeLimit(s, "exchange:2/3s")
+			limits := unverifiedLimits(s, "exchange:2/3s")
 			s.reserve(s.toDestination(seattle, limits))
 			s.Advance(time.Second)
 			s.reserve(s.toDestination(seattle, limits))
 			s.clears(func() codes.Reservation { return s.toDestination(seattle, limits) }, "UNVERIFIED_LIMITS exchange:2/3s")
 		}),
 		"shadow": isolated(func(s suite) {
-			limits := exchangeLimit(s, "exchange:1/1h,all:2/1h")
+			limits := unverifiedLimits(s, "exchange:1/1h,all:2/1h")
 			limits.Mode = codes.UnverifiedShadow
 			s.shadowed(s.toDestination(seattle, limits), "")
 			s.shadowed(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS exchange:1/1h")
@@ -121,7 +121,7 @@ func RunUnverified(t *testing.T, open func(testing.TB) Backend) {
 			s.refused(s.toDestination(tacoma, limits), "UNVERIFIED_LIMITS all:2/1h")
 		}),
 		"another limit refuses first": isolated(func(s suite) {
-			limits := exchangeLimit(s, "all:1/1h")
+			limits := unverifiedLimits(s, "all:1/1h")
 			limits.Mode = codes.UnverifiedShadow
 			r := withLimits(s.toDestination(seattle, limits), total(Windows(s, "1/1h")))
 			s.reserve(r)
@@ -153,7 +153,7 @@ var (
 	toronto = codes.NewHasher([]byte("s")).Destination("14165551234")
 )
 
-func exchangeLimit(s suite, list string) codes.Unverified {
+func unverifiedLimits(s suite, list string) codes.Unverified {
 	s.Helper()
 	u, err := codes.ParseUnverified(strings.Split(list, ","))
 	if err != nil {
@@ -192,8 +192,8 @@ func (s suite) shadowed(r codes.Reservation, limit string) {
 // shareOfVerified: a limit allows in addition a percentage, rounded down, of the codes
 // verified in the last 24 hours in the area code, or in all.
 func shareOfVerified(s suite) {
-	limits := exchangeLimit(s, "area:1/1h+50%,all:2/1h+100%")
-	wide := exchangeLimit(s, "exchange:100/1h,area:100/1h,all:100/1h")
+	limits := unverifiedLimits(s, "area:1/1h+50%,all:2/1h+100%")
+	wide := unverifiedLimits(s, "exchange:100/1h,area:100/1h,all:100/1h")
 	verify := func(d codes.Destination) {
 		r := s.toDestination(d, wide)
 		s.reserve(r)
@@ -215,7 +215,7 @@ func shareOfVerified(s suite) {
 
 // noRoom: a message stays counted if its entry ends without its code being entered.
 func noRoom(s suite) {
-	limits := exchangeLimit(s, "all:4/1h")
+	limits := unverifiedLimits(s, "all:4/1h")
 	replaced, cancelled, used := s.toDestination(seattle, limits), s.toDestination(seattle, limits), s.toDestination(seattle, limits)
 	s.reserve(replaced)
 	s.reserve(cancelled)
@@ -235,7 +235,7 @@ func noRoom(s suite) {
 
 // unverifiedInParallel: exactly as many messages pass as are allowed.
 func unverifiedInParallel(s suite) {
-	limits := exchangeLimit(s, "exchange:5/1h,area:8/1h,all:20/1h")
+	limits := unverifiedLimits(s, "exchange:5/1h,area:8/1h,all:20/1h")
 	passed := make([]codes.Reservation, 20)
 	taken := make([]bool, len(passed))
 	parallel(len(passed), func(i int) {
