@@ -71,12 +71,12 @@ func TestOnceOtherRequest(t *testing.T) {
 func TestOnceNotClaimed(t *testing.T) {
 	f := newFixture(t).open()
 	code := f.create("id", seattle)
-	f.store.claimErr = codes.ErrUnavailable
+	f.store.fail["Claim"] = codes.ErrUnavailable
 	createOnce(t, f.Service, keyed(aKey, "id", seattle), codes.ErrUnavailable)
 	if _, err := f.Check(context.Background(), codes.CheckRequest{ID: "id", Code: code, Key: aKey}); !errors.Is(err, codes.ErrUnavailable) {
 		t.Errorf("Check = %v", err)
 	}
-	if f.store.reserves != 1 || f.store.checks != 0 || len(f.sender.Messages()) != 1 {
+	if f.store.calls["Reserve"] != 1 || f.store.calls["Check"] != 0 || len(f.sender.Messages()) != 1 {
 		t.Error("something was done for a request that was not claimed")
 	}
 }
@@ -146,7 +146,7 @@ func TestOnceErrorsHoldNoSecrets(t *testing.T) {
 			}
 		}
 	}
-	if len(f.sender.Messages()) != 0 || f.store.checks != 0 {
+	if len(f.sender.Messages()) != 0 || f.store.calls["Check"] != 0 {
 		t.Error("an answered request was run")
 	}
 }
@@ -202,15 +202,15 @@ func TestCheckOnceNotAnswered(t *testing.T) {
 	f.open()
 	code := notThis(f.create("id", seattle))
 	r := codes.CheckRequest{ID: "id", Code: code, Caller: "shop", Key: aKey}
-	f.store.checkErr = codes.ErrUnavailable
+	f.store.fail["Check"] = codes.ErrUnavailable
 	if got, err := f.Check(context.Background(), r); !errors.Is(err, codes.ErrUnavailable) || got != (codes.Outcome{}) {
 		t.Errorf("Check = %+v, %v", got, err)
 	}
-	f.store.checkErr, f.store.settleErr = nil, codes.ErrUnavailable
+	f.store.fail["Check"], f.store.fail["Settle"] = nil, codes.ErrUnavailable
 	for range 2 {
 		checkOnce(t, f.Service, aKey, "id", code, f.wrong(2, seattle))
 	}
-	f.store.settleErr = nil
+	f.store.fail["Settle"] = nil
 	for range 2 {
 		checkOnce(t, f.Service, aKey, "id", code, f.wrong(2, seattle))
 	}
@@ -225,7 +225,7 @@ func TestCheckOnceRotation(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			before, after := rotated(t)
 			code := before.create("id", seattle)
-			after.store.settleErr = settleErr
+			after.store.fail["Settle"] = settleErr
 			key := func(s string) codes.IdempotencyKey { return codes.IdempotencyKey{Value: s} }
 			for range 2 {
 				checkOnce(t, after.Service, key("wrong"), "id", notThis(code), before.wrong(2, seattle))

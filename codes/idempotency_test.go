@@ -64,7 +64,7 @@ func TestCreateOnceKept(t *testing.T) {
 			}
 			f.sender.FailWith(nil)
 			f.model.Advance(codes.KeepAnswers - time.Second)
-			reserves := f.store.reserves
+			reserves := f.store.calls["Reserve"]
 			created, again := f.Create(context.Background(), keyed(aKey, "id", seattle))
 			if !created.Repeated || created.Recipient != f.options.Secret.Phone(seattle) {
 				t.Errorf("repeated: %+v", created)
@@ -74,9 +74,9 @@ func TestCreateOnceKept(t *testing.T) {
 					t.Errorf("first %v, then %v", first, again)
 				}
 			}
-			if (again == nil) != (first == nil) || f.store.reserves != reserves || len(f.sender.Messages()) != test.sent {
+			if (again == nil) != (first == nil) || f.store.calls["Reserve"] != reserves || len(f.sender.Messages()) != test.sent {
 				t.Errorf("first %v, then %v; %d more reservations, %d messages, want %d",
-					first, again, f.store.reserves-reserves, len(f.sender.Messages()), test.sent)
+					first, again, f.store.calls["Reserve"]-reserves, len(f.sender.Messages()), test.sent)
 			}
 			if n := len(f.events.created); n != 1 {
 				t.Errorf("%d events of one create", n)
@@ -107,7 +107,7 @@ func TestCreateOnceForgotten(t *testing.T) {
 		want          error
 	}{
 		"not allowed": {func(*fixture) {}, func(*fixture) {}, "19005551234", codes.ErrRecipientNotAllowed},
-		"store":       {func(f *fixture) { f.store.reserveErr = unavailable }, func(f *fixture) { f.store.reserveErr = nil }, seattle, unavailable},
+		"store":       {func(f *fixture) { f.store.fail["Reserve"] = unavailable }, func(f *fixture) { f.store.fail["Reserve"] = nil }, seattle, unavailable},
 		"sender": {
 			func(f *fixture) { f.sender.FailWith(codes.ErrSenderRefused) }, func(f *fixture) { f.sender.FailWith(nil) },
 			seattle, codes.ErrSenderRefused,
@@ -152,11 +152,11 @@ func TestCreateOnceNotSettled(t *testing.T) {
 				f.options.Policy.CodeLength = 30 // never twice the same
 				f.open()
 				f.sender.FailWith(sendErr)
-				f.store.settleErr = codes.ErrUnavailable
+				f.store.fail["Settle"] = codes.ErrUnavailable
 				r := keyed(aKey, "id", seattle)
 				createOnce(t, f.Service, r, sendErr)
 				_ = f.finish(f.Service, 0) // as if the replica died
-				f.store.settleErr = nil
+				f.store.fail["Settle"] = nil
 				f.sender.FailWith(nil)
 				other := f.with(func(*codes.Options) {})
 				running(t, other, r, lease)

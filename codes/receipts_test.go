@@ -91,13 +91,13 @@ func TestRejectedBeforeTheAnswer(t *testing.T) {
 func TestRefundFails(t *testing.T) {
 	f := tracked(t)
 	f.create("id", seattle)
-	f.store.refundErr = codes.ErrUnavailable
+	f.store.fail["Refund"] = codes.ErrUnavailable
 	_, err := f.Receive(context.Background(), rejected)
 	if !errors.Is(err, codes.ErrUnavailable) || len(f.events.delivery) != 1 || !f.events.delivery[0].Failed {
 		t.Fatalf("Receive = %v, and %+v", err, f.events.delivery)
 	}
 	f.limited("id", seattle, "SEND_LIMITS 1/1h")
-	f.store.refundErr = nil
+	f.store.fail["Refund"] = nil
 	f.receive(rejected, codes.Duplicate)
 	f.create("id", seattle)
 }
@@ -105,7 +105,7 @@ func TestRefundFails(t *testing.T) {
 // TestRecordFails: the SMS went out, so the create is answered as one that did.
 func TestRecordFails(t *testing.T) {
 	f := tracked(t)
-	f.store.recordErr = codes.ErrUnavailable
+	f.store.fail["RecordSent"], f.store.fail["Receive"] = codes.ErrUnavailable, codes.ErrUnavailable
 	f.create("id", seattle)
 	if e := f.events.created; len(e) != 1 || !e[0].Sent || !errors.Is(e[0].TrackingErr, codes.ErrUnavailable) {
 		t.Fatalf("events %+v", e)

@@ -37,14 +37,14 @@ func TestCheck(t *testing.T) {
 func TestCheckFailing(t *testing.T) {
 	f := newFixture(t).open()
 	code := f.create("id", seattle)
-	f.store.checkErr = fmt.Errorf("down: %w", codes.ErrUnavailable)
+	f.store.fail["Check"] = fmt.Errorf("down: %w", codes.ErrUnavailable)
 	for _, c := range []codes.Code{code, notThis(code)} {
 		got, err := f.Check(context.Background(), codes.CheckRequest{ID: "id", Code: c})
 		if !errors.Is(err, codes.ErrUnavailable) || got != (codes.Outcome{}) {
 			t.Errorf("Check = %+v, %v; want ErrUnavailable and no outcome", got, err)
 		}
 	}
-	f.store.checkErr = nil
+	f.store.fail["Check"] = nil
 	f.check("id", notThis(code), f.wrong(2, seattle))
 	f.check("id", code, right)
 }
@@ -65,7 +65,7 @@ func TestCancel(t *testing.T) {
 	f.check("id", code, unknown)
 
 	code = f.create("id", seattle)
-	f.store.cancelErr = fmt.Errorf("down: %w", codes.ErrUnavailable)
+	f.store.fail["Cancel"] = fmt.Errorf("down: %w", codes.ErrUnavailable)
 	if err := f.Cancel(context.Background(), codes.CancelRequest{ID: "id"}); !errors.Is(err, codes.ErrUnavailable) {
 		t.Errorf("Cancel = %v, want ErrUnavailable", err)
 	}

@@ -101,8 +101,8 @@ func TestCreateNotReserved(t *testing.T) {
 		if _, got := f.Create(context.Background(), request("id", seattle)); !errors.Is(got, err) {
 			t.Errorf("Create = %v, want %v", got, err)
 		}
-		if f.store.releases != releases || len(f.sender.Messages()) != 0 {
-			t.Errorf("%d releases and %d messages after %v, want %d and none", f.store.releases, len(f.sender.Messages()), err, releases)
+		if f.store.calls["Release"] != releases || len(f.sender.Messages()) != 0 {
+			t.Errorf("%d releases and %d messages after %v, want %d and none", f.store.calls["Release"], len(f.sender.Messages()), err, releases)
 		}
 	}
 }
@@ -111,7 +111,7 @@ func TestCreateNotReserved(t *testing.T) {
 // what the caller is told.
 func TestCreateNotReleased(t *testing.T) {
 	f := newFixture(t).open()
-	f.store.releaseErr = fmt.Errorf("no release: %w", codes.ErrUnavailable)
+	f.store.fail["Release"] = fmt.Errorf("no release: %w", codes.ErrUnavailable)
 	f.sender.FailWith(fmt.Errorf("carrier: %w", codes.ErrRejected))
 	_, err := f.Create(context.Background(), request("id", seattle))
 	if !errors.Is(err, codes.ErrRejected) || errors.Is(err, codes.ErrUnavailable) || !strings.Contains(err.Error(), "no release") {

@@ -117,12 +117,12 @@ func (d *delivery) creates(want error, turns int, at ...time.Duration) {
 	case !errors.Is(err, want):
 		d.t.Errorf("Create = %v, want %v", err, want)
 	}
-	if !slices.Equal(d.carrier.at, at) || d.store.turns != turns {
-		d.t.Errorf("attempts at %v with %d further turns, want %v with %d", d.carrier.at, d.store.turns, at, turns)
+	if !slices.Equal(d.carrier.at, at) || d.store.calls["NextTurn"] != turns {
+		d.t.Errorf("attempts at %v with %d further turns, want %v with %d", d.carrier.at, d.store.calls["NextTurn"], at, turns)
 	}
 	stays := err == nil || errors.Is(err, codes.ErrUnconfirmed)
-	if d.store.releases > 1 || stays && d.store.releases != 0 || !stays && d.store.reserves > 0 && d.store.releases != 1 {
-		d.t.Errorf("%d releases after %v", d.store.releases, err)
+	if d.store.calls["Release"] > 1 || stays && d.store.calls["Release"] != 0 || !stays && d.store.calls["Reserve"] > 0 && d.store.calls["Release"] != 1 {
+		d.t.Errorf("%d releases after %v", d.store.calls["Release"], err)
 	}
 }
 
@@ -206,8 +206,8 @@ func TestDeliverAfterAPause(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := d.sender.Messages()
-		if len(m) != 1 || d.store.turns != 1 || !m[0].NotAfter.Equal(d.clocked.ends[1]) {
-			t.Errorf("%d messages, %d further turns, want 1 in the second turn", len(m), d.store.turns)
+		if len(m) != 1 || d.store.calls["NextTurn"] != 1 || !m[0].NotAfter.Equal(d.clocked.ends[1]) {
+			t.Errorf("%d messages, %d further turns, want 1 in the second turn", len(m), d.store.calls["NextTurn"])
 		}
 	})
 }
@@ -257,8 +257,8 @@ func TestDeliverNotAgain(t *testing.T) {
 			if _, err := d.Create(context.Background(), request("id", seattle)); !errors.Is(err, result) {
 				t.Errorf("Create = %v, want %v", err, result)
 			}
-			if len(d.carrier.at) != 1 || d.store.turns != 0 {
-				t.Errorf("%d attempts with %d further turns after %v", len(d.carrier.at), d.store.turns, result)
+			if len(d.carrier.at) != 1 || d.store.calls["NextTurn"] != 0 {
+				t.Errorf("%d attempts with %d further turns after %v", len(d.carrier.at), d.store.calls["NextTurn"], result)
 			}
 		})
 	}

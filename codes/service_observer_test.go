@@ -13,7 +13,7 @@ import (
 	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
-// TestCreateEvents: the observer is told of each create once, and how it ended.
+// TestCreateEvents: the observer is reported each create once, and how it ended.
 func TestCreateEvents(t *testing.T) {
 	const left = 59 * time.Minute // of an entry that was made a minute ago
 	before := func(f *fixture) { f.create("id", seattle); f.model.Advance(time.Minute) }
@@ -40,9 +40,9 @@ func TestCreateEvents(t *testing.T) {
 			},
 			codes.CreateEvent{Reserved: true, Wait: codestest.TurnSpan, Stored: true, Sent: true, Segments: 1},
 		},
-		"limited":   {nil, func(f *fixture, _ *codes.Options) { f.store.reserveErr = &codes.LimitError{} }, codes.CreateEvent{}},
-		"no turn":   {nil, func(f *fixture, _ *codes.Options) { f.store.reserveErr = &codes.UnavailableError{RetryAfter: 1} }, codes.CreateEvent{}},
-		"no answer": {nil, func(f *fixture, _ *codes.Options) { f.store.reserveErr = codes.ErrUnavailable }, codes.CreateEvent{}},
+		"limited":   {nil, func(f *fixture, _ *codes.Options) { f.store.fail["Reserve"] = &codes.LimitError{} }, codes.CreateEvent{}},
+		"no turn":   {nil, func(f *fixture, _ *codes.Options) { f.store.fail["Reserve"] = &codes.UnavailableError{RetryAfter: 1} }, codes.CreateEvent{}},
+		"no answer": {nil, func(f *fixture, _ *codes.Options) { f.store.fail["Reserve"] = codes.ErrUnavailable }, codes.CreateEvent{}},
 		"reservation without an answer": {
 			nil, func(f *fixture, o *codes.Options) { o.Store = reserveAndFail{f.model, codes.ErrUnavailable} },
 			codes.CreateEvent{Withdrawn: true},
@@ -55,7 +55,7 @@ func TestCreateEvents(t *testing.T) {
 		"rejected, not released": {
 			nil, func(f *fixture, o *codes.Options) {
 				failing(codes.ErrRejected)(f, o)
-				f.store.releaseErr = codes.ErrUnavailable
+				f.store.fail["Release"] = codes.ErrUnavailable
 			},
 			codes.CreateEvent{Reserved: true},
 		},
@@ -78,7 +78,9 @@ func TestCreateEvents(t *testing.T) {
 			codes.CreateEvent{Reserved: true, Stored: true},
 		},
 		"receipts will not count": {
-			nil, func(f *fixture, o *codes.Options) { o.TrackReceipts, f.store.recordErr = true, codes.ErrUnavailable },
+			nil, func(f *fixture, o *codes.Options) {
+				o.TrackReceipts, f.store.fail["RecordSent"] = true, codes.ErrUnavailable
+			},
 			codes.CreateEvent{Reserved: true, Stored: true, Sent: true, Segments: 1, TrackingErr: codes.ErrUnavailable},
 		},
 	} {
@@ -98,7 +100,7 @@ func TestCreateEvents(t *testing.T) {
 				want.Caller, want.Area, want.Lifetime, want.Arrived = "shop", codes.AreaUS, time.Hour, time.Now()
 				_, _ = service.Create(context.Background(), keyed(codes.IdempotencyKey{}, "id", seattle))
 				if !slices.Equal(f.events.created, []codes.CreateEvent{want}) {
-					t.Errorf("told of %+v, want %+v", f.events.created, want)
+					t.Errorf("reported %+v, want %+v", f.events.created, want)
 				}
 			})
 		})
@@ -138,12 +140,12 @@ func TestCheckEvents(t *testing.T) {
 		of(codes.Right, 0, time.Hour), {Checked: codes.Checked{Outcome: expired}},
 	}
 	if !slices.Equal(f.events.checked, want) {
-		t.Errorf("told of %+v, want %+v", f.events.checked, want)
+		t.Errorf("reported %+v, want %+v", f.events.checked, want)
 	}
-	f.store.checkErr = codes.ErrUnavailable
+	f.store.fail["Check"] = codes.ErrUnavailable
 	_, _ = f.Check(context.Background(), codes.CheckRequest{ID: "id", Code: code})
 	if len(f.events.checked) != len(want) {
-		t.Error("told of a check that was not made")
+		t.Error("reported a check that was not made")
 	}
 }
 
@@ -153,10 +155,10 @@ func TestCancelEvents(t *testing.T) {
 	f.model.Advance(time.Minute)
 	f.cancel("id")
 	f.cancel("id")
-	f.store.cancelErr = codes.ErrUnavailable
+	f.store.fail["Cancel"] = codes.ErrUnavailable
 	_ = f.Cancel(context.Background(), codes.CancelRequest{ID: "id"})
 	if want := []time.Duration{59 * time.Minute, 0}; !slices.Equal(f.events.cancelled, want) {
-		t.Errorf("told of %v, want %v", f.events.cancelled, want)
+		t.Errorf("reported %v, want %v", f.events.cancelled, want)
 	}
 }
 
@@ -169,9 +171,9 @@ func TestEventsOfARepetition(t *testing.T) {
 		checkOnce(t, f.Service, check, "id", f.sent(), right)
 	}
 	if len(f.events.created) != 1 || len(f.events.checked) != 1 || f.events.checked[0].Caller != "shop" {
-		t.Errorf("told of %+v and %+v", f.events.created, f.events.checked)
+		t.Errorf("reported %+v and %+v", f.events.created, f.events.checked)
 	}
-	f.store.claimErr = codes.ErrUnavailable
+	f.store.fail["Claim"] = codes.ErrUnavailable
 	r := keyed(aKey, "id", seattle)
 	created, err := f.Create(context.Background(), r)
 	if !errors.Is(err, codes.ErrUnavailable) || created.Recipient != f.options.Secret.Phone(seattle) || len(f.events.created) != 1 {
@@ -216,7 +218,7 @@ func TestDeliveryEvents(t *testing.T) {
 			}
 			receive(all[test.early:])
 			if !slices.Equal(f.events.delivery, test.want) {
-				t.Errorf("told of %+v, want %+v", f.events.delivery, test.want)
+				t.Errorf("reported %+v, want %+v", f.events.delivery, test.want)
 			}
 		})
 	}

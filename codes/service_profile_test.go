@@ -103,7 +103,7 @@ func TestProfileRefused(t *testing.T) {
 			}
 		}
 	}
-	if f.store.reserves+f.store.checks+len(f.sender.Messages()) > 0 {
+	if f.store.calls["Reserve"]+f.store.calls["Check"]+len(f.sender.Messages()) > 0 {
 		t.Error("something was done")
 	}
 	if _, err := f.Create(context.Background(), codes.CreateRequest{ID: "id", Recipient: seattle, Caller: "shop", Profile: "login"}); err != nil {

@@ -183,7 +183,7 @@ func (m *machine) resends(id codes.ID, to codes.Phone) bool {
 	return m.options.Policy.SameCode && m.ttl(id) >= specLifetime/2 && m.entries[id].to == to
 }
 
-// checkEvent checks what the observer was told of a create that passed the limits.
+// checkEvent checks what the observer was reported a create that passed the limits.
 func (m *machine) checkEvent(t *rapid.T, id codes.ID, to codes.Phone, failure error) {
 	stays := failure == nil || errors.Is(failure, codes.ErrUnconfirmed)
 	want := codes.CreateEvent{
@@ -200,7 +200,7 @@ func (m *machine) checkEvent(t *rapid.T, id codes.ID, to codes.Phone, failure er
 		want.Arrived = e[0].Arrived
 	}
 	if !slices.Equal(m.events.created, []codes.CreateEvent{want}) {
-		t.Fatalf("told of %+v, want %+v", m.events.created, want)
+		t.Fatalf("reported %+v, want %+v", m.events.created, want)
 	}
 }
 

@@ -46,8 +46,8 @@ func TestVerificationRotation(t *testing.T) {
 	id, code := before.start(seattle)
 	after.verify("", seattle, notThis(code), before.wrong(2, seattle))
 	after.verify(id, "", notThis(code), before.wrong(1, seattle))
-	if after.store.checks != 2 {
-		t.Errorf("%d calls of the store for two checks", after.store.checks)
+	if after.store.calls["Check"] != 2 {
+		t.Errorf("%d calls of the store for two checks", after.store.calls["Check"])
 	}
 	after.verify("", seattle, code, right)
 	before.verify("", seattle, code, unknown)
