@@ -13,7 +13,7 @@ import (
 	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
-// checkOnce makes a check with the key, whose answer, Recipient aside, must be want.
+// checkOnce makes a check with a key, whose answer, except Recipient, must be want.
 func checkOnce(t *testing.T, s *codes.Service, k codes.IdempotencyKey, id codes.ID, code codes.Code, want codes.Outcome) {
 	t.Helper()
 	got, err := s.Check(context.Background(), codes.CheckRequest{ID: id, Code: code, Caller: "shop", Key: k})
@@ -57,17 +57,17 @@ func TestOnceOtherRequest(t *testing.T) {
 	}
 	check := codes.IdempotencyKey{Route: "GET /", Value: "check"}
 	checkOnce(t, f.Service, check, "id", "00042", f.wrong(2, toronto))
-	checkOnce(t, f.Service, check, "id", "42", f.wrong(2, toronto)) // zeros do not count
+	checkOnce(t, f.Service, check, "id", "42", f.wrong(2, toronto)) // the same code
 	for _, other := range []struct {
 		id   codes.ID
 		code codes.Code
 	}{{"id", "420"}, {"id2", "42"}, {"id\x00", "42"}, {"id\x0042", ""}} {
 		reused(codes.CheckRequest{ID: other.id, Code: other.code, Caller: "shop", Key: check})
 	}
-	f.check("id", "42", f.wrong(1, toronto)) // the others spent nothing
+	f.check("id", "42", f.wrong(1, toronto)) // the others used no attempt
 }
 
-// TestOnceNotClaimed: counting fails closed, so does this.
+// TestOnceNotClaimed: a request that cannot be claimed does nothing.
 func TestOnceNotClaimed(t *testing.T) {
 	f := newFixture(t).open()
 	code := f.create("id", seattle)
@@ -81,7 +81,7 @@ func TestOnceNotClaimed(t *testing.T) {
 	}
 }
 
-// answers counts the checks that were reported to it, from any goroutine.
+// answers counts the check events, from any goroutine.
 type answers struct {
 	codes.Observer
 	checked atomic.Int64
@@ -94,7 +94,7 @@ func (*answers) Delivery(codes.DeliveryEvents) {}
 // TestOnceParallel: many requests with one key at once have one effect.
 func TestOnceParallel(t *testing.T) {
 	f, observer := newFixture(t), &answers{}
-	// Not the fixture's store, which is not made for this.
+	// The fixture's store is not safe for concurrent use.
 	s := f.with(func(o *codes.Options) { o.Store, o.Observer = f.model, observer })
 	parallel := func(run func()) {
 		var wg sync.WaitGroup
@@ -132,7 +132,7 @@ func TestOnceParallel(t *testing.T) {
 	}
 }
 
-// TestOnceErrorsHoldNoSecrets: nor do answers that nobody understands.
+// TestOnceErrorsHoldNoSecrets: an invalid answer is an error, which does not quote it.
 func TestOnceErrorsHoldNoSecrets(t *testing.T) {
 	f := newFixture(t).open()
 	secret := codes.IdempotencyKey{Route: "canary", Value: "canary"}
@@ -170,7 +170,7 @@ func TestCheckOnce(t *testing.T) {
 
 	checkOnce(t, f.Service, key("unknown"), "id", "1", unknown)
 	code := f.create("id", seattle)
-	checkOnce(t, f.Service, key("unknown"), "id", "1", unknown) // also when there is one by now
+	checkOnce(t, f.Service, key("unknown"), "id", "1", unknown) // although there is one now
 	for range 3 {
 		checkOnce(t, f.Service, key("wrong"), "id", notThis(code), f.wrong(2, seattle))
 	}
@@ -184,7 +184,7 @@ func TestCheckOnce(t *testing.T) {
 	newer := f.create("id", seattle)
 	checkOnce(t, f.Service, key("right 2"), "id", newer, right)
 	f.create("id", seattle)
-	checkOnce(t, f.Service, key("right 2"), "id", newer, right) // and takes nothing from the new one
+	checkOnce(t, f.Service, key("right 2"), "id", newer, right) // and does not use the new one
 	f.check("id", f.sent(), right)
 
 	f.create("id", seattle)
@@ -194,8 +194,8 @@ func TestCheckOnce(t *testing.T) {
 	checkOnce(t, f.Service, key("after it"), "id", "1", unknown)
 }
 
-// TestCheckOnceNotAnswered: a check that was not answered, or not settled, can
-// be repeated and gives the true answer, at the price of one attempt.
+// TestCheckOnceNotAnswered: a check that was not answered, or not settled, can be
+// retried. It returns the true answer and uses one attempt.
 func TestCheckOnceNotAnswered(t *testing.T) {
 	f := newFixture(t)
 	f.limits().Guesses = codestest.Windows(t, "2/1h")
@@ -218,8 +218,7 @@ func TestCheckOnceNotAnswered(t *testing.T) {
 	f.check("id", code, f.wrong(1, seattle))
 }
 
-// TestCheckOnceRotation: an entry under the previous secret is found every
-// time that the request comes.
+// TestCheckOnceRotation: a retried check finds the entry under the previous secret.
 func TestCheckOnceRotation(t *testing.T) {
 	for name, settleErr := range map[string]error{"settled": nil, "not settled": codes.ErrUnavailable} {
 		t.Run(name, func(t *testing.T) {
@@ -245,7 +244,8 @@ func TestCheckOnceRotation(t *testing.T) {
 	}
 }
 
-// TestCheckOnceKeeps: the store keeps the answer for as long as the key.
+// TestCheckOnceKeeps: a check with a key has a claim, so that the store keeps its answer
+// as long as the key.
 func TestCheckOnceKeeps(t *testing.T) {
 	f := newFixture(t).open()
 	checkOnce(t, f.Service, aKey, "id", "1", unknown)

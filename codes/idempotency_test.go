@@ -12,7 +12,7 @@ import (
 	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
-// lease is how long a create of the fixture may take.
+// lease is the longest time that a create of the fixture may take.
 const lease = 12 * time.Second
 
 var aKey = codes.IdempotencyKey{Route: "POST /", Value: "key"}
@@ -22,7 +22,7 @@ func keyed(k codes.IdempotencyKey, id codes.ID, to codes.Phone) codes.CreateRequ
 	return codes.CreateRequest{ID: id, Recipient: to, Caller: "shop", Key: k}
 }
 
-// createOnce makes a request that must end in want, nil or an error.
+// createOnce makes a create that must end in want, nil or an error.
 func createOnce(t *testing.T, s *codes.Service, r codes.CreateRequest, want error) {
 	t.Helper()
 	created, err := s.Create(context.Background(), r)
@@ -34,7 +34,7 @@ func createOnce(t *testing.T, s *codes.Service, r codes.CreateRequest, want erro
 	}
 }
 
-// running expects a request that is in progress for so long.
+// running expects that a request is in progress, to be retried after retryAfter.
 func running(t *testing.T, s *codes.Service, r codes.CreateRequest, retryAfter time.Duration) {
 	t.Helper()
 	_, err := s.Create(context.Background(), r)
@@ -44,7 +44,7 @@ func running(t *testing.T, s *codes.Service, r codes.CreateRequest, retryAfter t
 	}
 }
 
-// TestCreateOnceKept: what had an effect, or may have had one, is not done again.
+// TestCreateOnceKept: a create that had, or may have had, an effect is not repeated.
 func TestCreateOnceKept(t *testing.T) {
 	for name, test := range map[string]struct {
 		err  error // of the sender
@@ -85,7 +85,7 @@ func TestCreateOnceKept(t *testing.T) {
 	}
 }
 
-// TestCreateOnceSameAnswer: later settings do not change it.
+// TestCreateOnceSameAnswer: later settings do not change a kept answer.
 func TestCreateOnceSameAnswer(t *testing.T) {
 	f := newFixture(t).open()
 	createOnce(t, f.Service, keyed(aKey, "id", seattle), nil)
@@ -94,7 +94,7 @@ func TestCreateOnceSameAnswer(t *testing.T) {
 	createOnce(t, f.Service, keyed(aKey, "id", seattle), nil)
 	f.check("id", f.sent(), right)
 	createOnce(t, f.Service, keyed(aKey, "id", seattle), nil)
-	f.check("id", f.sent(), unknown) // it makes no entry
+	f.check("id", f.sent(), unknown) // no new entry was stored
 }
 
 // TestCreateOnceForgotten: after a refusal without effect the key is free,
@@ -142,8 +142,9 @@ func TestCreateOnceForgotten(t *testing.T) {
 	})
 }
 
-// TestCreateOnceNotSettled: the answer is the true one. The key is in progress
-// until the deadline of the first request, then it runs again, as after a crash.
+// TestCreateOnceNotSettled: a request that could not be settled returns its true answer.
+// Its key is in progress until its deadline. Then the request runs again, as after a
+// crash.
 func TestCreateOnceNotSettled(t *testing.T) {
 	for name, sendErr := range map[string]error{"created": nil, "rejected": codes.ErrRejected, "unconfirmed": codes.ErrUnconfirmed} {
 		t.Run(name, func(t *testing.T) {
@@ -176,7 +177,8 @@ func TestCreateOnceNotSettled(t *testing.T) {
 	}
 }
 
-// TestCreateOncePanics: its message may have gone out.
+// TestCreateOncePanics: a create that panicked is not repeated: its message may have
+// been sent.
 func TestCreateOncePanics(t *testing.T) {
 	f := newFixture(t).open()
 	panics := f.sending(senderFunc(func(context.Context, codes.Message) (string, error) { panic("a broken sender") }))
@@ -196,8 +198,8 @@ func TestCreateOncePanics(t *testing.T) {
 	}
 }
 
-// TestCreateOnceEndsWithItsLease: a request may send for as long as nobody else
-// may run it, counted from its arrival and not from when its claim was answered.
+// TestCreateOnceEndsWithItsLease: a request may send only during its lease, which begins
+// at its arrival and not at the answer to its claim.
 func TestCreateOnceEndsWithItsLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -214,8 +216,8 @@ func TestCreateOnceEndsWithItsLease(t *testing.T) {
 		if took := time.Since(start); took != lease {
 			t.Errorf("the sender could send until %v after the arrival, the lease is %v", took, lease)
 		}
-		createOnce(t, f.Service, r, nil) // free, although its time was over
+		createOnce(t, f.Service, r, nil) // the key is free
 		f.check("id", f.sent(), right)
-		f.create("id", seattle) // the first one freed its place
+		f.create("id", seattle) // the first one does not count
 	})
 }

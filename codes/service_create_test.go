@@ -32,7 +32,7 @@ func TestCreate(t *testing.T) {
 // failedSends are the ways in which sending a message fails.
 var failedSends = map[string]struct {
 	err   error
-	stays bool // the entry, and the places in the limits
+	stays bool // the entry and its counts
 }{
 	"rejected":       {fmt.Errorf("carrier: %w", codes.ErrRejected), false},
 	"sender refused": {fmt.Errorf("carrier: %w", codes.ErrSenderRefused), false},
@@ -66,7 +66,7 @@ func TestCreateFailedSend(t *testing.T) {
 					f.check("id", before, f.wrong(2, seattle))
 					return
 				}
-				// The code that the person has is as it was.
+				// The previous code is as it was.
 				f.status("id", codes.Progress{Stage: codes.StagePending, AttemptsLeft: 2, TTLLeft: 59 * time.Minute})
 				f.check("id", before, right)
 				f.create("other", seattle)
@@ -107,8 +107,8 @@ func TestCreateNotReserved(t *testing.T) {
 	}
 }
 
-// TestCreateNotReleased: pending cleanup is in the error, and does not change
-// what the caller is told.
+// TestCreateNotReleased: the error contains the pending cleanup, which does not change
+// the answer.
 func TestCreateNotReleased(t *testing.T) {
 	f := newFixture(t).open()
 	f.store.fail["Release"] = fmt.Errorf("no release: %w", codes.ErrUnavailable)
@@ -127,7 +127,7 @@ func (hanging) Release(ctx context.Context, _ codes.Reservation) (bool, error) {
 	return false, codes.ErrUnavailable
 }
 
-// TestCreateReleaseIsBounded: a store that hangs does not hold the caller up.
+// TestCreateReleaseIsBounded: a store that hangs does not block the caller.
 func TestCreateReleaseIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t).open()
@@ -141,8 +141,8 @@ func TestCreateReleaseIsBounded(t *testing.T) {
 	})
 }
 
-// TestCreateIsFinished: a caller that hangs up, before or in the middle,
-// changes nothing of what a create does.
+// TestCreateIsFinished: a caller that hangs up, before or during a create, does not
+// change its effect.
 func TestCreateIsFinished(t *testing.T) {
 	f := newFixture(t)
 	f.limits().Sends = codestest.Windows(t, "2/1h")

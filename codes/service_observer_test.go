@@ -13,9 +13,9 @@ import (
 	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
-// TestCreateEvents: the observer is reported each create once, and how it ended.
+// TestCreateEvents: each create is reported once, with its result.
 func TestCreateEvents(t *testing.T) {
-	const left = 59 * time.Minute // of an entry that was made a minute ago
+	const left = 59 * time.Minute // of an entry after a minute
 	before := func(f *fixture) { f.create("id", seattle); f.model.Advance(time.Minute) }
 	for name, test := range map[string]struct {
 		before func(f *fixture)                   // after the service was opened
@@ -24,7 +24,7 @@ func TestCreateEvents(t *testing.T) {
 	}{
 		"sent":        {nil, nil, codes.CreateEvent{Reserved: true, Stored: true, Sent: true, Segments: 1}},
 		"replacement": {before, nil, codes.CreateEvent{Reserved: true, Stored: true, Replaced: left, Sent: true, Segments: 1}},
-		"replacement of one that is over": {
+		"replacement of an expired one": {
 			func(f *fixture) { f.create("id", seattle); f.model.Advance(time.Hour) }, nil,
 			codes.CreateEvent{Reserved: true, Stored: true, Sent: true, Segments: 1},
 		},
@@ -107,15 +107,15 @@ func TestCreateEvents(t *testing.T) {
 	}
 }
 
-// failing makes the sender fail.
+// failing makes every send fail.
 func failing(err error) func(*fixture, *codes.Options) {
 	return func(_ *fixture, o *codes.Options) {
 		o.Sender = senderFunc(func(context.Context, codes.Message) (string, error) { return "", err })
 	}
 }
 
-// TestCheckEvents: each check is reported with the lifetime that was left of an
-// entry that it ended.
+// TestCheckEvents: each check is reported, with the lifetime left of an entry that it
+// ended.
 func TestCheckEvents(t *testing.T) {
 	f := newFixture(t).open()
 	code := f.create("id", toronto)
@@ -145,7 +145,7 @@ func TestCheckEvents(t *testing.T) {
 	f.store.fail["Check"] = codes.ErrUnavailable
 	_, _ = f.Check(context.Background(), codes.CheckRequest{ID: "id", Code: code})
 	if len(f.events.checked) != len(want) {
-		t.Error("reported a check that was not made")
+		t.Error("reported a check that failed")
 	}
 }
 
@@ -162,7 +162,7 @@ func TestCancelEvents(t *testing.T) {
 	}
 }
 
-// TestEventsOfARepetition: the answer to a repeated request is no new event.
+// TestEventsOfARepetition: a repeated answer is no new event.
 func TestEventsOfARepetition(t *testing.T) {
 	f := newFixture(t).open()
 	check := codes.IdempotencyKey{Route: "GET /", Value: "check"}

@@ -8,7 +8,7 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// resending returns a fixture that sends the same code again.
+// resending returns a fixture with RESEND=same.
 func resending(t *testing.T) *fixture {
 	t.Helper()
 	f := newFixture(t)
@@ -63,7 +63,7 @@ func TestResendRotation(t *testing.T) {
 	}
 	after.check("id", code, right)
 
-	byNumber := codes.CreateRequest{Recipient: seattle, Service: "VA1"} // whose auth_id the secret makes
+	byNumber := codes.CreateRequest{Recipient: seattle, Service: "VA1"} // the auth_id follows from the secret
 	for _, s := range []*codes.Service{before.Service, after.Service} {
 		if _, err := s.Create(context.Background(), byNumber); err != nil {
 			t.Fatal(err)
@@ -74,7 +74,7 @@ func TestResendRotation(t *testing.T) {
 	}
 }
 
-// TestResendTestRecipient: a fixed code stays, with its attempts and its end.
+// TestResendTestRecipient: a fixed code keeps its attempts and its expiry.
 func TestResendTestRecipient(t *testing.T) {
 	f := resending(t)
 	var err error

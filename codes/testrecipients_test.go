@@ -12,7 +12,7 @@ import (
 
 const tester codes.Phone = "15005550001"
 
-// testing makes tester a test recipient whose code is 042.
+// testing makes tester a test recipient with the code 042.
 func (f *fixture) testing(until time.Time) *fixture {
 	f.t.Helper()
 	tests, err := codes.ParseTestRecipients([]string{string(tester) + "=042"})
@@ -23,7 +23,7 @@ func (f *fixture) testing(until time.Time) *fixture {
 	return f.open()
 }
 
-// TestTestRecipient: nothing is sent, and the entry is one like any other.
+// TestTestRecipient: nothing is sent, and the code is checked like any other.
 func TestTestRecipient(t *testing.T) {
 	for name, until := range map[string]time.Time{"for ever": {}, "until later": time.Now().Add(time.Hour)} {
 		t.Run(name, func(t *testing.T) {
@@ -42,8 +42,7 @@ func TestTestRecipient(t *testing.T) {
 	}
 }
 
-// TestTestRecipientLimits: those of its number hold, those on messages do not
-// count it.
+// TestTestRecipientLimits: the limits of its number apply, those on messages do not.
 func TestTestRecipientLimits(t *testing.T) {
 	f := newFixture(t)
 	*f.limits() = codes.Limits{
@@ -66,7 +65,8 @@ func TestTestRecipientLimits(t *testing.T) {
 	f.limited("other", toronto, "SEND_LIMITS_TOTAL 1/1h")
 }
 
-// TestTestRecipientRules: the rules for recipients are about messages.
+// TestTestRecipientRules: a test recipient is allowed until TestUntil, whatever Allowed
+// says.
 func TestTestRecipientRules(t *testing.T) {
 	only, err := codes.ParseRecipients([]string{"1206"}, nil)
 	if err != nil {
@@ -84,7 +84,7 @@ func TestTestRecipientRules(t *testing.T) {
 	}
 }
 
-// TestTestRecipientAfterTheEnd: a number like any other.
+// TestTestRecipientAfterTheEnd: after TestUntil it is a number like any other.
 func TestTestRecipientAfterTheEnd(t *testing.T) {
 	f := newFixture(t)
 	f.options.Policy.CodeLength = 30 // never 42 by chance
