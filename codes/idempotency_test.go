@@ -97,49 +97,37 @@ func TestCreateOnceSameAnswer(t *testing.T) {
 	f.check("id", f.sent(), unknown) // no new entry was stored
 }
 
-// TestCreateOnceForgotten: after a refusal without effect the key is free,
-// for other arguments too.
+// TestCreateOnceForgotten: after a refusal without effect the key is free, for other
+// arguments too.
 func TestCreateOnceForgotten(t *testing.T) {
 	unavailable := fmt.Errorf("down: %w", codes.ErrUnavailable)
+	limit := &codes.LimitError{Limit: "SEND_LIMITS 1/1m"}
 	for name, test := range map[string]struct {
-		refuse, allow func(f *fixture)
 		to            codes.Phone
+		reserve, send error // of the store and of the sender
 		want          error
 	}{
-		"not allowed": {func(*fixture) {}, func(*fixture) {}, "19005551234", codes.ErrRecipientNotAllowed},
-		"store":       {func(f *fixture) { f.store.fail["Reserve"] = unavailable }, func(f *fixture) { f.store.fail["Reserve"] = nil }, seattle, unavailable},
-		"sender": {
-			func(f *fixture) { f.sender.FailWith(codes.ErrSenderRefused) }, func(f *fixture) { f.sender.FailWith(nil) },
-			seattle, codes.ErrSenderRefused,
-		},
+		"not allowed": {premium, nil, nil, codes.ErrRecipientNotAllowed},
+		"store":       {seattle, unavailable, nil, unavailable},
+		"limit":       {seattle, limit, nil, limit},
+		"sender":      {seattle, nil, codes.ErrSenderRefused, codes.ErrSenderRefused},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
-			recipients, err := codes.ParseRecipients(nil, []string{"1900"})
-			if err != nil {
+			var err error
+			if f.options.Numbers.Allowed, err = codes.ParseRecipients(nil, []string{"premium"}); err != nil {
 				t.Fatal(err)
 			}
-			f.options.Numbers.Allowed = recipients
 			f.open()
-			test.refuse(f)
+			f.store.fail["Reserve"] = test.reserve
+			f.sender.FailWith(test.send)
 			createOnce(t, f.Service, keyed(aKey, "id", test.to), test.want)
-			test.allow(f)
+			f.store.fail["Reserve"] = nil
+			f.sender.FailWith(nil)
 			createOnce(t, f.Service, keyed(aKey, "other", toronto), nil)
 			f.check("other", f.sent(), right)
 		})
 	}
-	t.Run("limit", func(t *testing.T) {
-		f := newFixture(t)
-		f.limits().Sends = codestest.Windows(t, "1/1m")
-		f.open()
-		f.create("id", seattle)
-		_, err := f.Create(context.Background(), keyed(aKey, "id", seattle))
-		if reached := (*codes.LimitError)(nil); !errors.As(err, &reached) {
-			t.Fatalf("Create = %v", err)
-		}
-		f.model.Advance(time.Minute)
-		createOnce(t, f.Service, keyed(aKey, "id", seattle), nil)
-	})
 }
 
 // TestCreateOnceNotSettled: a request that could not be settled returns its true answer.

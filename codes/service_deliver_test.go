@@ -338,8 +338,8 @@ func TestOneDeadline(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := arrived.Add(lease)
-			if c := d.clocked; !c.deadline.Equal(want) || c.reservation.WaitLeft != 1500*time.Millisecond {
-				t.Errorf("reserved until %v with %v to wait, want %v with 1.5s", c.deadline, c.reservation.WaitLeft, want)
+			if c := d.clocked; !c.deadline.Equal(want) || c.reservation.WaitLeft != 1500*time.Millisecond || c.reservation.Caller != "shop" {
+				t.Errorf("reserved for %q until %v with %v to wait, want shop, %v, 1.5s", c.reservation.Caller, c.deadline, c.reservation.WaitLeft, want)
 			}
 			for i, deadline := range d.carrier.deadlines {
 				if !deadline.Equal(want) {
