@@ -14,65 +14,58 @@ import (
 )
 
 func TestCreate(t *testing.T) {
-	f := newFixture(t)
-	f.limits().Sends = codestest.Windows(t, "1/1m")
-	f.open()
-	got, err := f.Create(context.Background(), request("id", seattle))
-	want := codes.Created{Lifetime: time.Hour, Attempts: 3, ResendAfter: time.Minute, Recipient: f.options.Secret.Phone(seattle)}
-	if err != nil || got != want {
-		t.Fatalf("Create = %+v, %v; want %+v", got, err, want)
-	}
-	code := f.sent()
-	if m := f.sender.Messages(); len(m) != 1 || m[0].To != seattle || m[0].Text != codes.Text("Org: "+code) || len(code) != 6 {
-		t.Fatalf("sent %d messages, the first to …%s with a code of %d digits", len(m), m[0].To.LastTwo(), len(code))
-	}
-	f.check("id", "0"+code, right)
-}
-
-// failedSends are the ways in which sending a message fails.
-var failedSends = map[string]struct {
-	err   error
-	stays bool // the entry and its counts
-}{
-	"rejected":       {fmt.Errorf("carrier: %w", codes.ErrRejected), false},
-	"sender refused": {fmt.Errorf("carrier: %w", codes.ErrSenderRefused), false},
-	"busy":           {&codes.UnavailableError{RetryAfter: time.Minute, Cause: "carrier"}, false},
-	"unconfirmed":    {fmt.Errorf("carrier: %w", codes.ErrUnconfirmed), true},
-	"unforeseen":     {errors.New("a sender that breaks its contract"), true},
+	synctest.Test(t, func(t *testing.T) { // so that no time passes
+		f := newFixture(t)
+		f.limits().Sends = codestest.Windows(t, "1/1m")
+		f.open()
+		got, err := f.Create(context.Background(), request("id", seattle))
+		want := codes.Created{Lifetime: time.Hour, Attempts: 3, ResendAfter: time.Minute, Recipient: f.options.Secret.Phone(seattle)}
+		if err != nil || got != want {
+			t.Fatalf("Create = %+v, %v; want %+v", got, err, want)
+		}
+		code := f.sent()
+		if m := f.sender.Messages(); len(m) != 1 || m[0].To != seattle || m[0].Text != codes.Text("Org: "+code) || len(code) != 6 {
+			t.Fatalf("sent %d messages, the first to …%s with a code of %d digits", len(m), m[0].To.LastTwo(), len(code))
+		}
+		f.check("id", "0"+code, right)
+	})
 }
 
 func TestCreateFailedSend(t *testing.T) {
-	for name, test := range failedSends {
-		for _, limit := range []string{"SEND_LIMITS 2/1h", "SEND_LIMITS_TOTAL 2/1h"} {
-			t.Run(name+" under "+limit, func(t *testing.T) {
-				f := newFixture(t)
-				f.options.Policy.CodeLength = 30 // never twice the same
-				if strings.Contains(limit, "TOTAL") {
-					f.limits().Total = codestest.Windows(t, "2/1h")
-				} else {
-					f.limits().Sends = codestest.Windows(t, "2/1h")
-				}
-				f.open()
-				before := f.create("id", seattle)
-				f.check("id", notThis(before), f.wrong(2, seattle))
-				f.model.Advance(time.Minute)
-				f.sender.FailWith(test.err)
-				if _, err := f.Create(context.Background(), request("id", seattle)); !errors.Is(err, test.err) {
-					t.Fatalf("Create = %v; want the sender's error", err)
-				}
-				f.sender.FailWith(nil)
-				if test.stays {
-					f.limited("other", seattle, limit)
-					f.check("id", before, f.wrong(2, seattle))
-					return
-				}
-				// The previous code is as it was.
-				f.status("id", codes.Progress{Stage: codes.StagePending, AttemptsLeft: 2, TTLLeft: 59 * time.Minute})
-				f.check("id", before, right)
-				f.create("other", seattle)
-				f.limited("third", seattle, limit)
-			})
-		}
+	for name, test := range map[string]struct {
+		err   error
+		stays bool // the entry and its counts
+	}{
+		"rejected":       {fmt.Errorf("carrier: %w", codes.ErrRejected), false},
+		"sender refused": {fmt.Errorf("carrier: %w", codes.ErrSenderRefused), false},
+		"busy":           {&codes.UnavailableError{RetryAfter: time.Minute, Cause: "carrier"}, false},
+		"unconfirmed":    {fmt.Errorf("carrier: %w", codes.ErrUnconfirmed), true},
+		"unforeseen":     {errors.New("a sender that breaks its contract"), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.options.Policy.CodeLength = 30 // never twice the same
+			f.limits().Sends = codestest.Windows(t, "2/1h")
+			f.open()
+			before := f.create("id", seattle)
+			f.check("id", notThis(before), f.wrong(2, seattle))
+			f.model.Advance(time.Minute)
+			f.sender.FailWith(test.err)
+			if _, err := f.Create(context.Background(), request("id", seattle)); !errors.Is(err, test.err) {
+				t.Fatalf("Create = %v; want the sender's error", err)
+			}
+			f.sender.FailWith(nil)
+			if test.stays {
+				f.limited("other", seattle, "SEND_LIMITS 2/1h")
+				f.check("id", before, f.wrong(2, seattle))
+				return
+			}
+			// The previous code is as it was.
+			f.status("id", codes.Progress{Stage: codes.StagePending, AttemptsLeft: 2, TTLLeft: 59 * time.Minute})
+			f.check("id", before, right)
+			f.create("other", seattle)
+			f.limited("third", seattle, "SEND_LIMITS 2/1h")
+		})
 	}
 }
 
