@@ -149,6 +149,30 @@ func TestCheckEvents(t *testing.T) {
 	}
 }
 
+// TestUnverifiedEvents: a message over the allowance is reported with its exchange, and
+// refused in enforce mode. A verified message does not count.
+func TestUnverifiedEvents(t *testing.T) {
+	for mode, refused := range map[codes.UnverifiedMode]bool{codes.UnverifiedShadow: false, codes.UnverifiedEnforce: true} {
+		f := newFixture(t)
+		var err error
+		if f.limits().Unverified, err = codes.ParseUnverified([]string{"exchange:1/1h"}); err != nil {
+			t.Fatal(err)
+		}
+		f.limits().Unverified.Mode = mode
+		f.open()
+		code := f.create("id", seattle)
+		_, err = f.Create(context.Background(), request("other", seattle))
+		e := f.events.created[1]
+		if (err != nil) != refused || e.Refused != refused || e.OverAllowance == nil || e.Exchange != "1206555" {
+			t.Errorf("%v: Create = %v, reported %+v", mode, err, e)
+		}
+		if refused {
+			f.check("id", code, right)
+			f.create("id", seattle)
+		}
+	}
+}
+
 func TestCancelEvents(t *testing.T) {
 	f := newFixture(t).open()
 	f.create("id", seattle)
