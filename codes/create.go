@@ -52,7 +52,7 @@ type creation struct {
 	CreateRequest
 	policy      *Policy
 	recipient   Digest
-	id          entryID
+	entryID     entryID
 	code        Code
 	isTest      bool          // its recipient has a fixed code and gets no message
 	lifetime    time.Duration // that the code has at its turn
@@ -81,21 +81,21 @@ func (s *Service) create(ctx context.Context, c *creation) (Created, error) {
 // prepare makes the code of a create and the reservation for it.
 func (s *Service) prepare(c *creation) error {
 	op, digits := NewOp(), 0
-	c.id = s.entryID(Space{c.Caller, c.Profile, c.Service}, c.ID, c.Recipient)
+	c.entryID = s.entryID(Space{c.Caller, c.Profile, c.Service}, c.ID, c.Recipient)
 	c.code, c.isTest = s.Numbers.testCode(c.Recipient)
 	if !c.isTest {
 		if !s.Numbers.Allowed.Allow(c.Recipient) {
 			return ErrRecipientNotAllowed
 		}
 		digits = c.policy.CodeLength
-		c.code = s.Secret.NewCode(c.id.space, c.id.current, op, digits)
+		c.code = s.Secret.NewCode(c.entryID.space, c.entryID.current, op, digits)
 	}
 	c.lifetime, c.attempts = c.policy.Lifetime, c.policy.Attempts
 	c.reservation = Reservation{
 		Op: op,
 		Entry: Entry{
-			Name:      s.name(c.id),
-			Code:      s.Secret.Code(c.id.space, c.id.current, c.code),
+			Name:      s.name(c.entryID),
+			Code:      s.Secret.Code(c.entryID.space, c.entryID.current, c.code),
 			Digits:    digits,
 			Recipient: c.recipient,
 			Area:      c.Recipient.Area(),
@@ -203,13 +203,13 @@ func (s *Service) perform(ctx context.Context, c *creation) error {
 func (s *Service) resend(c *creation, live Resent) error {
 	c.lifetime, c.attempts = live.TTLLeft, live.AttemptsLeft
 	c.event.Stored, c.event.Resent = false, true
-	ids := []ID{c.id.current, c.id.previous}
+	ids := []ID{c.entryID.current, c.entryID.previous}
 	for i, h := range s.hashers() {
 		code := c.code
 		if !c.isTest {
-			code = h.NewCode(c.id.space, ids[i], live.Op, c.reservation.Entry.Digits)
+			code = h.NewCode(c.entryID.space, ids[i], live.Op, c.reservation.Entry.Digits)
 		}
-		if h.Code(c.id.space, ids[i], code) == live.Code {
+		if h.Code(c.entryID.space, ids[i], code) == live.Code {
 			c.code = code
 			return nil
 		}

@@ -54,17 +54,18 @@ type Claims interface {
 // effect are not kept. A request that was interrupted runs again once its deadline
 // has passed.
 func (s *Service) createOnce(ctx context.Context, c *creation) (created Created, err error) {
-	client := s.Secret.Client(c.Caller, c.Client).String() // a digest, since only the last argument may hold anything
+	client := s.Secret.Client(c.Caller, c.Client).String() // a digest, since a client may hold a zero byte
 	claim := s.claim(c.Caller, c.Key, string(c.Recipient), c.Profile, c.Service, string(c.Locale), client, string(c.ID))
 	deadline, _ := ctx.Deadline()
 	claim.Lease = time.Until(deadline)
-	settle := func(answer string) func(context.Context) error {
-		return func(ctx context.Context) error { _, err := s.Store.Settle(ctx, claim, answer); return err }
+	settle := func(ctx context.Context, answer string) error {
+		_, err := s.Store.Settle(ctx, claim, answer)
+		return err
 	}
 	answer, _, err := s.Store.Claim(ctx, claim)
 	if errors.Is(err, ErrUnavailable) {
 		// The claim may exist all the same. It would block a retry of the request.
-		s.orphanedClaims.add(settle(""))
+		s.orphanedClaims.add(func(ctx context.Context) error { return settle(ctx, "") })
 	}
 	if err != nil {
 		return Created{}, err
@@ -78,8 +79,8 @@ func (s *Service) createOnce(ctx context.Context, c *creation) (created Created,
 	// The caller gets the answer even if it cannot be settled. Until it is, or until
 	// the lease expires, the key is in progress.
 	defer func() {
-		if settle(answer)(context.WithoutCancel(ctx)) != nil {
-			s.cleanup.add(settle(answer))
+		if settle(context.WithoutCancel(ctx), answer) != nil {
+			s.cleanup.add(func(ctx context.Context) error { return settle(ctx, answer) })
 		}
 	}()
 	created, err = s.create(ctx, c)
@@ -90,7 +91,7 @@ func (s *Service) createOnce(ctx context.Context, c *creation) (created Created,
 // checkOnce is check for a request with an idempotency key. If the key was used
 // before, it returns the first answer and has no effect.
 func (s *Service) checkOnce(ctx context.Context, r CheckRequest, policy *Policy) (Outcome, error) {
-	// A check needs no lease: the store takes its op into account once.
+	// A check needs no lease, since it takes effect once per op.
 	claim := s.claim(r.Caller, r.Key, canonical(r.Code), string(r.Recipient), r.Profile, r.Service, string(r.ID))
 	answer, op, err := s.Store.Claim(ctx, claim)
 	if err != nil {
@@ -115,7 +116,7 @@ func (s *Service) checkOnce(ctx context.Context, r CheckRequest, policy *Policy)
 }
 
 // claim returns the claim of a request with these arguments. Only the last one may
-// hold any bytes.
+// hold a zero byte.
 func (s *Service) claim(caller string, k IdempotencyKey, arguments ...string) Claim {
 	return Claim{
 		Key:       s.Secret.digest('k', caller, k.Route, k.Value),

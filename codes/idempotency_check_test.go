@@ -72,7 +72,10 @@ func TestOnceNotClaimed(t *testing.T) {
 	f := newFixture(t).open()
 	code := f.create("id", seattle)
 	f.store.fail["Claim"] = codes.ErrUnavailable
-	createOnce(t, f.Service, keyed(aKey, "id", seattle), codes.ErrUnavailable)
+	created, err := f.Create(context.Background(), keyed(aKey, "id", seattle))
+	if !errors.Is(err, codes.ErrUnavailable) || created.Recipient != f.options.Secret.Phone(seattle) || len(f.events.created) != 1 {
+		t.Errorf("Create = %+v, %v, %d events", created, err, len(f.events.created))
+	}
 	if _, err := f.Check(context.Background(), codes.CheckRequest{ID: "id", Code: code, Key: aKey}); !errors.Is(err, codes.ErrUnavailable) {
 		t.Errorf("Check = %v", err)
 	}

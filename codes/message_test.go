@@ -70,7 +70,7 @@ func FuzzTemplate(f *testing.F) {
 		template, err := codes.ParseTemplate(text)
 		if places == 0 {
 			if !errors.Is(err, codes.ErrNoCode) {
-				t.Fatalf("no place for the code in %q: %v", text, err)
+				t.Fatalf("no placeholder for the code in %q: %v", text, err)
 			}
 			return
 		}
@@ -84,7 +84,7 @@ func FuzzTemplate(f *testing.F) {
 		const mark = "\x00<mark>\x00"
 		marked := string(template.Render(mark, "", 0))
 		if n := strings.Count(marked, mark); n != places+strings.Count(text, mark) {
-			t.Fatalf("%q tells the code %d times, want %d", text, n, places)
+			t.Fatalf("%q contains the code %d times, want %d", text, n, places)
 		}
 	})
 }
@@ -138,10 +138,10 @@ func TestStandardSegments(t *testing.T) {
 		strings.Repeat("€", 80):            {1, true},
 		strings.Repeat("€", 81):            {2, true},
 		strings.Repeat("a", 152) + "€€€€€": {2, true}, // no character is split
-		strings.Repeat("€", 153):           {3, true}, // 76 to a segment, with a unit to spare
+		strings.Repeat("€", 153):           {3, true}, // 76 to a segment, one unit unused
 		strings.Repeat("a", 69) + "’":      {1, false},
 		strings.Repeat("a", 70) + "’":      {2, false},
-		strings.Repeat("ç", 70):            {1, false}, // the GSM alphabet has the capital only
+		strings.Repeat("ç", 70):            {1, false}, // the GSM alphabet has only the capital letter
 		strings.Repeat("ç", 134):           {2, false},
 		strings.Repeat("ç", 135):           {3, false},
 		strings.Repeat("👍", 35):            {1, false},

@@ -27,7 +27,7 @@ func (ID) Format(f fmt.State, _ rune) { Redact(f, "auth_id") }
 func (ID) MarshalText() ([]byte, error) { return []byte("[auth_id]"), nil }
 
 // Phone is a recipient's number: 11 ASCII digits, the first of them a 1. It
-// prints masked but for its last two digits, which support needs to tell one
+// prints masked except for its last two digits, by which support can tell one
 // caller's numbers apart.
 type Phone string
 

@@ -153,7 +153,7 @@ func TestDeliverAfter429(t *testing.T) {
 		"then rejected":   {3 * time.Second, []error{tooMany(time.Second), codes.ErrRejected}, codes.ErrRejected, []time.Duration{0, time.Second}},
 		"no time to wait": {900 * time.Millisecond, []error{tooMany(time.Second)}, tooMany(time.Second), []time.Duration{0}},
 		"no wait at all":  {0, []error{tooMany(time.Second)}, tooMany(time.Second), []time.Duration{0}},
-		"for ever":        {1500 * time.Millisecond, []error{tooMany(time.Second)}, tooMany(time.Second), []time.Duration{0, time.Second}},
+		"always":          {1500 * time.Millisecond, []error{tooMany(time.Second)}, tooMany(time.Second), []time.Duration{0, time.Second}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			deliver(t, unpaced(test.maxWait), test.results, func(d *delivery) {
@@ -184,9 +184,9 @@ func TestDeliverMissedTurn(t *testing.T) {
 		want    error
 		turns   int
 	}{
-		"once":     {[]error{late, nil}, nil, 1},
-		"5 times":  {[]error{late, late, late, late, late, nil}, nil, 5},
-		"for ever": {[]error{late}, codes.ErrTooLate, 5},
+		"once":    {[]error{late, nil}, nil, 1},
+		"5 times": {[]error{late, late, late, late, late, nil}, nil, 5},
+		"always":  {[]error{late}, codes.ErrTooLate, 5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			deliver(t, every(time.Minute), test.results, func(d *delivery) {
@@ -228,7 +228,7 @@ func TestDeliverRedials(t *testing.T) {
 		at             []time.Duration
 	}{
 		"then accepted":    {2 * time.Second, 0, []error{errNoConnection, errNoConnection, nil}, nil, ms(0, 50, 150)},
-		"for ever":         {2 * time.Second, 0, []error{errNoConnection}, errNoConnection, ms(0, 50, 150, 350, 750, 1550)},
+		"always":           {2 * time.Second, 0, []error{errNoConnection}, errNoConnection, ms(0, 50, 150, 350, 750, 1550)},
 		"at most a second": {4600 * time.Millisecond, 0, []error{errNoConnection}, errNoConnection, ms(0, 50, 150, 350, 750, 1550, 2550, 3550, 4550)},
 		"no wait at all":   {0, 0, []error{errNoConnection}, errNoConnection, ms(0)},
 		"slow dials":       {2 * time.Second, 900 * time.Millisecond, []error{errNoConnection}, errNoConnection, ms(0, 950, 1950)},

@@ -197,10 +197,4 @@ func TestEventsOfARepetition(t *testing.T) {
 	if len(f.events.created) != 1 || len(f.events.checked) != 1 || f.events.checked[0].Caller != "shop" {
 		t.Errorf("reported %+v and %+v", f.events.created, f.events.checked)
 	}
-	f.store.fail["Claim"] = codes.ErrUnavailable
-	r := keyed(aKey, "id", seattle)
-	created, err := f.Create(context.Background(), r)
-	if !errors.Is(err, codes.ErrUnavailable) || created.Recipient != f.options.Secret.Phone(seattle) || len(f.events.created) != 1 {
-		t.Errorf("without a claim: %+v, %v, %d events", created, err, len(f.events.created))
-	}
 }

@@ -44,7 +44,7 @@ func (s suite) recordSent(m codes.SentMessage, want codes.DeliveryEvents) {
 func (s suite) sent(e codes.Entry) codes.SentMessage {
 	s.Helper()
 	m := s.messageOf(e)
-	s.recordSent(m, codes.DeliveryEvents{})
+	s.recordSent(m, noEvents)
 	return m
 }
 

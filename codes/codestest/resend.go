@@ -254,25 +254,16 @@ func newestMessage(s suite) {
 	s.reserve(first)
 	s.resent(second, first, 3)
 	m := []codes.SentMessage{message(first), message(second), message(third)}
-	see := func(want codes.SentMessage) {
-		s.Helper()
-		if view := s.peek(first.Entry.Name); view.Stage != codes.StageSent || view.Message != want.Message {
-			s.Fatalf("Peek = %+v, want message %v", view, want.Message)
-		}
-	}
-	s.recordSent(m[1], codes.DeliveryEvents{})
-	see(m[1])
-	s.recordSent(m[0], codes.DeliveryEvents{}) // recorded later, but older
-	see(m[1])
+	s.recordSent(m[1], noEvents)
+	s.names(first.Entry.Name, m[1].Message)
+	s.recordSent(m[0], noEvents) // recorded later, but older
+	s.names(first.Entry.Name, m[1].Message)
 	s.resent(third, first, 3)
-	see(m[1])
-	s.recordSent(m[2], codes.DeliveryEvents{})
-	see(m[2])
+	s.names(first.Entry.Name, m[1].Message)
+	s.recordSent(m[2], noEvents)
+	s.names(first.Entry.Name, m[2].Message)
 	for _, of := range m {
-		s.receive(stored(of, delivered), codes.Received{
-			Result: codes.Joined, Known: true, Op: of.Op, Recipient: of.Recipient,
-			Events: codes.DeliveryEvents{Delivered: true, Area: of.Area, Caller: of.Caller},
-		})
+		s.joins(of, delivered, codes.Joined, firstDelivered)
 	}
 }
 

@@ -135,7 +135,7 @@ func RunUnverified(t *testing.T, open func(testing.TB) Backend) {
 		"receipts know the destination": func(s suite) {
 			m := s.messageOf(anyEntry())
 			m.Destination = seattle
-			s.recordSent(m, codes.DeliveryEvents{})
+			s.recordSent(m, noEvents)
 			s.receive(stored(m, rejected), codes.Received{
 				Result: codes.Joined, Known: true, Op: m.Op, Recipient: m.Recipient, Destination: seattle,
 				Events: codes.DeliveryEvents{Failed: true, Area: m.Area, Caller: m.Caller},
