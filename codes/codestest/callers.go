@@ -57,8 +57,8 @@ func expiredRecipient(s suite) {
 }
 
 // by returns a caller's reservation of a message to a new number.
-func by(caller string, limits ...codes.Limit) codes.Reservation {
-	r := messageTo(Fresh(), limits...)
+func by(caller string) codes.Reservation {
+	r := messageTo(Fresh())
 	r.Caller = caller
 	return r
 }
