@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/app"
-	"github.com/flowroute/sms-verification/codes"
 	"github.com/flowroute/sms-verification/config"
 	"github.com/flowroute/sms-verification/redisstore"
 	"github.com/flowroute/sms-verification/redisstore/embedded"
@@ -133,41 +132,4 @@ func inspect(ctx context.Context, store *redisstore.Store, cfg *config.Config, f
 		found.Inspection, err = store.Inspect(ctx)
 	}
 	return err
-}
-
-// nist begins a warning.
-const nist = "NIST SP 800-63B-4 asks for "
-
-// weakCodes says where the settings fall short of the standards.
-func weakCodes(cfg *config.Config) []string {
-	w := weakCode(app.PolicyOf(cfg), nil, func(key string) string { return key })
-	if len(cfg.GuessLimits) == 0 {
-		w = append(w, nist+"a count of failures that a new code does not reset; set GUESS_LIMITS")
-	}
-	if len(cfg.SendLimits) == 0 {
-		w = append(w, "SEND_LIMITS is off: one number can be sent any number of messages, at your cost")
-	}
-	if len(cfg.AllowedPrefixes) == 0 {
-		w = append(w, "ALLOWED_PREFIXES is empty: messages go to every country of +1, also where toll fraud lives; set it to us,ca")
-	}
-	service := app.PolicyOf(cfg)
-	for i, p := range app.ProfilesOf(cfg) {
-		w = append(w, weakCode(p, &service, cfg.Profiles[i].Path)...)
-	}
-	return w
-}
-
-// weakCode says where the codes of a policy fall short of the standards, except
-// in what the policy inherits. path returns the name of a setting.
-func weakCode(p codes.Policy, inherited *codes.Policy, path func(key string) string) (w []string) {
-	if p.CodeLength < 6 && (inherited == nil || inherited.CodeLength != p.CodeLength) {
-		w = append(w, nist+"at least six digits; set "+path("CODE_LENGTH")+" to 6")
-	}
-	if p.Lifetime > 10*time.Minute && (inherited == nil || inherited.Lifetime != p.Lifetime) {
-		w = append(w, nist+"at most ten minutes, as does OWASP ASVS 5 (6.6); set "+path("CODE_EXPIRATION")+" to 600")
-	}
-	if p.Attempts > 100 && (inherited == nil || inherited.Attempts != p.Attempts) {
-		w = append(w, nist+"at most 100 failures in a row; set "+path("RETRIES_ALLOWED")+" to 5")
-	}
-	return w
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"maps"
 	"math"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,6 +51,14 @@ type odds struct {
 	Probability float64 `json:"probability"`
 }
 
+// profileReport is what check finds about a profile.
+type profileReport struct {
+	Name     string                          `json:"name"`
+	Message  *messageReport                  `json:"message"`
+	Messages map[codes.Locale]*messageReport `json:"messages,omitempty"` // in other languages
+	Guessing *guessingReport                 `json:"guessing"`           // if all codes were of this profile
+}
+
 // newReport tells of the settings.
 func newReport(cfg *config.Config) *report {
 	service, profiles := app.PolicyOf(cfg), app.ProfilesOf(cfg)
@@ -84,45 +91,6 @@ func (r *report) addRedis(found redisFindings, err error) {
 	r.OK = len(r.Problems) == 0
 }
 
-// sampleMessage returns how a message looks under a policy, and its code.
-func sampleMessage(p codes.Policy, m codes.Template) (codes.Text, codes.Code) {
-	code := codes.Code(strings.Repeat("4903716258", p.CodeLength/10+1)[:p.CodeLength])
-	return m.Render(code, p.OrgName, p.Lifetime), code
-}
-
-func reviewMessage(p codes.Policy, m codes.Template) []string {
-	return slices.Concat(codes.ReviewTemplate(m), codes.ReviewMessage(sampleMessage(p, m)))
-}
-
-// messageWarnings returns what is likely a mistake in the messages, each with
-// the name of its setting.
-func messageWarnings(cfg *config.Config) (warnings []string) {
-	add := func(path string, mistakes []string) {
-		for _, mistake := range mistakes {
-			warnings = append(warnings, path+": "+mistake)
-		}
-	}
-	service := app.PolicyOf(cfg)
-	known := reviewMessage(service, service.Message)
-	add("AUTH_MESSAGE", known)
-	add("ORG_NAME", codes.ReviewOrgName(service.OrgName))
-	for i, p := range app.ProfilesOf(cfg) {
-		path := cfg.Profiles[i].Path
-		mistakes := reviewMessage(p, p.Message)
-		if reflect.DeepEqual(p.Message, service.Message) { // with another code or name there may be more of them
-			mistakes = slices.DeleteFunc(mistakes, func(m string) bool { return slices.Contains(known, m) })
-		}
-		add(path("AUTH_MESSAGE"), mistakes)
-		for _, locale := range slices.Sorted(maps.Keys(p.Messages)) {
-			add(path("MESSAGES")+"."+string(locale), reviewMessage(p, p.Messages[locale]))
-		}
-		if p.OrgName != service.OrgName {
-			add(path("ORG_NAME"), codes.ReviewOrgName(p.OrgName))
-		}
-	}
-	return warnings
-}
-
 func newMessageReport(text codes.Text) *messageReport {
 	m := &messageReport{Text: string(text), Encoding: "UCS-2", StandardEncoding: "UCS-2"}
 	var ascii, gsm bool
@@ -135,6 +103,21 @@ func newMessageReport(text codes.Text) *messageReport {
 	return m
 }
 
+func newProfileReports(profiles []codes.Policy) (reports []profileReport) {
+	for _, p := range profiles {
+		message := func(m codes.Template) *messageReport {
+			text, _ := sampleMessage(p, m)
+			return newMessageReport(text)
+		}
+		r := profileReport{Name: p.Profile, Message: message(p.Message), Messages: map[codes.Locale]*messageReport{}, Guessing: newGuessingReport(p)}
+		for locale, m := range p.Messages {
+			r.Messages[locale] = message(m)
+		}
+		reports = append(reports, r)
+	}
+	return reports
+}
+
 func newGuessingReport(p codes.Policy) *guessingReport {
 	guesses := codes.MaxGuessesPerDay(p.Limits, p.Attempts, p.Lifetime)
 	g := &guessingReport{Digits: p.CodeLength, WrongPerEntry: p.Attempts}
@@ -145,6 +128,18 @@ func newGuessingReport(p codes.Policy) *guessingReport {
 		g.Odds = append(g.Odds, odds{numbers, codes.Odds(p.CodeLength, guesses*float64(numbers))})
 	}
 	return g
+}
+
+// weakest returns the policy of the service with the shortest code, the most
+// attempts and the longest lifetime of all profiles: an attacker who guesses codes of
+// one number can use any of them.
+func weakest(service codes.Policy, profiles []codes.Policy) codes.Policy {
+	for _, p := range profiles {
+		service.CodeLength = min(service.CodeLength, p.CodeLength)
+		service.Attempts = max(service.Attempts, p.Attempts)
+		service.Lifetime = max(service.Lifetime, p.Lifetime)
+	}
+	return service
 }
 
 // String returns the report in one line, without the odds.
@@ -160,6 +155,14 @@ func (g *guessingReport) String() string {
 func (m *messageReport) print(w io.Writer, title string) {
 	_, _ = fmt.Fprintf(w, "%s: %d segment(s), %s; by the standards %d, %s\n%s", title,
 		m.Segments, m.Encoding, m.StandardSegments, m.StandardEncoding, app.PhoneView("1XXXXXXXXXX", m.Text))
+}
+
+func (p *profileReport) print(w io.Writer) {
+	_, _ = fmt.Fprintf(w, "Profile %s: %v; chance to guess one code in a day: %.2g\n", p.Name, p.Guessing, p.Guessing.Odds[0].Probability)
+	p.Message.print(w, "Profile "+p.Name+", message")
+	for _, locale := range slices.Sorted(maps.Keys(p.Messages)) {
+		p.Messages[locale].print(w, "Profile "+p.Name+", message "+string(locale))
+	}
 }
 
 // printReport prints a report for people. Problems of the settings are not in

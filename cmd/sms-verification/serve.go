@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"os"
 	"os/signal"
 	"runtime"
@@ -10,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/app"
-	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/telemetry"
 	"github.com/flowroute/sms-verification/config"
 )
 
@@ -57,14 +55,4 @@ func startWarnings(cfg *config.Config) []string {
 		return warnings
 	}
 	return append(warnings, weakCodes(cfg)...)
-}
-
-// newTraces reads the variables of OpenTelemetry; a mistake in them is one in
-// the settings.
-func newTraces(ctx context.Context, logs *app.Logs) (*telemetry.Traces, error) {
-	traces, err := telemetry.NewTraces(ctx, build(), logs.Logger)
-	if err != nil {
-		return nil, &config.Error{Problems: []string{err.Error()}}
-	}
-	return traces, nil
 }
