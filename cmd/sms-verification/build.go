@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"runtime"
 	"runtime/debug"
 
@@ -13,31 +14,17 @@ var (
 	commit  = ""
 )
 
-// build is what is running.
+// build returns what the linker set, else what the Go tool recorded.
 func build() telemetry.Build {
-	v, c := buildOf()
-	return telemetry.Build{Version: v, Commit: c, GoVersion: runtime.Version()}
-}
-
-// buildOf falls back on what the Go tool recorded.
-func buildOf() (v, c string) {
-	v, c = version, commit
-	info, ok := debug.ReadBuildInfo()
-	if ok && v == "" {
-		v = info.Main.Version
-	}
-	if ok && c == "" {
+	b := telemetry.Build{Version: "(devel)", Commit: "unknown", GoVersion: runtime.Version()}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		b.Version = cmp.Or(info.Main.Version, b.Version)
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
-				c = s.Value
+				b.Commit = s.Value
 			}
 		}
 	}
-	if v == "" {
-		v = "(devel)"
-	}
-	if c == "" {
-		c = "unknown"
-	}
-	return v, c
+	b.Version, b.Commit = cmp.Or(version, b.Version), cmp.Or(commit, b.Commit)
+	return b
 }

@@ -74,9 +74,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sms-verification",
-		Short: "Texts one-time codes through Flowroute and checks them",
-		Long: "Texts one-time codes through Flowroute and checks them.\n\n" +
-			"Without a command it serves. Settings come from flags, the environment, credentials.yaml and config.yaml.",
+		Short: "Sends one-time codes by SMS through Flowroute and verifies them",
+		Long: "Sends one-time codes by SMS through Flowroute and verifies them.\n\n" +
+			"Without a command it runs the service, as serve does. Settings come from flags, the environment, credentials.yaml and config.yaml.",
 		Args:          usage(cobra.NoArgs),
 		RunE:          serveCommand,
 		SilenceErrors: true,
@@ -87,18 +87,19 @@ func rootCommand() *cobra.Command {
 
 	serve := &cobra.Command{
 		Use:   "serve",
-		Short: "Runs the service (the default)",
+		Short: "Runs the service (default)",
 		Args:  usage(cobra.NoArgs),
 		RunE:  serveCommand,
 	}
 	config.Flags(serve.Flags())
 
-	root.AddCommand(serve, checkCommand(), limitsCommand(), healthcheckCommand(), demoCommand(), sendCommand(), verifyCommand(), topCommand(), simCommand(), keysCommand(), versionCommand())
+	root.AddCommand(serve, checkCommand(), limitsCommand(), healthcheckCommand(), demoCommand(), sendCommand(), verifyCommand(),
+		topCommand(), simCommand(), keysCommand(), versionCommand())
 	strict(root)
 	return root
 }
 
-// strict makes mistakes in the use of cobra's own commands usage errors too.
+// strict makes cobra's own commands return usage errors too.
 func strict(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
@@ -112,7 +113,7 @@ func strict(root *cobra.Command) {
 	completion, _, _ := root.Find([]string{"completion"})
 	completion.Args = usage(cobra.NoArgs)
 	completion.RunE = func(*cobra.Command, []string) error {
-		return usageError{errors.New("completion: say for which shell: bash, zsh, fish or powershell")}
+		return usageError{errors.New("completion: name a shell: bash, zsh, fish or powershell")}
 	}
 	for _, shell := range completion.Commands() {
 		shell.Args = usage(cobra.NoArgs)

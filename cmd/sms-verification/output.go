@@ -8,6 +8,7 @@ import (
 	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/app"
 )
 
+// printJSON writes v as one line of JSON, with < > & as they are.
 func printJSON(out io.Writer, v any) error {
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -12,7 +13,7 @@ import (
 	"github.com/flowroute/sms-verification/redisstore"
 )
 
-// settings loads the configuration for a command.
+// settings loads the configuration of a command.
 func settings(cmd *cobra.Command) (*config.Config, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -23,12 +24,21 @@ func settings(cmd *cobra.Command) (*config.Config, error) {
 	}})
 }
 
-// newTraces reads the variables of OpenTelemetry; a mistake in them is one in
-// the settings.
+// newTraces sets up tracing from the OpenTelemetry variables. A mistake in them
+// is a configuration error.
 func newTraces(ctx context.Context, logs *app.Logs) (*telemetry.Traces, error) {
 	traces, err := telemetry.NewTraces(ctx, build(), logs.Logger)
 	if err != nil {
 		return nil, &config.Error{Problems: []string{err.Error()}}
 	}
 	return traces, nil
+}
+
+// localAddr returns the address at which this machine reaches a listener on addr.
+func localAddr(addr string) (string, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port), err
 }

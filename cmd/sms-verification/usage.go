@@ -9,7 +9,7 @@ import (
 // usageError is a mistake in the command line.
 type usageError struct{ error }
 
-// usage makes what is wrong with the arguments a usage error.
+// usage returns check with its errors turned into usage errors.
 func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
@@ -19,7 +19,7 @@ func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// exactly demands so many arguments, and says which.
+// exactly requires n arguments; its error shows the usage line.
 func exactly(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := cobra.ExactArgs(n)(cmd, args); err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"runtime"
 
 	"github.com/spf13/cobra"
 )
@@ -10,11 +9,11 @@ import (
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Prints version, commit and Go version",
+		Short: "Prints the version, commit and Go version",
 		Args:  usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			v, c := buildOf()
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "sms-verification %s (commit %s, %s)\n", v, c, runtime.Version())
+			b := build()
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "sms-verification %s (commit %s, %s)\n", b.Version, b.Commit, b.GoVersion)
 			return err
 		},
 	}
