@@ -13,6 +13,9 @@ import (
 	"github.com/flowroute/sms-verification/redisstore"
 )
 
+// redisUnusable is the error of commands that need Redis.
+const redisUnusable = "Redis cannot be used; see REDIS_URL, REDIS_MODE and the permissions of its user"
+
 // settings loads the configuration of a command.
 func settings(cmd *cobra.Command) (*config.Config, error) {
 	dir, err := os.Getwd()

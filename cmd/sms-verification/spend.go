@@ -12,21 +12,21 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// spendReport is the most that can be spent under the settings.
+// spendReport is the highest possible spend under the settings.
 type spendReport struct {
 	Price    float64          `json:"segment_price,omitempty"`
 	Total    spend            `json:"total"`
-	Profiles map[string]spend `json:"profiles,omitempty"` // those with limits of their own
-	Callers  map[string]spend `json:"callers,omitempty"`  // those with limits; "*" is each other one
+	Profiles map[string]spend `json:"profiles,omitempty"` // profiles with a limit of their own
+	Callers  map[string]spend `json:"callers,omitempty"`  // callers with a limit; "*" is every other caller
 }
 
-// spend is null where no setting bounds it.
+// spend has null members where no setting limits it.
 type spend struct {
 	Day   *bound `json:"day"`
 	Month *bound `json:"month"`
 }
 
-// bound is the most that a setting allows in a time.
+// bound is the most that one setting allows in a period.
 type bound struct {
 	Segments int64    `json:"segments"`
 	Cost     *float64 `json:"cost,omitempty"` // nil without a price
@@ -74,8 +74,8 @@ func segmentsOf(p codes.Policy) int {
 	return longest
 }
 
-// maxSegments returns the segments of the longest message that a caller can ask
-// for, or that anybody can.
+// maxSegments returns the segments of the longest message that a caller can
+// request; AnyCaller stands for all callers.
 func maxSegments(service codes.Policy, profiles []codes.Policy, caller string) int {
 	longest := segmentsOf(service)
 	for _, p := range profiles {
@@ -86,8 +86,8 @@ func maxSegments(service codes.Policy, profiles []codes.Policy, caller string) i
 	return longest
 }
 
-// smallestBound returns the smallest of the bounds that a rate and limits set for a
-// time, nil if there are none.
+// smallestBound returns the smallest bound that a rate and limits set for a
+// period, nil if there is none.
 func smallestBound(in time.Duration, rate, segments int, limits []codes.Limit) (least *bound) {
 	offer := func(messages int64, setting string) {
 		if n := messages * int64(segments); least == nil || n < least.Segments {
@@ -99,14 +99,14 @@ func smallestBound(in time.Duration, rate, segments int, limits []codes.Limit) (
 	}
 	for _, l := range limits {
 		for _, w := range l.Windows {
-			spans := int64((in + w.Span - 1) / w.Span) // the last one in part
+			spans := int64((in + w.Span - 1) / w.Span) // a part of a span counts as a whole one
 			offer(spans*w.Max, l.Kind.Setting()+" "+w.Text)
 		}
 	}
 	return least
 }
 
-// price sets the cost, rounded up to hundredths.
+// price sets the cost, rounded up to two decimals.
 func (b *bound) price(price float64) {
 	if b != nil && price > 0 {
 		cost := math.Ceil(float64(b.Segments)*price*100-1e-6) / 100
@@ -122,8 +122,8 @@ func (b *bound) String() string {
 }
 
 func (s spend) String() string {
-	if s.Day == nil { // nor is a month
-		return "not bounded"
+	if s.Day == nil { // then Month is nil too
+		return "unlimited"
 	}
 	return fmt.Sprintf("at most %v in a day (%s) and %v in 30 days (%s)", s.Day, s.Day.Setting, s.Month, s.Month.Setting)
 }
