@@ -85,26 +85,20 @@ func (p demoPhone) next() string {
 }
 
 func demoSteps(ctx context.Context, a *app.App, phone demoPhone, out io.Writer) error {
-	say := func(text string) { _, _ = fmt.Fprintf(out, "\n# %s\n", text) }
-	if err := awaitReady(ctx, a); err != nil {
-		return err
+	err := awaitReady(ctx, a)
+	step := func(title, path, body string, want int) {
+		if err == nil {
+			_, _ = fmt.Fprintf(out, "\n# %s\n", title)
+			err = show(ctx, a, out, path, body, want)
+		}
 	}
-	say("The application asks for a code. The person receives it:")
-	create := `{"auth_id": "signup-1", "recipient": "12065550142"}`
-	if err := show(ctx, a, out, "/", create, http.StatusOK); err != nil {
-		return err
-	}
+	step("The application asks for a code. The person receives it:", "/", `{"auth_id": "signup-1", "recipient": "12065550142"}`, http.StatusOK)
 	code := firstDigits(phone.next())
-	say("The person mistypes it:")
-	if err := show(ctx, a, out, "/verify", fmt.Sprintf(`{"auth_id": "signup-1", "code": "%s"}`, otherCode(code)), http.StatusBadRequest); err != nil {
-		return err
-	}
-	say("Then the person types it correctly:")
-	if err := show(ctx, a, out, "/verify", fmt.Sprintf(`{"auth_id": "signup-1", "code": "%s"}`, code), http.StatusOK); err != nil {
-		return err
-	}
-	say("A code works once:")
-	return show(ctx, a, out, "/verify", fmt.Sprintf(`{"auth_id": "signup-1", "code": "%s"}`, code), http.StatusBadRequest)
+	verify := func(code string) string { return fmt.Sprintf(`{"auth_id": "signup-1", "code": "%s"}`, code) }
+	step("The person mistypes it:", "/verify", verify(otherCode(code)), http.StatusBadRequest)
+	step("Then the person types it correctly:", "/verify", verify(code), http.StatusOK)
+	step("A code works once:", "/verify", verify(code), http.StatusBadRequest)
+	return err
 }
 
 const demoTimeout = 10 * time.Second

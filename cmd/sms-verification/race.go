@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/app"
@@ -83,19 +84,17 @@ func race(ctx context.Context, stores []raceStore, entries int) raceReport {
 	ctx, cancel := context.WithTimeout(ctx, raceTime)
 	defer cancel()
 	begun := time.Now()
+	var next atomic.Int64
 	var mu sync.Mutex
 	var all raceReport
-	next := 0
-	begin := func() (n int, ok bool) {
-		mu.Lock()
-		defer mu.Unlock()
-		next++
-		return next - 1, next <= entries && time.Since(begun) < raceStart && ctx.Err() == nil
-	}
 	var workers sync.WaitGroup
 	for range raceParallel {
 		workers.Go(func() {
-			for n, ok := begin(); ok; n, ok = begin() {
+			for time.Since(begun) < raceStart && ctx.Err() == nil {
+				n := int(next.Add(1)) - 1
+				if n >= entries {
+					return
+				}
 				one := raceEntry(ctx, stores, raceRounds[n%len(raceRounds)])
 				mu.Lock()
 				all.add(one)
