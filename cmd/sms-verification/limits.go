@@ -177,10 +177,10 @@ func (r *limitsReport) row(s redisstore.Standing, now time.Time, refuses bool) l
 		row.Counts = "unverified messages"
 	}
 	if s.Wait > 0 {
-		at := now.Add(time.Duration(row.RetryAfter) * time.Second).UTC().Truncate(time.Second)
-		row.NextFree = &at
-		if refuses && (r.RefusedUntil == nil || at.After(*r.RefusedUntil)) {
-			r.RefusedUntil, r.RefusedBy = &at, row.Limit
+		free := now.Add(time.Duration(row.RetryAfter) * time.Second).UTC().Truncate(time.Second)
+		row.NextFree = &free
+		if refuses && (r.RefusedUntil == nil || free.After(*r.RefusedUntil)) {
+			r.RefusedUntil, r.RefusedBy = &free, row.Limit
 		}
 	}
 	return row

@@ -47,14 +47,14 @@ type raceReport struct {
 // found returns the violations that the race found, or "".
 func (r *raceReport) found() string {
 	var wrong []string
-	for _, of := range []struct {
-		n    int
-		what string
+	for _, violation := range []struct {
+		codes int
+		text  string
 	}{
 		{r.AcceptedTwice, "accepted twice"}, {r.ComparedTooOften, "compared too often"}, {r.Lost, "lost before its time"},
 	} {
-		if of.n > 0 {
-			wrong = append(wrong, fmt.Sprintf("%d code(s) %s", of.n, of.what))
+		if violation.codes > 0 {
+			wrong = append(wrong, fmt.Sprintf("%d code(s) %s", violation.codes, violation.text))
 		}
 	}
 	return strings.Join(wrong, ", ")
@@ -86,7 +86,7 @@ func race(ctx context.Context, stores []raceStore, entries int) raceReport {
 	begun := time.Now()
 	var next atomic.Int64
 	var mu sync.Mutex
-	var all raceReport
+	var total raceReport
 	var workers sync.WaitGroup
 	for range raceParallel {
 		workers.Go(func() {
@@ -95,29 +95,29 @@ func race(ctx context.Context, stores []raceStore, entries int) raceReport {
 				if n >= entries {
 					return
 				}
-				one := raceEntry(ctx, stores, raceRounds[n%len(raceRounds)])
+				entry := raceEntry(ctx, stores, raceRounds[n%len(raceRounds)])
 				mu.Lock()
-				all.add(one)
+				total.add(entry)
 				mu.Unlock()
 			}
 		})
 	}
 	workers.Wait()
-	return all
+	return total
 }
 
-func (r *raceReport) add(one raceReport) {
-	r.Entries += one.Entries
-	r.Checks += one.Checks
-	r.AcceptedTwice += one.AcceptedTwice
-	r.ComparedTooOften += one.ComparedTooOften
-	r.Lost += one.Lost
-	r.FailedCalls += one.FailedCalls
+func (r *raceReport) add(other raceReport) {
+	r.Entries += other.Entries
+	r.Checks += other.Checks
+	r.AcceptedTwice += other.AcceptedTwice
+	r.ComparedTooOften += other.ComparedTooOften
+	r.Lost += other.Lost
+	r.FailedCalls += other.FailedCalls
 }
 
 // raceEntry stores an entry and checks all codes of the round in parallel. Then it
 // checks the right code once more, which must fail if the entry has ended.
-func raceEntry(ctx context.Context, stores []raceStore, of round) raceReport {
+func raceEntry(ctx context.Context, stores []raceStore, sent round) raceReport {
 	r := codes.Reservation{Op: codes.NewOp(), Entry: codes.Entry{
 		Name: codes.EntryName{Current: randomDigest()}, Code: randomDigest(), Recipient: randomDigest(),
 		Attempts: raceAttempts, Lifetime: raceLifetime,
@@ -125,7 +125,7 @@ func raceEntry(ctx context.Context, stores []raceStore, of round) raceReport {
 	if _, err := stores[0].Reserve(ctx, r); err != nil {
 		return raceReport{FailedCalls: 1}
 	}
-	answers := make(chan codes.Status, of.right+of.wrong)
+	answers := make(chan codes.Status, sent.right+sent.wrong)
 	check := func(n int, code codes.Digest) codes.Status {
 		c := codes.Check{Name: r.Entry.Name, Code: code, Op: codes.NewOp()}
 		checked, err := stores[n%len(stores)].Check(ctx, c)
@@ -137,7 +137,7 @@ func raceEntry(ctx context.Context, stores []raceStore, of round) raceReport {
 	start := make(chan struct{})
 	for n := range cap(answers) {
 		code := r.Entry.Code
-		if n >= of.right {
+		if n >= sent.right {
 			code = randomDigest()
 		}
 		go func() {

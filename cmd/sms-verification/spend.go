@@ -41,7 +41,7 @@ const (
 func newSpendReport(service codes.Policy, profiles []codes.Policy, price float64) *spendReport {
 	r := &spendReport{Price: price, Profiles: map[string]spend{}, Callers: map[string]spend{}}
 	total := codes.Limit{Kind: codes.TotalLimit, Windows: service.Limits.Total}
-	of := func(segments int, limits ...codes.Limit) spend {
+	bounds := func(segments int, limits ...codes.Limit) spend {
 		s := spend{
 			Day:   smallestBound(day, service.Limits.Pace.Rate, segments, append(limits, total)),
 			Month: smallestBound(month, service.Limits.Pace.Rate, segments, append(limits, total)),
@@ -50,14 +50,14 @@ func newSpendReport(service codes.Policy, profiles []codes.Policy, price float64
 		s.Month.price(price)
 		return s
 	}
-	r.Total = of(maxSegments(service, profiles, codes.AnyCaller))
+	r.Total = bounds(maxSegments(service, profiles, codes.AnyCaller))
 	for _, p := range profiles {
 		if len(p.Limits.Profile) > 0 {
-			r.Profiles[p.Profile] = of(segmentsOf(p), codes.Limit{Kind: codes.ProfileLimit, Windows: p.Limits.Profile})
+			r.Profiles[p.Profile] = bounds(segmentsOf(p), codes.Limit{Kind: codes.ProfileLimit, Windows: p.Limits.Profile})
 		}
 	}
 	for name, windows := range service.Limits.Callers {
-		r.Callers[name] = of(maxSegments(service, profiles, name), codes.Limit{Kind: codes.CallerLimit, Windows: windows})
+		r.Callers[name] = bounds(maxSegments(service, profiles, name), codes.Limit{Kind: codes.CallerLimit, Windows: windows})
 	}
 	return r
 }
@@ -129,11 +129,11 @@ func (s spend) String() string {
 }
 
 func (r *spendReport) print(w io.Writer) {
-	at := "without SEGMENT_PRICE"
+	price := "without SEGMENT_PRICE"
 	if r.Price > 0 {
-		at = "at " + strconv.FormatFloat(r.Price, 'f', -1, 64) + " per segment"
+		price = "at " + strconv.FormatFloat(r.Price, 'f', -1, 64) + " per segment"
 	}
-	_, _ = fmt.Fprintf(w, "Spend, %s: %v\n", at, r.Total)
+	_, _ = fmt.Fprintf(w, "Spend, %s: %v\n", price, r.Total)
 	for _, name := range slices.Sorted(maps.Keys(r.Profiles)) {
 		_, _ = fmt.Fprintf(w, "  profile %s: %v\n", name, r.Profiles[name])
 	}

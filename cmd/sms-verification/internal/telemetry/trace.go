@@ -51,7 +51,7 @@ func NewTraces(ctx context.Context, b Build, logger *slog.Logger) (*Traces, erro
 	if wanted, err := tracesWanted(os.Getenv); !wanted {
 		return nil, err
 	}
-	to, err := collectorFrom(os.Getenv)
+	client, err := collectorFrom(os.Getenv)
 	if err != nil {
 		return nil, err
 	}
@@ -63,17 +63,17 @@ func NewTraces(ctx context.Context, b Build, logger *slog.Logger) (*Traces, erro
 		}
 	}))
 	// OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES come last, so they win.
-	of, err := resource.New(ctx, resource.WithTelemetrySDK(),
+	service, err := resource.New(ctx, resource.WithTelemetrySDK(),
 		resource.WithAttributes(attribute.String("service.name", "sms-verification"), attribute.String("service.version", b.Version)),
 		resource.WithFromEnv())
 	if err != nil {
 		return nil, errors.New("OTEL_RESOURCE_ATTRIBUTES must be a list such as name=value,other=value")
 	}
-	exporter, err := otlptrace.New(ctx, to)
+	exporter, err := otlptrace.New(ctx, client)
 	if err != nil {
 		return nil, fmt.Errorf("telemetry: traces: %w", err)
 	}
-	provider := sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(of))
+	provider := sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(service))
 	return &Traces{provider: provider, tracer: provider.Tracer("github.com/flowroute/sms-verification")}, nil
 }
 

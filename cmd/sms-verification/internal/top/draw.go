@@ -8,16 +8,16 @@ import (
 )
 
 // draw returns the screen as lines of at most width characters.
-func draw(replicas []*replica, at time.Time, width int) []string {
+func draw(replicas []*replica, now time.Time, width int) []string {
 	f := &frame{width: min(max(width, minWidth), maxWidth), cut: width, now: reading{}, rates: reading{}}
-	answering, over := 0, 0.0
+	answering, period := 0, 0.0
 	for _, r := range replicas {
 		if r.failed != nil {
 			continue
 		}
 		answering++
 		rates, seconds := r.rates()
-		over = max(over, seconds)
+		period = max(period, seconds)
 		for _, s := range r.last() {
 			f.now.add(s)
 		}
@@ -25,7 +25,7 @@ func draw(replicas []*replica, at time.Time, width int) []string {
 			f.rates.add(s)
 		}
 	}
-	f.header(replicas, answering, over, at)
+	f.header(replicas, answering, period, now)
 	if answering > 0 {
 		f.codes()
 		f.checks()
@@ -37,34 +37,34 @@ func draw(replicas []*replica, at time.Time, width int) []string {
 	return f.lines
 }
 
-func (f *frame) header(replicas []*replica, answering int, over float64, at time.Time) {
+func (f *frame) header(replicas []*replica, answering int, period float64, now time.Time) {
 	title := fmt.Sprintf("sms-verification: %d of %d replicas answer", answering, len(replicas))
-	if over > 0 {
-		title += fmt.Sprintf("; rates over %.0f s", over)
+	if period > 0 {
+		title += fmt.Sprintf("; rates over %.0f s", period)
 	}
-	clock := at.Format(time.TimeOnly)
+	clock := now.Format(time.TimeOnly)
 	f.line(title + strings.Repeat(" ", max(1, f.width-utf8.RuneCountInString(title)-len(clock))) + clock)
 	for _, r := range replicas {
 		if r.failed != nil {
 			f.line("  " + r.name + "  DOES NOT ANSWER: " + printable(r.failed.Error()))
 			continue
 		}
-		f.line("  " + r.name + "  " + about(r.last(), at))
+		f.line("  " + r.name + "  " + about(r.last(), now))
 	}
 }
 
 // about describes a replica in a few words.
-func about(r reading, at time.Time) string {
+func about(r reading, now time.Time) string {
 	words := strings.Join(r.values("smsv_build_info", "version"), " ")
 	if ready, known := r.total("smsv_ready"); known && ready == 0 {
 		words += " NOT READY"
 	}
 	if started, known := r.total("process_start_time_seconds"); known {
-		words += " up " + span(at.Sub(time.Unix(int64(started), 0)))
+		words += " up " + span(now.Sub(time.Unix(int64(started), 0)))
 	}
-	inside, _ := r.total("smsv_requests_in_flight")
+	inFlight, _ := r.total("smsv_requests_in_flight")
 	memory, _ := r.total("process_resident_memory_bytes")
-	return strings.TrimSpace(fmt.Sprintf("%s, %.0f in flight, %.0f MB", words, inside, memory/1e6))
+	return strings.TrimSpace(fmt.Sprintf("%s, %.0f in flight, %.0f MB", words, inFlight, memory/1e6))
 }
 
 // codes shows what became of the codes, in total and by area.
@@ -127,9 +127,9 @@ func (f *frame) budget(replicas []*replica, what, usedName, allowedName string) 
 		used, allowed := 0.0, 0.0
 		for _, r := range replicas {
 			if r.failed == nil {
-				mine, _ := r.last().total(usedName, "limit", limit)
-				most, _ := r.last().total(allowedName, "limit", limit)
-				used, allowed = max(used, mine), max(allowed, most)
+				u, _ := r.last().total(usedName, "limit", limit)
+				a, _ := r.last().total(allowedName, "limit", limit)
+				used, allowed = max(used, u), max(allowed, a)
 			}
 		}
 		text := fmt.Sprintf(" %s of %s", number(used, true), number(allowed, true))
