@@ -146,11 +146,11 @@ func weakest(service codes.Policy, profiles []codes.Policy) codes.Policy {
 
 // String returns one line, without the odds.
 func (g *guessingReport) String() string {
-	perDay := "+Inf"
+	perDay := "any number"
 	if g.WrongPerDay != nil {
-		perDay = strconv.FormatFloat(*g.WrongPerDay, 'f', -1, 64)
+		perDay = "at most " + strconv.FormatFloat(*g.WrongPerDay, 'f', -1, 64)
 	}
-	return fmt.Sprintf("%d digit(s), %d wrong codes per entry, at most %s compared per number and day", g.Digits, g.WrongPerEntry, perDay)
+	return fmt.Sprintf("%d digit(s), %d wrong codes per entry, %s compared per number and day", g.Digits, g.WrongPerEntry, perDay)
 }
 
 // print draws the message as a phone shows it.
