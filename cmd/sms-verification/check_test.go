@@ -54,7 +54,7 @@ func TestCheck(t *testing.T) {
 		},
 		{
 			name: "weakest", redis: plain, env: []string{"RETRIES_ALLOWED=101"},
-			want: []string{"+Inf", "1 number(s): 1\n", "at most 100 failures", "set GUESS_LIMITS", "SEND_LIMITS is off"},
+			want: []string{"any number compared per number and day", "1 number(s): 1\n", "at most 100 failures", "set GUESS_LIMITS", "SEND_LIMITS is off"},
 		},
 		{
 			name: "long and not ASCII", redis: plain, env: []string{"ORG_NAME=Café " + strings.Repeat("o", 60)},

@@ -32,7 +32,7 @@ func TestServeWarnsOfRedis(t *testing.T) {
 	}
 	p = serveReady(t, environment(redis, sim, append(recommended(), user, "REDIS_KEY_PREFIX=smsv:")...))
 	eventually(t, 10*time.Second, "the log says what cannot be read", func() bool {
-		return strings.Contains(p.stderr.String(), `"level":"INFO","msg":"some settings of Redis cannot be read by its user; check them yourself","settings":"save"`)
+		return strings.Contains(p.stderr.String(), `"level":"INFO","msg":"the Redis user may not read some settings; check them yourself","settings":"save"`)
 	})
 	if !unsafe(p, "0")() || strings.Contains(strings.ReplaceAll(p.stderr.String(), `"WARN","msg":"request"`, ""), "WARN") {
 		t.Errorf("the documented permissions, and nothing wrong:\n%s", p.stderr)

@@ -54,7 +54,7 @@ func TestLimitsFreesALockedOutNumber(t *testing.T) {
 	}
 	_, out, _ := command(t, env, "limits", "12065550142")
 	contains(t, "limits", out, "Number ending in 42", "SEND_LIMITS 5/10m: 1 of 5 messages; the next is allowed now",
-		"GUESS_LIMITS 2/24h: 2 of 2 wrong codes; the next place is free at 20", " UTC by GUESS_LIMITS 2/24h: until then a request for a code is answered 429")
+		"GUESS_LIMITS 2/24h: 2 of 2 wrong codes; the next is allowed at 20", " UTC by GUESS_LIMITS 2/24h\n")
 	if a := create(t, p.URL, "a", "12065550142"); a.status != 429 {
 		t.Errorf("after it was shown: %d %s", a.status, a.raw)
 	}
@@ -105,9 +105,9 @@ func TestLimitsShowsUnverified(t *testing.T) {
 				t.Errorf("free in %d s, the service says %d s", full.RetryAfter, refused.body.RetryAfter)
 			}
 			_, out, _ := command(t, env, "limits", "12065550142")
-			contains(t, "limits", out, "UNVERIFIED_LIMITS exchange:2/1h: 2 of 2 unverified messages; the next place is free at 20",
+			contains(t, "limits", out, "UNVERIFIED_LIMITS exchange:2/1h: 2 of 2 unverified messages; the next is allowed at 20",
 				"UNVERIFIED_LIMITS area:9/1h+100%: 2 of 10 unverified messages (9, and 1 more for verified codes); the next is allowed now",
-				" UTC by UNVERIFIED_LIMITS exchange:2/1h: until then")
+				" UTC by UNVERIFIED_LIMITS exchange:2/1h\n")
 
 			shadow := append(env, "UNVERIFIED_MODE=shadow")
 			if shown := readReport(t, shadow, "12065550142"); shown.RefusedUntil != nil || shown.Unverified[0].NextFree == nil {

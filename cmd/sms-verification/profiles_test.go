@@ -243,5 +243,5 @@ func TestProfileFromTheShell(t *testing.T) {
 	if status != 1 {
 		t.Errorf("a profile of another caller: status %d", status)
 	}
-	contains(t, "a profile of another caller", errOut, "profile not allowed", "add this key's name to callers of the profile payout")
+	contains(t, "a profile of another caller", errOut, "profile not allowed", "add this key's name to the callers of profile payout")
 }

@@ -81,7 +81,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	_, line := newKey(t, "shop")
 	p, closed := serve(t, debugEnvironment("BLOCKED_PREFIXES=premium", "SEND_LIMITS=1/1h")), serve(t, debugEnvironment("API_KEYS="+line))
 	for args, want := range map[string]string{
-		"verify never 1234 --endpoint " + p.URL:                   "Ask for a new code: sms-verification send",
+		"verify never 1234 --endpoint " + p.URL:                   "Request a new code: sms-verification send",
 		"send a 19005550142 --endpoint " + p.URL:                  "ALLOWED_PREFIXES and BLOCKED_PREFIXES",
 		"send a 15005550422 --endpoint " + p.URL:                  "Check the number",
 		"send a 12065550142 --endpoint " + closed.URL:             "Set SMS_VERIFICATION_API_KEY",
@@ -195,8 +195,8 @@ func TestCheckJSON(t *testing.T) {
 func TestCheckMessage(t *testing.T) {
 	t.Parallel()
 	for message, want := range map[string][]string{
-		"{code}\nHello": {"│ SMS to +1XXXXXXXXXX ", "│ 490371 ", "│ Hello ", "Message: 1 segment(s), ASCII; by the standards 1, GSM-7"},
-		"Don’t share {code}" + strings.Repeat(".", 60): {"Message: 2 segment(s), UCS-2; by the standards 2, UCS-2", "Warning: AUTH_MESSAGE: the message takes 2 segments because of ’ (U+2019)"},
+		"{code}\nHello": {"│ SMS to +1XXXXXXXXXX ", "│ 490371 ", "│ Hello ", "Message: 1 segment(s), ASCII; by the GSM standard 1, GSM-7"},
+		"Don’t share {code}" + strings.Repeat(".", 60): {"Message: 2 segment(s), UCS-2; by the GSM standard 2, UCS-2", "Warning: AUTH_MESSAGE: the message takes 2 segments because of ’ (U+2019)"},
 		"{code}\n@https://shop.example #{code}":        {"Warning: AUTH_MESSAGE: to be filled in by phones", "without https://"},
 	} {
 		_, out, _ := command(t, debugEnvironment("AUTH_MESSAGE="+message, "CODE_LENGTH=6"), "check")

@@ -12,10 +12,10 @@ import (
 	"github.com/flowroute/sms-verification/redisstore"
 )
 
-// Build names what is running.
+// Build identifies the running program.
 type Build struct{ Version, Commit, GoVersion string }
 
-// NewRegistry returns a registry with the metrics of the process.
+// NewRegistry returns a registry with the metrics of Go, the process and the build.
 func NewRegistry(b Build) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -28,8 +28,7 @@ func NewRegistry(b Build) *prometheus.Registry {
 	return r
 }
 
-// RegisterSettings exposes the settings that alerts compare with, of each
-// profile and without one.
+// RegisterSettings exposes the settings that alerts compare with, by profile.
 func RegisterSettings(r prometheus.Registerer, policies []codes.Policy) {
 	gauge := func(name, help string, value float64, labels prometheus.Labels) {
 		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels})
@@ -41,7 +40,7 @@ func RegisterSettings(r prometheus.Registerer, policies []codes.Policy) {
 		gauge("smsv_code_space", "How many codes there are: 10 to the power of CODE_LENGTH.", math.Pow10(p.CodeLength), profile)
 		gauge("smsv_codes_lifetime_seconds", "CODE_EXPIRATION.", p.Lifetime.Seconds(), profile)
 	}
-	pace := policies[0].Limits.Pace // the same in all
+	pace := policies[0].Limits.Pace // the same in all policies
 	gauge("smsv_flowroute_rate_limit", "FLOWROUTE_RATE in messages per second; 0 is no limit.", float64(pace.Rate), nil)
 	gauge("smsv_flowroute_max_wait_seconds", "FLOWROUTE_MAX_WAIT.", pace.MaxWait.Seconds(), nil)
 }
@@ -78,20 +77,20 @@ func RegisterPool(r prometheus.Registerer, pool func() redisstore.Pool) {
 		func() float64 { return float64(pool().Timeouts) })
 }
 
-// RegisterClock exposes how often the clock of Redis was seen to be set.
+// RegisterClock exposes the observed jumps of Redis' clock.
 func RegisterClock(r prometheus.Registerer, steps func() int64) {
 	registerCounter(r, "smsv_redis_clock_steps_total", "Times that the clock of a Redis server was seen to jump by more than a second.",
 		func() float64 { return float64(steps()) })
 }
 
-// RegisterLog exposes what the log lost.
+// RegisterLog exposes the number of dropped log lines.
 func RegisterLog(r prometheus.Registerer, dropped func() float64) {
 	registerCounter(r, "smsv_log_lines_dropped_total", "Log lines lost because whoever reads the log is too slow.", dropped)
 }
 
-// RegisterConnections exposes the client connections of a listener. counts
-// returns those that are open, those that were closed to make room, and the
-// errors of accept.
+// RegisterConnections exposes the client connections of a listener. counts returns
+// the number of open connections, of connections closed to make room, and of errors
+// of accept.
 func RegisterConnections(r prometheus.Registerer, listener string, limit int, counts func() (open, evicted, errors int64)) {
 	labels := prometheus.Labels{"listener": listener}
 	gauge := func(name, help string, value func() float64) {
@@ -114,11 +113,11 @@ func registerCounter(r prometheus.Registerer, name, help string, value func() fl
 	r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value))
 }
 
-// budgetTimeout bounds the reading of the budget: a scrape waits for it.
+// budgetTimeout is the longest time that a scrape waits for Redis.
 const budgetTimeout = 300 * time.Millisecond
 
-// budget is how much of SEND_LIMITS_TOTAL is used, by all replicas together. It
-// asks Redis at each scrape; without an answer it shows the limits alone.
+// budget collects how much of SEND_LIMITS_TOTAL all replicas have used. It asks
+// Redis at each scrape. Without an answer it exposes the limits only.
 type budget struct {
 	windows     []codes.Window
 	read        func(context.Context, []codes.Window) ([]redisstore.Used, error)
@@ -147,7 +146,7 @@ func (b *budget) Collect(c chan<- prometheus.Metric) {
 	defer cancel()
 	used, err := b.read(ctx, b.windows)
 	if err != nil {
-		return // the operations that failed are counted, and say so
+		return // failed operations are counted by their own metric
 	}
 	for _, u := range used {
 		c <- prometheus.MustNewConstMetric(b.used, prometheus.GaugeValue, float64(u.Messages), u.Window.Text)
