@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // FuzzDecodeObject compares with encoding/json: what is accepted means the
@@ -46,7 +48,7 @@ func FuzzDecodeObject(f *testing.F) {
 }
 
 // oracle reads an object by the tokens of encoding/json.
-func oracle(body []byte, names []string) (members map[string]json.RawMessage, fine bool) {
+func oracle(body []byte, names []string) (members map[string]jsontext.Value, fine bool) {
 	if !utf8.Valid(body) || json.Unmarshal(body, &members) != nil || members == nil {
 		return nil, false
 	}
@@ -65,7 +67,7 @@ func oracle(body []byte, names []string) (members map[string]json.RawMessage, fi
 				return nil, false
 			}
 		}
-		var value json.RawMessage
+		var value jsontext.Value
 		if err := decoder.Decode(&value); err != nil {
 			return nil, false
 		}
@@ -74,7 +76,7 @@ func oracle(body []byte, names []string) (members map[string]json.RawMessage, fi
 }
 
 // compareText holds text against encoding/json and two regular expressions.
-func compareText(t *testing.T, raw json.RawMessage) {
+func compareText(t *testing.T, raw jsontext.Value) {
 	got, err := text(raw)
 	var want string
 	fine := regexp.MustCompile(`^(0|[1-9][0-9]*)$`).Match(raw)
