@@ -63,7 +63,7 @@ func readBody(w http.ResponseWriter, r *http.Request) (body []byte, err error) {
 		return nil, invalid(http.StatusRequestEntityTooLarge, "the body must be at most 4 KiB")
 	}
 	if err != nil {
-		return nil, invalid(0, "the body must arrive whole")
+		return nil, invalid(0, "the body ended early; send all of it")
 	}
 	return body, nil
 }
@@ -95,7 +95,7 @@ func mediaType(h http.Header) string {
 func fromQuery(c echo.Context, required int, names ...string) ([]string, error) {
 	query, err := url.ParseQuery(c.Request().URL.RawQuery)
 	if err != nil {
-		return nil, invalid(0, "the query must be URL-encoded, a semicolon too")
+		return nil, invalid(0, "the query must be URL-encoded, including semicolons")
 	}
 	values := make([]string, len(names))
 	for i, name := range names {

@@ -235,7 +235,7 @@ func TestBodyCutOff(t *testing.T) {
 		a.untouched(t, func() {
 			got := a.raw(t, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{%s}", route, members), true)
 			a.check(t, "POST", route, got)
-			got.isUsage(t, 400, "the body must arrive whole")
+			got.isUsage(t, 400, "the body ended early; send all of it")
 		})
 	}
 }

@@ -74,14 +74,14 @@ func TestQueryRefused(t *testing.T) {
 		{"auth_id=%FF&code=1234", "auth_id must be valid UTF-8"},
 		{"auth_id=a%C3&code=1234", "auth_id must be valid UTF-8"},
 		{"auth_id=%ED%A0%80&code=1234", "auth_id must be valid UTF-8"},
-		{"auth_id=%u0061&code=1234", "the query must be URL-encoded, a semicolon too"},
-		{"auth_id=a%&code=1234", "the query must be URL-encoded, a semicolon too"},
-		{"auth_id=a%2&code=1234", "the query must be URL-encoded, a semicolon too"},
-		{"auth_id=a%zz&code=1234", "the query must be URL-encoded, a semicolon too"},
-		{"auth_id=a&code=1234&x=%zz", "the query must be URL-encoded, a semicolon too"},
-		{"auth_id=a;b&code=1234", "the query must be URL-encoded, a semicolon too"},
-		{"auth_id=a;code=1234", "the query must be URL-encoded, a semicolon too"},
-		{"auth_id=a&code=1234;x=1", "the query must be URL-encoded, a semicolon too"},
+		{"auth_id=%u0061&code=1234", "the query must be URL-encoded, including semicolons"},
+		{"auth_id=a%&code=1234", "the query must be URL-encoded, including semicolons"},
+		{"auth_id=a%2&code=1234", "the query must be URL-encoded, including semicolons"},
+		{"auth_id=a%zz&code=1234", "the query must be URL-encoded, including semicolons"},
+		{"auth_id=a&code=1234&x=%zz", "the query must be URL-encoded, including semicolons"},
+		{"auth_id=a;b&code=1234", "the query must be URL-encoded, including semicolons"},
+		{"auth_id=a;code=1234", "the query must be URL-encoded, including semicolons"},
+		{"auth_id=a&code=1234;x=1", "the query must be URL-encoded, including semicolons"},
 	} {
 		a.untouched(t, func() {
 			a.do(t, "GET", "/?"+test.query, "").isUsage(t, 400, "Required arguments: auth_id and code; "+test.rule)

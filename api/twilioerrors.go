@@ -35,7 +35,7 @@ func fromForm(c echo.Context, names ...string) (url.Values, error) {
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
-		return nil, invalid(0, "the body must be URL-encoded, a semicolon too")
+		return nil, invalid(0, "the body must be URL-encoded, including semicolons")
 	}
 	for name, values := range form {
 		if len(values) == 1 && utf8.ValidString(name) && utf8.ValidString(values[0]) {

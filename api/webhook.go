@@ -50,7 +50,7 @@ func (s *Server) receive(c echo.Context) error {
 		return invalid(http.StatusRequestEntityTooLarge, "The body must be at most 64 KiB")
 	}
 	if err != nil {
-		return invalid(0, "The body must arrive whole")
+		return invalid(0, "The body ended early; send all of it")
 	}
 	receipts, err := s.Webhook.Parse(body)
 	if err != nil {

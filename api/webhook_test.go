@@ -163,7 +163,7 @@ func TestReceiptCutOff(t *testing.T) {
 	_, _ = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n[{", webhook)
 	_ = conn.(*net.TCPConn).CloseWrite()
 	text, _ := io.ReadAll(bufio.NewReader(conn))
-	if !strings.HasPrefix(string(text), "HTTP/1.1 400 ") || !strings.Contains(string(text), "The body must arrive whole") {
+	if !strings.HasPrefix(string(text), "HTTP/1.1 400 ") || !strings.Contains(string(text), "The body ended early; send all of it") {
 		t.Errorf("answer %s", text)
 	}
 	a.hasCounts(t)
