@@ -180,9 +180,9 @@ func errorAnswers() []errorAnswer {
 		{"authenticate", `{"message":"Not with this key","reason":"ProfileNotAllowed"}`, nil,
 			client.Error{Status: 403, Message: "Not with this key", Reason: client.ProfileNotAllowed, AttemptsLeft: -1}, "profile not allowed for this API key"},
 		{"create", `{"message":"No such route","reason":"NotFound"}`, nil,
-			client.Error{Status: 404, Message: "No such route", Reason: client.NotFound, AttemptsLeft: -1}, "no such route, is the endpoint right?"},
+			client.Error{Status: 404, Message: "No such route", Reason: client.NotFound, AttemptsLeft: -1}, "no such route, check the endpoint"},
 		{"cancel", `{"message":"Method","reason":"MethodNotAllowed"}`, []string{"Allow", "GET"},
-			client.Error{Status: 405, Message: "Method", Reason: client.MethodNotAllowed, AttemptsLeft: -1}, "method not allowed, is the endpoint right?"},
+			client.Error{Status: 405, Message: "Method", Reason: client.MethodNotAllowed, AttemptsLeft: -1}, "method not allowed, check the endpoint"},
 		{"create", `{"message":"Key","reason":"IdempotencyConflict"}`, nil,
 			client.Error{Status: 409, Message: "Key", Reason: client.IdempotencyConflict, AttemptsLeft: -1}, "idempotency key in use by another call"},
 		{"create", `{"message":"Key","reason":"IdempotencyConflict"}`, nil,
@@ -203,7 +203,7 @@ func errorAnswers() []errorAnswer {
 			"service unavailable, try again in 2s"},
 		{"create", `{"message":"New","reason":"OfALaterVersion"}`, nil,
 			client.Error{Status: 418, Message: "New", Reason: "OfALaterVersion", AttemptsLeft: -1},
-			"refused for a reason that this client does not know (status 418)"},
+			"refused for an unknown reason (status 418)"},
 	}
 }
 
