@@ -157,7 +157,7 @@ func TestSendFails(t *testing.T) {
 	}{
 		"rejected": {
 			fmt.Errorf("carrier: %w", codes.ErrRejected),
-			`{"message":"The carrier refused the message to this number; check the number, or ask its owner whether the phone accepts SMS","reason":"MessageRejected"}`,
+			`{"message":"The message was refused by the carrier; check the number, or ask its owner whether the phone accepts SMS","reason":"MessageRejected"}`,
 			false,
 		},
 		"sender refused": {

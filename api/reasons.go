@@ -110,7 +110,7 @@ func asFailure(err error) *failure {
 	case errors.Is(err, codes.ErrProfileNotAllowed):
 		f = fail(ProfileNotAllowed, "This API key may not use the profile; its operator can add the key's name to the profile's callers")
 	case errors.Is(err, codes.ErrRejected):
-		f = fail(MessageRejected, "The carrier refused the message to this number; check the number, or ask its owner whether the phone accepts SMS")
+		f = fail(MessageRejected, "The message was refused by the carrier; check the number, or ask its owner whether the phone accepts SMS")
 	case errors.Is(err, codes.ErrSenderRefused):
 		f = fail(SenderRefused, "The carrier refuses this service's account or sender; its operator must correct the settings. Nothing was sent")
 	case errors.Is(err, codes.ErrUnconfirmed):
