@@ -154,3 +154,15 @@ func TestSamplerSeconds(t *testing.T) {
 		}
 	}
 }
+
+// TestClientInLog: the log has a pseudonym of the client, the same for the same client.
+func TestClientInLog(t *testing.T) {
+	a := newAPI(t)
+	for _, client := range []string{`"192.0.2.1"`, `"::ffff:192.0.2.1"`, `"192.0.2.2"`} {
+		a.do(t, "POST", "/", `{"auth_id":"a","recipient":"`+number+`","client":`+client+`}`)
+	}
+	found := regexp.MustCompile(`"recipient_ends":"00","client":"([0-9a-f]{10})"`).FindAllStringSubmatch(a.log.String(), -1)
+	if len(found) != 3 || found[0][1] != found[1][1] || found[0][1] == found[2][1] || strings.Contains(a.log.String(), "192.0.2") {
+		t.Errorf("%q in\n%s", found, a.log)
+	}
+}
