@@ -11,9 +11,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// FuzzDecodeObject compares with encoding/json: what is accepted means the
-// same to both, and what is refused is refused for one of the reasons that
-// there are.
+// FuzzDecodeObject compares decodeObject with encoding/json and stricter rules: both must
+// accept the same bodies and give them the same meaning.
 func FuzzDecodeObject(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"auth_id":"a","code":1}`, " {\"code\" : 0 ,\n\"auth_id\"\t:\r\"\" } ", `{"x":[{"]":"}"}],"code":"\""}`,
@@ -47,7 +46,7 @@ func FuzzDecodeObject(f *testing.F) {
 	})
 }
 
-// oracle reads an object by the tokens of encoding/json.
+// oracle decodes an object token by token with encoding/json.
 func oracle(body []byte, names []string) (members map[string]jsontext.Value, fine bool) {
 	if !utf8.Valid(body) || json.Unmarshal(body, &members) != nil || members == nil {
 		return nil, false
@@ -75,7 +74,7 @@ func oracle(body []byte, names []string) (members map[string]jsontext.Value, fin
 	return members, count == len(members)
 }
 
-// compareText holds text against encoding/json and two regular expressions.
+// compareText compares text with encoding/json and regular expressions.
 func compareText(t *testing.T, raw jsontext.Value) {
 	got, err := text(raw)
 	var want string
@@ -87,7 +86,7 @@ func compareText(t *testing.T, raw jsontext.Value) {
 			t.Fatal(err)
 		}
 		fine = true
-		// One escape after the other, a pair of surrogates as one.
+		// One escape at a time; a pair of surrogates is one.
 		for _, escape := range regexp.MustCompile(`\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u....|\\[^u]`).FindAllString(string(raw), -1) {
 			fine = fine && !regexp.MustCompile(`^\\u[dD][89a-fA-F]..$`).MatchString(escape)
 		}

@@ -8,8 +8,7 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// withProfiles gives the service the profile login, which every caller may use,
-// and payout, which nobody but the caller bank may.
+// withProfiles adds the profile login, for all callers, and payout, for the caller bank.
 func withProfiles(f *fixture) {
 	template := func(text string) codes.Template {
 		parsed, err := codes.ParseTemplate(text)
@@ -28,7 +27,7 @@ func withProfiles(f *fixture) {
 	f.profiles = []codes.Policy{login, payout}
 }
 
-// onEachRoute calls every route that takes a profile for the auth_id a.
+// onEachRoute calls every route for the auth_id a, with a profile unless it is empty.
 func (a *testAPI) onEachRoute(t *testing.T, profile, code string, headers ...string) map[string]answer {
 	t.Helper()
 	member, argument := "", ""
@@ -44,7 +43,7 @@ func (a *testAPI) onEachRoute(t *testing.T, profile, code string, headers ...str
 	}
 }
 
-// TestUnknownProfile: every route names the argument and its rule.
+// TestUnknownProfile: on every route the refusal names the argument and its rule.
 func TestUnknownProfile(t *testing.T) {
 	a := newAPI(t, withProfiles)
 	a.untouched(t, func() {
@@ -56,8 +55,7 @@ func TestUnknownProfile(t *testing.T) {
 	})
 }
 
-// TestProfileInLog: the log names a profile that the service has, also one that
-// the caller may not use.
+// TestProfileInLog: the log names a known profile, even one that the caller may not use.
 func TestProfileInLog(t *testing.T) {
 	a := newAPI(t, withKey, withProfiles)
 	headers := []string{"Authorization", "Bearer secret", "X-Request-Id", "r1"}
@@ -72,8 +70,8 @@ func TestProfileInLog(t *testing.T) {
 	}
 }
 
-// TestUnknownProfileNotInLog: the log does not repeat what the caller wrote, also
-// if the request is refused before its profile is checked.
+// TestUnknownProfileNotInLog: the log never contains an unknown profile, even if the
+// service did not get to check it.
 func TestUnknownProfileNotInLog(t *testing.T) {
 	a := newAPI(t, withProfiles, withService(func() error { return codes.ErrUnavailable }))
 	for _, got := range a.onEachRoute(t, "canary", "1") {

@@ -21,7 +21,7 @@ const (
 	webhook      = webhookPath + webhookToken
 )
 
-// withReceipts takes receipts that are JSON as the domain has them.
+// withReceipts accepts receipts in the JSON form of codes.Receipt.
 func withReceipts(f *fixture) {
 	f.Webhook = Webhook{Token: webhookToken, Parse: func(body []byte) (r []codes.Receipt, err error) {
 		if err = json.Unmarshal(body, &r); err != nil {
@@ -45,7 +45,7 @@ var (
 	rejectedReceipt = codes.Receipt{MessageID: codestest.MessageID(1), Status: "smsc reject", Content: "2:r:1110", Stage: codes.StageFailed, Failure: codes.ByPhone}
 )
 
-// about makes r a receipt of the last message.
+// about returns r as a receipt of the last message.
 func (a *testAPI) about(r codes.Receipt) codes.Receipt {
 	r.MessageID = codestest.MessageID(len(a.sender.Messages()))
 	return r
@@ -53,7 +53,7 @@ func (a *testAPI) about(r codes.Receipt) codes.Receipt {
 
 const noted = `{"message":"Success: Receipt noted."}`
 
-// hasCounts compares what is counted of receipts.
+// hasCounts compares the metrics of receipts.
 func (a *testAPI) hasCounts(t testing.TB, want ...string) {
 	t.Helper()
 	var got []string
@@ -113,13 +113,13 @@ func TestReceiptToken(t *testing.T) {
 			a.do(t, "POST", webhookPath+"x", strings.Repeat("x", 1<<20)).is(t, 404, noRoute)
 		})
 		if strings.Contains(a.log.String(), "webhooks") {
-			t.Errorf("%s: the log tells of the route: %s", name, a.log)
+			t.Errorf("%s: the log reveals the route: %s", name, a.log)
 		}
 		a.hasCounts(t)
 	}
 }
 
-// TestReceiptNotUnderstood: sending it again would not help.
+// TestReceiptNotUnderstood: the answer is 200, since a repetition would not help.
 func TestReceiptNotUnderstood(t *testing.T) {
 	a := newAPI(t, withReceipts)
 	a.untouched(t, func() {
@@ -163,7 +163,8 @@ func (s slowReceiver) Receive(context.Context, codes.Receipt) (codes.ReceiptResu
 	return codes.Early, nil
 }
 
-// TestReceiptFlood: receipts have few places of their own.
+// TestReceiptFlood: receipts have a limit of their own, so that a flood of them leaves
+// creates and checks alone.
 func TestReceiptFlood(t *testing.T) {
 	inside, release := make(chan struct{}, 2*maxReceipts), make(chan struct{})
 	a := newAPI(t, withReceipts, func(f *fixture) {
@@ -179,7 +180,7 @@ func TestReceiptFlood(t *testing.T) {
 	}
 	a.do(t, "POST", webhook, "[]").is(t, 503, tooBusy)
 	a.measured(t, "receipt", maxReceipts, 1)
-	code := a.create(t, "a") // nobody else is kept out
+	code := a.create(t, "a")
 	a.do(t, "GET", checkQuery("a", code), "")
 	close(release)
 	for range maxReceipts {
