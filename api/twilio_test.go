@@ -132,9 +132,10 @@ func TestTwilioExpired(t *testing.T) {
 	a.start(t)
 	a.backend.Advance(time.Hour)
 	a.do(t, "GET", serviceAt+"/Verifications/"+plus, "").isError(t, 404, 20404, "was not found")
+	a.post(t, serviceAt+"/Verifications/"+plus, []string{"Status", "canceled"}).isError(t, 404, 20404, "was not found")
 	a.verify(t, "To", plus, "Code", a.lastCode(t)).isError(t, 404, 20404, "was not found")
-	if n := strings.Count(a.log.String(), `"reason":"ExpiredAuthCode"`); n != 2 {
-		t.Errorf("%d of 2 lines say that the code has expired", n)
+	if n := strings.Count(a.log.String(), `"reason":"ExpiredAuthCode"`); n != 3 {
+		t.Errorf("%d of 3 lines say that the code has expired", n)
 	}
 }
 
