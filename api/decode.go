@@ -60,7 +60,7 @@ func decodeObject(body []byte, want ...string) ([]jsontext.Value, error) {
 	if _, err := d.ReadToken(); err != nil {
 		return nil, errNotObject
 	}
-	if _, err := d.ReadToken(); err != io.EOF {
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
 		return nil, errNotObject
 	}
 	return values, nil
