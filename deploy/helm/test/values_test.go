@@ -69,8 +69,8 @@ func TestBadValues(t *testing.T) {
 		{"existing-secret", `ingress: {enabled: true}`, "ingress.hosts is empty: set it to the host names"},
 		{"existing-secret", `httpRoute: {enabled: true}`, "httpRoute.parentRefs is empty: set it to the Gateways"},
 		{"everything", `autoscaling: {minReplicas: 9}`, "autoscaling.minReplicas is greater than autoscaling.maxReplicas"},
-		{"debug", `replicaCount: 2`, "config.DEBUG_MODE: each pod would have a Redis of its own"},
-		{"debug", `autoscaling: {enabled: true}`, "config.DEBUG_MODE: each pod would have a Redis of its own"},
+		{"debug", `replicaCount: 2`, "config.DEBUG_MODE: each pod would have its own Redis"},
+		{"debug", `autoscaling: {enabled: true}`, "config.DEBUG_MODE: each pod would have its own Redis"},
 	} {
 		_, err := render(caseValues(t, tt.file, tt.changes))
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
