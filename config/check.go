@@ -135,7 +135,7 @@ func (l *loader) checkBaseURL(c *Config) {
 // checkCodeSecret also sets the default, which depends on another setting.
 func (l *loader) checkCodeSecret(c *Config) {
 	if c.codeSecret != "" && c.codeSecret == c.previousSecret {
-		l.bad(keyPreviousSecret, l.origins[keyPreviousSecret], errors.New("is the same as CODE_SECRET; set it to the secret before the change, or remove it"))
+		l.bad(keyPreviousSecret, l.origins[keyPreviousSecret], errors.New("is the same as CODE_SECRET; set it to the other secret, or remove it"))
 	}
 	if c.codeSecret != "" || l.anyWrong(keyCodeSecret) {
 		return
