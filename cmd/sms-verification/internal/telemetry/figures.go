@@ -20,7 +20,7 @@ func NewRegistry(b Build) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "smsv_build_info", Help: "1, with what is running as labels.",
+		Name: "smsv_build_info", Help: "Always 1; the labels say what is running.",
 		ConstLabels: prometheus.Labels{"version": b.Version, "commit": b.Commit, "goversion": b.GoVersion},
 	})
 	info.Set(1)
@@ -37,7 +37,7 @@ func RegisterSettings(r prometheus.Registerer, policies []codes.Policy) {
 	}
 	for _, p := range policies {
 		profile := prometheus.Labels{"profile": p.Profile}
-		gauge("smsv_code_space", "How many codes there are: 10 to the power of CODE_LENGTH.", math.Pow10(p.CodeLength), profile)
+		gauge("smsv_code_space", "Number of possible codes: 10 to the power of CODE_LENGTH.", math.Pow10(p.CodeLength), profile)
 		gauge("smsv_codes_lifetime_seconds", "CODE_EXPIRATION.", p.Lifetime.Seconds(), profile)
 	}
 	pace := policies[0].Limits.Pace // the same in all policies
@@ -47,14 +47,14 @@ func RegisterSettings(r prometheus.Registerer, policies []codes.Policy) {
 
 // RegisterPrice exposes the price of a segment.
 func RegisterPrice(r prometheus.Registerer, price float64) {
-	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: "smsv_segment_price", Help: "SEGMENT_PRICE; not there if it is not set."})
+	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: "smsv_segment_price", Help: "SEGMENT_PRICE; absent if not set."})
 	g.Set(price)
 	r.MustRegister(g)
 }
 
 // RegisterReady exposes what /readyz answers.
 func RegisterReady(r prometheus.Registerer, ready func() bool) {
-	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "smsv_ready", Help: "1 when /readyz says that the service is ready, else 0."}, func() float64 {
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "smsv_ready", Help: "1 if /readyz reports ready, else 0."}, func() float64 {
 		if ready() {
 			return 1
 		}
@@ -71,21 +71,21 @@ func RegisterPool(r prometheus.Registerer, pool func() redisstore.Pool) {
 	}
 	gauge("total", func() float64 { return float64(pool().Total) })
 	gauge("idle", func() float64 { return float64(pool().Idle) })
-	registerCounter(r, "smsv_redis_pool_misses_total", "Operations for which no idle connection to Redis was there.",
+	registerCounter(r, "smsv_redis_pool_misses_total", "Operations that found no idle connection to Redis.",
 		func() float64 { return float64(pool().Misses) })
-	registerCounter(r, "smsv_redis_pool_timeouts_total", "Operations that got no connection to Redis in time.",
+	registerCounter(r, "smsv_redis_pool_timeouts_total", "Operations that timed out waiting for a connection to Redis.",
 		func() float64 { return float64(pool().Timeouts) })
 }
 
 // RegisterClock exposes the observed jumps of Redis' clock.
 func RegisterClock(r prometheus.Registerer, steps func() int64) {
-	registerCounter(r, "smsv_redis_clock_steps_total", "Times that the clock of a Redis server was seen to jump by more than a second.",
+	registerCounter(r, "smsv_redis_clock_steps_total", "Jumps of a Redis server's clock by more than a second.",
 		func() float64 { return float64(steps()) })
 }
 
 // RegisterLog exposes the number of dropped log lines.
 func RegisterLog(r prometheus.Registerer, dropped func() float64) {
-	registerCounter(r, "smsv_log_lines_dropped_total", "Log lines lost because whoever reads the log is too slow.", dropped)
+	registerCounter(r, "smsv_log_lines_dropped_total", "Log lines dropped because the log reader is too slow.", dropped)
 }
 
 // RegisterConnections exposes the client connections of a listener. counts returns
@@ -99,11 +99,11 @@ func RegisterConnections(r prometheus.Registerer, listener string, limit int, co
 	counter := func(name, help string, value func() float64) {
 		r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels}, value))
 	}
-	gauge("smsv_connections", "Client connections that are open, by listener.",
+	gauge("smsv_connections", "Open client connections, by listener.",
 		func() float64 { open, _, _ := counts(); return float64(open) })
-	gauge("smsv_connections_limit", "MAX_CONNECTIONS, as far as the file descriptors allow, by listener.",
+	gauge("smsv_connections_limit", "MAX_CONNECTIONS, lowered to what the file descriptors allow, by listener.",
 		func() float64 { return float64(limit) })
-	counter("smsv_connections_closed_total", "Idle client connections that were closed to make room for new ones, by listener.",
+	counter("smsv_connections_closed_total", "Idle client connections closed to make room for new ones, by listener.",
 		func() float64 { _, evicted, _ := counts(); return float64(evicted) })
 	counter("smsv_accept_errors_total", "Client connections that could not be accepted, by listener.",
 		func() float64 { _, _, errors := counts(); return float64(errors) })
@@ -129,7 +129,7 @@ func RegisterBudget(r prometheus.Registerer, windows []codes.Window, read func(c
 	r.MustRegister(&budget{
 		windows: windows, read: read,
 		used: prometheus.NewDesc("smsv_send_budget_used",
-			"Messages of all replicas in the window of SEND_LIMITS_TOTAL that ends now.", []string{"limit"}, nil),
+			"Messages of all replicas in the current window of SEND_LIMITS_TOTAL.", []string{"limit"}, nil),
 		limit: prometheus.NewDesc("smsv_send_budget_limit", "Messages that SEND_LIMITS_TOTAL allows.", []string{"limit"}, nil),
 	})
 }

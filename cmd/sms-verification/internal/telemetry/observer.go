@@ -39,17 +39,17 @@ func NewObserver(callers []string, policies []codes.Policy, logger *slog.Logger,
 		logger: logger,
 		checks: counters(r, "smsv_checks_total", "Codes checked, by outcome.",
 			"outcome", "right", "wrong", "used_up", "expired", "unknown"),
-		ends: counters(r, "smsv_codes_ended_total", "Entries that ended before their time, and how.",
+		ends: counters(r, "smsv_codes_ended_total", "Entries that ended before they expired, by how they ended.",
 			"how", "verified", "used_up", "replaced", "cancelled", "withdrawn"),
 		over: newExpiryBuckets(lifetime),
 		gone: newExpiryBuckets(lifetime),
 		delivered: counterVec(r, "smsv_codes_delivered_total",
-			"Messages that the network or the phone took, as receipts say; each once.", "area", "caller"),
+			"Messages delivered to the network or phone according to receipts, each counted once.", "area", "caller"),
 		undelivered: counterVec(r, "smsv_codes_undelivered_total",
-			"Messages that were rejected on their way, as receipts say; each once.", "area", "caller"),
+			"Messages rejected on the way according to receipts, each counted once.", "area", "caller"),
 	}
-	registerCounter(r, "smsv_codes_over_total", "Entries whose CODE_EXPIRATION is over, however they ended; not those withdrawn.", o.over.due)
-	registerCounter(r, "smsv_codes_over_ended_total", "Those of smsv_codes_over_total that had ended before: the rest expired unused.", o.gone.due)
+	registerCounter(r, "smsv_codes_over_total", "Entries whose CODE_EXPIRATION is over, however they ended, except withdrawn ones.", o.over.due)
+	registerCounter(r, "smsv_codes_over_ended_total", "Entries in smsv_codes_over_total that had ended earlier; the rest expired unused.", o.gone.due)
 	o.allowance = newAllowance(logger, r)
 	o.registerWait(r)
 	o.registerUsers(callers, policies, r)
@@ -59,12 +59,12 @@ func NewObserver(callers []string, policies []codes.Policy, logger *slog.Logger,
 func (o *Observer) registerWait(r prometheus.Registerer) {
 	wait := prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:    "smsv_pace_wait_seconds",
-		Help:    "Wait of a message for its turn under FLOWROUTE_RATE.",
+		Help:    "Time that a message waited for its turn under FLOWROUTE_RATE.",
 		Buckets: []float64{0, .05, .1, .25, .5, 1, 2, 5, 10, 30},
 	})
 	untracked := prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "smsv_codes_untracked_total",
-		Help: "Messages that were sent but could not be recorded, so that their receipts do not count.",
+		Help: "Messages that were sent but not recorded, so their receipts are not counted.",
 	})
 	r.MustRegister(wait, untracked)
 	o.wait, o.untracked = wait, untracked
@@ -72,10 +72,10 @@ func (o *Observer) registerWait(r prometheus.Registerer) {
 
 func (o *Observer) registerUsers(callers []string, policies []codes.Policy, r prometheus.Registerer) {
 	created := counterVec(r, "smsv_codes_created_total",
-		"Entries stored whose message was handed to Flowroute, whether or not it confirmed that.", "area", "caller", "profile")
-	sent := counterVec(r, "smsv_codes_sent_total", "Messages that Flowroute took.", "area", "caller", "profile")
-	segments := counterVec(r, "smsv_message_segments_total", "Segments of the messages that Flowroute took: what is paid for.", "area", "caller", "profile")
-	verified := counterVec(r, "smsv_codes_verified_total", "Right codes, by area of the recipient and caller of the check.", "area", "caller", "profile")
+		"Entries whose message was handed to Flowroute, confirmed or not.", "area", "caller", "profile")
+	sent := counterVec(r, "smsv_codes_sent_total", "Messages that Flowroute accepted.", "area", "caller", "profile")
+	segments := counterVec(r, "smsv_message_segments_total", "Segments of the messages that Flowroute accepted; these are billed.", "area", "caller", "profile")
+	verified := counterVec(r, "smsv_codes_verified_total", "Right codes, by area of the recipient and by caller of the check.", "area", "caller", "profile")
 	wrong := counterVec(r, "smsv_codes_wrong_total", "Wrong codes that were compared, by caller of the check.", "caller", "profile")
 	for _, p := range policies {
 		for _, caller := range callers {

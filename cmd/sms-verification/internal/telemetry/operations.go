@@ -30,11 +30,11 @@ func NewOperations(r prometheus.Registerer, t *Traces) *Operations {
 		traces: t,
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "smsv_redis_operation_duration_seconds",
-			Help:    "Time of one operation on Redis, with its repetitions.",
+			Help:    "Duration of an operation on Redis, retries included.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1},
 		}, []string{"operation"}),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "smsv_redis_operation_errors_total", Help: "Operations on Redis that failed, with all their repetitions.",
+			Name: "smsv_redis_operation_errors_total", Help: "Operations on Redis that failed after all retries.",
 		}, []string{"operation"}),
 	}
 	r.MustRegister(o.durations, o.failures)

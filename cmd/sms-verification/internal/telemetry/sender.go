@@ -21,7 +21,7 @@ type Sender struct {
 func NewSender(next codes.Sender, r prometheus.Registerer, t *Traces) *Sender {
 	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "smsv_flowroute_send_duration_seconds",
-		Help:    "Time of one attempt to hand a message to Flowroute, by what came of it.",
+		Help:    "Duration of an attempt to send a message to Flowroute, by result.",
 		Buckets: []float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 	}, []string{"result"})
 	r.MustRegister(durations)

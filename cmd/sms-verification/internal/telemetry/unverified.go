@@ -32,7 +32,7 @@ var kinds = map[codes.LimitKind]string{codes.ExchangeLimit: "exchange", codes.Ar
 
 func newAllowance(logger *slog.Logger, r prometheus.Registerer) *allowance {
 	a := &allowance{logger: logger, logged: map[string]time.Time{}, refusals: counterVec(r, "smsv_unverified_refusals_total",
-		"Messages that exceeded UNVERIFIED_LIMITS: refused in the mode enforce, sent in the mode shadow.", "kind", "mode")}
+		"Messages that exceeded UNVERIFIED_LIMITS: refused in mode enforce, sent in mode shadow.", "kind", "mode")}
 	for _, kind := range kinds {
 		for _, mode := range []codes.UnverifiedMode{codes.UnverifiedShadow, codes.UnverifiedEnforce} {
 			a.refusals.WithLabelValues(kind, mode.String())
@@ -97,9 +97,9 @@ func RegisterUnverified(r prometheus.Registerer, u codes.Unverified, read func(c
 	r.MustRegister(&unverified{
 		limits: ofAll.Limits(codes.Destination{}), read: read,
 		messages: prometheus.NewDesc("smsv_unverified_messages",
-			"Messages of all replicas whose code was not entered, in the window of UNVERIFIED_LIMITS on all that ends now.", []string{"limit"}, nil),
+			"Unverified messages of all replicas in the current window of the UNVERIFIED_LIMITS over all.", []string{"limit"}, nil),
 		allowance: prometheus.NewDesc("smsv_unverified_allowance",
-			"Messages whose code is not entered that UNVERIFIED_LIMITS allow in all, with the share for verified codes.", []string{"limit"}, nil),
+			"Unverified messages that the UNVERIFIED_LIMITS over all allow now, with the share for verified codes.", []string{"limit"}, nil),
 	})
 }
 
