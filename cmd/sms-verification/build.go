@@ -8,23 +8,23 @@ import (
 	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/telemetry"
 )
 
-// Set by the linker in release builds.
+// The linker sets the commit, and may set another version.
 var (
-	version = ""
+	version = "1.0.0"
 	commit  = ""
 )
 
-// build returns what the linker set, else what the Go tool recorded.
+// build describes this binary. Where the linker set no commit it is the one that the Go
+// tool recorded.
 func build() telemetry.Build {
-	b := telemetry.Build{Version: "(devel)", Commit: "unknown", GoVersion: runtime.Version()}
+	b := telemetry.Build{Version: version, Commit: "unknown", GoVersion: runtime.Version()}
 	if info, ok := debug.ReadBuildInfo(); ok {
-		b.Version = cmp.Or(info.Main.Version, b.Version)
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
 				b.Commit = s.Value
 			}
 		}
 	}
-	b.Version, b.Commit = cmp.Or(version, b.Version), cmp.Or(commit, b.Commit)
+	b.Commit = cmp.Or(commit, b.Commit)
 	return b
 }

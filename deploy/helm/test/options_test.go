@@ -41,7 +41,7 @@ func TestReuseValues(t *testing.T) {
 // TestImageTag: a numeric tag arrives as written, from --set and from a file.
 func TestImageTag(t *testing.T) {
 	for tag, want := range map[string]string{
-		"20260101": ":20260101", "123456789012345": ":123456789012345", "0": ":0", "1.2.3": ":1.2.3", "": ":0.1.0", "null": ":0.1.0",
+		"20260101": ":20260101", "123456789012345": ":123456789012345", "0": ":0", "1.2.3": ":1.2.3", "": ":1.0.0", "null": ":1.0.0",
 	} {
 		fromFile := caseValues(t, "existing-secret", "image: {tag: "+tag+"}")
 		fromFlag := caseValues(t, "existing-secret", "")
