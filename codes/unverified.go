@@ -86,7 +86,7 @@ func (u *Unverified) Limits(d Destination) []Limit {
 	if u.Mode == UnverifiedOff {
 		return nil
 	}
-	var all []Limit
+	all := make([]Limit, 0, 3)
 	add := func(kind LimitKind, windows []Window) {
 		if len(windows) > 0 {
 			all = append(all, Limit{Kind: kind, Destination: d, Windows: windows, Shadow: u.Mode == UnverifiedShadow})
