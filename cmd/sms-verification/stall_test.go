@@ -11,8 +11,25 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// TestRedisStopsDuringASend: what could not be noted or undone in Redis before
-// the answer is as soon as it is back.
+// pausedDuringASend starts a service, pauses Redis while Flowroute works on a create,
+// and returns the answer to it. Redis is still paused then.
+func pausedDuringASend(t *testing.T, f flowroutetest.Fault, key string, extra ...string) (*process, *redistest.Instance, *flowroutetest.Server, *answer) {
+	t.Helper()
+	redis, sim := redistest.Server(t), startSimulator(t, flowroutetest.Options{})
+	p := serveReady(t, environment(redis, sim, extra...))
+	f.Delay = 700 * time.Millisecond
+	fail(t, sim, anyone, f)
+	first := make(chan *answer, 1)
+	go func() { first <- create(t, p.URL, "id", anyone, key) }()
+	eventually(t, 5*time.Second, "the request is at Flowroute", func() bool { return sim.Requests().Requests > 0 })
+	redis.Signal(syscall.SIGSTOP)
+	a := <-first
+	fail(t, sim, anyone, flowroutetest.Fault{})
+	return p, redis, sim, a
+}
+
+// TestRedisStopsDuringASend: a result that could not be stored or undone in Redis
+// before the answer is as soon as Redis is back.
 func TestRedisStopsDuringASend(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -27,24 +44,11 @@ func TestRedisStopsDuringASend(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			redis, sim := redistest.Server(t), startSimulator(t, flowroutetest.Options{})
-			p := serveReady(t, environment(redis, sim, "SEND_LIMITS=1/1h", "FLOWROUTE_MAX_WAIT=100ms"))
-			c.fault.Delay = 700 * time.Millisecond
-			if err := sim.Fail(anyone, c.fault); err != nil {
-				t.Fatal(err)
-			}
 			key := keyHeader(rand.Text())
-			first := make(chan *answer, 1)
-			go func() { first <- create(t, p.URL, "id", anyone, key) }()
-			eventually(t, 5*time.Second, "it is at Flowroute", func() bool { return sim.Requests().Requests > 0 })
-			redis.Signal(syscall.SIGSTOP)
-			a := <-first
+			p, redis, sim, a := pausedDuringASend(t, c.fault, key, "SEND_LIMITS=1/1h", "FLOWROUTE_MAX_WAIT=100ms")
 			redis.Signal(syscall.SIGCONT)
 			if a.status != c.first {
 				t.Fatalf("create: %d %s", a.status, a.raw)
-			}
-			if err := sim.Fail(anyone, flowroutetest.Fault{}); err != nil {
-				t.Fatal(err)
 			}
 			within := 2 * time.Second
 			if c.first != http.StatusOK {
@@ -58,8 +62,8 @@ func TestRedisStopsDuringASend(t *testing.T) {
 			if again.status != c.again || again.status == c.first && again.raw != a.raw {
 				t.Errorf("with the same key: first %d %s, then %d %s", a.status, a.raw, again.status, again.raw)
 			}
-			if c.first == http.StatusInternalServerError { // its place is free again
-				eventually(t, within, "the place is given back", func() bool { return create(t, p.URL, "other", anyone).status == 200 })
+			if c.first == http.StatusInternalServerError {
+				eventually(t, within, "it counts no longer under SEND_LIMITS", func() bool { return create(t, p.URL, "other", anyone).status == 200 })
 				c.sent++
 			}
 			if n := len(sim.Messages()); n != c.sent {
@@ -69,43 +73,28 @@ func TestRedisStopsDuringASend(t *testing.T) {
 	}
 }
 
-// TestShutdownFinishesWhatIsLeft: a service that is ended while it has
-// something to undo in Redis waits for that, and says so if it cannot be done.
-func TestShutdownFinishesWhatIsLeft(t *testing.T) {
+// TestShutdownFinishesCleanup: a service that is stopped while cleanup in Redis is
+// pending waits for it, and fails if it cannot be done in time.
+func TestShutdownFinishesCleanup(t *testing.T) {
 	t.Parallel()
 	for name, comesBack := range map[string]bool{"Redis comes back": true, "Redis stays away": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			redis, sim := redistest.Server(t), startSimulator(t, flowroutetest.Options{})
-			env := environment(redis, sim, "SHUTDOWN_DELAY=0s", "FLOWROUTE_TIMEOUT=1s", "FLOWROUTE_MAX_WAIT=1s", "SHUTDOWN_TIMEOUT=2s")
-			p := serveReady(t, env)
-			if err := sim.Fail(anyone, flowroutetest.Fault{Kind: flowroutetest.Refuse, Status: 422, Delay: 700 * time.Millisecond}); err != nil {
-				t.Fatal(err)
-			}
-			first := make(chan *answer, 1)
-			go func() { first <- create(t, p.URL, "id", anyone) }()
-			eventually(t, 5*time.Second, "it is at Flowroute", func() bool { return sim.Requests().Requests > 0 })
-			redis.Signal(syscall.SIGSTOP)
-			if a := <-first; a.body.Reason != "MessageRejected" {
-				t.Errorf("create: %d %s", a.status, a.raw)
-			}
+			p, redis, _, a := pausedDuringASend(t, flowroutetest.Fault{Kind: flowroutetest.Refuse, Status: 422}, keyHeader(rand.Text()),
+				"FLOWROUTE_TIMEOUT=1s", "FLOWROUTE_MAX_WAIT=1s", "SHUTDOWN_TIMEOUT=2s")
+			a.want(t, 500, "MessageRejected")
 			p.signal(syscall.SIGTERM)
 			if !comesBack {
-				if status := p.exit(t, 5*time.Second); status != 1 {
-					t.Errorf("exit status %d", status)
-				}
+				p.exits(t, 1)
 				contains(t, "stderr", p.stderr.String(), "Redis could not be reached within SHUTDOWN_TIMEOUT")
 				redis.Signal(syscall.SIGCONT)
 				return
 			}
 			time.Sleep(500 * time.Millisecond)
 			redis.Signal(syscall.SIGCONT)
-			if status := p.exit(t, 5*time.Second); status != 0 {
-				t.Errorf("exit status %d: %s", status, p.stderr)
-			}
-			if a := get(t, serveReady(t, env).URL+"/status?auth_id=id"); a.body.Reason != "UnknownAuthId" {
-				t.Errorf("afterwards: %d %s", a.status, a.raw)
-			}
+			p.exits(t, 0)
+			other := serveReady(t, p.cmd.Env)
+			get(t, other.URL+"/status?auth_id=id").want(t, 400, "UnknownAuthId")
 		})
 	}
 }

@@ -100,9 +100,7 @@ func TestTryIt(t *testing.T) {
 				t.Error("the banner is still there")
 			}
 			b.state("5-success-" + l.name)
-			if a := verify(t, p.URL, js[string](b, `document.querySelector("#auth-id").value`), second); a.body.Reason != "UnknownAuthId" {
-				t.Errorf("the code again: %d %s", a.status, a.raw)
-			}
+			verify(t, p.URL, js[string](b, `document.querySelector("#auth-id").value`), second).want(t, 400, "UnknownAuthId")
 			if more := js[int](b, `document.querySelectorAll("#wire li").length`) - requests; more != 1 {
 				t.Errorf("%d requests after the limit was reached, not the check alone", more)
 			}
