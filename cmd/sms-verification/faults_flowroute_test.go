@@ -60,9 +60,11 @@ func flowrouteFaults() []fault {
 		{name: "slow callers", what: "2,000 connections that send a header byte by byte, or nothing",
 			want: "others are served within <bound>, the slow ones cut off after 5 s", bound: time.Second, alone: true, run: faultSlowCallers},
 		{name: "few file descriptors", bound: time.Second, run: faultFewDescriptors,
-			what: "64 file descriptors (`ulimit -n`), 100 idle connections to each address", want: "others are served within <bound>, the oldest are closed, the log warns"},
+			what: "64 file descriptors (`ulimit -n`), 100 idle connections to each address",
+			want: "others are served within <bound>, the oldest are closed, the log warns"},
 		{name: "output blocked", bound: time.Second, run: faultOutputBlocked,
-			what: "stdout and stderr are pipes that nobody reads, log level debug", want: "requests go on within <bound>, SIGTERM ends it with status 0"},
+			what: "stdout and stderr are pipes that nobody reads, log level debug",
+			want: "requests go on within <bound>, SIGTERM ends it with status 0"},
 	}
 }
 

@@ -26,17 +26,22 @@ func failoverFaults() []fault {
 		{name: "sentinel failover", bound: 3 * time.Second, run: func(t *testing.T, bound time.Duration) string {
 			return faultFailsOver(t, redistest.Sentinel(t), 1, bound)
 		},
-			what: "the master behind sentinels killed under load", want: served, kept: "no used code valid again"},
+			what: "the master behind sentinels killed under load",
+			want: served, kept: "no used code valid again"},
 		{name: "cluster failover", bound: 3 * time.Second, run: func(t *testing.T, bound time.Duration) string {
 			return faultFailsOver(t, redistest.ClusterWithReplicas(t), 3, bound)
 		},
-			what: "a cluster's master killed under load", want: served, kept: "no used code valid again"},
+			what: "a cluster's master killed under load",
+			want: served, kept: "no used code valid again"},
 		{name: "read-only", bound: 2 * time.Second, run: faultReadOnly,
-			what: "Redis made a replica of another for 1 s under load (`READONLY`), which empties it", want: "served again within <bound> after it is back"},
+			what: "Redis made a replica of another for 1 s under load (`READONLY`), which empties it",
+			want: "served again within <bound> after it is back"},
 		{name: "slots move", bound: 2 * time.Second, run: faultSlotsMove,
-			what: "a cluster's slots moved, key by key, while their codes are checked", want: "only true answers and 503, each within <bound>"},
+			what: "a cluster's slots moved, key by key, while their codes are checked",
+			want: "only true answers and 503, each within <bound>"},
 		{name: "permissions on a cluster", bound: time.Second, run: func(t *testing.T, bound time.Duration) string { return faultPermitted(t, redistest.Cluster(t), bound) },
-			what: "a Redis user with exactly the documented commands, on a cluster", want: "no failure, answers within <bound>"},
+			what: "a Redis user with exactly the documented commands, on a cluster",
+			want: "no failure, answers within <bound>"},
 	}
 }
 

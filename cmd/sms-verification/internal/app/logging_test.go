@@ -132,9 +132,9 @@ func TestLineWriterClose(t *testing.T) {
 	defer func() { _ = reader.Close() }()
 	w := NewLineWriter(writer)
 	_, _ = w.Write([]byte("nobody reads this\n"))
-	began := time.Now()
+	begun := time.Now()
 	w.Close()
-	if took := time.Since(began); took < lineFlush/2 || took > 2*lineFlush {
+	if took := time.Since(begun); took < lineFlush/2 || took > 2*lineFlush {
 		t.Errorf("Close took %v", took)
 	}
 	_, _ = w.Write([]byte("late\n"))

@@ -46,9 +46,9 @@ func TestOperations(t *testing.T) {
 		traces, exporter := traced(t)
 		o := NewOperations(prometheus.NewRegistry(), traces)
 		ctx, request := traces.call(t.Context(), "test", "request")
-		began := time.Now().Add(-time.Second)
-		o.Done(ctx, "check", began, test.err)
-		o.Done(context.Background(), "used", began, test.err) // no request, no span
+		begun := time.Now().Add(-time.Second)
+		o.Done(ctx, "check", begun, test.err)
+		o.Done(context.Background(), "used", begun, test.err) // no request, no span
 		failures, failed := testutil.ToFloat64(o.byName["check"].failures), test.result == "failed"
 		if (failures == 1) != failed || failures > 1 {
 			t.Errorf("%v: %v failures", test.err, failures)
@@ -58,7 +58,7 @@ func TestOperations(t *testing.T) {
 			t.Fatalf("%v: %d spans", test.err, len(spans))
 		}
 		s := spans[0]
-		if s.Name != "redis check" || !s.StartTime.Equal(began) || s.EndTime.Sub(began) < time.Second ||
+		if s.Name != "redis check" || !s.StartTime.Equal(begun) || s.EndTime.Sub(begun) < time.Second ||
 			s.Parent.SpanID() != request.SpanContext().SpanID() || (s.Status.Code == otelcodes.Error) != failed ||
 			len(s.Attributes) != 1 || s.Attributes[0].Value.AsString() != test.result {
 			t.Errorf("%v: %+v", test.err, s)
@@ -117,9 +117,9 @@ func TestOperationTime(t *testing.T) {
 // TestNoAllocations: to measure an operation takes no memory, and neither do
 // traces that are off.
 func TestNoAllocations(t *testing.T) {
-	o, began := NewOperations(prometheus.NewRegistry(), nil), time.Now()
+	o, begun := NewOperations(prometheus.NewRegistry(), nil), time.Now()
 	ctx := context.Background()
-	if n := testing.AllocsPerRun(1000, func() { o.Done(ctx, "check", began, nil) }); n != 0 {
+	if n := testing.AllocsPerRun(1000, func() { o.Done(ctx, "check", begun, nil) }); n != 0 {
 		t.Errorf("%v allocations for one operation", n)
 	}
 }

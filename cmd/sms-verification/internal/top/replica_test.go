@@ -61,9 +61,9 @@ func TestNoAnswer(t *testing.T) {
 	for address := range want {
 		addresses = append(addresses, address)
 	}
-	began := time.Now()
+	begun := time.Now()
 	out, err := run(t, addresses...)
-	if took := time.Since(began); err != nil || took > 10*time.Second {
+	if took := time.Since(begun); err != nil || took > 10*time.Second {
 		t.Errorf("error %v after %v", err, took)
 	}
 	for address, why := range want {
