@@ -31,14 +31,14 @@ const (
 func flowrouteFaults() []fault {
 	const unconfirmed, unconfirmedText = "MessageUnconfirmed", "500 `MessageUnconfirmed` within <bound>"
 	row := func(what string, f flowroutetest.Fault, want, reason string, sent int) fault {
-		kept := fmt.Sprintf("%d SMS a create, ", sent)
+		kept := fmt.Sprintf("%d SMS per create, ", sent)
 		if reason == unconfirmed || reason == "" {
 			kept += "the new entry stays; "
 		} else {
-			kept += "the entry before is as it was; "
+			kept += "the entry before is unchanged; "
 		}
 		return fault{
-			name: "Flowroute " + what, what: "Flowroute: " + what, want: want, kept: kept + "codes are checked within 500 ms meanwhile", bound: flowrouteBound,
+			name: "Flowroute " + what, what: "Flowroute: " + what, want: want, kept: kept + "meanwhile codes are checked within 500 ms", bound: flowrouteBound,
 			run: func(t *testing.T, bound time.Duration) string { return faultFlowrouteBreaks(t, bound, f, reason, sent) },
 		}
 	}
@@ -57,14 +57,14 @@ func flowrouteFaults() []fault {
 		row("accepts, never answers", flowroutetest.Fault{Kind: flowroutetest.AcceptHang}, unconfirmedText, unconfirmed, 1),
 		row("hangs", flowroutetest.Fault{Kind: flowroutetest.Hang}, unconfirmedText, unconfirmed, 0),
 		row("slow (700 ms)", flowroutetest.Fault{Kind: flowroutetest.Slow, Delay: 700 * time.Millisecond}, "200 within <bound>", "", 1),
-		{name: "slow callers", what: "2,000 connections that send a header byte by byte, or nothing",
-			want: "others are served within <bound>, the slow ones cut off after 5 s", bound: time.Second, alone: true, run: faultSlowCallers},
+		{name: "slow callers", what: "2,000 connections send a header byte by byte, or nothing",
+			want: "others are served within <bound>, the slow ones are cut off after 5 s", bound: time.Second, alone: true, run: faultSlowCallers},
 		{name: "few file descriptors", bound: time.Second, run: faultFewDescriptors,
 			what: "64 file descriptors (`ulimit -n`), 100 idle connections to each address",
 			want: "others are served within <bound>, the oldest are closed, the log warns"},
 		{name: "output blocked", bound: time.Second, run: faultOutputBlocked,
-			what: "stdout and stderr are pipes that nobody reads, log level debug",
-			want: "requests go on within <bound>, SIGTERM ends it with status 0"},
+			what: "no one reads the pipes stdout and stderr, log level debug",
+			want: "requests are served within <bound>; SIGTERM ends the process with status 0"},
 	}
 }
 

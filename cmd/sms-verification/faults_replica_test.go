@@ -21,24 +21,24 @@ import (
 
 // failoverFaults are the rows about several Redis.
 func failoverFaults() []fault {
-	const served = "served again within <bound> after the replica is promoted"
+	const served = "works again within <bound> after the replica is promoted"
 	return []fault{
 		{name: "sentinel failover", bound: 3 * time.Second, run: func(t *testing.T, bound time.Duration) string {
 			return faultFailsOver(t, redistest.Sentinel(t), 1, bound)
 		},
 			what: "the master behind sentinels killed under load",
-			want: served, kept: "no used code valid again"},
+			want: served, kept: "no used code is valid again"},
 		{name: "cluster failover", bound: 3 * time.Second, run: func(t *testing.T, bound time.Duration) string {
 			return faultFailsOver(t, redistest.ClusterWithReplicas(t), 3, bound)
 		},
 			what: "a cluster's master killed under load",
-			want: served, kept: "no used code valid again"},
+			want: served, kept: "no used code is valid again"},
 		{name: "read-only", bound: 2 * time.Second, run: faultReadOnly,
-			what: "Redis made a replica of another for 1 s under load (`READONLY`), which empties it",
-			want: "served again within <bound> after it is back"},
+			what: "Redis becomes an empty replica of another for 1 s under load (`READONLY`)",
+			want: "works again within <bound> after it is back"},
 		{name: "slots move", bound: 2 * time.Second, run: faultSlotsMove,
-			what: "a cluster's slots moved, key by key, while their codes are checked",
-			want: "only true answers and 503, each within <bound>"},
+			what: "slots of a cluster move, key by key, while their codes are checked",
+			want: "only correct answers and 503, each within <bound>"},
 		{name: "permissions on a cluster", bound: time.Second, run: func(t *testing.T, bound time.Duration) string { return faultPermitted(t, redistest.Cluster(t), bound) },
 			what: "a Redis user with exactly the documented commands, on a cluster",
 			want: "no failure, answers within <bound>"},
@@ -50,9 +50,9 @@ func replicaFaults() []fault {
 	return []fault{
 		{name: "replica killed", bound: time.Second, run: faultReplicaKilled,
 			what: "one of three replicas behind nginx killed under load (`proxy_next_upstream off`, `max_fails=1`)",
-			want: "only requests fail that it had or that found it gone, all began within <bound>"},
+			want: "only requests in progress on it, or sent to it afterwards, fail; all began within <bound>"},
 		{name: "replica ended", bound: 5 * time.Second, run: faultReplicaEnded,
-			what: "one of three replicas behind nginx ended (SIGTERM) under load; nginx reloads without it when it is not ready any more",
+			what: "one of three replicas behind nginx terminated (SIGTERM) under load; nginx reloads without it when it is no longer ready",
 			want: "no request fails, it exits with 0 within <bound>"},
 	}
 }

@@ -59,14 +59,17 @@ func TestFaults(t *testing.T) {
 
 const tableHead = `# Faults
 
-What happens when something that the service depends on breaks. The file is generated: ` + "`make faults`" + ` runs
-the suite ` + "`TestFaults`" + ` of cmd/sms-verification, which breaks it for real, and writes here what it measured.
+How the service behaves when something that it depends on breaks. ` + "`make faults`" + ` generates this file: the suite ` + "`TestFaults`" + ` of
+cmd/sms-verification causes each fault for real.
 
-Where a row speaks of load, some clients create entries, enter wrong codes in parallel, then the right one in
-parallel, before, during and after the fault. Every load checks that no code is accepted twice, that no more than
-` + "`RETRIES_ALLOWED`" + ` wrong codes are compared, that an attempt is spent once and none is given away, that a create sends
-one SMS if it is answered 200 and none if it is answered 503, that every answer comes within 2 s, and that the memory and
-the goroutines of the service come back to where they were.
+Under load means that clients create entries and enter wrong codes and then the right one, in parallel, before, during and after
+the fault. Each load checks that:
+
+- no code is accepted twice, and no more than ` + "`RETRIES_ALLOWED`" + ` wrong codes are compared
+- each attempt is spent exactly once
+- a create answered 200 sent one SMS, and one answered 503 sent none
+- every answer arrives within 2 s
+- memory and goroutines of the service return to where they were
 
 | fault | expected | also checked | measured |
 | --- | --- | --- | --- |
