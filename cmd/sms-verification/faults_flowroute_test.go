@@ -18,8 +18,7 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// How long the service waits for Flowroute in these rows, and what it may
-// take besides.
+// How long the service waits for Flowroute in these rows, and the bounds that follow.
 const (
 	flowrouteTimeout = time.Second
 	flowrouteMaxWait = 500 * time.Millisecond
@@ -68,9 +67,8 @@ func flowrouteFaults() []fault {
 	}
 }
 
-// faultFlowrouteBreaks makes 50 creates, as many as may run, run into a fault
-// at the same time, each for an auth_id that has an entry, and checks other
-// codes meanwhile.
+// faultFlowrouteBreaks makes 50 creates at once, as many as may run, that meet a fault,
+// each for an auth_id that has an entry. Meanwhile it checks other codes.
 func faultFlowrouteBreaks(t *testing.T, bound time.Duration, f flowroutetest.Fault, reason string, sent int) string {
 	const creates = 50
 	s := setUp(t, redistest.Server(t), "FLOWROUTE_TIMEOUT="+flowrouteTimeout.String(), "FLOWROUTE_MAX_WAIT="+flowrouteMaxWait.String(),
@@ -126,7 +124,7 @@ func faultSlowCallers(t *testing.T, bound time.Duration) string {
 		t.Fatal(err)
 	}
 	limit.Cur = limit.Max
-	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit) // the runtime did it already
+	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit) // usually done by the runtime
 	n := min(wanted, int(limit.Cur)-spare)
 
 	s := setUp(t, redistest.Server(t))
@@ -240,8 +238,7 @@ func timed(n int, call func(i int)) time.Duration {
 	return slices.Max(append(took, 0))
 }
 
-// patient is a bound on the time of work, not of waiting, which takes several
-// times as long under the race detector.
+// patient extends a bound on work, which the race detector slows down.
 func patient(bound time.Duration) time.Duration {
 	if raceEnabled {
 		return 2 * bound
@@ -249,7 +246,7 @@ func patient(bound time.Duration) time.Duration {
 	return bound
 }
 
-// footprint is what a process holds.
+// footprint is the memory and the goroutines of a process.
 type footprint struct{ goroutines, megabytes int }
 
 func (p *process) footprint(t testing.TB) (u footprint) {

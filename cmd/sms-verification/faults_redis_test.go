@@ -102,7 +102,7 @@ func (s *scene) refusesAll(url string, entries []entry, bound time.Duration) (sl
 	return slowest
 }
 
-// spared checks that the entries still are as they were made.
+// spared checks that entries are unchanged: no attempt was spent and no code used.
 func (s *scene) spared(url string, entries []entry) {
 	s.Helper()
 	for _, e := range entries {

@@ -66,9 +66,8 @@ func TestLimitsFreesALockedOutNumber(t *testing.T) {
 	}
 }
 
-// TestLimitsShowsUnverified: limits shows what stands against the exchange and the
-// area code of a number and in all, with the share for verified codes, and --clear
-// leaves it.
+// TestLimitsShowsUnverified: limits shows the unverified messages of a number's exchange
+// and area code and of all, with the share for verified codes. --clear keeps them.
 func TestLimitsShowsUnverified(t *testing.T) {
 	t.Parallel()
 	for name, redis := range map[string]*redistest.Instance{"standalone": redistest.Server(t), "cluster": redistest.Cluster(t)} {

@@ -12,10 +12,10 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// attemptsAllowed is RETRIES_ALLOWED of the services that are checked.
+// attemptsAllowed is RETRIES_ALLOWED.
 const attemptsAllowed = 3
 
-// entryVersion is an entry as one create made it.
+// entryVersion is the entry that one create made.
 type entryVersion struct {
 	code      string // empty if no message has shown it
 	recipient string
@@ -28,8 +28,8 @@ type entryVersion struct {
 type live struct {
 	versions []entryVersion // the oldest first; the last one counts
 
-	// Names of creates that fail, sorted: of those that reserved and have yet to
-	// release, and of those that released first, which so reserve nothing.
+	// Sorted names of creates that fail: those that reserved and have yet to release,
+	// and those that released first, so that they reserve nothing.
 	reserved, skipped []string
 }
 
@@ -42,8 +42,8 @@ type call struct {
 	recipient  string // whose live code a create sends again; empty if each makes a new code
 }
 
-// result is what an operation answered: done, right, unknown, wrong with the
-// attempts left, or maybe, if it does not say whether it had its effect.
+// result is the answer of an operation: done, right, unknown, wrong with the attempts
+// left, or maybe if it does not tell whether the operation had its effect.
 type result struct {
 	what string
 	left int
@@ -60,7 +60,7 @@ var (
 
 func wrong(left int) result { return result{"wrong", left} }
 
-// after is what a call does, and says, when nothing happens beside it.
+// after returns the state and the result after a call that overlaps no other.
 func (s live) after(c call) (live, result) {
 	s.versions = slices.Clone(s.versions)
 	newest := len(s.versions) - 1
@@ -99,7 +99,7 @@ func (s live) after(c call) (live, result) {
 	return s, wrong(left)
 }
 
-// create makes the entry that stays: what was before can never count again.
+// create makes an entry that stays, and drops all earlier ones.
 func (s live) create(c call) (live, result) {
 	v := entryVersion{code: c.code, recipient: c.recipient, left: attemptsAllowed}
 	if s.resends(c) {
@@ -151,7 +151,7 @@ func (s live) equal(o live) bool {
 	return slices.EqualFunc(s.versions, o.versions, entryVersion.equal) && slices.Equal(s.reserved, o.reserved) && slices.Equal(s.skipped, o.skipped)
 }
 
-// entryModel is the service as one that does one call after the other.
+// entryModel is a service that handles one call after the other.
 var entryModel = (&porcupine.NondeterministicModel{
 	Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
 		parts := map[int][]porcupine.Operation{}

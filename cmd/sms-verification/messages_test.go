@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestMessageRecipes: what codes/messages.md shows of a message is what comes
-// of it, in one segment by either rule and understood by phones.
+// TestMessageRecipes: each recipe of codes/messages.md gives the message that it shows,
+// in one segment and without a warning.
 func TestMessageRecipes(t *testing.T) {
 	t.Parallel()
 	document, err := os.ReadFile("../../codes/messages.md")

@@ -51,7 +51,7 @@ func (j journey) do(method, path, body string, headers ...string) *answer {
 	return do(j, method, j.fleet[rand.IntN(2)].URL+path, body, append(headers, as(j.caller))...)
 }
 
-// member names the journey's profile in a body, argument in a query.
+// member is the profile in a body, argument in a query.
 func (j journey) member() string {
 	if j.profile == "" {
 		return ""
@@ -70,7 +70,7 @@ func (j journey) post(number string, headers ...string) *answer {
 	return j.do(http.MethodPost, "/", fmt.Sprintf(`{"auth_id":%q,"recipient":%q%s}`, j.id, number, j.member()), headers...)
 }
 
-// create makes a code for the person and returns it.
+// create requests a code and returns it.
 func (j journey) create(headers ...string) string {
 	j.Helper()
 	j.post(j.number, headers...).want(j, 200, "")

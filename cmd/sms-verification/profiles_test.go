@@ -65,8 +65,8 @@ func TestProfilesApart(t *testing.T) {
 	verify(t, fleet[0].URL, id, codeSent(t, sim, anyone), as("shop")).want(t, 200, "")
 }
 
-// TestProfileSettings: the length, lifetime, attempts, text and sender are those
-// of the profile, and without one those of the service.
+// TestProfileSettings: the length, lifetime, attempts, text and sender of a code come
+// from the profile, or else from the settings.
 func TestProfileSettings(t *testing.T) {
 	t.Parallel()
 	fleet, sim := twoReplicas(t, redistest.Server(t))

@@ -15,7 +15,7 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// broken is a store that answers some checks as it should not.
+// broken is a store that answers some checks wrongly.
 type broken struct {
 	*codestest.Model
 	answer func(call int64, checked codes.Checked, err error) (codes.Checked, error)
@@ -35,7 +35,7 @@ func (b *broken) Check(ctx context.Context, c codes.Check) (codes.Checked, error
 	return b.answer(b.calls.Add(1), checked, err)
 }
 
-// TestRaceNotices what is wrong with a store, and nothing where nothing is.
+// TestRaceNotices: race reports each fault of a store, and none of a sound one.
 func TestRaceNotices(t *testing.T) {
 	t.Parallel()
 	instead := func(of, by codes.Status) func(int64, codes.Checked, error) (codes.Checked, error) {
@@ -75,7 +75,7 @@ func TestRaceNotices(t *testing.T) {
 	}
 }
 
-// TestRaceEnds when its context does.
+// TestRaceEnds: race ends with its context.
 func TestRaceEnds(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithTimeout(t.Context(), 100*time.Millisecond)
@@ -90,7 +90,7 @@ func TestRaceEnds(t *testing.T) {
 	}
 }
 
-// TestCheckRace: on a real Redis nothing is found, and nothing stays behind.
+// TestCheckRace: check --race finds nothing on a real Redis, and its keys expire.
 func TestCheckRace(t *testing.T) {
 	t.Parallel()
 	redis, sim := redistest.Server(t, documentedUser(t)), startSimulator(t, flowroutetest.Options{})

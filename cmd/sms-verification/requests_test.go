@@ -19,7 +19,7 @@ import (
 
 const anyone = "12065550142"
 
-// answer is what came back for a request.
+// answer is the response to a request.
 type answer struct {
 	status int
 	header http.Header
@@ -136,7 +136,7 @@ func verify(t testing.TB, url, id, code string, headers ...string) *answer {
 	return do(t, http.MethodPost, url+"/verify", fmt.Sprintf(`{"auth_id":%q,"code":%q}`, id, code), headers...)
 }
 
-// codeSent is the code of the last SMS to a number.
+// codeSent returns the code of the last SMS to a number.
 func codeSent(t testing.TB, sim *flowroutetest.Server, recipient string) string {
 	t.Helper()
 	messages := sim.Messages()
