@@ -43,31 +43,24 @@ func (l *traffic) count(metric string, labels ...string) {
 	l.want[metric+" "+strings.Join(labels, ",")]++
 }
 
-// do sends a request to either replica.
-func (j journey) do(method, path, body string, headers ...string) *answer {
+// url returns the address of either replica for a request, which it counts.
+func (j journey) url() string {
 	j.mu.Lock()
+	defer j.mu.Unlock()
 	j.requests++
-	j.mu.Unlock()
-	return do(j, method, j.fleet[rand.IntN(2)].URL+path, body, append(headers, as(j.caller))...)
+	return j.fleet[rand.IntN(2)].URL
 }
 
-// member is the profile in a body, argument in a query.
-func (j journey) member() string {
-	if j.profile == "" {
-		return ""
+// query sends a request with the journey's auth_id in the query.
+func (j journey) query(method, more string) *answer {
+	if j.profile != "" {
+		more += "&profile=" + j.profile
 	}
-	return fmt.Sprintf(`,"profile":%q`, j.profile)
-}
-
-func (j journey) argument() string {
-	if j.profile == "" {
-		return ""
-	}
-	return "&profile=" + j.profile
+	return do(j, method, j.url()+"/?auth_id="+j.id+more, "", as(j.caller))
 }
 
 func (j journey) post(number string, headers ...string) *answer {
-	return j.do(http.MethodPost, "/", fmt.Sprintf(`{"auth_id":%q,"recipient":%q%s}`, j.id, number, j.member()), headers...)
+	return createUnder(j, j.url(), j.profile, j.id, number, "", append(headers, as(j.caller))...)
 }
 
 // create requests a code and returns it.
@@ -81,9 +74,9 @@ func (j journey) create(headers ...string) string {
 
 func (j journey) check(code string, headers ...string) *answer {
 	if len(headers) == 0 && rand.IntN(2) == 0 {
-		return j.do(http.MethodGet, "/?auth_id="+j.id+"&code="+code+j.argument(), "")
+		return j.query(http.MethodGet, "&code="+code)
 	}
-	return j.do(http.MethodPost, "/verify", fmt.Sprintf(`{"auth_id":%q,"code":%q%s}`, j.id, code, j.member()), headers...)
+	return verifyUnder(j, j.url(), j.profile, j.id, code, append(headers, as(j.caller))...)
 }
 
 func (j journey) right(code string, headers ...string) {
@@ -159,7 +152,7 @@ var journeys = []func(journey){
 	func(j journey) { // cancelled, and once more in vain
 		c := j.create()
 		for range 2 {
-			j.do(http.MethodDelete, "/?auth_id="+j.id+j.argument(), "").want(j, 200, "")
+			j.query(http.MethodDelete, "").want(j, 200, "")
 		}
 		j.count("smsv_codes_ended_total", "cancelled")
 		j.unknown(c)
