@@ -15,16 +15,16 @@ ENTRYPOINT ["/app/deploy/entry.sh"]
 CMD ["test"]
 
 FROM source AS build
-ARG VERSION=
+ARG VERSION=1.0.0
 ARG COMMIT=
 RUN go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$VERSION -X main.commit=$COMMIT" \
     -o /sms-verification ./cmd/sms-verification
 
 FROM scratch
-ARG VERSION=
+ARG VERSION=1.0.0
 ARG COMMIT=
 LABEL org.opencontainers.image.title="sms-verification" \
-      org.opencontainers.image.description="Texts one-time codes through Flowroute and checks them" \
+      org.opencontainers.image.description="Sends one-time codes by SMS through Flowroute and verifies them" \
       org.opencontainers.image.source="https://github.com/flowroute/sms-verification" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="$VERSION" \

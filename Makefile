@@ -2,9 +2,8 @@
 GOLANGCI  := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 BENCHSTAT := go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null)
-LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+LDFLAGS := -s -w -X main.commit=$(COMMIT)
 
 .PHONY: help build check lint test clients twilio chart kubernetes faults cover fuzz bench bench-against bench-memory bench-growth bench-start bench-go bench-stat capacity demo image deployed fmt
 
@@ -86,7 +85,7 @@ demo: ## show one verification from end to end
 	go run ./cmd/sms-verification demo
 
 image: ## build the image of the service and that of its tests
-	docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t sms-verification .
+	docker build --build-arg COMMIT=$(COMMIT) -t sms-verification .
 	docker build --target test -t sms-verification-test .
 
 deployed: ## try the images and the compose file

@@ -47,6 +47,7 @@ var only = map[string][]string{
 	"github.com/redis/go-redis":          {"redisstore", "redisstore/redistest", "cmd/bench"},
 	"github.com/alicebob/miniredis":      {"redisstore/embedded"},
 	"github.com/labstack/echo":           {"api", "cmd/bench"},
+	"github.com/go-json-experiment/json": {"api"},
 	"go.opentelemetry.io/":               {"cmd/sms-verification/internal/telemetry"},
 	"github.com/prometheus/client_golan": {"api", "cmd/sms-verification/internal/app", "cmd/sms-verification/internal/telemetry"},
 	"github.com/prometheus/procfs":       {"cmd/bench"},

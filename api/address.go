@@ -10,27 +10,28 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// clientNetwork is the address that is counted for a request: the peer's, or,
-// where the peer is a trusted proxy, the last address in X-Forwarded-For that
-// is not.
+// clientNetwork returns the network to count a request for: that of the peer, or, behind
+// trusted proxies, of the last address in X-Forwarded-For that is no trusted proxy. It is
+// not [echo.ExtractIPFromXFFHeader], which accepts no port and no zone, and falls back
+// from an unreadable entry to the peer, so that all clients of a proxy share one count.
 func (s *Server) clientNetwork(r *http.Request) string {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return "" // a listener without addresses
+		return "" // such as on a Unix socket
 	}
 	address := plain(peer.Addr())
 	hops := strings.Split(strings.Join(r.Header[echo.HeaderXForwardedFor], ","), ",")
 	for i := len(hops) - 1; i >= 0 && s.trusted(address); i-- {
 		hop, ok := parseHop(strings.TrimSpace(hops[i]))
 		if !ok {
-			break // a proxy that is trusted said something else: it is the best that is known
+			break // unreadable: the address of the proxy that sent it is the best known
 		}
 		address = plain(hop)
 	}
 	return codes.Subscriber(address)
 }
 
-// parseHop reads an address to which some proxies add the port.
+// parseHop parses an address. Some proxies add a port.
 func parseHop(text string) (netip.Addr, bool) {
 	if address, err := netip.ParseAddr(text); err == nil {
 		return address, true
@@ -39,7 +40,7 @@ func parseHop(text string) (netip.Addr, bool) {
 	return withPort.Addr(), err == nil
 }
 
-// plain is the one form of an address that can be written in several.
+// plain returns an address in its canonical form: without zone, IPv4 not mapped to IPv6.
 func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
 func (s *Server) trusted(a netip.Addr) bool {

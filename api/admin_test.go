@@ -41,7 +41,7 @@ func TestAdmin(t *testing.T) {
 			t.Errorf("%s: %d %q", target, w.Code, w.Body)
 		}
 	}
-	// A scrape every few seconds is nothing to tell about.
+	// Regular scrapes are not logged at level info.
 	if got := log.String(); strings.Contains(got, `"level":"INFO","msg":"request","route":"GET /metrics"`) || strings.Contains(got, "things/any") {
 		t.Errorf("logged %s", got)
 	}

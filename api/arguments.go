@@ -17,8 +17,8 @@ import (
 // maxBody bounds a request body, in bytes.
 const maxBody = 4 << 10
 
-// fromBody reads the named arguments from a JSON body: the first so many must be
-// there. One that is missing is empty, which none may be that is there.
+// fromBody returns the named members of a JSON body as text. The first required ones must
+// be present. An optional one is "" if it is missing, so it must not be given as "".
 func fromBody(c echo.Context, required int, names ...string) ([]string, error) {
 	r := c.Request()
 	media := mediaType(r.Header)
@@ -63,13 +63,13 @@ func readBody(w http.ResponseWriter, r *http.Request) (body []byte, err error) {
 		return nil, invalid(http.StatusRequestEntityTooLarge, "the body must be at most 4 KiB")
 	}
 	if err != nil {
-		return nil, invalid(0, "the body must arrive whole")
+		return nil, invalid(0, "the body ended early; send all of it")
 	}
 	return body, nil
 }
 
-// mediaType returns the type of a body without Content-Encoding in UTF-8. It is
-// empty for any other body.
+// mediaType returns the media type of a body, or "" if the body is encoded, not UTF-8, or
+// its type is not given exactly once.
 func mediaType(h http.Header) string {
 	for _, encoding := range h[echo.HeaderContentEncoding] {
 		if encoding != "" && !strings.EqualFold(encoding, "identity") {
@@ -81,7 +81,7 @@ func mediaType(h http.Header) string {
 		return ""
 	}
 	if types[0] == echo.MIMEApplicationJSON {
-		return types[0] // as nearly all are
+		return types[0] // the common case, without parsing
 	}
 	media, parameters, err := mime.ParseMediaType(types[0])
 	charset, given := parameters["charset"]
@@ -91,11 +91,11 @@ func mediaType(h http.Header) string {
 	return media
 }
 
-// fromQuery is fromBody for the arguments in the URL.
+// fromQuery is fromBody for arguments in the URL.
 func fromQuery(c echo.Context, required int, names ...string) ([]string, error) {
 	query, err := url.ParseQuery(c.Request().URL.RawQuery)
 	if err != nil {
-		return nil, invalid(0, "the query must be URL-encoded, a semicolon too")
+		return nil, invalid(0, "the query must be URL-encoded, including semicolons")
 	}
 	values := make([]string, len(names))
 	for i, name := range names {
@@ -118,7 +118,7 @@ func fromQuery(c echo.Context, required int, names ...string) ([]string, error) 
 
 const maxKey = 255 // characters of an idempotency key
 
-// idempotencyKey reads the request's key; its value is empty if there is none.
+// idempotencyKey returns the key of a request; its value is empty if there is none.
 func idempotencyKey(c echo.Context) (codes.IdempotencyKey, error) {
 	values := c.Request().Header["Idempotency-Key"]
 	if len(values) == 0 {

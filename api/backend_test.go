@@ -9,8 +9,8 @@ import (
 	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
-// backend is the reference model. It counts the first calls of requests, and
-// fails them on demand.
+// backend is the reference model. It counts the first call of each request, and fails it
+// with err.
 type backend struct {
 	*codestest.Model
 	mu    sync.Mutex

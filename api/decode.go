@@ -2,152 +2,84 @@ package api
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
-	"strconv"
+	"io"
 	"strings"
-	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
-// errNotText says that a member is neither a string nor a plain integer.
-var errNotText = errors.New("a string or a whole number")
+var (
+	errNotText   = errors.New("a string or a whole number")
+	errNotObject = errors.New("be one JSON object")
+)
 
-// decodeObject reads one JSON object, more strictly than encoding/json, which
-// quietly takes the last of two members of one name, names in the wrong case
-// and broken UTF-8. It returns the raw values of the wanted members, nil for
-// one that is missing; other members are only checked. Its errors complete
-// the sentence "the body must …".
-func decodeObject(body []byte, want ...string) ([]json.RawMessage, error) {
+// decodeObject reads one JSON object and returns the raw values of the wanted
+// members, nil for a missing one. The values of other members are only checked for
+// syntax. It refuses duplicate names, wanted names in the wrong case and invalid UTF-8,
+// all of which encoding/json accepts. Its errors complete "the body must …".
+func decodeObject(body []byte, want ...string) ([]jsontext.Value, error) {
 	switch {
 	case bytes.HasPrefix(body, []byte("\xef\xbb\xbf")):
 		return nil, errors.New("not begin with a byte-order mark")
 	case !utf8.Valid(body):
 		return nil, errors.New("be valid UTF-8")
 	}
-	body = bytes.Trim(body, " \t\r\n")
-	if !json.Valid(body) || body[0] != '{' {
-		return nil, errors.New("be one JSON object")
+	// Members that this API does not know may hold anything: duplicate names further
+	// down, and unpaired surrogates.
+	d := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if begin, err := d.ReadToken(); err != nil || begin.Kind() != jsontext.BeginObject.Kind() {
+		return nil, errNotObject
 	}
-	values := make([]json.RawMessage, len(want))
+	values := make([]jsontext.Value, len(want))
 	seen := map[string]bool{}
-	for rest := blanks(body[1:]); rest[0] != '}'; {
-		raw := rest[:valueLength(rest)]
-		name, err := unquote(raw)
+	for d.PeekKind() == '"' {
+		token, err := d.ReadToken()
 		if err != nil {
-			return nil, errors.New("be one JSON object")
+			return nil, errNotObject
 		}
+		name := token.String()
 		if seen[name] {
 			return nil, errors.New("not have a member twice")
 		}
 		seen[name] = true
-		rest = blanks(rest[len(raw):])
-		rest = blanks(rest[1:]) // the colon
-		value := rest[:valueLength(rest)]
+		value, err := d.ReadValue()
+		if err != nil {
+			return nil, errNotObject
+		}
 		for i, w := range want {
 			if name == w {
-				values[i] = value
+				end := int(d.InputOffset()) // value itself is valid until the next read
+				values[i] = body[end-len(value) : end]
 			} else if strings.EqualFold(name, w) {
 				return nil, errors.New("spell " + w + " in lower case")
 			}
 		}
-		rest = blanks(rest[len(value):])
-		if rest[0] == ',' {
-			rest = blanks(rest[1:])
-		}
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return nil, errNotObject
+	}
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
+		return nil, errNotObject
 	}
 	return values, nil
 }
 
-func blanks(b []byte) []byte { return bytes.TrimLeft(b, " \t\r\n") }
-
-// valueLength is the length of the value that valid JSON begins with.
-func valueLength(b []byte) int {
-	depth := 0
-	for i := 0; i < len(b); i++ {
-		switch b[i] {
-		case '"':
-			for i++; b[i] != '"'; i++ {
-				if b[i] == '\\' {
-					i++
-				}
-			}
-			if depth == 0 {
-				return i + 1
-			}
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth == 0 {
-				return i // the end of what holds a bare value
-			}
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		case ',', ' ', '\t', '\r', '\n':
-			if depth == 0 {
-				return i
-			}
+// text is the content of a JSON string, or the digits of a JSON integer without sign,
+// fraction or exponent.
+func text(raw jsontext.Value) (string, error) {
+	switch raw.Kind() {
+	case '"':
+		content, err := jsontext.AppendUnquote(make([]byte, 0, 128), raw)
+		if err != nil { // encoding/json would make one id of two that differ in it
+			return "", errors.New("text without unpaired surrogates")
+		}
+		return string(content), nil
+	case '0':
+		if !bytes.ContainsFunc(raw, func(r rune) bool { return r < '0' || r > '9' }) {
+			return string(raw), nil
 		}
 	}
-	return len(b)
-}
-
-// text is the content of a JSON string, or the digits of a JSON integer
-// without sign, fraction or exponent.
-func text(raw json.RawMessage) (string, error) {
-	if raw[0] != '"' {
-		for _, c := range raw {
-			if c < '0' || c > '9' {
-				return "", errNotText
-			}
-		}
-		return string(raw), nil
-	}
-	if !surrogatesPaired(raw) {
-		return "", errors.New("text without unpaired surrogates")
-	}
-	s, err := unquote(raw)
-	if err != nil {
-		return "", errNotText
-	}
-	return s, nil
-}
-
-// unquote is the content of a valid JSON string.
-func unquote(raw []byte) (s string, err error) {
-	if bytes.IndexByte(raw, '\\') < 0 {
-		return string(raw[1 : len(raw)-1]), nil // as nearly all are
-	}
-	err = json.Unmarshal(raw, &s)
-	return s, err
-}
-
-// surrogatesPaired looks at the escapes of a JSON string: encoding/json would
-// put the same replacement character for every unpaired surrogate, so that
-// two different ids became one.
-func surrogatesPaired(raw []byte) bool {
-	unit := func(i int) rune { // the surrogate escaped at i, or 0
-		if i+6 > len(raw) || raw[i] != '\\' || raw[i+1] != 'u' {
-			return 0
-		}
-		n, err := strconv.ParseUint(string(raw[i+2:i+6]), 16, 16)
-		if err != nil || !utf16.IsSurrogate(rune(n)) {
-			return 0
-		}
-		return rune(n)
-	}
-	for i := 0; i < len(raw); i++ {
-		if raw[i] != '\\' {
-			continue
-		}
-		if high := unit(i); high != 0 {
-			if utf16.DecodeRune(high, unit(i+6)) == utf8.RuneError {
-				return false
-			}
-			i += 6
-		}
-		i++ // what is escaped
-	}
-	return true
+	return "", errNotText
 }

@@ -7,11 +7,12 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
-// FuzzDecodeObject compares with encoding/json: what is accepted means the
-// same to both, and what is refused is refused for one of the reasons that
-// there are.
+// FuzzDecodeObject compares decodeObject with encoding/json and stricter rules: both must
+// accept the same bodies and give them the same meaning.
 func FuzzDecodeObject(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"auth_id":"a","code":1}`, " {\"code\" : 0 ,\n\"auth_id\"\t:\r\"\" } ", `{"x":[{"]":"}"}],"code":"\""}`,
@@ -45,8 +46,8 @@ func FuzzDecodeObject(f *testing.F) {
 	})
 }
 
-// oracle reads an object by the tokens of encoding/json.
-func oracle(body []byte, names []string) (members map[string]json.RawMessage, fine bool) {
+// oracle decodes an object token by token with encoding/json.
+func oracle(body []byte, names []string) (members map[string]jsontext.Value, fine bool) {
 	if !utf8.Valid(body) || json.Unmarshal(body, &members) != nil || members == nil {
 		return nil, false
 	}
@@ -65,7 +66,7 @@ func oracle(body []byte, names []string) (members map[string]json.RawMessage, fi
 				return nil, false
 			}
 		}
-		var value json.RawMessage
+		var value jsontext.Value
 		if err := decoder.Decode(&value); err != nil {
 			return nil, false
 		}
@@ -73,8 +74,8 @@ func oracle(body []byte, names []string) (members map[string]json.RawMessage, fi
 	return members, count == len(members)
 }
 
-// compareText holds text against encoding/json and two regular expressions.
-func compareText(t *testing.T, raw json.RawMessage) {
+// compareText compares text with encoding/json and regular expressions.
+func compareText(t *testing.T, raw jsontext.Value) {
 	got, err := text(raw)
 	var want string
 	fine := regexp.MustCompile(`^(0|[1-9][0-9]*)$`).Match(raw)
@@ -85,7 +86,7 @@ func compareText(t *testing.T, raw json.RawMessage) {
 			t.Fatal(err)
 		}
 		fine = true
-		// One escape after the other, a pair of surrogates as one.
+		// One escape at a time; a pair of surrogates is one.
 		for _, escape := range regexp.MustCompile(`\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u....|\\[^u]`).FindAllString(string(raw), -1) {
 			fine = fine && !regexp.MustCompile(`^\\u[dD][89a-fA-F]..$`).MatchString(escape)
 		}

@@ -10,8 +10,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// TestDescribedRequests sends every request that the description shows. Each
-// is understood, and its answer is one that the description shows too.
+// TestDescribedRequests sends every example request of the description. Each is accepted,
+// and its answer is described too.
 func TestDescribedRequests(t *testing.T) {
 	a := newAPI(t, withReceipts, withProfiles, func(f *fixture) { f.Webhook.Token = "0a3f6c1be5d24978" }) // of the example
 	sent := 0
@@ -34,7 +34,7 @@ func TestDescribedRequests(t *testing.T) {
 	}
 }
 
-// exampleTarget fills the parameters of a route in.
+// exampleTarget returns the target and headers of a route with the example parameters.
 func exampleTarget(path string, parameters openapi3.Parameters) (target string, headers []string) {
 	query := url.Values{}
 	for _, p := range parameters {
@@ -54,7 +54,7 @@ func exampleTarget(path string, parameters openapi3.Parameters) (target string, 
 	return path, headers
 }
 
-// exampleBodies of an operation, by name; one that is empty if it has none.
+// exampleBodies returns the example bodies of an operation by name, or one empty body.
 func exampleBodies(t *testing.T, operation *openapi3.Operation) map[string]string {
 	if operation.RequestBody == nil {
 		return map[string]string{"": ""}

@@ -12,37 +12,36 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// Key is an API key as the service knows it: its holder's name, and the
-// SHA-256 of the key as it is sent after "Bearer ".
+// Key is an API key: the name of its holder and the SHA-256 of the key.
 type Key struct {
 	Name string
 	Hash [sha256.Size]byte
 }
 
-// Failures counts failed authentications, over all replicas.
+// Failures counts failed authentications over all replicas.
 type Failures interface {
-	// CountFailure counts one for the address; a *codes.LimitError says that
-	// there are already as many as the window allows, codes.ErrUnavailable
-	// that it may not have been counted.
+	// CountFailure counts one failure of the address. It MUST return a
+	// *codes.LimitError if the window is full, and codes.ErrUnavailable if the failure
+	// may not have been counted.
 	CountFailure(ctx context.Context, address codes.Digest, w codes.Window) error
 }
 
-// authenticate lets a request through that has one of the keys; its caller is
-// the holder of the key. Without keys every request passes.
+// authenticate passes requests that have one of the keys, and records the holder as their
+// caller. Without configured keys every request passes.
 func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if len(s.Keys) == 0 {
 			return next(c)
 		}
 		info := infoOf(c)
-		key, sent := info.face.apiKey(c.Request().Header)
+		key, sent := info.dialect.apiKey(c.Request().Header)
 		name, ok := s.holder(key)
 		if sent && ok {
 			info.caller = name
 			return next(c)
 		}
-		// The holder of a right key is never counted out by somebody who
-		// shares the address; it is the wrong keys that wait.
+		// Only wrong keys are limited: somebody who shares the address must not lock
+		// out the holder of a right one.
 		if sent {
 			if err := s.countWrongKey(c); err != nil {
 				return err
@@ -52,10 +51,9 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// countWrongKey fails if the client's address has tried too many, or if that
-// cannot be counted: no key is tried uncounted. A client that hangs up is
-// counted too: it does not get a free guess. An address that is known to be over
-// its limit costs no round trip to the store.
+// countWrongKey returns an error if the client's address has tried too many keys, or if
+// this one cannot be counted. A client that hangs up is counted too. An address known to
+// be over its limit costs no round trip to the store.
 func (s *Server) countWrongKey(c echo.Context) error {
 	window := codes.Window{Max: 30, Span: time.Minute, Text: "30/1m"}
 	address := s.Hasher.Address(s.clientNetwork(c.Request()))
@@ -74,8 +72,7 @@ func (s *Server) countWrongKey(c echo.Context) error {
 	return err
 }
 
-// holder returns the name of a key. It takes the same time whichever key it is,
-// or none.
+// holder returns the name of a key's holder, in the same time for any key.
 func (s *Server) holder(key string) (name string, ok bool) {
 	hash := sha256.Sum256([]byte(key))
 	for _, k := range s.Keys {

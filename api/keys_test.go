@@ -15,7 +15,7 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// failures counts like the real one, but for a clock: nothing is ever forgotten.
+// failures counts like a real store without a clock: it forgets nothing.
 type failures struct {
 	mu    sync.Mutex
 	count map[codes.Digest]int64
@@ -58,7 +58,7 @@ const (
 	tooMany      = `{"message":"Limit reached: failed API keys 30/1m","reason":"RateLimited","limit":"failed API keys 30/1m","retry_after":42}`
 )
 
-// threeKeys: two names, the first of which is changing its key.
+// threeKeys configures two holders, the first of which is changing its key.
 func threeKeys(f *fixture) {
 	f.Keys = []Key{key("shop", "old"), key("bank", "Bearer x"), key("shop", "new")}
 }
@@ -84,12 +84,13 @@ func TestKeyRight(t *testing.T) {
 	}
 }
 
-// Whatever was wrong, the answer is the same to the byte, and nothing happened.
+// TestKeyWrong: the answer is the same to the byte whatever was wrong, and nothing else
+// happens.
 func TestKeyWrong(t *testing.T) {
 	a := newAPI(t, threeKeys)
 	hash := fmt.Sprintf("%x", key("", "old").Hash)
 	var first *answer
-	calls := 0
+	addresses := 0
 	a.untouched(t, func() {
 		for _, headers := range [][]string{
 			{},
@@ -115,17 +116,10 @@ func TestKeyWrong(t *testing.T) {
 			{"Proxy-Authorization", "Bearer old"},
 			{"X-Api-Key", "old"},
 		} {
-			for _, call := range []struct{ method, target, body string }{
-				{"POST", "/", createBody("a")},
-				{"POST", "/verify", `{"auth_id":"a","code":"1"}`},
-				{"POST", "/verify", `not understood either`},
-				{"GET", "/?auth_id=a&code=1", ""},
-				{"GET", "/?pretty", ""},
-				{"DELETE", "/?auth_id=a", ""},
-			} {
-				// Each from an address of its own, so that none is counted out.
-				calls++
-				got := a.serve(t, fmt.Sprintf("[2001:db8:0:%x::1]:1", calls), call.method, call.target, call.body, headers...)
+			for _, call := range calls() {
+				// Each from its own address, so that none reaches the limit.
+				addresses++
+				got := a.serve(t, fmt.Sprintf("[2001:db8:0:%x::1]:1", addresses), call[0], call[1], call[2], headers...)
 				got.is(t, 401, unauthorized)
 				for _, name := range []string{"X-Request-Id", "Date"} {
 					got.header.Del(name)
@@ -141,7 +135,7 @@ func TestKeyWrong(t *testing.T) {
 	})
 }
 
-// serve answers a request that comes from the given address.
+// serve answers a request from the given address.
 func (a *testAPI) serve(t testing.TB, from, method, target, body string, headers ...string) answer {
 	t.Helper()
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
@@ -171,35 +165,43 @@ func TestKeyNotNeeded(t *testing.T) {
 	}
 }
 
+// TestKeyFailuresAreLimited: past its limit an address gets 429, and costs the store one
+// more call until it may try again. A right key from there is still accepted.
 func TestKeyFailuresAreLimited(t *testing.T) {
-	count := &failures{}
+	count := &counter{}
 	a := newAPI(t, threeKeys, func(f *fixture) { f.Failures = count })
 	const target = "/?auth_id=a&code=1"
 	a.untouched(t, func() {
-		for range 50 { // what holds no key at all is no guess
+		for range 50 { // a request without a key is no guess
 			a.do(t, "GET", target, "").is(t, 401, unauthorized)
 			a.do(t, "GET", target, "", "Authorization", "Basic old").is(t, 401, unauthorized)
 		}
 		for range 30 {
 			a.do(t, "GET", target, "", "Authorization", "Bearer wrong").is(t, 401, unauthorized)
 		}
-		for _, test := range []struct{ method, target, body string }{
-			{"GET", target, ""}, {"POST", "/", createBody("a")}, {"POST", "/verify", "{}"}, {"DELETE", "/?auth_id=a", ""},
-		} {
-			a.do(t, test.method, test.target, test.body, "Authorization", "Bearer wrong").is(t, 429, tooMany)
+		for range 10 {
+			for _, call := range calls() {
+				a.do(t, call[0], call[1], call[2], "Authorization", "Bearer wrong").is(t, 429, tooMany)
+			}
 		}
 	})
-	a.do(t, "GET", target, "", "Authorization", "Bearer old").is(t, 400, unknown) // a right key still passes
+	a.do(t, "GET", target, "", "Authorization", "Bearer old").is(t, 400, unknown)
 	a.do(t, "GET", "/healthz", "", "Authorization", "Bearer wrong").is(t, 200, `{"status":"ok"}`)
 	a.serve(t, "192.0.2.7:1", "GET", target, "", "Authorization", "Bearer wrong").is(t, 401, unauthorized) // from elsewhere
-	if n := count.total(); n != 31 {
-		t.Errorf("%d failures counted", n)
+	if n := count.calls.Load(); n != 32 || count.total() != 31 {
+		t.Errorf("%d calls of the store, %d failures; want 30, one from elsewhere, and one call over the limit", n, count.total())
 	}
 }
 
-// A caller that hangs up, or closes its half of the connection, has its wrong
-// key counted all the same.
-func TestKeyFailureOfOneWhoHangsUp(t *testing.T) {
+// calls are requests of routes that need a key: method, target and body.
+func calls() [][]string {
+	return [][]string{
+		{"GET", "/?auth_id=a&code=1", ""}, {"POST", "/", createBody("a")}, {"POST", "/verify", "{}"}, {"DELETE", "/?auth_id=a", ""}, {"GET", "/?pretty", ""},
+	}
+}
+
+// TestKeyFailureAfterHangUp: the wrong key of a caller that hangs up is counted.
+func TestKeyFailureAfterHangUp(t *testing.T) {
 	count := &failures{}
 	a := newAPI(t, withKey, func(f *fixture) { f.Failures = count })
 	ctx, cancel := context.WithCancel(context.Background())
@@ -212,21 +214,18 @@ func TestKeyFailureOfOneWhoHangsUp(t *testing.T) {
 	}
 }
 
-// Where failures cannot be counted nobody learns that a key is wrong, and the
-// operator is told. What needs no counting is answered as ever.
+// TestKeyFailuresCannotBeCounted: a wrong key that cannot be counted is answered with 503
+// and logged as a warning. Requests that need no counting are answered as usual.
 func TestKeyFailuresCannotBeCounted(t *testing.T) {
 	a := newAPI(t, withKey, func(f *fixture) { f.Failures = &failures{err: fmt.Errorf("store: %w", codes.ErrUnavailable)} })
-	const target = "/?auth_id=a&code=1"
 	a.untouched(t, func() {
-		for _, test := range []struct{ method, target, body string }{
-			{"GET", target, ""}, {"POST", "/", createBody("a")}, {"POST", "/verify", "{}"}, {"DELETE", "/?auth_id=a", ""},
-		} {
-			a.do(t, test.method, test.target, test.body, "Authorization", "Bearer wrong").is(t, 503, notNow)
-			a.do(t, test.method, test.target, test.body).is(t, 401, unauthorized)
-			a.do(t, test.method, test.target, test.body, "Authorization", "Basic secret").is(t, 401, unauthorized)
+		for _, call := range calls() {
+			a.do(t, call[0], call[1], call[2], "Authorization", "Bearer wrong").is(t, 503, notNow)
+			a.do(t, call[0], call[1], call[2]).is(t, 401, unauthorized)
+			a.do(t, call[0], call[1], call[2], "Authorization", "Basic secret").is(t, 401, unauthorized)
 		}
 	})
-	a.do(t, "GET", target, "", "Authorization", "Bearer secret").is(t, 400, unknown)
+	a.do(t, "GET", "/?auth_id=a&code=1", "", "Authorization", "Bearer secret").is(t, 400, unknown)
 	if log := a.log.String(); !strings.Contains(log, `"level":"WARN"`) || !strings.Contains(log, "store: unavailable") {
 		t.Errorf("logged %s", log)
 	}

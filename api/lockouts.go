@@ -9,17 +9,16 @@ import (
 )
 
 const (
-	// maxLockouts bounds the memory of lockouts. An address that is forgotten
-	// costs a round trip to the store again, nothing else.
+	// maxLockouts bounds the memory of lockouts. A forgotten address costs another round
+	// trip to the store, nothing else.
 	maxLockouts = 10_000
 
 	// maxWrongKeys is how many wrong keys are counted at a time: a quarter of the
-	// connections to the store, so that no flood of keys keeps requests from it.
+	// connections to the store, so that a flood of keys leaves the rest to requests.
 	maxWrongKeys = 16
 )
 
-// lockouts remember which addresses are over their limit of wrong keys, and
-// until when.
+// lockouts remembers which addresses are over their limit of wrong keys, and until when.
 type lockouts struct {
 	max int
 
@@ -38,7 +37,7 @@ func newLockouts(maximum int) *lockouts {
 	return &lockouts{max: maximum, known: map[codes.Digest]*list.Element{}, oldest: list.New()}
 }
 
-// add remembers that the address reached the limit now.
+// add records that the address has reached the limit.
 func (l *lockouts) add(address codes.Digest, limit codes.LimitError, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

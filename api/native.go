@@ -10,12 +10,11 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// native is the service's own face: JSON, keys as bearer tokens, and an error
-// for every code that is not right.
+// native is the service's own dialect: JSON, API keys as bearer tokens, and an error for
+// every code that is not right.
 type native struct{}
 
-// usage returns the required arguments of a route, as every refusal of arguments
-// lists them.
+// usage lists the required arguments of a route. Every InvalidAPIUsage begins with it.
 func usage(route string) string {
 	switch route {
 	case "POST /":
@@ -91,7 +90,7 @@ func (n native) readCheckBody(c echo.Context) (codes.CheckRequest, error) {
 	return n.checkRequest(c, arguments)
 }
 
-// checkRequest makes a request of auth_id, code, recipient and profile.
+// checkRequest parses auth_id, code, recipient and profile.
 func (native) checkRequest(c echo.Context, arguments []string) (r codes.CheckRequest, err error) {
 	if r.ID, err = codes.ParseID(arguments[0]); err != nil {
 		return r, err
@@ -124,11 +123,11 @@ func (native) writeChecked(c echo.Context, r codes.CheckRequest, o codes.Outcome
 			Message:       "Success: Authorization code verified.",
 		})
 	case codes.Wrong:
-		return noCode(InvalidAuthCode, "Invalid code", o.AttemptsLeft)
+		return notVerified(InvalidAuthCode, "Invalid code", o.AttemptsLeft)
 	case codes.Expired:
-		return noCode(ExpiredAuthCode, "Expired code", 0)
+		return notVerified(ExpiredAuthCode, "Expired code", 0)
 	default:
-		return noCode(UnknownAuthID, "Unknown auth id", 0)
+		return notVerified(UnknownAuthID, "Unknown auth id", 0)
 	}
 }
 
@@ -142,7 +141,7 @@ type cancelledBody struct {
 	AuthID  string `json:"auth_id"`
 }
 
-func (native) writeCancelled(c echo.Context, r codes.CancelRequest) error {
+func (native) writeCancelled(c echo.Context, r codes.CancelRequest, _ struct{}) error {
 	return reply(c, http.StatusOK, cancelledBody{Message: "Success: Verification code removed.", AuthID: string(r.ID)})
 }
 
@@ -176,14 +175,14 @@ func (native) writeStatus(c echo.Context, r codes.StatusRequest, p codes.Progres
 		body.State = "failed"
 		body.Reason, body.Description = describeFailure(p.Failure)
 	case codes.StageExpired:
-		return noCode(ExpiredAuthCode, "Expired code", 0)
+		return notVerified(ExpiredAuthCode, "Expired code", 0)
 	default:
-		return noCode(UnknownAuthID, "Unknown auth id", 0)
+		return notVerified(UnknownAuthID, "Unknown auth id", 0)
 	}
 	return reply(c, http.StatusOK, body)
 }
 
-// describeFailure puts a failure into words: one for programs, and a sentence.
+// describeFailure returns a failure for programs and for developers.
 func describeFailure(f codes.Failure) (reason, description string) {
 	switch f {
 	case codes.ByPhone:
@@ -213,7 +212,7 @@ func (native) apiKey(h http.Header) (key string, sent bool) {
 	return key, found && strings.EqualFold(scheme, "Bearer")
 }
 
-// errorBody is the wire form of every error.
+// errorBody is the body of every error.
 type errorBody struct {
 	Message      string `json:"message"`
 	Reason       Reason `json:"reason"`

@@ -14,15 +14,14 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// observe fixes when a request arrived, before its body is read. It gives every
-// request its id and headers, answers every error and panic through the
-// request's face, and writes one line, one measurement and, if it is traced, one
-// span for it. It never sees what is in the request.
+// observe wraps every request. It notes the time of arrival before the body is read,
+// sets the headers of every answer, turns errors and panics into answers, and records
+// the request in the log, the metrics and the trace. It never reads the body.
 func (s *Server) observe(traced bool) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			c = &observed{Context: c, requestInfo: requestInfo{arrived: time.Now(), face: s.faceOf(c.Request())}}
-			if traced && levelOf(c) != slog.LevelDebug { // nobody asks what became of a request for health
+			c = &observed{Context: c, requestInfo: requestInfo{arrived: time.Now(), dialect: s.dialectOf(c.Request())}}
+			if traced && levelOf(c) != slog.LevelDebug { // traces of health checks are noise
 				defer s.trace(c)()
 			}
 			h := c.Response().Header()
@@ -37,7 +36,7 @@ func (s *Server) observe(traced bool) echo.MiddlewareFunc {
 	}
 }
 
-// trace begins the span of a request, and returns what ends it.
+// trace begins the span of a request and returns the function that ends it.
 func (s *Server) trace(c echo.Context) (end func()) {
 	route := routeOf(c)
 	if c.Path() == "" {
@@ -50,7 +49,7 @@ func (s *Server) trace(c echo.Context) (end func()) {
 	return func() { ended(c.Response().Status, string(info.reason), info.caller) }
 }
 
-// answer runs the handler and answers what it returns or panics with.
+// answer runs the handler, and sends the answer to its error or panic.
 func (s *Server) answer(c echo.Context, next echo.HandlerFunc) (failed *failure) {
 	defer func() {
 		value := recover()
@@ -78,18 +77,18 @@ func (s *Server) answer(c echo.Context, next echo.HandlerFunc) (failed *failure)
 
 func (s *Server) send(c echo.Context, f *failure) {
 	if c.Response().Committed {
-		return // the status is on its way; there is nothing left to say
+		return // too late: the status has been sent
 	}
 	if f.retryAfter > 0 {
 		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.FormatInt(f.retryAfter, 10))
 	}
-	if err := infoOf(c).face.writeError(c, f); err != nil {
+	if err := infoOf(c).dialect.writeError(c, f); err != nil {
 		s.Logger.Debug("answer not written", "request_id", idOf(c), "error", err)
 	}
 }
 
-// panicError describes a panic without its value, which may hold a secret,
-// unless the Go runtime wrote it.
+// panicError describes a panic by its type: the value may hold a secret, unless it comes
+// from the Go runtime.
 func panicError(value any) error {
 	if err, ok := value.(runtime.Error); ok {
 		return fmt.Errorf("panic: %w", err)
@@ -97,7 +96,8 @@ func panicError(value any) error {
 	return fmt.Errorf("panic: %T", value)
 }
 
-// requestID keeps an id that came with the request, if it is fit to be logged.
+// requestID returns the id that came with the request if it is safe to log, else a new
+// one.
 func requestID(h http.Header) string {
 	id := h.Get(echo.HeaderXRequestID)
 	if len(id) < 1 || len(id) > 64 {
@@ -112,8 +112,9 @@ func requestID(h http.Header) string {
 	return id
 }
 
-// idOf is the id that the answer has.
+// idOf returns the request id, which the answer's header has.
 func idOf(c echo.Context) string { return c.Response().Header().Get(echo.HeaderXRequestID) }
 
-// routeOf is the request's route as it was registered.
+// routeOf returns the method and the registered path, never the path of the request:
+// that may hold personal data.
 func routeOf(c echo.Context) string { return methodOf(c.Request().Method) + " " + c.Path() }

@@ -18,8 +18,8 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// description is openapi.yaml, read. What it says of an answer is checked by
-// package apitest, for every answer of the tests.
+// description is a parsed description. Package apitest checks all answers of the tests
+// against it.
 type description map[string]any
 
 func readDescription(t testing.TB) description {
@@ -29,15 +29,14 @@ func readDescription(t testing.TB) description {
 
 func parseDescription(t testing.TB, text []byte) description {
 	t.Helper()
-	var d map[string]any // and so is every object in it
+	var d map[string]any
 	if err := yaml.Unmarshal(text, &d); err != nil {
 		t.Fatal(err)
 	}
 	return d
 }
 
-// at follows keys from n on, and references on the way. It is nil where there
-// is nothing.
+// at follows keys and references from n. It returns nil if there is nothing.
 func (d description) at(n any, keys ...string) any {
 	for {
 		m, _ := n.(map[string]any)
@@ -59,7 +58,7 @@ func (d description) object(n any, keys ...string) map[string]any {
 
 func (d description) root() map[string]any { return d }
 
-// strings of a list.
+// list returns the strings of a list.
 func (d description) list(n any, keys ...string) []string {
 	items, _ := d.at(n, keys...).([]any)
 	var texts []string
@@ -70,17 +69,17 @@ func (d description) list(n any, keys ...string) []string {
 	return texts
 }
 
-// reasons that the description of an error response names.
+// reasons returns the reasons in the description of an error response.
 func (d description) reasons(response any) []string {
 	return named(d.at(response, "description"), "`([A-Z][a-z][A-Za-z]*)`")
 }
 
-// listed are the values of a plain string, which its description lists.
+// listed returns the values that the description of a plain string lists.
 func (d description) listed(schema any) []string {
 	return named(d.at(schema, "description"), "(?m)^\\* `(\\w+)`: ")
 }
 
-// named returns what a pattern finds in a text, sorted and each once.
+// named returns the matches of a pattern in a text, sorted and without duplicates.
 func named(text any, pattern string) []string {
 	all, _ := text.(string)
 	var names []string
@@ -120,8 +119,8 @@ func TestDescribedRoutes(t *testing.T) {
 	}
 }
 
-// Every reason that there is has its status, is described, and is the reason
-// of a response with that status.
+// TestDescribedReasons: every reason has a status, is described, is known to package
+// client, and is in a response with its status.
 func TestDescribedReasons(t *testing.T) {
 	d := readDescription(t)
 	var listed []string
@@ -129,21 +128,23 @@ func TestDescribedReasons(t *testing.T) {
 		listed = append(listed, string(reason))
 	}
 	slices.Sort(listed)
-	if declared := declaredReasons(t); !slices.Equal(declared, listed) {
-		t.Errorf("declared\n%q\nwith a status\n%q", declared, listed)
+	for _, file := range []string{"reasons.go", "client/errors.go"} {
+		if declared := declaredReasons(t, file); !slices.Equal(declared, listed) {
+			t.Errorf("declared in %s\n%q\nwith a status\n%q", file, declared, listed)
+		}
 	}
 	if described := d.listed(d.at(d.root(), "components", "schemas", "Reason")); !slices.Equal(described, listed) {
 		t.Errorf("described\n%q\nwith a status\n%q", described, listed)
 	}
 	used := map[string]bool{
-		// Of no operation: they are for what is not one.
+		// In no operation, since they mean that there is none.
 		string(NotFound): true, string(MethodNotAllowed): true,
 	}
 	for path := range d.object(d.root(), "paths") {
 		for method, operation := range d.object(d.root(), "paths", path) {
 			for code, response := range d.object(operation, "responses") {
 				status, _ := strconv.Atoi(code)
-				if status < 400 || method == "head" { // neither has an error in it
+				if status < 400 || method == "head" { // no error body
 					continue
 				}
 				reasons := d.reasons(response)
@@ -166,7 +167,7 @@ func TestDescribedReasons(t *testing.T) {
 	}
 }
 
-// A client that meets a status from a later version reads it as an error.
+// TestDescribedDefaults: clients read a status of a later version as an error.
 func TestDescribedDefaults(t *testing.T) {
 	d := readDescription(t)
 	for path := range d.object(d.root(), "paths") {
@@ -180,7 +181,7 @@ func TestDescribedDefaults(t *testing.T) {
 	}
 }
 
-// Generators merge the parts of an allOf only if each says that it is an object.
+// TestDescribedAllOf: generators merge the parts of an allOf only if each is an object.
 func TestDescribedAllOf(t *testing.T) {
 	d := readDescription(t)
 	for name := range d.object(d.root(), "components", "schemas") {
@@ -193,7 +194,7 @@ func TestDescribedAllOf(t *testing.T) {
 	}
 }
 
-// shownReasons are those of a response's examples.
+// shownReasons returns the reasons in the examples of a response.
 func (d description) shownReasons(response any) []string {
 	var reasons []string
 	for _, example := range d.object(response, "content", "application/json", "examples") {
@@ -204,7 +205,7 @@ func (d description) shownReasons(response any) []string {
 	return slices.Compact(reasons)
 }
 
-// A reason is a plain string, so that a client takes one that it does not know.
+// TestReasonsArePlainStrings: clients must accept reasons that they do not know.
 func TestReasonsArePlainStrings(t *testing.T) {
 	d := readDescription(t)
 	for _, schema := range []any{
@@ -230,7 +231,7 @@ func TestDescribedFailures(t *testing.T) {
 	}
 }
 
-// hasFurther tells the statuses that two reasons have besides their own.
+// hasFurther reports whether a reason has this status beside its own.
 func hasFurther(r Reason, status int) bool {
 	return slices.Contains(map[Reason][]int{
 		InvalidAPIUsage:     {http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType},
@@ -238,10 +239,10 @@ func hasFurther(r Reason, status int) bool {
 	}[r], status)
 }
 
-// declaredReasons are the values of the constants of type Reason.
-func declaredReasons(t *testing.T) []string {
+// declaredReasons returns the values of the constants of type Reason in a file.
+func declaredReasons(t *testing.T, name string) []string {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "reasons.go", nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,8 +265,8 @@ func declaredReasons(t *testing.T) []string {
 	return values
 }
 
-// What is an answer in Go is a schema with the same members, types and
-// obligations, and the other way round.
+// TestDescribedMembers: each body in Go and its schema have the same members and types, of
+// which the same are required.
 func TestDescribedMembers(t *testing.T) {
 	d := readDescription(t)
 	kinds := map[reflect.Kind]string{reflect.String: "string", reflect.Int64: "integer", reflect.Bool: "boolean"}

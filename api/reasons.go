@@ -11,7 +11,7 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// Reason names what an error answer is about, for programs.
+// Reason is the machine-readable cause of an error answer.
 type Reason string
 
 // The reasons.
@@ -34,9 +34,9 @@ const (
 	ServiceUnavailable  Reason = "ServiceUnavailable"
 )
 
-// statuses is the one table from reason to status. Two reasons have further
-// ones: InvalidAPIUsage where a body is too large or of the wrong type, and
-// IdempotencyConflict where the first request is still running.
+// statuses is the one table from reason to status. Two reasons have further statuses:
+// InvalidAPIUsage for a body that is too large or of the wrong type, IdempotencyConflict
+// while the first request is still running.
 var statuses = map[Reason]int{
 	InvalidAuthCode:     http.StatusBadRequest,
 	ExpiredAuthCode:     http.StatusBadRequest,
@@ -56,16 +56,15 @@ var statuses = map[Reason]int{
 	ServiceUnavailable:  http.StatusServiceUnavailable,
 }
 
-// failure is an error answer, on its way from a handler to the face that
-// writes it.
+// failure is the error of a handler, which the dialect writes as an answer.
 type failure struct {
 	reason       Reason
-	status       int // 0: the reason's own
+	status       int // 0 is the reason's own
 	message      string
-	argument     string // that InvalidAPIUsage is about, if it is one
+	argument     string // at fault, of InvalidAPIUsage; may be empty
 	attemptsLeft *int64 // of a check; else nil
 	limit        string // of RateLimited
-	retryAfter   int64  // seconds; 0 says nothing
+	retryAfter   int64  // seconds; 0 is not known
 	cause        error  // for the log
 }
 
@@ -80,12 +79,12 @@ func invalid(status int, message string) *failure {
 	return &failure{reason: InvalidAPIUsage, status: status, message: message}
 }
 
-// noCode is the answer to a check that found nothing to compare or a wrong code.
-func noCode(r Reason, message string, left int64) *failure {
+// notVerified is the answer to a check that found no code or a wrong one.
+func notVerified(r Reason, message string, left int64) *failure {
 	return &failure{reason: r, message: message, attemptsLeft: &left}
 }
 
-// asFailure returns the answer to an error of any kind.
+// asFailure maps any error to its answer.
 func asFailure(err error) *failure {
 	var (
 		known    *failure
@@ -111,7 +110,7 @@ func asFailure(err error) *failure {
 	case errors.Is(err, codes.ErrProfileNotAllowed):
 		f = fail(ProfileNotAllowed, "This API key may not use the profile; its operator can add the key's name to the profile's callers")
 	case errors.Is(err, codes.ErrRejected):
-		f = fail(MessageRejected, "The message was refused; check the number, or ask its owner whether it takes messages")
+		f = fail(MessageRejected, "The message was refused by the carrier; check the number, or ask its owner whether the phone accepts SMS")
 	case errors.Is(err, codes.ErrSenderRefused):
 		f = fail(SenderRefused, "The carrier refuses this service's account or sender; its operator must correct the settings. Nothing was sent")
 	case errors.Is(err, codes.ErrUnconfirmed):
@@ -142,13 +141,13 @@ func seconds(d time.Duration) int64 {
 	return int64((max(d, time.Second) + time.Second - 1) / time.Second)
 }
 
-// What many answers have in a header; nobody changes a header's values in place.
+// Header values that answers share. Nothing changes header values in place.
 var (
 	typeJSON = []string{echo.MIMEApplicationJSON}
 	noStore  = []string{"no-store"}
 )
 
-// reply sends JSON in one piece.
+// reply sends a JSON body with its length.
 func reply(c echo.Context, status int, body any) error {
 	text, err := json.Marshal(body)
 	if err != nil {

@@ -14,30 +14,30 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// requestInfo is what is known about a request beside what is in it.
+// requestInfo is what the handlers of a request find out for its log line.
 type requestInfo struct {
 	arrived   time.Time
-	face      face
+	dialect   dialect
 	caller    string       // name of its API key
-	profile   string       // empty if it has none, or one that the service does not have
-	recipient codes.Digest // zero if it is not known
+	profile   string       // empty if the request names none, or an unknown one
+	recipient codes.Digest // zero if not known
 	client    codes.Digest // zero if the request names none
-	lastTwo   string       // digits of the number, of a create
-	reason    Reason       // of an error
-	sent      bool         // it sent a message, or may have
+	lastTwo   string       // last two digits of the number; creates only
+	reason    Reason       // errors only
+	sent      bool         // a message was sent, or may have been
 	traceID   string
 }
 
-// observed is the context of a request with its info.
+// observed is the context of a request, with its info.
 type observed struct {
 	echo.Context
 	requestInfo
 }
 
-// infoOf returns the info of a request that observe has seen.
+// infoOf returns the info that observe added to the context.
 func infoOf(c echo.Context) *requestInfo { return &c.(*observed).requestInfo }
 
-// recorder writes the line and the measurement of each request.
+// recorder logs and measures each request.
 type recorder struct {
 	logger    *slog.Logger
 	hasher    *codes.Hasher
@@ -50,7 +50,8 @@ type recorder struct {
 	known map[kind]measures
 }
 
-// kind is all that requests are told apart by. There are only so many.
+// kind is what distinguishes requests in metrics and sampling. The number of kinds is
+// bounded, whatever callers send.
 type kind struct {
 	method, path string // as registered
 	status       int
@@ -58,7 +59,8 @@ type kind struct {
 	caller       string
 }
 
-// measures are those of a kind, which take long to look up by their labels.
+// measures are the metrics and the sampler of a kind, kept because a lookup by labels is
+// slow.
 type measures struct {
 	sampler  *sampler
 	route    string
@@ -83,7 +85,7 @@ func newRecorder(o Options) *recorder {
 	return r
 }
 
-// record measures a request, and writes its line unless it is one of too many.
+// record measures a request, and logs it unless LOG_RATE is exceeded.
 func (r *recorder) record(c echo.Context, failed *failure) {
 	info := infoOf(c)
 	took := time.Since(info.arrived)
@@ -139,8 +141,8 @@ func (r *recorder) record(c echo.Context, failed *failure) {
 	r.logger.LogAttrs(withLine(ctx, line), level, "request", attrs...)
 }
 
-// pass reports whether the line of a request may be written. The first line of a
-// kind after some that were left out says how many.
+// pass reports whether a request may be logged. Before the first line after a gap it
+// logs how many were left out.
 func (r *recorder) pass(ctx context.Context, k kind, m measures) bool {
 	pass, left := m.sampler.next(time.Now())
 	if left > 0 {
@@ -153,7 +155,7 @@ func (r *recorder) pass(ctx context.Context, k kind, m measures) bool {
 	return pass
 }
 
-// measures returns those of a kind.
+// measures returns the measures of a kind.
 func (r *recorder) measures(k kind) measures {
 	r.mu.RLock()
 	m, ok := r.known[k]
@@ -174,8 +176,7 @@ func (r *recorder) measures(k kind) measures {
 	return m
 }
 
-// kindOf never looks at the path itself: that may hold anything, and there
-// are too many of them.
+// kindOf uses the registered path, never the requested one, which may hold anything.
 func kindOf(c echo.Context, info *requestInfo) kind {
 	k := kind{status: c.Response().Status, reason: info.reason, caller: info.caller}
 	if info.reason != NotFound {
@@ -192,8 +193,8 @@ func methodOf(method string) string {
 	return "other"
 }
 
-// levelOf goes by the reason besides: a face may answer a failure of the service
-// with a status of its own.
+// levelOf considers the reason as well as the status: the Twilio dialect answers some
+// failures of the service with a status below 500.
 func levelOf(c echo.Context) slog.Level {
 	switch {
 	case max(c.Response().Status, statuses[infoOf(c).reason]) >= http.StatusInternalServerError:

@@ -15,7 +15,7 @@ import (
 	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
-// lines are the lines of the log, whole.
+// lines returns the lines of the log.
 func (a *testAPI) lines(t *testing.T) []map[string]any {
 	t.Helper()
 	var all []map[string]any
@@ -29,9 +29,8 @@ func (a *testAPI) lines(t *testing.T) []map[string]any {
 	return all
 }
 
-// TestRecipientInLog: the lines about one number have something in common
-// that is neither the number nor what the store keeps, and those about another
-// have not.
+// TestRecipientInLog: all lines about one number have the same pseudonym. It is neither
+// the number nor its stored form.
 func TestRecipientInLog(t *testing.T) {
 	var hasher *codes.Hasher
 	a := newAPI(t, func(f *fixture) { hasher = f.Hasher })
@@ -63,8 +62,8 @@ func TestRecipientInLog(t *testing.T) {
 	}
 }
 
-// TestSampling: lines of each kind are left out and counted by themselves, those
-// of messages that were sent never; at level debug all are written.
+// TestSampling: lines are left out and counted by kind. Lines of sent messages are always
+// written, and so is everything at level debug.
 func TestSampling(t *testing.T) {
 	const rate, asked = 5, 50
 	level := &slog.LevelVar{}
@@ -121,8 +120,8 @@ func TestSampling(t *testing.T) {
 	}
 }
 
-// TestRepeatedCreatesAreSampled: an answer that is repeated for its key was not
-// paid for, so it may be left out.
+// TestRepeatedCreatesAreSampled: an answer that is repeated for its key sent no message,
+// so its line may be left out.
 func TestRepeatedCreatesAreSampled(t *testing.T) {
 	a := newAPI(t, func(f *fixture) {
 		f.LogRate = 1
@@ -136,7 +135,7 @@ func TestRepeatedCreatesAreSampled(t *testing.T) {
 	}
 }
 
-// TestSamplerSeconds: a second begins with the first line after the last one.
+// TestSamplerSeconds: a second begins with the first line after the previous second.
 func TestSamplerSeconds(t *testing.T) {
 	s := newSamplers(2, prometheus.NewRegistry()).of(kind{status: 401, caller: "a"})
 	now := time.Now()
@@ -152,5 +151,17 @@ func TestSamplerSeconds(t *testing.T) {
 		if pass, left := s.next(now.Add(want.after)); pass != want.pass || left != want.left {
 			t.Errorf("line %d: %v, %d; want %v", i, pass, left, want)
 		}
+	}
+}
+
+// TestClientInLog: the log has a pseudonym of the client, the same for the same client.
+func TestClientInLog(t *testing.T) {
+	a := newAPI(t)
+	for _, client := range []string{`"192.0.2.1"`, `"::ffff:192.0.2.1"`, `"192.0.2.2"`} {
+		a.do(t, "POST", "/", `{"auth_id":"a","recipient":"`+number+`","client":`+client+`}`)
+	}
+	found := regexp.MustCompile(`"recipient_ends":"00","client":"([0-9a-f]{10})"`).FindAllStringSubmatch(a.log.String(), -1)
+	if len(found) != 3 || found[0][1] != found[1][1] || found[0][1] == found[2][1] || strings.Contains(a.log.String(), "192.0.2") {
+		t.Errorf("%q in\n%s", found, a.log)
 	}
 }

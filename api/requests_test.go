@@ -13,7 +13,7 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// asked is a Service that keeps what it is asked.
+// asked is a Service that keeps the requests it gets and grants each.
 type asked []any
 
 func (a *asked) Create(_ context.Context, r codes.CreateRequest) (codes.Created, error) {
@@ -36,28 +36,55 @@ func (a *asked) Status(_ context.Context, r codes.StatusRequest) (codes.Progress
 	return codes.Progress{Stage: codes.StagePending, AttemptsLeft: 3, TTLLeft: time.Hour}, nil
 }
 
-// TestRequests: each route asks the service for what the request says, in the
-// name of its caller.
+// newAsked returns an API over a Service that keeps its requests.
+func newAsked(t testing.TB, change ...func(*fixture)) (*testAPI, *asked) {
+	t.Helper()
+	got := &asked{}
+	return newAPI(t, append(change, func(f *fixture) { f.Service = got })...), got
+}
+
+// is compares the requests, their times of arrival aside, and forgets them.
+func (a *asked) is(t testing.TB, want ...any) {
+	t.Helper()
+	arrived := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".Arrived" }, cmp.Ignore())
+	if diff := cmp.Diff(want, []any(*a), arrived); diff != "" {
+		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+	*a = nil
+}
+
+// TestRequests: each route passes the arguments and the caller to the service. A locale
+// and a client are in canonical form.
 func TestRequests(t *testing.T) {
-	var got asked
-	a := newAPI(t, withKey, func(f *fixture) { f.Service = &got })
+	a, got := newAsked(t, withKey)
 	headers := []string{"Authorization", "Bearer secret", "Idempotency-Key", "k"}
+	key := func(route string) codes.IdempotencyKey { return codes.IdempotencyKey{Route: route, Value: "k"} }
 	a.do(t, "POST", "/", createBody("a"), headers...)
 	a.do(t, "GET", checkQuery("a", "1"), "", headers...)
 	a.do(t, "POST", "/verify", `{"auth_id":"a","code":"1"}`, headers...)
 	a.do(t, "DELETE", "/?auth_id=a", "", headers...)
 	a.do(t, "GET", "/status?auth_id=a", "", headers...)
-	want := asked{
-		codes.CreateRequest{ID: "a", Recipient: number, Caller: "shop", Key: codes.IdempotencyKey{Route: "POST /", Value: "k"}},
-		codes.CheckRequest{ID: "a", Code: "1", Caller: "shop", Key: codes.IdempotencyKey{Route: "GET /", Value: "k"}},
-		codes.CheckRequest{ID: "a", Code: "1", Caller: "shop", Key: codes.IdempotencyKey{Route: "POST /verify", Value: "k"}},
+	got.is(t,
+		codes.CreateRequest{ID: "a", Recipient: number, Caller: "shop", Key: key("POST /")},
+		codes.CheckRequest{ID: "a", Code: "1", Caller: "shop", Key: key("GET /")},
+		codes.CheckRequest{ID: "a", Code: "1", Caller: "shop", Key: key("POST /verify")},
 		codes.CancelRequest{ID: "a", Caller: "shop"},
-		codes.StatusRequest{ID: "a", Caller: "shop"},
+		codes.StatusRequest{ID: "a", Caller: "shop"})
+
+	headers = headers[:2]
+	a.do(t, "POST", "/", `{"auth_id":"a","recipient":"`+number+`","profile":"login","locale":"ES-mx","client":"2001:DB8::1"}`, headers...)
+	for _, plus := range []string{"", "+", "%2B"} { // a plus sign that is not encoded means a space
+		a.do(t, "GET", checkQuery("a", "1")+"&profile=login&recipient="+plus+number, "", headers...)
 	}
-	arrived := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".Arrived" }, cmp.Ignore())
-	if diff := cmp.Diff(want, got, arrived); diff != "" {
-		t.Errorf("asked (-want +got):\n%s", diff)
-	}
+	a.do(t, "POST", "/verify", `{"auth_id":"a","code":"1","profile":"login","recipient":"+`+number+`"}`, headers...)
+	a.do(t, "DELETE", "/?auth_id=a&profile=login", "", headers...)
+	a.do(t, "GET", "/status?auth_id=a&profile=login", "", headers...)
+	check := codes.CheckRequest{ID: "a", Code: "1", Recipient: number, Profile: "login", Caller: "shop"}
+	got.is(t,
+		codes.CreateRequest{ID: "a", Recipient: number, Profile: "login", Locale: "es-MX", Client: "2001:db8::/64", Caller: "shop"},
+		check, check, check, check,
+		codes.CancelRequest{ID: "a", Profile: "login", Caller: "shop"},
+		codes.StatusRequest{ID: "a", Profile: "login", Caller: "shop"})
 }
 
 // slowBody takes a while to arrive.
@@ -76,14 +103,13 @@ func (b *slowBody) Read(p []byte) (int, error) {
 
 // TestArrival: a create's deadline counts from before its body is read.
 func TestArrival(t *testing.T) {
-	var got asked
-	a := newAPI(t, func(f *fixture) { f.Service = &got })
+	a, got := newAsked(t)
 	body := &slowBody{Reader: strings.NewReader(createBody("a"))}
 	r := httptest.NewRequest("POST", "/", body)
 	setHeaders(r)
 	sent := time.Now()
 	a.handler.ServeHTTP(httptest.NewRecorder(), r)
-	arrived := got[0].(codes.CreateRequest).Arrived
+	arrived := (*got)[0].(codes.CreateRequest).Arrived
 	if arrived.Before(sent) || arrived.After(body.begun) {
 		t.Errorf("arrived %v after it was sent, the body was read after %v", arrived.Sub(sent), body.begun.Sub(sent))
 	}

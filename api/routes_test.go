@@ -12,7 +12,7 @@ const (
 	noMethod = `{"message":"Method not allowed here; see the Allow header","reason":"MethodNotAllowed"}`
 )
 
-// allowed are the methods of every route.
+// allowed returns the methods of every route.
 func allowed() map[string][]string {
 	return map[string][]string{
 		"/":             {"DELETE", "GET", "OPTIONS", "POST"},
@@ -31,7 +31,6 @@ func (a answer) allows() []string {
 	return methods
 }
 
-// No key is asked for by what has no effect.
 func withKey(f *fixture) { f.Keys = []Key{key("shop", "secret")} }
 
 func TestMethods(t *testing.T) {
@@ -102,7 +101,7 @@ func TestNoSuchRoute(t *testing.T) {
 	}
 }
 
-// HEAD says what GET says, and nothing more.
+// TestHead: HEAD has the headers of GET and no body.
 func TestHead(t *testing.T) {
 	a := newAPI(t)
 	compare := func(path string, status int) {

@@ -8,14 +8,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// samplers are those of all kinds of lines. A flood of one kind, such as requests
-// without a key, takes no line from another kind.
+// samplers has one sampler for each kind of request, so that a flood of one kind, such as
+// requests without a key, takes no line from another.
 type samplers struct {
-	rate int64 // 0 lets all through
+	rate int64 // 0 is no limit
 	left prometheus.Counter
 
 	mu    sync.Mutex
-	known map[kind]*sampler // by route, status and reason
+	known map[kind]*sampler // the caller of each kind is empty
 }
 
 func newSamplers(rate int, r prometheus.Registerer) *samplers {
@@ -26,7 +26,7 @@ func newSamplers(rate int, r prometheus.Registerer) *samplers {
 	return s
 }
 
-// of returns the sampler of a kind, which all callers share.
+// of returns the sampler of a kind. All callers share it.
 func (s *samplers) of(k kind) *sampler {
 	k.caller = ""
 	s.mu.Lock()
@@ -37,19 +37,18 @@ func (s *samplers) of(k kind) *sampler {
 	return s.known[k]
 }
 
-// sampler lets so many lines of one kind through in a second, and counts the
-// rest.
+// sampler lets rate lines through in a second and counts the rest.
 type sampler struct {
 	rate int64
 	left prometheus.Counter
 
 	mu    sync.Mutex
-	begun time.Time // of the second
-	lines int64     // in it
+	begun time.Time // start of the current second
+	lines int64     // in that second
 }
 
-// next reports whether a line may be written now. The first of a second gets
-// how many were left out before it.
+// next reports whether a line may be written now. With the first line of a second it
+// returns how many were left out of the one before.
 func (s *sampler) next(now time.Time) (pass bool, left int64) {
 	if s.rate == 0 {
 		return true, 0
@@ -68,7 +67,7 @@ func (s *sampler) next(now time.Time) (pass bool, left int64) {
 	return false, 0
 }
 
-// Line says what a line of the log is about.
+// Line is what a line of the log is about.
 type Line int
 
 // The lines.
@@ -84,8 +83,8 @@ func withLine(ctx context.Context, l Line) context.Context {
 	return context.WithValue(ctx, lineKey{}, l)
 }
 
-// LineOf returns what the line that is logged under ctx is about, so that the
-// log can drop the others first.
+// LineOf returns what a line logged under ctx is about, so that an overloaded log can
+// drop the least important lines first.
 func LineOf(ctx context.Context) Line {
 	l, _ := ctx.Value(lineKey{}).(Line)
 	return l

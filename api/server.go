@@ -1,6 +1,5 @@
-// Package api is the service over HTTP: routes, strict decoding, and one
-// table from reason to status. How requests and answers look is a matter of a
-// face; see native.go and twilio.go.
+// Package api serves the service over HTTP: routes, strict decoding, and one table from
+// reason to status. Each shape of the API is a dialect; see native.go and twilio.go.
 package api
 
 import (
@@ -30,10 +29,10 @@ type Service interface {
 	Status(ctx context.Context, r codes.StatusRequest) (codes.Progress, error)
 }
 
-// State says how far the process is in its life.
+// State is how far the process is in its life.
 type State interface {
-	Ready() bool    // it has reached its store once, and is not about to end
-	Draining() bool // it is about to end: connections should not be kept
+	Ready() bool    // it has reached its store once, and is not shutting down
+	Draining() bool // it is shutting down: connections should not be kept
 }
 
 // Options are what a [Server] needs; all but Keys, Profiles, Webhook,
@@ -44,29 +43,30 @@ type Options struct {
 	Webhook        Webhook
 	State          State
 	Keys           []Key
-	Profiles       []string // names of those that Service has, which the log may show
+	Profiles       []string // names of the profiles that Service has; the log may show them
 	Failures       Failures
 	Hasher         *codes.Hasher
 	TrustedProxies []netip.Prefix
 	Logger         *slog.Logger
 	Registerer     prometheus.Registerer
-	MaxInFlight    int // creates, and checks, that run at a time; 0 is no limit
-	// Trace begins the span of a request, under the context that it returns, and
-	// returns the id of its trace; end is called with the answer. Nil traces nothing.
+	MaxInFlight    int // creates, and likewise checks, that run at a time; 0 is no limit
+	// Trace begins the span of a request. It returns the context of the span, the id of
+	// its trace, and the function that ends it with the answer. Nil traces nothing.
 	Trace   func(r *http.Request, route string) (ctx context.Context, id string, end func(status int, reason, caller string))
-	LogRate int // lines a second of each kind of request, those of messages that were sent aside; 0 is no limit
+	LogRate int // log lines a second of each kind of request that sent nothing; 0 is no limit
 
-	// TwilioServices are the profiles of the SIDs of Twilio Verify services, whose
-	// digits are in lower case; any
-	// other SID stands for requests without a profile. Nil serves no such routes.
+	// TwilioServices maps SIDs of Twilio Verify services, in lower case but for "VA", to
+	// profiles. Any other SID selects no profile. Nil serves no Twilio routes.
 	TwilioServices map[string]string
 }
 
-// Server answers requests.
+// Server serves the API.
 type Server struct {
 	Options
 	recorder  *recorder
 	receipts  *prometheus.CounterVec
+	creates   *gate
+	checks    *gate // and cancels and statuses
 	receiving *gate
 	wrongKeys *gate
 	lockedOut *lockouts
@@ -74,16 +74,13 @@ type Server struct {
 
 // New returns a Server, and registers its metrics.
 func New(o Options) *Server {
-	o.Service = gated{
-		service: o.Service,
-		creates: newGate("create", o.MaxInFlight, o.Registerer),
-		checks:  newGate("check", o.MaxInFlight, o.Registerer),
-	}
 	return &Server{
 		Options:  o,
 		recorder: newRecorder(o),
 		receipts: counterVec(o.Registerer, "smsv_receipts_total",
 			"Delivery receipts, by what they say and what became of them.", "status", "result"),
+		creates:   newGate("create", o.MaxInFlight, o.Registerer),
+		checks:    newGate("check", o.MaxInFlight, o.Registerer),
 		receiving: newGate("receipt", maxReceipts, o.Registerer),
 		wrongKeys: newGate("key", maxWrongKeys, o.Registerer),
 		lockedOut: newLockouts(maxLockouts),
@@ -94,32 +91,32 @@ func New(o Options) *Server {
 func (s *Server) Handler() http.Handler {
 	e := s.echo(s.Trace != nil)
 	n := native{}
-	e.POST("/", s.authenticate(s.create(n.readCreate, n.writeCreated)))
-	e.GET("/", s.authenticate(s.check(n.readCheckQuery, n.writeChecked)))
-	e.POST("/verify", s.authenticate(s.check(n.readCheckBody, n.writeChecked)))
-	e.DELETE("/", s.authenticate(s.cancel(n.readCancel, n.writeCancelled)))
-	e.GET("/status", s.authenticate(s.status(n.readStatus, n.writeStatus)))
+	e.POST("/", s.authenticate(handle(n.readCreate, s.create, n.writeCreated)))
+	e.GET("/", s.authenticate(handle(n.readCheckQuery, s.check, n.writeChecked)))
+	e.POST("/verify", s.authenticate(handle(n.readCheckBody, s.check, n.writeChecked)))
+	e.DELETE("/", s.authenticate(handle(n.readCancel, s.cancel, n.writeCancelled)))
+	e.GET("/status", s.authenticate(handle(n.readStatus, s.status, n.writeStatus)))
 	e.POST("/webhooks/flowroute/:token", s.receive)
 	describe(e, "/openapi.yaml", openAPI)
 	if s.TwilioServices != nil {
-		s.verifications(e)
+		s.twilioRoutes(e)
 	}
 	s.health(e)
 	return e
 }
 
-// verifications adds the routes of Twilio Verify.
-func (s *Server) verifications(e *echo.Echo) {
+// twilioRoutes adds the routes of Twilio Verify.
+func (s *Server) twilioRoutes(e *echo.Echo) {
 	t := twilio{services: s.TwilioServices, hasher: s.Hasher}
 	service := e.Group(twilioPath + "Services/:service")
-	service.POST("/Verifications", s.authenticate(s.create(t.readCreate, t.writeCreated)))
-	service.POST("/VerificationCheck", s.authenticate(s.check(t.readCheck, t.writeChecked)))
-	service.GET("/Verifications/:sid", s.authenticate(s.status(t.readStatus, t.writeStatus)))
-	service.POST("/Verifications/:sid", s.authenticate(s.cancelLive(t.readCancel, t.writeCancelled)))
+	service.POST("/Verifications", s.authenticate(handle(t.readCreate, s.create, t.writeCreated)))
+	service.POST("/VerificationCheck", s.authenticate(handle(t.readCheck, s.check, t.writeChecked)))
+	service.GET("/Verifications/:sid", s.authenticate(handle(t.readStatus, s.status, t.writeStatus)))
+	service.POST("/Verifications/:sid", s.authenticate(handle(t.readCancel, s.cancelLive, t.writeCancelled)))
 	describe(e, twilioPath+"openapi.yaml", twilioOpenAPI)
 }
 
-// describe adds the route of a description of the API.
+// describe adds the routes that serve a description of the API.
 func describe(e *echo.Echo, path string, text []byte) {
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		e.Add(method, path, func(c echo.Context) error {
@@ -128,8 +125,8 @@ func describe(e *echo.Echo, path string, text []byte) {
 	}
 }
 
-// Admin returns what only the operator may see: health, and the handlers in
-// extra by their paths.
+// Admin returns what only the operator may see: health, and the handlers in extra by
+// path.
 func (s *Server) Admin(extra map[string]http.Handler) http.Handler {
 	e := s.echo(false)
 	for path, h := range extra {

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"sync/atomic"
 	"time"
 
@@ -10,12 +9,13 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// gate lets only so many requests in at a time. Past its capacity a service
-// that queues gets slow for everybody; one that refuses at once stays fast for
-// the rest. Each kind of work has a gate of its own, so that creates, which wait
-// for Flowroute, never keep checks out.
+// gate limits how many requests are worked on at a time. Past its capacity a service
+// that queues gets slow for everybody; one that refuses at once stays fast for the rest.
+// Each kind of work has its own gate, so that creates, which wait for Flowroute, never
+// keep checks out. A request passes its gate when it has been read and authenticated: a
+// client that sends slowly or has no key takes no slot.
 type gate struct {
-	capacity int64 // 0 is none
+	capacity int64 // 0 is no limit
 	inside   atomic.Int64
 	shed     prometheus.Counter
 }
@@ -33,8 +33,8 @@ func newGate(kind string, capacity int, r prometheus.Registerer) *gate {
 	return g
 }
 
-// enter takes a place, or refuses at once. A refused request never holds one, so
-// a crowd outside does not keep a free place from being taken.
+// enter takes a slot or refuses at once. A refused request never holds one, not even
+// for a moment: a crowd outside must not keep others from a free slot.
 func (g *gate) enter() error {
 	for {
 		inside := g.inside.Load()
@@ -48,44 +48,5 @@ func (g *gate) enter() error {
 	}
 }
 
-// leave frees the place.
+// leave frees the slot.
 func (g *gate) leave() { g.inside.Add(-1) }
-
-// gated is a Service behind gates. They stand around the work alone, so that
-// a client that sends its request slowly, or has no key, takes nobody's place.
-type gated struct {
-	service         Service
-	creates, checks *gate
-}
-
-func (g gated) Create(ctx context.Context, r codes.CreateRequest) (created codes.Created, err error) {
-	if err := g.creates.enter(); err != nil {
-		return created, err
-	}
-	defer g.creates.leave()
-	return g.service.Create(ctx, r)
-}
-
-func (g gated) Check(ctx context.Context, r codes.CheckRequest) (o codes.Outcome, err error) {
-	if err := g.checks.enter(); err != nil {
-		return o, err
-	}
-	defer g.checks.leave()
-	return g.service.Check(ctx, r)
-}
-
-func (g gated) Cancel(ctx context.Context, r codes.CancelRequest) error {
-	if err := g.checks.enter(); err != nil {
-		return err
-	}
-	defer g.checks.leave()
-	return g.service.Cancel(ctx, r)
-}
-
-func (g gated) Status(ctx context.Context, r codes.StatusRequest) (p codes.Progress, err error) {
-	if err := g.checks.enter(); err != nil {
-		return p, err
-	}
-	defer g.checks.leave()
-	return g.service.Status(ctx, r)
-}

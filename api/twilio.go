@@ -12,15 +12,15 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// twilio is the face of Twilio Verify, so that its client libraries work here:
-// forms in, JSON out, keys as Basic passwords. The entry of a number is found by
-// its number, or by the SID that is derived from it. See twilio-openapi.yaml.
+// twilio is the dialect of Twilio Verify, for Twilio's client libraries: forms in, JSON
+// out, API keys as Basic passwords. A verification is found by its number, or by the SID
+// that is derived from the number. See twilio-openapi.yaml.
 type twilio struct {
-	services map[string]string // SIDs, their digits in lower case, to profiles
+	services map[string]string // as Options.TwilioServices
 	hasher   *codes.Hasher
 }
 
-// twilioPath begins the paths of all its routes.
+// twilioPath is the start of every Twilio path.
 const twilioPath = "/v2/"
 
 var (
@@ -28,7 +28,7 @@ var (
 	verificationSID = regexp.MustCompile(`^VE[0-9a-fA-F]{32}$`)
 )
 
-// service returns the service in the path and its profile.
+// service returns the service in the path, and its profile.
 func (t twilio) service(c echo.Context) (sid, profile string, err error) {
 	sid = c.Param("service")
 	if !serviceSID.MatchString(sid) {
@@ -37,7 +37,7 @@ func (t twilio) service(c echo.Context) (sid, profile string, err error) {
 	return sid, t.services["VA"+strings.ToLower(sid[2:])], nil
 }
 
-// verification returns the verification in the path: a SID or a number.
+// verification returns the SID or the number in the path.
 func (twilio) verification(c echo.Context) (id codes.ID, to codes.Phone, err error) {
 	text, err := url.PathUnescape(c.Param("sid"))
 	if err == nil && verificationSID.MatchString(text) {
@@ -49,7 +49,7 @@ func (twilio) verification(c echo.Context) (id codes.ID, to codes.Phone, err err
 	return "", "", fail(NotFound, "")
 }
 
-// parseTo reads a number as Twilio writes it.
+// parseTo parses a number in E.164 form, as Twilio requires it.
 func parseTo(text string) (codes.Phone, bool) {
 	to, err := codes.ParsePhone(text)
 	return to, err == nil && text[0] == '+'
@@ -129,12 +129,12 @@ func (t twilio) readCancel(c echo.Context) (codes.CancelRequest, error) {
 	return codes.CancelRequest(r), nil
 }
 
-// verificationBody is what all answers about a verification have.
+// verificationBody has the members that all answers about a verification share.
 type verificationBody struct {
 	SID         string    `json:"sid"`
 	ServiceSID  string    `json:"service_sid"`
 	AccountSID  string    `json:"account_sid"`
-	To          *string   `json:"to"` // null if it is not known
+	To          *string   `json:"to"` // null if not known
 	Channel     string    `json:"channel"`
 	Status      string    `json:"status"`
 	Valid       bool      `json:"valid"`
@@ -144,7 +144,7 @@ type verificationBody struct {
 	DateUpdated time.Time `json:"date_updated"`
 }
 
-// startedBody is a verification.
+// startedBody is the body of a verification.
 type startedBody struct {
 	verificationBody
 	Lookup           struct{}          `json:"lookup"`
@@ -159,15 +159,15 @@ type sendAttemptBody struct {
 	AttemptSID string    `json:"attempt_sid"`
 }
 
-// checkedBody is a check of a verification.
+// checkedBody is the body of a check.
 type checkedBody struct {
 	verificationBody
-	SNAAttemptsErrorCodes []string `json:"sna_attempts_error_codes"` // none
+	SNAAttemptsErrorCodes []string `json:"sna_attempts_error_codes"` // empty
 }
 
-// body returns the verification of an id, or of a number if that is empty.
+// body returns a verification by its id, or by its number if the id is empty.
 func (t twilio) body(c echo.Context, id codes.ID, to codes.Phone, status string) verificationBody {
-	now := time.Now().UTC().Truncate(time.Second) // the form that Twilio's clients read; nothing stored says more
+	now := time.Now().UTC().Truncate(time.Second) // twilio-python parses no fractions; the real times are not stored
 	b := verificationBody{
 		SID: string(id), ServiceSID: c.Param("service"), Channel: "sms", Status: status, Valid: status == "approved",
 		DateCreated: now, DateUpdated: now,
@@ -183,12 +183,12 @@ func (t twilio) body(c echo.Context, id codes.ID, to codes.Phone, status string)
 	return b
 }
 
-// writeVerification answers with the verification of an id or a number.
+// writeVerification answers with a verification.
 func (t twilio) writeVerification(c echo.Context, httpStatus int, id codes.ID, to codes.Phone, status string) error {
 	b := startedBody{verificationBody: t.body(c, id, to, status)}
 	b.SendCodeAttempts = []sendAttemptBody{{Time: b.DateCreated, Channel: "SMS", AttemptSID: "VL" + strings.TrimPrefix(b.SID, "VE")}}
 	scheme := "http"
-	if c.Request().Header.Get(echo.HeaderXForwardedProto) == "https" { // believed: it goes back to the client alone
+	if c.Request().Header.Get(echo.HeaderXForwardedProto) == "https" { // trusted from anyone: only this client sees the result
 		scheme = "https"
 	}
 	b.URL = scheme + "://" + c.Request().Host + twilioPath + "Services/" + b.ServiceSID + "/Verifications/" + b.SID
@@ -222,7 +222,7 @@ func (t twilio) writeCancelled(c echo.Context, r codes.CancelRequest, p codes.Pr
 	return t.writeProgress(c, codes.StatusRequest(r), p, "canceled")
 }
 
-// writeProgress answers with the status of a live entry.
+// writeProgress answers with the status of a live verification.
 func (t twilio) writeProgress(c echo.Context, r codes.StatusRequest, p codes.Progress, status string) error {
 	switch p.Stage {
 	case codes.StageExpired:

@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/flowroute/sms-verification/api/apitest"
 	"github.com/flowroute/sms-verification/codes"
 )
@@ -134,9 +132,10 @@ func TestTwilioExpired(t *testing.T) {
 	a.start(t)
 	a.backend.Advance(time.Hour)
 	a.do(t, "GET", serviceAt+"/Verifications/"+plus, "").isError(t, 404, 20404, "was not found")
+	a.post(t, serviceAt+"/Verifications/"+plus, []string{"Status", "canceled"}).isError(t, 404, 20404, "was not found")
 	a.verify(t, "To", plus, "Code", a.lastCode(t)).isError(t, 404, 20404, "was not found")
-	if n := strings.Count(a.log.String(), `"reason":"ExpiredAuthCode"`); n != 2 {
-		t.Errorf("%d of 2 lines say that the code has expired", n)
+	if n := strings.Count(a.log.String(), `"reason":"ExpiredAuthCode"`); n != 3 {
+		t.Errorf("%d of 3 lines say that the code has expired", n)
 	}
 }
 
@@ -160,23 +159,10 @@ func TestTwilioPaths(t *testing.T) {
 	}
 }
 
-// TestTwilioServicesApart: each service has verifications of its own.
-func TestTwilioServicesApart(t *testing.T) {
-	a := newAPI(t, withTwilio)
-	sid := a.start(t).isVerification(t, 201, "pending", plus)
-	other := "/v2/Services/VA" + strings.ToUpper(vaDefault[2:])
-	for _, form := range [][]string{{"To", plus}, {"VerificationSid", sid}} {
-		a.post(t, other+"/VerificationCheck", append(form, "Code", a.lastCode(t))).isError(t, 404, 20404, "was not found")
-	}
-	a.do(t, "POST", "/verify", `{"auth_id":"`+sid+`","code":"`+a.lastCode(t)+`"}`).is(t, 400, unknown)
-	a.verify(t, "To", plus, "Code", a.lastCode(t)).isVerification(t, 200, "approved", plus)
-}
-
 // TestTwilioRequests: each route asks the service for what the request says, in the
 // name of its caller and under the profile of its service.
 func TestTwilioRequests(t *testing.T) {
-	var got asked
-	a := newAPI(t, withKey, withTwilio, func(f *fixture) { f.Service = &got })
+	a, got := newAsked(t, withKey, withTwilio)
 	const sid = codes.ID("VE0123456789abcdef0123456789abcdef")
 	at := "/v2/Services/" + vaLogin
 	headers := append(basic("AC1", "secret"), "Idempotency-Key", "k")
@@ -191,7 +177,7 @@ func TestTwilioRequests(t *testing.T) {
 	key := func(route string) codes.IdempotencyKey {
 		return codes.IdempotencyKey{Route: "POST /v2/Services/:service/" + route, Value: "k"}
 	}
-	want := asked{
+	got.is(t,
 		codes.CreateRequest{Recipient: number, Caller: "shop", Profile: "login", Service: vaLogin, Locale: "es-MX", Key: key("Verifications")},
 		codes.CheckRequest{Recipient: number, Code: "0042", Caller: "shop", Profile: "login", Service: vaLogin, Key: key("VerificationCheck")},
 		codes.CheckRequest{ID: sid, Code: "0042", Caller: "shop", Profile: "login", Service: vaLogin, Key: key("VerificationCheck")},
@@ -199,23 +185,7 @@ func TestTwilioRequests(t *testing.T) {
 		codes.StatusRequest{Recipient: number, Caller: "shop", Profile: "login", Service: vaLogin},
 		codes.CancelRequest{Recipient: number, Caller: "shop", Profile: "login", Service: vaLogin},
 		codes.CheckRequest{Recipient: number, Code: "1", Caller: "shop", Service: vaDefault},
-		codes.StatusRequest{Recipient: number, Caller: "shop", Profile: "login", Service: upper},
-	}
-	arrived := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".Arrived" }, cmp.Ignore())
-	if diff := cmp.Diff(want, got, arrived); diff != "" {
-		t.Errorf("asked (-want +got):\n%s", diff)
-	}
-}
-
-func TestTwilioIdempotencyKey(t *testing.T) {
-	a := newAPI(t, withTwilio)
-	for range 2 {
-		a.post(t, serviceAt+"/Verifications", []string{"To", plus, "Channel", "sms"}, "Idempotency-Key", "k").isVerification(t, 201, "pending", plus)
-	}
-	if n := len(a.sender.Messages()); n != 1 {
-		t.Errorf("%d messages", n)
-	}
-	a.post(t, serviceAt+"/Verifications", []string{"To", "+12065550177", "Channel", "sms"}, "Idempotency-Key", "k").isError(t, 422, 20422, "other arguments")
+		codes.StatusRequest{Recipient: number, Caller: "shop", Profile: "login", Service: upper})
 }
 
 // TestTwilioMembers: the answers have the members that Twilio's have, and no others.

@@ -11,19 +11,19 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// invalidParameter refuses the parameter of a form.
+// invalidParameter is the error of a form with a bad parameter.
 func invalidParameter(name string) *failure {
 	f := invalid(0, "Invalid parameter: "+name)
 	f.argument = name
 	return f
 }
 
-// notHere are parameters that have no counterpart here: a client that relies on
-// one must get an error, not a success.
-var notHere = []string{"CustomCode", "Amount", "Payee"}
+// unsupported are parameters that have no counterpart here. A client that relies on one
+// must get an error, not a success.
+var unsupported = []string{"CustomCode", "Amount", "Payee"}
 
-// fromForm reads a form of at most maxBody bytes. Of the named parameters, those of
-// the route, it knows the rules; all others but notHere are ignored.
+// fromForm reads a form of at most maxBody bytes. Its errors name a parameter only if it
+// is one of names, the parameters of the route.
 func fromForm(c echo.Context, names ...string) (url.Values, error) {
 	r := c.Request()
 	if mediaType(r.Header) != echo.MIMEApplicationForm {
@@ -35,7 +35,7 @@ func fromForm(c echo.Context, names ...string) (url.Values, error) {
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
-		return nil, invalid(0, "the body must be URL-encoded, a semicolon too")
+		return nil, invalid(0, "the body must be URL-encoded, including semicolons")
 	}
 	for name, values := range form {
 		if len(values) == 1 && utf8.ValidString(name) && utf8.ValidString(values[0]) {
@@ -46,17 +46,17 @@ func fromForm(c echo.Context, names ...string) (url.Values, error) {
 		}
 		return nil, invalid(0, "Invalid parameter: each must be given once, in UTF-8")
 	}
-	for _, name := range notHere {
+	for _, name := range unsupported {
 		if form.Has(name) {
 			return nil, invalidParameter(name)
 		}
 	}
-	r.PostForm = form // for an answer to an error
+	r.PostForm = form // writeError needs the number
 	return form, nil
 }
 
-// twilioErrorBody is the wire form of every error. The clients of Twilio take one
-// with type, title, status and code for another class of error.
+// twilioErrorBody is the body of every error. It must not have the members type and
+// title: Twilio's clients take an error with these for another class of error.
 type twilioErrorBody struct {
 	Code     int    `json:"code"`
 	Message  string `json:"message"`
@@ -64,8 +64,8 @@ type twilioErrorBody struct {
 	Status   int    `json:"status"`
 }
 
-// twilioError is what Twilio answers to what a reason is about. Without a message
-// the failure's own is given.
+// twilioError is Twilio's error for a reason. An empty message stands for that of the
+// failure.
 type twilioError struct {
 	status, code int
 	message      string
@@ -77,9 +77,8 @@ var (
 	blockedByGuard = twilioError{http.StatusForbidden, 60410, "Verification delivery attempt blocked"}
 )
 
-// twilioErrors is the one table from reason to Twilio's error. RateLimited and
-// NotFound have further ones; a failure with a status of its own has 20000 and
-// that as its code.
+// twilioErrors is the one table from reason to Twilio's error. See twilioErrorOf for the
+// exceptions: some limits, and failures with a status of their own.
 var twilioErrors = map[Reason]twilioError{
 	InvalidAuthCode:     tooManyChecks,
 	ExpiredAuthCode:     {http.StatusNotFound, 20404, ""},
@@ -93,7 +92,7 @@ var twilioErrors = map[Reason]twilioError{
 	IdempotencyConflict: {http.StatusUnprocessableEntity, 20422, ""},
 	RateLimited:         {http.StatusTooManyRequests, 20429, "Too many requests"},
 	MessageRejected:     {http.StatusBadRequest, 60200, "Invalid parameter `To`: the carrier refuses messages to this number"},
-	MessageUnconfirmed:  {http.StatusInternalServerError, 20500, ""}, // of another route than the one that sends; there is none
+	MessageUnconfirmed:  {http.StatusInternalServerError, 20500, ""}, // never used: writeError answers with a verification
 	SenderRefused:       {http.StatusInternalServerError, 20500, "Internal Server Error"},
 	InternalError:       {http.StatusInternalServerError, 20500, "Internal Server Error"},
 	ServiceUnavailable:  {http.StatusServiceUnavailable, 20503, ""},
@@ -120,7 +119,7 @@ func twilioErrorOf(f *failure) twilioError {
 }
 
 func (t twilio) writeError(c echo.Context, f *failure) error {
-	if f.reason == MessageUnconfirmed { // the message may arrive: the person may enter its code
+	if f.reason == MessageUnconfirmed { // the message may arrive, so the code must be usable
 		to, _ := parseTo(c.Request().PostForm.Get("To"))
 		return t.writeVerification(c, http.StatusCreated, "", to, "pending")
 	}
@@ -139,8 +138,7 @@ func (t twilio) writeError(c echo.Context, f *failure) error {
 	})
 }
 
-// resource names what a request is about by its route, since the path may hold a
-// number.
+// resource names the target of a request by its route, since the path may hold a number.
 func resource(c echo.Context) string {
 	if c.Path() == "" {
 		return "at this address"

@@ -108,6 +108,7 @@ func TestTwilioErrors(t *testing.T) {
 		{codes.ErrSenderRefused, 500, 20500, "Internal Server Error", ""},
 		{errors.New("unforeseen"), 500, 20500, "Internal Server Error", ""},
 		{codes.ErrUnavailable, 503, 20503, "Not available", "1"},
+		{codes.ErrKeyReused, 422, 20422, "other arguments", ""},
 		{&codes.InProgressError{RetryAfter: time.Second}, 409, 20409, "still running", "1"},
 	} {
 		a := newAPI(t, withTwilio, withService(func() error { return test.err }))
@@ -191,16 +192,4 @@ func TestTwilioRoutesInMetrics(t *testing.T) {
 			t.Errorf("%q is in the log or the metrics", secret)
 		}
 	}
-}
-
-func TestTwilioShed(t *testing.T) {
-	b := &busy{create: true, entered: make(chan struct{}), release: make(chan struct{})}
-	a := newAPI(t, withTwilio, func(f *fixture) { f.Service, f.MaxInFlight = b, 1 })
-	done := make(chan answer)
-	go func() { done <- a.start(t) }()
-	<-b.entered
-	a.start(t).isError(t, 503, 20503, "Too busy")
-	a.verify(t, "To", plus, "Code", "1").isVerification(t, 200, "approved", plus)
-	close(b.release)
-	(<-done).isVerification(t, 201, "pending", plus)
 }

@@ -17,41 +17,40 @@ import (
 const (
 	maxReceiptBody = 64 << 10 // bytes
 
-	// maxReceipts is how many requests with receipts are worked on at a time:
-	// half of what there are connections to the store, so that no flood of
-	// receipts keeps creates and checks from it. The carrier sends again what
-	// is refused.
+	// maxReceipts is how many requests with receipts are worked on at a time: half of
+	// the connections to the store, so that a flood of receipts leaves the rest to
+	// creates and checks. The carrier repeats refused receipts.
 	maxReceipts = 32
 )
 
-// Receiver takes delivery receipts. *codes.Service is one.
+// Receiver processes delivery receipts. *codes.Service is one.
 type Receiver interface {
 	Receive(ctx context.Context, r codes.Receipt) (codes.ReceiptResult, error)
 }
 
-// Webhook is how the carrier sends delivery receipts. The zero Webhook takes none.
+// Webhook is how the carrier delivers receipts. The zero Webhook accepts none.
 type Webhook struct {
-	Token string                                // end of the path; a secret; empty takes no receipts
-	Parse func([]byte) ([]codes.Receipt, error) // reads a body
+	Token string                                // last element of the path; a secret
+	Parse func([]byte) ([]codes.Receipt, error) // parses a request body
 }
 
 type receivedBody struct {
 	Message string `json:"message"`
 }
 
-// receive takes delivery receipts. The carrier repeats a request that is not
-// answered with 200, so everything is that would not get better by repeating.
-// The body holds the text of the message: nothing of it is kept.
+// receive handles delivery receipts. The carrier repeats a request that is not answered
+// with 200, so 200 is the answer wherever a repetition would not help. Nothing of the body
+// is stored or logged: it holds the text of the message.
 func (s *Server) receive(c echo.Context) error {
 	if !s.Webhook.accepts(c.Param("token")) {
-		return echo.ErrNotFound // as if there were no such route
+		return echo.ErrNotFound // indistinguishable from a missing route
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), c.Request().Body, maxReceiptBody))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return invalid(http.StatusRequestEntityTooLarge, "The body must be at most 64 KiB")
 	}
 	if err != nil {
-		return invalid(0, "The body must arrive whole")
+		return invalid(0, "The body ended early; send all of it")
 	}
 	receipts, err := s.Webhook.Parse(body)
 	if err != nil {
@@ -80,7 +79,7 @@ func (s *Server) receiveAll(ctx context.Context, receipts []codes.Receipt) error
 	return nil
 }
 
-// accepts takes the same time whatever the token.
+// accepts compares in constant time.
 func (w Webhook) accepts(token string) bool {
 	want, got := sha256.Sum256([]byte(w.Token)), sha256.Sum256([]byte(token))
 	return subtle.ConstantTimeCompare(want[:], got[:]) == 1 && w.Token != ""

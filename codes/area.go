@@ -2,9 +2,8 @@ package codes
 
 import "strings"
 
-// Area is the group of area codes that a number belongs to, for figures that
-// can be read by destination. Stores keep it as its number, so the numbers
-// stay as they are; what they do not know is AreaOther.
+// Area is the group of area codes that a number belongs to, for metrics by
+// destination. Stores keep its number, so the numbers must not change.
 type Area uint8
 
 // The areas: the groups of [RecipientGroups], and the rest.
@@ -20,7 +19,7 @@ const (
 
 var areaNames = [Areas]string{"other", "us", "ca", "caribbean", "tollfree", "premium"}
 
-// AreaNumber returns the area with that number; one that is not known is AreaOther.
+// AreaNumber returns the area with that number, or AreaOther if it is unknown.
 func AreaNumber(n int64) Area {
 	if n < 0 || n >= Areas {
 		return AreaOther
@@ -41,7 +40,7 @@ var areaCodes = func() (areas [1000]Area) {
 	return areas
 }()
 
-// areaCode is the number that three digits are.
+// areaCode returns three digits as a number.
 func areaCode(digits string) int {
 	return int(digits[0]-'0')*100 + int(digits[1]-'0')*10 + int(digits[2]-'0')
 }

@@ -17,7 +17,7 @@ func TestArea(t *testing.T) {
 			t.Errorf("…%s is in %s, want %s", number.LastTwo(), got, want)
 		}
 	}
-	// Every group that a rule may name is an area, and has its name.
+	// The areas and the groups of recipients have the same names.
 	names := []string{}
 	for area := codes.AreaOther + 1; area < codes.Areas; area++ {
 		names = append(names, area.String())

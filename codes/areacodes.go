@@ -34,8 +34,8 @@ var recipientGroups = map[string]string{
 506 514 519 537 548 568 579 581 584 587 604 613 639 647 672 683 705 709 742 753 778 780 782
 807 819 825 867 873 879 902 905 942`,
 
-	// The other countries of the plan. They dial like a domestic number but
-	// cost like an international one: this is where toll fraud lives.
+	// The other countries of the plan. They are dialled like a domestic number but
+	// cost like an international one, so toll fraud targets them.
 	"caribbean": `
 242 246 264 268 284 345 441 473 649 658 664 721 758 767 784 809 829 849 868 869 876`,
 

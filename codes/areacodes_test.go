@@ -11,8 +11,7 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// The numbering data that the table is compared with: libphonenumber's of
-// 2026-07-15.
+// numberingData is compared with the table: libphonenumber's data of 2026-07-15.
 const numberingData = "github.com/nyaruka/phonenumbers v1.8.1"
 
 // notInNumberingData are area codes that regulators assigned and that
@@ -22,8 +21,8 @@ var notInNumberingData = map[string]string{
 	"ca": `387 460 537 568`,
 }
 
-// TestAreaCodesOfLibphonenumber: the groups hold every area code that
-// libphonenumber knows, in the right group, and no other but those above.
+// TestAreaCodesOfLibphonenumber: the groups hold exactly the area codes that
+// libphonenumber knows, and those above.
 func TestAreaCodesOfLibphonenumber(t *testing.T) {
 	modules, err := os.ReadFile("../go.mod")
 	if err != nil {
@@ -63,9 +62,9 @@ func TestAreaCodesOfLibphonenumber(t *testing.T) {
 	}
 }
 
-// groupInNumberingData returns the group of an area code by libphonenumber, ""
-// if it has no numbers or belongs to no group. Small countries use few
-// exchanges, so it tries one after another.
+// groupInNumberingData returns the group of an area code by libphonenumber, or "" if it
+// has no numbers or is in no group. It tries many exchanges, since small countries use
+// few of them.
 func groupInNumberingData(area uint64) (group string) {
 	country := int32(1)
 	for exchange := uint64(200); exchange < 1000; exchange += 3 {
@@ -78,7 +77,7 @@ func groupInNumberingData(area uint64) (group string) {
 			group = "premium"
 		case phonenumbers.FIXED_LINE, phonenumbers.MOBILE, phonenumbers.FIXED_LINE_OR_MOBILE:
 			return groupOfRegion(phonenumbers.GetRegionCodeForNumber(number))
-		default: // unknown, or of no area
+		default: // unknown, or of no group
 		}
 	}
 	return group
@@ -94,7 +93,7 @@ func groupOfRegion(region string) string {
 	return "caribbean"
 }
 
-// TestAreaCodeByHand: an area code that no group has yet is allowed by naming it.
+// TestAreaCodeByHand: an area code that is in no group yet can be allowed as a prefix.
 func TestAreaCodeByHand(t *testing.T) {
 	const unassigned = codes.Phone("12325551234")
 	for list, want := range map[string]bool{"us,ca": false, "us,ca,1232": true} {

@@ -13,19 +13,18 @@ const (
 	maxOrphanedClaims = 250
 )
 
-// Pauses between the attempts of a cleanup: each is twice as long as the one
+// Pauses between the attempts of a cleanup task: each is twice as long as the one
 // before it.
 const (
 	firstPause   = 250 * time.Millisecond
 	longestPause = time.Second
 )
 
-// cleanup completes in the background what requests could not complete because
-// the store could not be reached. Each task is retried until it succeeds, for as
-// long as that may help anybody. If the process dies, its entries expire.
+// cleanup retries tasks in the background that requests could not complete because
+// the store could not be reached. If the process dies, the entries concerned expire.
 type cleanup struct {
 	span  time.Duration // for which each task is retried
-	slots chan struct{} // one taken by each task; without a free one a task is dropped
+	slots chan struct{} // one for each pending task; without a free one a task is dropped
 	stop  chan struct{}
 }
 
@@ -56,12 +55,12 @@ func (c *cleanup) add(task func(ctx context.Context) error) {
 	}()
 }
 
-// finish waits until no task is pending, or gives up with ctx. No task may be
+// finish waits until no task is pending, or gives up when ctx ends. No task may be
 // added after it.
 func (c *cleanup) finish(ctx context.Context) error {
 	for range cap(c.slots) {
 		select {
-		case c.slots <- struct{}{}: // also if ctx is over
+		case c.slots <- struct{}{}: // even if ctx has ended
 			continue
 		default:
 		}
@@ -75,5 +74,5 @@ func (c *cleanup) finish(ctx context.Context) error {
 	return nil
 }
 
-// drop gives up on what is pending.
+// drop abandons all pending tasks.
 func (c *cleanup) drop() { close(c.stop) }

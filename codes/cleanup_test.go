@@ -12,8 +12,8 @@ import (
 	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
-// outage is a store that goes away when a message is sent, or loses the reply
-// to a claim as it does.
+// outage is a store that fails from the moment a message is sent, or from a claim,
+// whose reply is lost.
 type outage struct {
 	codes.Store
 	gone    atomic.Bool
@@ -57,14 +57,14 @@ func (o *outage) Settle(ctx context.Context, c codes.Claim, answer string) (bool
 	return o.Store.Settle(ctx, c, answer)
 }
 
-// serve is the fixture's service over o.
+// serve returns the fixture's service over o.
 func (f *fixture) serve(o *outage) *codes.Service {
 	o.Store = f.model
 	return f.with(func(options *codes.Options) { options.Store, options.Sender = o, o })
 }
 
-// inOutage runs a create with a key, which ends in sendErr or as unavailable,
-// while the store goes away. Then it checks what must hold when that is back.
+// inOutage runs a create with a key, which ends in sendErr or as unavailable, while
+// the store fails. Then it calls back, when the store works again.
 func inOutage(t *testing.T, inClaim bool, sendErr error, back func(f *fixture, s *codes.Service)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -94,13 +94,13 @@ func inOutage(t *testing.T, inClaim bool, sendErr error, back func(f *fixture, s
 	})
 }
 
-// TestReleasedLater: a create that was refused changes nothing, although the
-// store could not be reached when it was to be released.
+// TestReleasedLater: a create that was refused changes nothing, even if the store could
+// not be reached to release it.
 func TestReleasedLater(t *testing.T) {
 	for name, err := range map[string]error{"rejected": codes.ErrRejected, "sender refused": codes.ErrSenderRefused} {
 		t.Run(name, func(t *testing.T) {
 			inOutage(t, false, err, func(f *fixture, _ *codes.Service) {
-				f.check("id", f.sent(), right) // the code of the entry before
+				f.check("id", f.sent(), right) // the code of the previous entry
 				f.create("id", seattle)
 				f.limited("id", seattle, "SEND_LIMITS 2/1h")
 			})
@@ -108,8 +108,8 @@ func TestReleasedLater(t *testing.T) {
 	}
 }
 
-// TestSettledLater: a key gives the answer that was given before the store
-// could be told, and is free again if there was none that counts.
+// TestSettledLater: after an outage a key returns the answer of its request, or is free
+// if that answer is not kept.
 func TestSettledLater(t *testing.T) {
 	for name, err := range map[string]error{"created": nil, "rejected": codes.ErrRejected, "unconfirmed": codes.ErrUnconfirmed} {
 		t.Run(name, func(t *testing.T) {
@@ -123,8 +123,7 @@ func TestSettledLater(t *testing.T) {
 	t.Run("claim without a reply", func(t *testing.T) { inOutage(t, true, nil, free) })
 }
 
-// TestFinishLeavesClaims: a request that was refused because its claim was not
-// answered does not delay the end.
+// TestFinishLeavesClaims: Finish does not wait for claims whose reply was lost.
 func TestFinishLeavesClaims(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t).open()
@@ -137,8 +136,8 @@ func TestFinishLeavesClaims(t *testing.T) {
 	})
 }
 
-// TestFinishGivesUp: cleanup that does not succeed in the time that is left is
-// reported, and stops.
+// TestFinishGivesUp: Finish stops cleanup that does not succeed in time, and returns an
+// error.
 func TestFinishGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t).open()

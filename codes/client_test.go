@@ -30,15 +30,15 @@ func TestParseClient(t *testing.T) {
 	}
 }
 
-// behind asks for a code for a client, under an id that is the number.
+// behind returns the request of a client for a number, with that as the id.
 func behind(client codes.Client, to codes.Phone) codes.CreateRequest {
 	r := request(codes.ID(to), to)
 	r.Client = client
 	return r
 }
 
-// TestClientLimit: messages count per caller and client, whatever their numbers;
-// a request without a client has no such limit.
+// TestClientLimit: messages count per caller and client, over all numbers. Without a
+// client there is no such limit.
 func TestClientLimit(t *testing.T) {
 	f := newFixture(t)
 	f.limits().Clients = codestest.Windows(t, "1/1h")
@@ -65,29 +65,8 @@ func TestClientLimit(t *testing.T) {
 	}
 }
 
-// TestClientLimitFreed: a message that was not sent frees its place, and one that
-// was rejected on its way does not.
-func TestClientLimitFreed(t *testing.T) {
-	f := tracked(t)
-	f.limits().Clients = codestest.Windows(t, "1/1h")
-	f.limits().Total = nil
-	f.open()
-	f.sender.FailWith(codes.ErrRejected)
-	if _, err := f.Create(context.Background(), behind("192.0.2.1", toronto)); !errors.Is(err, codes.ErrRejected) {
-		t.Fatal(err)
-	}
-	f.sender.FailWith(nil)
-	if _, err := f.Create(context.Background(), behind("192.0.2.1", seattle)); err != nil {
-		t.Fatal(err)
-	}
-	f.receive(rejected, codes.Joined, codes.DeliveryEvents{Failed: true, Area: codes.AreaUS})
-	var limit *codes.LimitError
-	if _, err := f.Create(context.Background(), behind("192.0.2.1", seattle)); !errors.As(err, &limit) || limit.Kind != codes.ClientLimit {
-		t.Errorf("after the receipt: %v", err)
-	}
-}
-
-// TestKeyStandsForClient: a client may hold anything, also what parts arguments.
+// TestKeyStandsForClient: the client is part of the request that a key identifies, even
+// if it holds the byte that separates arguments.
 func TestKeyStandsForClient(t *testing.T) {
 	f := newFixture(t).open()
 	first := keyed(aKey, "b\x00c", seattle)

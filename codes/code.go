@@ -12,7 +12,7 @@ const (
 	MaxCodeLength = 1000 // digits of a code
 )
 
-// ParseID checks an auth_id: 1 to 120 Unicode characters.
+// ParseID parses an auth_id: 1 to 120 Unicode characters.
 func ParseID(s string) (ID, error) {
 	if n := utf8.RuneCountInString(s); n < 1 || n > MaxIDChars || !utf8.ValidString(s) {
 		return "", &ArgumentError{"auth_id", "1 to 120 characters"}
@@ -20,7 +20,7 @@ func ParseID(s string) (ID, error) {
 	return ID(s), nil
 }
 
-// ParsePhone checks a recipient: 1 and ten ASCII digits; one leading + is dropped.
+// ParsePhone parses a recipient: 1 and ten ASCII digits. It drops one leading +.
 func ParsePhone(s string) (Phone, error) {
 	digits := strings.TrimPrefix(s, "+")
 	if len(digits) != 11 || digits[0] != '1' || !allDigits(digits) {
@@ -29,9 +29,8 @@ func ParsePhone(s string) (Phone, error) {
 	return Phone(digits), nil
 }
 
-// ParseCode checks a code as a person typed it: ASCII digits, with blanks
-// around them dropped. Its length is not checked: digits of another length
-// are a wrong code.
+// ParseCode parses a code as a person typed it: ASCII digits. It trims blanks, and
+// accepts any length: digits of another length are a wrong code.
 func ParseCode(s string) (Code, error) {
 	digits := strings.Trim(s, " \t\r\n")
 	if digits == "" || !allDigits(digits) {
@@ -40,15 +39,15 @@ func ParseCode(s string) (Code, error) {
 	return Code(digits), nil
 }
 
-// NewCode returns the code that an op makes for an auth_id, every one of the
-// 10^length codes equally likely. It follows from the secret and the op, so that it
-// can be sent again although nobody stores it.
+// NewCode derives the code for an auth_id from the secret and an op, so that it can
+// be sent again although nobody stores it. Each of the 10^length codes is equally
+// likely.
 func (h *Hasher) NewCode(s Space, id ID, op Op, length int) Code {
 	digits := make([]byte, 0, length)
 	for block := 0; len(digits) < length; block++ {
 		for _, b := range h.sum('d', s.Caller, s.Profile, s.Service, op.String(), strconv.Itoa(block), string(id)) {
-			// 250 is the largest multiple of ten that a byte holds; a larger
-			// byte would make the digits 0 to 5 likelier than the rest.
+			// 250 is the largest multiple of ten that fits a byte. Bytes from 250
+			// on would make the digits 0 to 5 more likely than the others.
 			if b < 250 && len(digits) < length {
 				digits = append(digits, '0'+b%10)
 			}
@@ -57,8 +56,8 @@ func (h *Hasher) NewCode(s Space, id ID, op Op, length int) Code {
 	return Code(digits)
 }
 
-// canonical is the form in which two codes are compared: people and
-// spreadsheets drop leading zeros, so they do not count on either side.
+// canonical is the form in which codes are compared: without leading zeros, which
+// people and spreadsheets drop.
 func canonical(c Code) string { return strings.TrimLeft(string(c), "0") }
 
 func allDigits(s string) bool {

@@ -21,7 +21,7 @@ func TestNewCodeLength(t *testing.T) {
 
 // TestNewCodeUnbiased compares how often each code of 1 to 10 digits comes with
 // the uniform distribution, three digits at a time. Chance exceeds the bound less
-// than once in a thousand million runs.
+// than once in a billion runs.
 func TestNewCodeUnbiased(t *testing.T) {
 	const made, longest, most = 1_000_000, 10, 3
 	h := codes.NewHasher([]byte("secret"))
@@ -48,8 +48,8 @@ func TestNewCodeUnbiased(t *testing.T) {
 	}
 }
 
-// TestNewCodeFollows: the same op makes the same code, of which a shorter one is
-// the beginning; everything else makes another code.
+// TestNewCodeFollows: one op always makes the same code; with fewer digits, a prefix of
+// it. Any other argument makes another code.
 func TestNewCodeFollows(t *testing.T) {
 	h, op := codes.NewHasher([]byte("secret")), codes.NewOp()
 	first := h.NewCode(codes.Space{}, "id", op, 30)
@@ -75,7 +75,7 @@ func TestNewCodeFollows(t *testing.T) {
 	}
 }
 
-// TestCanonical: leading zeros count on neither side.
+// TestCanonical: leading zeros do not matter on either side.
 func TestCanonical(t *testing.T) {
 	h := codes.NewHasher([]byte("secret"))
 	for _, test := range []struct {
@@ -108,7 +108,7 @@ func TestParse(t *testing.T) {
 	}
 	const refused = "\x00refused"
 	same := func(s string) [2]string { return [2]string{s, s} }
-	for argument, cases := range map[string][][2]string{ // what is given, what comes of it
+	for argument, cases := range map[string][][2]string{ // input and result
 		"auth_id": {
 			same("a"), same(" "), same("\x00"), same("\u2028"), same("\ufffd"), same("42"), same("0042"),
 			same(strings.Repeat("a", 120)),

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Bounds of sending again within a request's MaxWait.
+// Bounds of retries within a request's MaxWait.
 const (
 	firstRedial = 50 * time.Millisecond // pause after the first failed dial; each later one is twice as long
 	maxRedial   = time.Second
@@ -19,103 +19,112 @@ const releaseTimeout = 300 * time.Millisecond
 
 // Create makes a code, stores it in place of an earlier one and sends it. Its
 // errors are those of the package. After all but ErrUnconfirmed nothing was
-// sent, and the entry that was there before is live again.
+// sent, and the previous entry is restored.
 //
-// A create that has begun is finished even if ctx is cancelled, so that a
-// caller who hangs up leaves no half-made entry. It ends at its deadline, which
-// counts from r.Arrived: from then on nothing is stored and nothing is sent.
+// It completes even if ctx is cancelled, so that a caller that hangs up leaves no
+// half-made entry. It ends at its deadline, which counts from r.Arrived: from then
+// on nothing is stored and nothing is sent.
 func (s *Service) Create(ctx context.Context, r CreateRequest) (Created, error) {
 	if r.Arrived.IsZero() {
 		r.Arrived = time.Now()
 	}
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), r.Arrived.Add(s.longestCreate()))
 	defer cancel()
-	policy, err := s.policy(r.Caller, r.Profile)
-	if err != nil {
-		return Created{Recipient: s.Secret.Phone(r.Recipient)}, fmt.Errorf("codes: create: %w", err)
+	c := &creation{CreateRequest: r, recipient: s.Secret.Phone(r.Recipient)}
+	var created Created
+	var err error
+	if c.policy, err = s.policy(r.Caller, r.Profile); err == nil {
+		if r.Key.Value != "" {
+			created, err = s.createOnce(ctx, c)
+		} else {
+			created, err = s.create(ctx, c)
+		}
 	}
-	if r.Key.Value != "" {
-		return s.createOnce(ctx, r, policy)
-	}
-	return s.create(ctx, r, policy)
-}
-
-// creation is a create under way.
-type creation struct {
-	CreateRequest
-	policy      *Policy
-	code        Code
-	isTest      bool          // its recipient has a fixed code and gets no message
-	lifetime    time.Duration // that the code has when its turn comes
-	attempts    int64
-	reservation Reservation
-	event       CreateEvent
-	again       time.Time // when the limits of the recipient have room for another message
-}
-
-func (s *Service) create(ctx context.Context, r CreateRequest, policy *Policy) (Created, error) {
-	created := Created{Recipient: s.Secret.Phone(r.Recipient)}
-	c, err := s.begin(r, policy, created.Recipient)
-	if err != nil {
-		return created, err
-	}
-	err = s.perform(ctx, c)
-	s.Observer.Created(c.event)
+	created.Recipient = c.recipient
 	if err != nil {
 		return created, fmt.Errorf("codes: create: %w", err)
 	}
-	created.Lifetime, created.Attempts = (c.lifetime + time.Second - 1).Truncate(time.Second), c.attempts
-	created.ResendAfter = max(0, time.Until(c.again)+time.Second-1).Truncate(time.Second)
 	return created, nil
 }
 
-// begin makes the code of a create and all that it will reserve.
-func (s *Service) begin(r CreateRequest, policy *Policy, recipient Digest) (*creation, error) {
-	c := &creation{CreateRequest: r, policy: policy}
-	at, op, digits := s.place(s.space(r.Caller, r.Profile, r.Service), r.ID, r.Recipient), NewOp(), 0
-	c.code, c.isTest = s.Numbers.testCode(r.Recipient)
-	if !c.isTest {
-		if !s.Numbers.Allowed.Allow(r.Recipient) {
-			return nil, fmt.Errorf("codes: create: %w", ErrRecipientNotAllowed)
-		}
-		digits = policy.CodeLength
-		c.code = s.Secret.NewCode(at.space, at.current, op, digits)
+// creation is a create in progress.
+type creation struct {
+	CreateRequest
+	policy      *Policy
+	recipient   Digest
+	entryID     entryID
+	code        Code
+	isTest      bool          // its recipient has a fixed code and gets no message
+	lifetime    time.Duration // that the code has at its turn
+	attempts    int64
+	reservation Reservation
+	event       CreateEvent
+	resendAt    time.Time // when the limits of the recipient allow another message
+}
+
+func (s *Service) create(ctx context.Context, c *creation) (Created, error) {
+	if err := s.prepare(c); err != nil {
+		return Created{}, err
 	}
-	c.lifetime, c.attempts = policy.Lifetime, policy.Attempts
+	err := s.perform(ctx, c)
+	s.Observer.Created(c.event)
+	if err != nil {
+		return Created{}, err
+	}
+	return Created{
+		Lifetime:    (c.lifetime + time.Second - 1).Truncate(time.Second),
+		Attempts:    c.attempts,
+		ResendAfter: max(0, time.Until(c.resendAt)+time.Second-1).Truncate(time.Second),
+	}, nil
+}
+
+// prepare makes the code of a create and the reservation for it.
+func (s *Service) prepare(c *creation) error {
+	op, digits := NewOp(), 0
+	c.entryID = s.entryID(Space{c.Caller, c.Profile, c.Service}, c.ID, c.Recipient)
+	c.code, c.isTest = s.Numbers.testCode(c.Recipient)
+	if !c.isTest {
+		if !s.Numbers.Allowed.Allow(c.Recipient) {
+			return ErrRecipientNotAllowed
+		}
+		digits = c.policy.CodeLength
+		c.code = s.Secret.NewCode(c.entryID.space, c.entryID.current, op, digits)
+	}
+	c.lifetime, c.attempts = c.policy.Lifetime, c.policy.Attempts
 	c.reservation = Reservation{
 		Op: op,
 		Entry: Entry{
-			Name:      s.name(at),
-			Code:      s.Secret.Code(at.space, at.current, c.code),
+			Name:      s.name(c.entryID),
+			Code:      s.Secret.Code(c.entryID.space, c.entryID.current, c.code),
 			Digits:    digits,
-			Recipient: recipient,
-			Area:      r.Recipient.Area(),
-			Attempts:  policy.Attempts,
-			Lifetime:  policy.Lifetime,
-			Notice:    policy.Notice,
+			Recipient: c.recipient,
+			Area:      c.Recipient.Area(),
+			Attempts:  c.attempts,
+			Lifetime:  c.lifetime,
+			Notice:    c.policy.Notice,
 		},
-		Caller:   r.Caller,
-		SameCode: policy.SameCode,
-	}
-	if !c.isTest && policy.Limits.Unverified.Mode != UnverifiedOff {
-		c.reservation.Entry.Destination = s.Secret.Destination(r.Recipient)
-	}
-	c.reservation.Limits = c.limits(recipient, s.Secret)
-	if policy.SameCode && s.Previous != nil {
-		c.reservation.PreviousRecipient = s.Previous.Phone(r.Recipient)
+		Caller:   c.Caller,
+		SameCode: c.policy.SameCode,
 	}
 	if !c.isTest {
-		c.reservation.Pace, c.reservation.WaitLeft = policy.Limits.Pace, c.waitLeft()
+		c.reservation.Pace, c.reservation.WaitLeft = c.policy.Limits.Pace, c.waitLeft()
+		if c.policy.Limits.Unverified.Mode != UnverifiedOff {
+			c.reservation.Entry.Destination = s.Secret.Destination(c.Recipient)
+		}
+	}
+	c.reservation.Limits = c.limits(s.Secret)
+	if c.policy.SameCode && s.Previous != nil {
+		c.reservation.PreviousRecipient = s.Previous.Phone(c.Recipient)
 	}
 	c.event = CreateEvent{
-		Caller: r.Caller, Profile: r.Profile, Area: c.reservation.Entry.Area, Arrived: r.Arrived, Lifetime: policy.Lifetime,
+		Caller: c.Caller, Profile: c.Profile, Area: c.reservation.Entry.Area, Arrived: c.Arrived, Lifetime: c.lifetime,
 	}
-	return c, nil
+	return nil
 }
 
-// limits returns those that apply. A limit on all messages does not concern a
-// test recipient, who gets none.
-func (c *creation) limits(recipient Digest, secret *Hasher) []Limit {
+// limits returns the limits that apply. Those on messages do not apply to a test
+// recipient, who gets none.
+func (c *creation) limits(secret *Hasher) []Limit {
 	all := make([]Limit, 0, 9)
 	add := func(kind LimitKind, subject Digest, windows []Window) {
 		if len(windows) > 0 {
@@ -123,8 +132,8 @@ func (c *creation) limits(recipient Digest, secret *Hasher) []Limit {
 		}
 	}
 	l := &c.policy.Limits
-	add(SendLimit, recipient, l.Sends)
-	add(GuessLimit, recipient, l.Guesses)
+	add(SendLimit, c.recipient, l.Sends)
+	add(GuessLimit, c.recipient, l.Guesses)
 	if !c.isTest {
 		all = append(all, l.Unverified.Limits(c.reservation.Entry.Destination)...)
 		add(TotalLimit, Digest{}, l.Total)
@@ -145,17 +154,25 @@ func (c *creation) waitLeft() time.Duration {
 // perform reserves what the create needs and sends its message.
 func (s *Service) perform(ctx context.Context, c *creation) error {
 	reserved, err := s.Store.Reserve(ctx, c.reservation)
-	c.overAllowance(reserved.Shadowed, err)
+	limit, limited := errors.AsType[*LimitError](err)
+	c.event.OverAllowance = reserved.Shadowed
+	if limited && limit.Kind.OfUnverified() {
+		c.event.OverAllowance, c.event.Refused = limit, true
+	}
+	if c.event.OverAllowance != nil {
+		c.event.Exchange = c.Recipient.Exchange()
+	}
 	if err != nil {
-		if isRefusal(err) {
+		_, busy := errors.AsType[*UnavailableError](err)
+		if limited || busy || errors.Is(err, ErrNotReached) { // nothing was reserved
 			return err
 		}
 		return s.release(ctx, c, err)
 	}
-	c.again = time.Now().Add(reserved.Again)
+	c.resendAt = time.Now().Add(reserved.Again)
 	c.event.Reserved, c.event.Stored, c.event.Replaced = true, true, reserved.Replaced
 	if reserved.Resent != nil {
-		if err := s.sendAgain(c, *reserved.Resent); err != nil {
+		if err := s.resend(c, *reserved.Resent); err != nil {
 			return s.release(ctx, c, err)
 		}
 	}
@@ -181,42 +198,27 @@ func (s *Service) perform(ctx context.Context, c *creation) error {
 	return err
 }
 
-// overAllowance reports the limit on unverified messages that refused c, or would
-// have.
-func (c *creation) overAllowance(shadowed *LimitError, err error) {
-	c.event.OverAllowance = shadowed
-	var refused *LimitError
-	if errors.As(err, &refused) && refused.Kind.OfUnverified() {
-		c.event.OverAllowance, c.event.Refused = refused, true
-	}
-	if c.event.OverAllowance != nil {
-		c.event.Exchange = c.Recipient.Exchange()
-	}
-}
-
-// sendAgain makes c send the code of a live entry, whichever secret it was made
+// resend makes c send the code of a live entry, whichever secret it was made
 // under.
-func (s *Service) sendAgain(c *creation, live Resent) error {
+func (s *Service) resend(c *creation, live Resent) error {
 	c.lifetime, c.attempts = live.TTLLeft, live.AttemptsLeft
 	c.event.Stored, c.event.Resent = false, true
-	at := s.place(s.space(c.Caller, c.Profile, c.Service), c.ID, c.Recipient)
-	ids := []ID{at.current, at.previous}
+	ids := []ID{c.entryID.current, c.entryID.previous}
 	for i, h := range s.hashers() {
 		code := c.code
 		if !c.isTest {
-			code = h.NewCode(at.space, ids[i], live.Op, c.reservation.Entry.Digits)
+			code = h.NewCode(c.entryID.space, ids[i], live.Op, c.reservation.Entry.Digits)
 		}
-		if h.Code(at.space, ids[i], code) == live.Code {
+		if h.Code(c.entryID.space, ids[i], code) == live.Code {
 			c.code = code
 			return nil
 		}
 	}
-	return errors.New("the live code follows from neither secret")
+	return errors.New("the live code was made under neither secret")
 }
 
-// deliver sends m in its turn. It sends again only what the carrier certainly
-// did not take, each time in a turn of its own, and as long as the request may
-// wait.
+// deliver sends m at its turn. It retries, each time at a new turn and for as long
+// as the request may wait, only if the carrier certainly did not accept m.
 func (s *Service) deliver(ctx context.Context, c *creation, m Message, turn Turn) (string, error) {
 	lastTry := time.Now().Add(c.waitLeft())
 	missed := 0
@@ -226,8 +228,8 @@ func (s *Service) deliver(ctx context.Context, c *creation, m Message, turn Turn
 		}
 		m.NotAfter = turn.End
 		id, err := s.Sender.Send(ctx, m)
-		var busy *UnavailableError
-		again, usedTurn := time.Now().Add(redial), true
+		busy, isBusy := errors.AsType[*UnavailableError](err)
+		retryAt, needsTurn := time.Now().Add(redial), true
 		switch {
 		case !errors.Is(err, ErrUnavailable):
 			return id, err
@@ -235,15 +237,15 @@ func (s *Service) deliver(ctx context.Context, c *creation, m Message, turn Turn
 			if missed++; missed > maxMissed {
 				return "", err
 			}
-		case errors.As(err, &busy):
-			again = time.Now().Add(busy.RetryAfter)
-		default: // the carrier saw nothing: the turn is still good, or Send says that it is not
-			usedTurn = false
+		case isBusy:
+			retryAt = time.Now().Add(busy.RetryAfter)
+		default: // nothing reached the carrier: the turn can still be used, unless Send then returns ErrTooLate
+			needsTurn = false
 		}
-		if again.After(lastTry) || !sleepUntil(ctx, again) {
+		if retryAt.After(lastTry) || !sleepUntil(ctx, retryAt) {
 			return "", err
 		}
-		if usedTurn {
+		if needsTurn {
 			next := Reservation{Op: NewOp(), Caller: c.Caller, Pace: c.policy.Limits.Pace, WaitLeft: c.waitLeft()}
 			if turn, err = s.Store.NextTurn(ctx, next); err != nil {
 				return "", err
@@ -252,7 +254,7 @@ func (s *Service) deliver(ctx context.Context, c *creation, m Message, turn Turn
 	}
 }
 
-// sleepUntil reports whether the time came before ctx ended.
+// sleepUntil waits for a time. It reports whether that came before ctx ended.
 func sleepUntil(ctx context.Context, at time.Time) bool {
 	deadline, limited := ctx.Deadline()
 	if wait := time.Until(at); wait > 0 {
@@ -264,11 +266,11 @@ func sleepUntil(ctx context.Context, at time.Time) bool {
 			return false
 		}
 	}
-	return ctx.Err() == nil && (!limited || !late(deadline, time.Now()))
+	return ctx.Err() == nil && (!limited || !passed(deadline, time.Now()))
 }
 
-// release undoes the reservation of a create that failed with cause. It
-// returns cause, with the cleanup that is pending if the store cannot be reached.
+// release undoes the reservation of a create that failed with cause. It returns
+// cause, and adds the error of the release if that is pending.
 func (s *Service) release(ctx context.Context, c *creation, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
@@ -286,3 +288,12 @@ func (s *Service) release(ctx context.Context, c *creation, cause error) error {
 	}
 	return cause
 }
+
+// cleanupError is a failure whose cleanup is pending. Only the cause decides the
+// answer.
+type cleanupError struct{ cause, cleanup error }
+
+func (e *cleanupError) Error() string {
+	return e.cause.Error() + "; cleanup pending: " + e.cleanup.Error()
+}
+func (e *cleanupError) Unwrap() error { return e.cause }

@@ -11,15 +11,15 @@ import (
 )
 
 // Digest stands for an auth_id, a code or a number at rest: the first 80 bits
-// of its HMAC-SHA-256 under the service's secret. Two of a hundred million live
-// ones are the same with a chance of 4 in a billion, and nobody without the
-// secret can look for such a pair.
+// of its HMAC-SHA-256 under the service's secret. The chance that any two of a
+// hundred million are equal is 4 in a billion, and nobody can search for such a
+// pair without the secret.
 type Digest [10]byte
 
 // String returns the digest in the form of key names: 14 characters of base64url.
 func (d Digest) String() string { return base64.RawURLEncoding.EncodeToString(d[:]) }
 
-// Op identifies one operation, so that a repetition of it is recognised.
+// Op identifies one operation, so that a retry of it is recognised.
 type Op [8]byte
 
 // NewOp returns a fresh random Op.
@@ -35,7 +35,7 @@ func (o Op) String() string { return base64.RawURLEncoding.EncodeToString(o[:]) 
 // Hasher makes digests under one secret. It is safe for concurrent use.
 type Hasher struct{ pool sync.Pool }
 
-// hashing is what it takes to make a digest.
+// hashing is the state of one HMAC, for reuse.
 type hashing struct {
 	mac   hash.Hash
 	input []byte
@@ -62,27 +62,27 @@ func (h *Hasher) Message(id string) Digest { return h.digest('m', id) }
 // Address digests a client's network address.
 func (h *Hasher) Address(a string) Digest { return h.digest('a', a) }
 
-// Client digests a client of a caller. Two callers may mean different people by the
-// same text.
+// Client digests a client of a caller. The same text may mean different people to
+// two callers.
 func (h *Hasher) Client(caller string, c Client) Digest { return h.digest('s', caller, string(c)) }
 
-// Verification returns the auth_id of the number's entry in a service whose
-// entries are found by their number: VE and 32 hex digits.
+// Verification returns the auth_id of a number in a service that finds entries by
+// number: VE and 32 hex digits.
 func (h *Hasher) Verification(service string, p Phone) ID {
 	sum := h.sum('v', service, string(p))
 	return ID("VE" + hex.EncodeToString(sum[:16]))
 }
 
-// Pseudonym is what stands for a recipient or a client in the log: 10 hex digits
-// that are the same for the same one, and say nothing to who has not the secret. It
-// is made from the digest, which the store keeps, but is not a part of it.
+// Pseudonym stands for a recipient or a client in the log: 10 hex digits, the same
+// each time, that reveal nothing without the secret. It is derived from the digest
+// that the store keeps, and is no part of it.
 func (h *Hasher) Pseudonym(of Digest) string {
 	mark := h.digest('l', string(of[:]))
 	return hex.EncodeToString(mark[:5])
 }
 
-// NameDigest digests the name of a caller or of a profile. That is no secret, so
-// its counts outlive a change of the secret.
+// NameDigest digests the name of a caller or of a profile. It needs no secret, so
+// the counts survive a change of the secret.
 func NameDigest(name string) (d Digest) {
 	sum := sha256.Sum256([]byte(name))
 	copy(d[:], sum[:])
@@ -102,8 +102,8 @@ func (h *Hasher) digest(kind byte, parts ...string) Digest {
 }
 
 // sum separates the domains by kind, and the parts by zero bytes. Only one part
-// of each kind may hold a zero byte itself, so no two lists of parts are written
-// alike.
+// of each kind may hold a zero byte itself, so no two lists of parts have the same
+// encoding.
 func (h *Hasher) sum(kind byte, parts ...string) [sha256.Size]byte {
 	with := h.pool.Get().(*hashing)
 	defer h.pool.Put(with)

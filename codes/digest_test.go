@@ -7,14 +7,14 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// TestStoredForm: the digests are names and values in the store. If one
-// changes, live entries and limits are lost with the next release.
+// TestStoredForm: the digests are keys and values in the store. If one changed, the next
+// release would lose live entries and limits.
 func TestStoredForm(t *testing.T) {
 	h := codes.NewHasher([]byte("known-answer secret"))
 	for _, test := range []struct {
 		name string
 		got  codes.Digest
-		want string // HMAC-SHA-256 made by another program, 16 bytes of it
+		want string // made by another program
 	}{
 		{"id", h.ID(codes.Space{}, "42"), "AEBLq4ute5LAvQ"},
 		{"id of a caller and a profile", h.ID(codes.Space{Caller: "shop", Profile: "login"}, "42"), "Ab1sK53xInk6rA"},
@@ -35,7 +35,7 @@ func TestStoredForm(t *testing.T) {
 	}
 }
 
-// TestVerificationForm: clients keep these ids while their codes live.
+// TestVerificationForm: clients keep these ids, so they must not change.
 func TestVerificationForm(t *testing.T) {
 	h := codes.NewHasher([]byte("known-answer secret"))
 	const want = "VE073af6342d5c0ec002f49919211f1e90" // made by another program
@@ -44,8 +44,8 @@ func TestVerificationForm(t *testing.T) {
 	}
 }
 
-// TestDigestsDiffer: different arguments have different digests, whatever bytes
-// an id holds.
+// TestDigestsDiffer: different arguments have different digests, whatever bytes they
+// hold.
 func TestDigestsDiffer(t *testing.T) {
 	h, other := codes.NewHasher([]byte("one")), codes.NewHasher([]byte("two"))
 	const same = "12065551234"

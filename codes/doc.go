@@ -5,7 +5,7 @@
 //   - Create makes a code for an auth_id and sends it.
 //   - Check compares what a person entered with the code.
 //   - Cancel drops the code.
-//   - Status reports how the code and its message stand.
+//   - Status reports the state of the code and its message.
 //   - Receive takes a delivery receipt of the carrier.
 //
 // The package is the domain. It knows no database, no carrier and no wire
@@ -16,12 +16,11 @@
 // # Entries
 //
 // An entry is one live code under an auth_id, a name that the application
-// chooses. An entry ends when its code is entered, when its attempts are used
-// up, when its lifetime is over, when it is cancelled, or when a newer code is
-// sent for the same auth_id. The newer entry has a code, attempts and a lifetime
-// of its own.
+// chooses. It ends when its code is entered, when its attempts are used up, when
+// it expires, when it is cancelled, or when a newer code is sent for the same
+// auth_id. The newer entry has its own code, attempts and lifetime.
 //
-// Every one of the 10^n codes of n digits is equally likely. Comparisons ignore
+// Each of the 10^n codes of n digits is equally likely. Comparisons ignore
 // leading zeros on both sides, because people and spreadsheets drop them: 0042
 // and 42 are the same one of 10,000 codes.
 //
@@ -31,19 +30,20 @@
 // [Outcome] has one of these statuses:
 //
 //	Right    the code is right; the entry is gone
-//	Wrong    the code is wrong; at 0 attempts left the entry is gone
-//	Expired  the lifetime is over; reported once, within Policy.Notice
-//	Unknown  no entry: used, used up, cancelled, its expiry reported or forgotten, or never made
+//	Wrong    the code is wrong; with 0 attempts left the entry is gone
+//	Expired  the code has expired; reported once, within Policy.Notice
+//	Unknown  no entry: used, used up, cancelled, reported as expired, forgotten, or never made
 //
-// A create ends in one of these ways. The last column says what counts from then on:
+// A create ends in one of these ways. The last column names the entry that is
+// valid afterwards:
 //
-//	no error                the carrier took the message             the new entry
-//	ErrUnconfirmed          the carrier may have taken it            the new entry; nothing is sent again
-//	ErrRecipientNotAllowed  the number is excluded                   the entry before, unchanged
-//	*LimitError             a limit is reached                       the entry before, unchanged
-//	ErrUnavailable          store or carrier cannot do it now        the entry before, unchanged
-//	ErrRejected             the carrier refused this message         the entry before, unchanged
-//	ErrSenderRefused        the carrier refused account or sender    the entry before, unchanged
+//	no error                the carrier accepted the message           the new one
+//	ErrUnconfirmed          the carrier may have accepted it           the new one; nothing is sent again
+//	ErrRecipientNotAllowed  the number is excluded                     the previous one, unchanged
+//	*LimitError             a limit is reached                         the previous one, unchanged
+//	ErrUnavailable          store or carrier is unavailable            the previous one, unchanged
+//	ErrRejected             the carrier rejected this message          the previous one, unchanged
+//	ErrSenderRefused        the carrier refused account or sender      the previous one, unchanged
 //
 // Requests with an [IdempotencyKey] can also fail with [ErrKeyReused] or
 // [InProgressError]. Then nothing was done.
@@ -59,63 +59,64 @@
 //     effect.
 //   - No limit lets more messages pass than it says. A limit that cannot be read
 //     lets nothing pass.
-//   - A create that certainly sent nothing changes nothing. The entry before it
-//     is live again with the code, the attempts and the end that it had, and no
-//     place in a limit is taken. If a right code or a Cancel ended the new entry
-//     in between, nothing comes back.
-//   - A new entry counts from its turn, and its lifetime begins then. Until then
-//     the entry before it counts.
+//   - A create that certainly sent nothing changes nothing. The previous entry is
+//     restored with the code, the attempts and the expiry that it had, and the
+//     message counts under no limit. If a right code or a Cancel ended the new
+//     entry in between, nothing is restored.
+//   - A new entry replaces the previous one at its turn to send, and its lifetime
+//     begins then.
 //   - When creates of one auth_id overlap, one that fails removes its own entry
-//     only. When all are answered, the live entry is that of the create stored
-//     last among those whose message may have gone out, or else the one before
-//     all of them. The store keeps at least [MaxPredecessors] entries for this.
+//     only. When all are answered, the valid entry is the one stored last among
+//     those whose message may have gone out, or else the one before all of them.
+//     The store keeps at least [MaxPredecessors] entries for this.
 //   - A caller that hangs up changes nothing: no guess is free.
 //   - A request that repeats an idempotency key of the last [KeepAnswers] gets
 //     the first answer and has no effect of its own. Refusals without effect are
 //     not kept.
 //
 // If the store cannot be reached when a create is to be undone, the service
-// retries for ten minutes. If the process dies first, the entry and its places
+// retries for ten minutes. If the process dies first, the entry and its counts
 // expire.
 //
 // # Deadline
 //
-// A create has one deadline: Pace.MaxWait and SendTimeout after it arrived. Past
+// A create has one deadline: Pace.MaxWait plus SendTimeout after it arrived. Past
 // it nothing is stored and nothing is sent, even if the process was paused in
-// between. All waiting together takes at most MaxWait: for a turn, for a carrier
-// that asked to come back later, and between attempts to connect.
+// between. All waiting together takes at most MaxWait: for a turn to send, for a
+// carrier that asked to come back later, and between attempts to connect.
 //
-// The service sends a message again only if the carrier certainly did not take
-// it. After a refusal for now, or when a message missed its turn, it takes a new
-// turn first.
+// The service sends a message again only if the carrier certainly did not accept
+// it. If the carrier was busy, or the message missed its turn, the service
+// reserves a new turn first.
 //
 // # Limits
 //
 // [Limits] bound what an attacker gains. A [Window] such as 5/10m allows five
-// events in any ten minutes, aligned or not.
+// events in any ten minutes, not only in aligned ones.
 //
 //   - Sends bounds the messages per number.
 //   - Guesses bounds the wrong codes per number over all its entries, whatever
 //     their auth_id. Once it is reached, no new code is made for the number. A
-//     right code clears nothing.
+//     right code does not reset it.
 //   - Total bounds the messages of the whole service, and so its cost.
 //   - Pace bounds the messages per second, to what the carrier accepts.
 //
-// A request that a limit refuses takes no place in any of them. If several are
+// A request that one limit refuses counts under none of them. If several are
 // reached, the [LimitError] names the one that clears last.
 //
 // # Delivery receipts
 //
-// A carrier that took a message may report later what became of it: in any
+// A carrier that accepted a message may report later what became of it: in any
 // order, more than once, and even before it answers the request to send.
-// [Service.Receive] takes these reports and [Service.Status] returns how an entry
-// and its message stand.
+// [Service.Receive] takes these reports and [Service.Status] returns the state of
+// an entry and its message.
 //
 // A message counts once as delivered and once as failed, over all replicas. A
-// message that its network took and its phone then rejected is both; its stage
-// is StageFailed. A failed message frees its place under Sends, so that the
-// person can ask again, but no more places of a number than Sends allows
-// messages, and none under Total. Receipts never change whether a code is right.
+// message that its network accepted and its phone then rejected is both; its stage
+// is StageFailed. A failed message no longer counts under Sends, so that the
+// person can ask again; it still counts under Total. In any window at most as many
+// messages of a number are refunded as Sends allows. Receipts never change whether
+// a code is right.
 //
 // # Test recipients
 //
@@ -126,21 +127,21 @@
 // # At rest
 //
 // The store holds auth_ids, codes, numbers and the carrier's message ids only as
-// HMACs under the service's secret, truncated to 80 bits. Each kind has a domain
-// of its own, and a code is bound to its auth_id. Somebody who reads the store
-// learns none of them without the secret, and cannot move a code to another entry.
+// HMACs under the service's secret, truncated to 80 bits. Each kind has its own
+// domain, and a code is bound to its auth_id. Without the secret, a reader of the
+// store learns none of them and cannot move a code to another entry.
 //
-// With a previous secret, entries that were made under it are still checked,
-// with the attempts that they have left. The counts of a number restart from
-// zero under the new secret.
+// While a secret is being replaced, entries made under the previous one are still
+// checked, with the attempts that they have left. The counts of a number restart
+// from zero under the new secret.
 //
 // In memory, [ID], [Phone], [Code] and [Text] print masked.
 //
 // # Guessing
 //
-// The table shows how likely somebody guesses a code: of one entry, and of one
-// number within a day at most, by [MaxGuessesPerDay] and [Odds]. The limits are
-// the defaults (5/10m and 20/24h sends, 20/24h wrong codes):
+// The table shows the chance of guessing a code: of one entry, and of one number
+// within a day at most, by [MaxGuessesPerDay] and [Odds]. The limits are the
+// defaults (5/10m and 20/24h sends, 20/24h wrong codes):
 //
 //	             digits  lifetime  attempts  one entry  codes a day  in a day
 //	defaults     4       3600 s    3         3.0e-04    80           8.0e-03

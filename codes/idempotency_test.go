@@ -12,7 +12,7 @@ import (
 	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
-// lease is how long a create of the fixture may take.
+// lease is the longest time that a create of the fixture may take.
 const lease = 12 * time.Second
 
 var aKey = codes.IdempotencyKey{Route: "POST /", Value: "key"}
@@ -22,7 +22,7 @@ func keyed(k codes.IdempotencyKey, id codes.ID, to codes.Phone) codes.CreateRequ
 	return codes.CreateRequest{ID: id, Recipient: to, Caller: "shop", Key: k}
 }
 
-// createOnce makes a request that must end in want, nil or an error.
+// createOnce makes a create that must end in want, nil or an error.
 func createOnce(t *testing.T, s *codes.Service, r codes.CreateRequest, want error) {
 	t.Helper()
 	created, err := s.Create(context.Background(), r)
@@ -34,7 +34,7 @@ func createOnce(t *testing.T, s *codes.Service, r codes.CreateRequest, want erro
 	}
 }
 
-// running expects a request that is in progress for so long.
+// running expects that a request is in progress, to be retried after retryAfter.
 func running(t *testing.T, s *codes.Service, r codes.CreateRequest, retryAfter time.Duration) {
 	t.Helper()
 	_, err := s.Create(context.Background(), r)
@@ -44,7 +44,7 @@ func running(t *testing.T, s *codes.Service, r codes.CreateRequest, retryAfter t
 	}
 }
 
-// TestCreateOnceKept: what had an effect, or may have had one, is not done again.
+// TestCreateOnceKept: a create that had, or may have had, an effect is not repeated.
 func TestCreateOnceKept(t *testing.T) {
 	for name, test := range map[string]struct {
 		err  error // of the sender
@@ -64,19 +64,19 @@ func TestCreateOnceKept(t *testing.T) {
 			}
 			f.sender.FailWith(nil)
 			f.model.Advance(codes.KeepAnswers - time.Second)
-			reserves := f.store.reserves
+			reserves := f.store.calls["Reserve"]
 			created, again := f.Create(context.Background(), keyed(aKey, "id", seattle))
-			if created.Recipient != f.options.Secret.Phone(seattle) {
-				t.Errorf("a repetition says %+v", created)
+			if !created.Repeated || created.Recipient != f.options.Secret.Phone(seattle) {
+				t.Errorf("repeated: %+v", created)
 			}
 			for _, kind := range []error{codes.ErrRejected, codes.ErrUnconfirmed, codes.ErrUnavailable} {
 				if errors.Is(again, kind) != errors.Is(first, kind) {
 					t.Errorf("first %v, then %v", first, again)
 				}
 			}
-			if (again == nil) != (first == nil) || f.store.reserves != reserves || len(f.sender.Messages()) != test.sent {
+			if (again == nil) != (first == nil) || f.store.calls["Reserve"] != reserves || len(f.sender.Messages()) != test.sent {
 				t.Errorf("first %v, then %v; %d more reservations, %d messages, want %d",
-					first, again, f.store.reserves-reserves, len(f.sender.Messages()), test.sent)
+					first, again, f.store.calls["Reserve"]-reserves, len(f.sender.Messages()), test.sent)
 			}
 			if n := len(f.events.created); n != 1 {
 				t.Errorf("%d events of one create", n)
@@ -85,7 +85,7 @@ func TestCreateOnceKept(t *testing.T) {
 	}
 }
 
-// TestCreateOnceSameAnswer: later settings do not change it.
+// TestCreateOnceSameAnswer: later settings do not change a kept answer.
 func TestCreateOnceSameAnswer(t *testing.T) {
 	f := newFixture(t).open()
 	createOnce(t, f.Service, keyed(aKey, "id", seattle), nil)
@@ -94,56 +94,45 @@ func TestCreateOnceSameAnswer(t *testing.T) {
 	createOnce(t, f.Service, keyed(aKey, "id", seattle), nil)
 	f.check("id", f.sent(), right)
 	createOnce(t, f.Service, keyed(aKey, "id", seattle), nil)
-	f.check("id", f.sent(), unknown) // it makes no entry
+	f.check("id", f.sent(), unknown) // no new entry was stored
 }
 
-// TestCreateOnceForgotten: after a refusal without effect the key is free,
-// for other arguments too.
+// TestCreateOnceForgotten: after a refusal without effect the key is free, for other
+// arguments too.
 func TestCreateOnceForgotten(t *testing.T) {
 	unavailable := fmt.Errorf("down: %w", codes.ErrUnavailable)
+	limit := &codes.LimitError{Limit: "SEND_LIMITS 1/1m"}
 	for name, test := range map[string]struct {
-		refuse, allow func(f *fixture)
 		to            codes.Phone
+		reserve, send error // of the store and of the sender
 		want          error
 	}{
-		"not allowed": {func(*fixture) {}, func(*fixture) {}, "19005551234", codes.ErrRecipientNotAllowed},
-		"store":       {func(f *fixture) { f.store.reserveErr = unavailable }, func(f *fixture) { f.store.reserveErr = nil }, seattle, unavailable},
-		"sender": {
-			func(f *fixture) { f.sender.FailWith(codes.ErrSenderRefused) }, func(f *fixture) { f.sender.FailWith(nil) },
-			seattle, codes.ErrSenderRefused,
-		},
+		"not allowed": {premium, nil, nil, codes.ErrRecipientNotAllowed},
+		"store":       {seattle, unavailable, nil, unavailable},
+		"limit":       {seattle, limit, nil, limit},
+		"sender":      {seattle, nil, codes.ErrSenderRefused, codes.ErrSenderRefused},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
-			recipients, err := codes.ParseRecipients(nil, []string{"1900"})
-			if err != nil {
+			var err error
+			if f.options.Numbers.Allowed, err = codes.ParseRecipients(nil, []string{"premium"}); err != nil {
 				t.Fatal(err)
 			}
-			f.options.Numbers.Allowed = recipients
 			f.open()
-			test.refuse(f)
+			f.store.fail["Reserve"] = test.reserve
+			f.sender.FailWith(test.send)
 			createOnce(t, f.Service, keyed(aKey, "id", test.to), test.want)
-			test.allow(f)
+			f.store.fail["Reserve"] = nil
+			f.sender.FailWith(nil)
 			createOnce(t, f.Service, keyed(aKey, "other", toronto), nil)
 			f.check("other", f.sent(), right)
 		})
 	}
-	t.Run("limit", func(t *testing.T) {
-		f := newFixture(t)
-		f.limits().Sends = codestest.Windows(t, "1/1m")
-		f.open()
-		f.create("id", seattle)
-		_, err := f.Create(context.Background(), keyed(aKey, "id", seattle))
-		if reached := (*codes.LimitError)(nil); !errors.As(err, &reached) {
-			t.Fatalf("Create = %v", err)
-		}
-		f.model.Advance(time.Minute)
-		createOnce(t, f.Service, keyed(aKey, "id", seattle), nil)
-	})
 }
 
-// TestCreateOnceNotSettled: the answer is the true one. The key is in progress
-// until the deadline of the first request, then it runs again, as after a crash.
+// TestCreateOnceNotSettled: a request that could not be settled returns its true answer.
+// Its key is in progress until its deadline. Then the request runs again, as after a
+// crash.
 func TestCreateOnceNotSettled(t *testing.T) {
 	for name, sendErr := range map[string]error{"created": nil, "rejected": codes.ErrRejected, "unconfirmed": codes.ErrUnconfirmed} {
 		t.Run(name, func(t *testing.T) {
@@ -152,11 +141,11 @@ func TestCreateOnceNotSettled(t *testing.T) {
 				f.options.Policy.CodeLength = 30 // never twice the same
 				f.open()
 				f.sender.FailWith(sendErr)
-				f.store.settleErr = codes.ErrUnavailable
+				f.store.fail["Settle"] = codes.ErrUnavailable
 				r := keyed(aKey, "id", seattle)
 				createOnce(t, f.Service, r, sendErr)
 				_ = f.finish(f.Service, 0) // as if the replica died
-				f.store.settleErr = nil
+				f.store.fail["Settle"] = nil
 				f.sender.FailWith(nil)
 				other := f.with(func(*codes.Options) {})
 				running(t, other, r, lease)
@@ -176,7 +165,8 @@ func TestCreateOnceNotSettled(t *testing.T) {
 	}
 }
 
-// TestCreateOncePanics: its message may have gone out.
+// TestCreateOncePanics: a create that panicked is not repeated: its message may have
+// been sent.
 func TestCreateOncePanics(t *testing.T) {
 	f := newFixture(t).open()
 	panics := f.sending(senderFunc(func(context.Context, codes.Message) (string, error) { panic("a broken sender") }))
@@ -196,8 +186,8 @@ func TestCreateOncePanics(t *testing.T) {
 	}
 }
 
-// TestCreateOnceEndsWithItsLease: a request may send for as long as nobody else
-// may run it, counted from its arrival and not from when its claim was answered.
+// TestCreateOnceEndsWithItsLease: a request may send only during its lease, which begins
+// at its arrival and not at the answer to its claim.
 func TestCreateOnceEndsWithItsLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -214,8 +204,8 @@ func TestCreateOnceEndsWithItsLease(t *testing.T) {
 		if took := time.Since(start); took != lease {
 			t.Errorf("the sender could send until %v after the arrival, the lease is %v", took, lease)
 		}
-		createOnce(t, f.Service, r, nil) // free, although its time was over
+		createOnce(t, f.Service, r, nil) // the key is free
 		f.check("id", f.sent(), right)
-		f.create("id", seattle) // the first one freed its place
+		f.create("id", seattle) // the first one does not count
 	})
 }

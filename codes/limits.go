@@ -7,26 +7,26 @@ import (
 	"time"
 )
 
-// Window is one limit: in any span of that length at most Max.
+// Window allows at most Max events in any time of length Span.
 type Window struct {
 	Max  int64         // at least 1
 	Span time.Duration // whole milliseconds, at least 1s
 	Text string        // as it was written, such as "5/10m"
 
-	// Percent of the codes verified in the last 24 hours are allowed besides, in a
-	// limit on unverified messages.
+	// Percent is a share of the codes verified in the last 24 hours. A limit on
+	// unverified messages allows so many events more.
 	Percent int64
 }
 
-// Bounds of a [Window]. The log of a limit holds up to Max places, so the
-// bound keeps the one of the whole service within some 100 MB of the store.
+// Bounds of a [Window]. The store logs up to Max events of a limit, so the bound
+// keeps the log of the whole service within some 100 MB.
 const (
 	MaxWindowCount = 1_000_000
 	MaxWindowSpan  = 366 * 24 * time.Hour
 )
 
-// ParseWindows reads limits such as "5/10m", each a number of events and a Go
-// duration; the only element "off" means no limit.
+// ParseWindows parses limits such as "5/10m", each a number of events and a Go
+// duration. The single element "off" means no limit.
 func ParseWindows(list []string) ([]Window, error) {
 	if len(list) == 1 && strings.TrimSpace(list[0]) == "off" {
 		return nil, nil
@@ -48,9 +48,9 @@ func ParseWindows(list []string) ([]Window, error) {
 	return windows, nil
 }
 
-// ParseCallerWindows reads the limits of callers, such as "shop:1000/24h", by their
-// names. The name "*" is each caller that has no limits of its own; the only
-// element "off" means no limits.
+// ParseCallerWindows parses the limits of callers, such as "shop:1000/24h", by
+// name. The name "*" stands for each caller that has no limits of its own. The
+// single element "off" means no limits.
 func ParseCallerWindows(list []string) (map[string][]Window, error) {
 	if len(list) == 1 && strings.TrimSpace(list[0]) == "off" {
 		return nil, nil
@@ -70,40 +70,40 @@ func ParseCallerWindows(list []string) (map[string][]Window, error) {
 	return callers, nil
 }
 
-// Limits are the rules of a [Policy] about numbers of messages and guesses,
-// over all replicas together.
+// Limits are the limits of a [Policy] on messages and guesses, over all replicas
+// together.
 type Limits struct {
 	Sends   []Window            // messages per recipient
 	Guesses []Window            // wrong codes per recipient: reached, no new code is made
 	Total   []Window            // messages of the whole service
 	Clients []Window            // messages of a caller for one client
 	Profile []Window            // messages of the policy's profile, each Text with its name: "payout:2/24h"
-	Callers map[string][]Window // messages of a caller; "*" of each one that is not named
+	Callers map[string][]Window // messages of a caller, by name; AnyCaller for those without limits of their own
 
 	Unverified Unverified // the same in every profile
 	Pace       Pace
-	Refunds    bool // a receipt may free a place under Sends; see Reservations.Refund
+	Refunds    bool // a rejected message stops counting under Sends; see Reservations.Refund
 }
 
-// Pace is how fast the carrier takes messages.
+// Pace is how fast the carrier accepts messages.
 type Pace struct {
 	Rate    int           // messages in any second; 0 is no limit
 	MaxWait time.Duration // how long a request may wait, for its turn and for the carrier
 
-	// Fair shares the turns that lie ahead among the callers: each may hold an
-	// equal part of the Rate * MaxWait that can be given out, divided by the
-	// callers that asked within the last MaxWait and one newcomer. Turns that are
-	// due at once belong to whoever asks.
+	// Fair shares the future turns, of which Rate * MaxWait can be reserved, among
+	// the callers. Each may hold an equal part of them, divided by the callers that
+	// asked within the last MaxWait and one newcomer. Any caller may use a turn that
+	// is due at once.
 	Fair bool
 }
 
-// Ahead returns how many turns can be given out ahead.
+// Ahead returns how many future turns can be reserved.
 func (p Pace) Ahead() int64 { return int64(float64(p.Rate) * p.MaxWait.Seconds()) }
 
 // AnyCaller names the limits of each caller that has none of its own.
 const AnyCaller = "*"
 
-// ofCaller returns the windows that hold for a caller.
+// ofCaller returns the windows that apply to a caller.
 func (l *Limits) ofCaller(name string) []Window {
 	if windows, named := l.Callers[name]; named {
 		return windows
@@ -123,8 +123,8 @@ const (
 	ProfileLimit                   // messages of a profile
 	ClientLimit                    // messages of a caller for a client
 	ExchangeLimit                  // unverified messages to an exchange
-	AreaLimit                      // to an area code
-	AllLimit                       // to all
+	AreaLimit                      // unverified messages to an area code
+	AllLimit                       // all unverified messages
 )
 
 // Setting returns the setting that the limit comes from.
@@ -139,22 +139,22 @@ func (k LimitKind) Setting() string {
 // Limit is one limit as it applies to a request: every window must have room.
 type Limit struct {
 	Kind    LimitKind
-	Subject Digest   // whose events count: the recipient's, the caller's, the client's or the profile's; zero for the whole service
+	Subject Digest   // whose events count: those of the recipient, caller, client or profile; zero for the whole service
 	Windows []Window // at least one
 
 	Destination Destination // whose unverified messages count, under an ExchangeLimit or an AreaLimit
-	Shadow      bool        // it refuses nothing
+	Shadow      bool        // it counts, but refuses nothing
 }
 
-// Reserves reports whether a create takes a place under l. Under the others it
-// must find room only: they count something else.
+// Reserves reports whether a create counts under l. A GuessLimit must have room
+// too, but counts wrong codes.
 func (l Limit) Reserves() bool { return l.Kind != GuessLimit }
 
 // OfUnverified reports whether a limit counts messages whose code is not entered.
 func (k LimitKind) OfUnverified() bool { return k >= ExchangeLimit }
 
-// OfNumber reports whether l counts events of a recipient. The others count
-// those of many.
+// OfNumber reports whether l counts the events of one recipient. The other limits
+// count those of many.
 func (l Limit) OfNumber() bool { return l.Kind == SendLimit || l.Kind == GuessLimit }
 
 // LargestMax returns the largest number of the windows, 0 if there are none.

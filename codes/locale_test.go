@@ -5,7 +5,7 @@ import "testing"
 func TestParseLocale(t *testing.T) {
 	for text, want := range map[string]Locale{
 		"es": "es", "ES-mx": "es-MX", "es_MX": "es-MX", "zh-hant-tw": "zh-Hant-TW", "iw": "he", "en-US-u-co-phonebk": "en-US-u-co-phonebk",
-		"xx": "und", "es-xyz": "es", // well-formed, but nobody's
+		"xx": "und", "es-xyz": "es", // well-formed, but unknown
 	} {
 		if got, err := ParseLocale(text); err != nil || got != want {
 			t.Errorf("%s: %q, %v, want %q", text, got, err, want)
@@ -18,7 +18,7 @@ func TestParseLocale(t *testing.T) {
 	}
 }
 
-// TestMessageLookup: the longest tag that a locale's begins with has the text.
+// TestMessageLookup: the text is that of the longest tag that is a prefix of the locale.
 func TestMessageLookup(t *testing.T) {
 	p := Policy{Message: template(t, "default {code}"), Messages: map[Locale]Template{
 		"es": template(t, "es {code}"), "fr-CA": template(t, "fr-CA {code}"), "zh-Hant": template(t, "zh-Hant {code}"), "en": template(t, "en {code}"),

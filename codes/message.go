@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// Template is the text of the SMS with places for the code and its
-// circumstances.
+// Template is the text of the SMS, with placeholders.
 type Template struct{ parts []part }
 
 // part is a placeholder, or, when that is empty, literal text.
@@ -16,12 +15,12 @@ type part struct{ placeholder, literal string }
 
 var placeholders = []string{"{code}", "{}", "{org}", "{minutes}"}
 
-// ErrNoCode says that a message would not tell the code.
+// ErrNoCode says that a message would not hold the code.
 var ErrNoCode = errors.New("must contain the code: {code} or {}")
 
-// ParseTemplate reads a message text. {code} or {} stands for the code, {org}
+// ParseTemplate parses a message text. {code} or {} stands for the code, {org}
 // for the organization's name, {minutes} for the lifetime in minutes, rounded
-// up. Every other character, other braces and backslashes too, is literal.
+// up. Every other character is literal, including other braces and backslashes.
 func ParseTemplate(text string) (Template, error) {
 	var t Template
 	hasCode := false
@@ -53,8 +52,7 @@ func placeholderAt(s string) string {
 	return ""
 }
 
-// Render fills the template in. The organization's name goes in literally:
-// braces in it are not looked at.
+// Render fills in the placeholders. Braces in the organization's name are literal.
 func (t Template) Render(code Code, org string, lifetime time.Duration) Text {
 	var b strings.Builder
 	for _, p := range t.parts {

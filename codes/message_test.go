@@ -70,7 +70,7 @@ func FuzzTemplate(f *testing.F) {
 		template, err := codes.ParseTemplate(text)
 		if places == 0 {
 			if !errors.Is(err, codes.ErrNoCode) {
-				t.Fatalf("no place for the code in %q: %v", text, err)
+				t.Fatalf("no placeholder for the code in %q: %v", text, err)
 			}
 			return
 		}
@@ -84,7 +84,7 @@ func FuzzTemplate(f *testing.F) {
 		const mark = "\x00<mark>\x00"
 		marked := string(template.Render(mark, "", 0))
 		if n := strings.Count(marked, mark); n != places+strings.Count(text, mark) {
-			t.Fatalf("%q tells the code %d times, want %d", text, n, places)
+			t.Fatalf("%q contains the code %d times, want %d", text, n, places)
 		}
 	})
 }
@@ -120,6 +120,36 @@ func TestSegments(t *testing.T) {
 	} {
 		if n, ascii := codes.Segments(codes.Text(test.text)); n != test.want || ascii != test.ascii {
 			t.Errorf("%s: %d segments, ASCII %t; want %d, %t", test.name, n, ascii, test.want, test.ascii)
+		}
+	}
+}
+
+func TestStandardSegments(t *testing.T) {
+	for text, want := range map[string]struct {
+		n   int
+		gsm bool
+	}{
+		"":                                 {1, true},
+		strings.Repeat("a", 160):           {1, true},
+		strings.Repeat("a", 161):           {2, true},
+		strings.Repeat("a", 306):           {2, true},
+		strings.Repeat("a", 307):           {3, true},
+		strings.Repeat("é", 160):           {1, true},
+		strings.Repeat("€", 80):            {1, true},
+		strings.Repeat("€", 81):            {2, true},
+		strings.Repeat("a", 152) + "€€€€€": {2, true}, // no character is split
+		strings.Repeat("€", 153):           {3, true}, // 76 to a segment, one unit unused
+		strings.Repeat("a", 69) + "’":      {1, false},
+		strings.Repeat("a", 70) + "’":      {2, false},
+		strings.Repeat("ç", 70):            {1, false}, // the GSM alphabet has only the capital letter
+		strings.Repeat("ç", 134):           {2, false},
+		strings.Repeat("ç", 135):           {3, false},
+		strings.Repeat("👍", 35):            {1, false},
+		strings.Repeat("👍", 67):            {3, false},
+		"`":                                {1, false},
+	} {
+		if n, gsm := codes.StandardSegments(codes.Text(text)); n != want.n || gsm != want.gsm {
+			t.Errorf("%d characters of %.5q: %d segments, GSM %v; want %+v", len([]rune(text)), text, n, gsm, want)
 		}
 	}
 }

@@ -3,12 +3,11 @@ package codes
 import "time"
 
 // Observer receives events, for metrics. Over all replicas each event is
-// reported once, whatever was repeated underneath. Its methods must return at
-// once.
+// reported once, however often calls were retried. Its methods must not block.
 type Observer interface {
 	Created(e CreateEvent)
 	Checked(e CheckEvent)
-	Cancelled(ttlLeft time.Duration) // that the entry had left; 0 if there was none
+	Cancelled(ttlLeft time.Duration) // of the entry; 0 if there was none
 	Delivery(e DeliveryEvents)
 }
 
@@ -25,13 +24,13 @@ type CreateEvent struct {
 	Withdrawn bool          // the entry was removed again, since its message was not sent
 	Stored    bool          // the entry stays
 	Replaced  time.Duration // lifetime left of the entry that a stored one replaced; 0 if none was live
-	Resent    bool          // a live entry stays, and its code is sent again
-	Sent      bool          // the carrier took the message
+	Resent    bool          // a live entry was kept, and its code is sent again
+	Sent      bool          // the carrier accepted the message
 	Segments  int           // of a sent message
-	Uncertain bool          // the carrier may have taken the message
+	Uncertain bool          // the carrier may have accepted the message
 
-	OverAllowance *LimitError // on unverified messages that is reached; nil if there is none
-	Refused       bool        // it refused the message
+	OverAllowance *LimitError // the limit on unverified messages that is reached, if one is
+	Refused       bool        // by that limit
 	Exchange      string      // of a message over the allowance
 
 	TrackingErr error // why the receipts of a sent message will not be counted
@@ -44,14 +43,14 @@ type CheckEvent struct {
 	Checked
 }
 
-// DeliveryEvents are what receipts say of a message for the first time.
+// DeliveryEvents are what receipts report of a message for the first time.
 type DeliveryEvents struct {
 	Delivered, Failed bool
 	Area              Area   // of the message
 	Caller            string // of the request that made it
 }
 
-// noObserver is told in vain.
+// noObserver ignores all events.
 type noObserver struct{}
 
 func (noObserver) Created(CreateEvent)     {}

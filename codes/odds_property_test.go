@@ -10,16 +10,15 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// target is a number under attack: what the limits have counted for it, and
-// its live entries. It knows the rules only, and time is a variable.
+// target is a number under attack: the counts of its limits, and its live entries.
 type target struct {
 	limits     codes.Limits
 	attempts   int64
 	expiration time.Duration
 
 	now      time.Duration
-	places   []time.Duration // when the messages that count were sent
-	returned []time.Duration // when receipts gave places back
+	sent     []time.Duration // when the messages that count were sent
+	refunded []time.Duration // when receipts refunded messages
 	wrong    []time.Duration // when wrong codes were compared
 	entries  []targetEntry   // oldest first
 }
@@ -38,16 +37,16 @@ func (t *target) full(events []time.Duration, windows []codes.Window) bool {
 }
 
 func (t *target) create() bool {
-	if t.full(t.places, t.limits.Sends) || t.full(t.wrong, t.limits.Guesses) {
+	if t.full(t.sent, t.limits.Sends) || t.full(t.wrong, t.limits.Guesses) {
 		return false
 	}
-	t.places = append(t.places, t.now)
+	t.sent = append(t.sent, t.now)
 	t.entries = append(t.entries, targetEntry{t.now, t.attempts})
 	return true
 }
 
-// guess enters wrong codes for the oldest entry. Where the carrier refuses the
-// message, it does so after the last attempt.
+// guess enters wrong codes for the oldest entry. If the carrier refuses its message, it
+// does so after the last attempt.
 func (t *target) guess(n int64, refused bool) {
 	e := &t.entries[0]
 	for range min(n, e.left) {
@@ -58,24 +57,24 @@ func (t *target) guess(n int64, refused bool) {
 		return
 	}
 	if refused {
-		t.giveBack(e.made)
+		t.uncount(e.made)
 	}
 	t.entries = t.entries[1:]
 }
 
-// giveBack gives back the place of a message.
-func (t *target) giveBack(made time.Duration) {
-	if i := slices.Index(t.places, made); i >= 0 {
-		t.places = slices.Delete(t.places, i, i+1)
+// uncount removes a message from those that count.
+func (t *target) uncount(made time.Duration) {
+	if i := slices.Index(t.sent, made); i >= 0 {
+		t.sent = slices.Delete(t.sent, i, i+1)
 	}
 }
 
-// reject gives the place of the latest message back as a receipt does: of as
-// many as the send limits allow.
+// reject refunds the latest message as a receipt does: at most as many as the send
+// limits allow.
 func (t *target) reject() {
-	if t.limits.Refunds && !t.full(t.returned, t.limits.Sends) {
-		t.returned = append(t.returned, t.now)
-		t.giveBack(t.now)
+	if t.limits.Refunds && !t.full(t.refunded, t.limits.Sends) {
+		t.refunded = append(t.refunded, t.now)
+		t.uncount(t.now)
 	}
 }
 
@@ -84,13 +83,13 @@ func (t *target) advance(d time.Duration) {
 	t.entries = slices.DeleteFunc(t.entries, func(e targetEntry) bool { return t.now >= e.made+t.expiration })
 }
 
-// attacker is greedy: he takes all entries that he can get, and guesses at all
-// of them at once, at times of his choice.
+// attacker is greedy: it makes all entries that it can, and guesses at all of them at
+// once, at times of its choice.
 type attacker struct {
 	step    time.Duration
-	pauses  []int // steps between his bursts, over and over
-	sips    bool  // guesses as much as does not stop him from making entries
-	refused bool  // the carrier refuses every message, after he has guessed
+	pauses  []int // steps between its bursts, repeated
+	sips    bool  // also guesses whenever that does not stop it from making entries
+	refused bool  // the carrier refuses every message, after its guesses
 }
 
 func (a attacker) run(t *target, until time.Duration) {
@@ -111,7 +110,7 @@ func (a attacker) run(t *target, until time.Duration) {
 	}
 }
 
-// collect makes entries until a limit stops him.
+// collect makes entries until a limit is reached.
 func (a attacker) collect(t *target) {
 	for t.create() {
 		t.reject()
@@ -121,7 +120,7 @@ func (a attacker) collect(t *target) {
 	}
 }
 
-// spare is how many guesses leave every guess limit one short of being reached.
+// spare returns how many guesses leave every guess limit one short of being reached.
 func (a attacker) spare(t *target) int64 {
 	spare := int64(1 << 30)
 	for _, w := range t.limits.Guesses {
@@ -134,7 +133,7 @@ func (a attacker) spare(t *target) int64 {
 	return spare
 }
 
-// mostPerDay is the largest number of wrong codes in any 24 hours.
+// mostPerDay returns the largest number of wrong codes in any 24 hours.
 func (t *target) mostPerDay() (most int) {
 	first := 0
 	for i, at := range t.wrong {
@@ -161,7 +160,7 @@ func TestGreedyAttacker(t *testing.T) {
 			return list
 		}
 		victim := &target{
-			limits:     codes.Limits{Sends: windows("sends"), Guesses: windows("guesses"), Refunds: rapid.Bool().Draw(r, "returns")},
+			limits:     codes.Limits{Sends: windows("sends"), Guesses: windows("guesses"), Refunds: rapid.Bool().Draw(r, "refunds")},
 			attempts:   rapid.Int64Range(1, 4).Draw(r, "attempts"),
 			expiration: time.Duration(rapid.SampledFrom([]int{1, 2, 3, 4, 9, 48, 60, 150}).Draw(r, "expiration")) * unit,
 		}
@@ -183,8 +182,8 @@ func TestGreedyAttacker(t *testing.T) {
 	}
 }
 
-// TestOvershootInEveryWindow: with windows of seconds he overshoots 43,200
-// times a day.
+// TestOvershootInEveryWindow: with windows of seconds an attacker exceeds the limit
+// 43,200 times a day.
 func TestOvershootInEveryWindow(t *testing.T) {
 	window := []codes.Window{{Max: 5, Span: 2 * time.Second}}
 	victim := &target{limits: codes.Limits{Sends: window, Guesses: window}, attempts: 5, expiration: 10 * time.Minute}

@@ -50,9 +50,9 @@ func TestMaxGuessesPerDay(t *testing.T) {
 	}{
 		{"the defaults", list("5/10m", "20/24h"), list("20/24h"), 3, time.Hour, 80},
 		{"the recommended", list("5/10m", "20/24h"), list("20/24h"), 5, 10 * time.Minute, 45},
-		{"few codes, but refused ones give their place back", list("1/24h"), list("20/24h"), 3, time.Hour, 23},
-		{"an overshoot every hour", list("5/24h"), list("5/1h"), 3, time.Hour, 24 * (5 + 15)},
-		{"an overshoot every hour, of two spans", list("5/30m"), list("5/1h"), 3, time.Hour, 24*(5+15) + 24*15},
+		{"few codes, but refused ones do not count", list("1/24h"), list("20/24h"), 3, time.Hour, 23},
+		{"the limit exceeded every hour", list("5/24h"), list("5/1h"), 3, time.Hour, 24 * (5 + 15)},
+		{"the limit exceeded every hour, of two spans", list("5/30m"), list("5/1h"), 3, time.Hour, 24*(5+15) + 24*15},
 		{"the windows of seconds", list("5/2s"), list("5/2s"), 5, time.Hour, 43_200*(5+25) + 25*44_999},
 		{"the least of several", list("5/2s", "5/24h"), list("5/2s", "20/24h"), 3, time.Hour, 20 + 15},
 		{"no limit of guesses", list("5/10m", "20/24h"), nil, 3, time.Hour, math.Inf(1)},

@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// Stage is how far an entry and its message have got.
+// Stage is the state of an entry and its message.
 type Stage int
 
 // The stages. From StagePending on the entry is live.
 const (
 	StageUnknown   Stage = iota // no such entry: used, used up, removed, or never made
 	StageExpired                // the entry's lifetime is over, and no check has reported it
-	StagePending                // it is not known whether the carrier took the message
-	StageSent                   // the carrier took the message
-	StageDelivered              // a receipt says that the network or the phone took it
+	StagePending                // it is not known whether the carrier accepted the message
+	StageSent                   // the carrier accepted the message
+	StageDelivered              // a receipt says that the network or the phone accepted it
 	StageFailed                 // a receipt says that it was rejected, whatever others say
 )
 
-// Failure is who rejected a message, as far as its receipts say.
+// Failure is who rejected a message, according to its receipts.
 type Failure string
 
 // Who can reject a message.
@@ -30,16 +30,16 @@ const (
 	BySomeone Failure = "someone" // the receipt does not say who
 )
 
-// Receipt is what the carrier says of a message after it took it.
+// Receipt is a report of the carrier on a message that it accepted.
 type Receipt struct {
 	MessageID string  // the carrier's
 	Status    string  // one of a few words, for counting
-	Content   string  // two receipts of a message that are equal in it are the same one; one of few, at most 64 bytes
+	Content   string  // identifies a receipt among those of its message; one of few values, at most 64 bytes
 	Stage     Stage   // StageSent, StageDelivered or StageFailed
 	Failure   Failure // of StageFailed
 }
 
-// SentMessage is a message that the carrier took, as [Receipts] keep it.
+// SentMessage is a message that the carrier accepted, as [Receipts] keep it.
 type SentMessage struct {
 	Message   Digest    // of the carrier's id
 	Entry     EntryName // whose code it holds
@@ -57,16 +57,16 @@ type StoredReceipt struct {
 	Receipt
 	Message Digest
 	Op      Op
-	Keep    time.Duration // how long, while its message is not known
+	Keep    time.Duration // how long to keep it while its message is not known
 }
 
-// ReceiptResult is what became of a receipt.
+// ReceiptResult is the result of a receipt.
 type ReceiptResult string
 
 // The results.
 const (
-	Joined    ReceiptResult = "joined"    // to its message
-	Early     ReceiptResult = "early"     // its message is not known, or not yet: kept for it
+	Joined    ReceiptResult = "joined"    // applied to its message
+	Early     ReceiptResult = "early"     // its message is not known, or not yet: kept until it is
 	Duplicate ReceiptResult = "duplicate" // the same one came before
 )
 
@@ -81,17 +81,17 @@ type Received struct {
 	Destination Destination // of a known message
 }
 
-// Receipts keep what the carrier says of messages, for any number of replicas
-// at once. A receipt may come before its message is recorded, in any order and
-// any number of times: whichever of RecordSent and Receive comes second joins
-// the two. Each call MUST take effect at most once per Op, and not at all if its
-// context has ended. Errors are ErrUnavailable; the events of a call that took
-// effect but failed are lost, so that each is reported at most once.
+// Receipts keep the carrier's reports on messages, for any number of replicas at
+// once. A receipt may come before its message is recorded, in any order and any
+// number of times: whichever of RecordSent and Receive comes second joins the two.
+// Each call MUST take effect at most once per Op, and not at all if its context has
+// ended. Errors are ErrUnavailable. If a call took effect but returned an error, its
+// events are lost, so that each is reported at most once.
 type Receipts interface {
-	// RecordSent records a message, and returns the events of receipts that came
-	// before it. It MUST be known for m.Keep. From then on its entry, if it is
-	// still the one that the message was made for, names it in Peek. Events that
-	// come with an error are true.
+	// RecordSent records a message for at least m.Keep, and returns the events of
+	// receipts that came before it. From then on Peek names the message, as long as
+	// the entry that it was made for is the valid one. Events that are returned with
+	// an error did happen.
 	RecordSent(ctx context.Context, m SentMessage) (DeliveryEvents, error)
 
 	// Receive records a receipt.
@@ -102,25 +102,25 @@ type Receipts interface {
 }
 
 const (
-	// MaxReceiptAge is how long after a message its last receipt can be of
-	// use: networks give a message up after three days at most.
+	// MaxReceiptAge is how long after a message a receipt can be of use: networks
+	// give up on a message after three days at most.
 	MaxReceiptAge = 72 * time.Hour
 
-	// keepSent is how long a message is known at least: receipts that take
-	// longer are rare.
+	// keepSent is the shortest time that a message is kept. Later receipts are
+	// rare.
 	keepSent = time.Hour
 
-	// keepEarly is how long a receipt waits for its message, which follows in
-	// a fraction of a second if it ever does.
+	// keepEarly is how long a receipt is kept for its message, which follows in a
+	// fraction of a second if it ever does.
 	keepEarly = 10 * time.Minute
 
-	// recordTimeout bounds the recording of a message: the SMS went out, and
-	// the caller waits for the answer.
+	// recordTimeout bounds the recording of a message: the SMS was sent, and the
+	// caller waits for the answer.
 	recordTimeout = 300 * time.Millisecond
 )
 
-// recordSent records a message that went out, so that its receipts find it. It
-// does nothing if receipts are not tracked.
+// recordSent records a message that was sent, so that its receipts can be joined to
+// it. It does nothing if receipts are not tracked.
 func (s *Service) recordSent(ctx context.Context, c *creation, messageID string) error {
 	if !s.TrackReceipts {
 		return nil
@@ -128,7 +128,7 @@ func (s *Service) recordSent(ctx context.Context, c *creation, messageID string)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	e := &c.reservation.Entry
-	// A receipt matters while it can free a place under Sends.
+	// A receipt matters as long as its message counts under Sends.
 	useful := min(LongestSpan(c.policy.Limits.Sends), MaxReceiptAge)
 	m := SentMessage{
 		Message:   s.Secret.Message(messageID),
@@ -149,14 +149,14 @@ func (s *Service) recordSent(ctx context.Context, c *creation, messageID string)
 	return err
 }
 
-// Receive takes a receipt. A rejected message frees its places under Sends and
-// Unverified, never the one under Total: the message was paid for. Its only error is
-// ErrUnavailable: then the carrier should send the receipt again.
+// Receive takes a receipt. A rejected message stops counting under Sends and
+// Unverified. It still counts under Total, since it was paid for. The only error is
+// ErrUnavailable; then the carrier should send the receipt again.
 func (s *Service) Receive(ctx context.Context, r Receipt) (ReceiptResult, error) {
 	ctx = context.WithoutCancel(ctx)
 	stored := StoredReceipt{Receipt: r, Keep: keepEarly}
 	var received Received
-	for _, h := range s.hashers() { // whichever secret the message was recorded under
+	for _, h := range s.hashers() { // the message may be recorded under either
 		var err error
 		stored.Message, stored.Op = h.Message(r.MessageID), NewOp()
 		if received, err = s.Store.Receive(ctx, stored); err != nil {
@@ -168,7 +168,7 @@ func (s *Service) Receive(ctx context.Context, r Receipt) (ReceiptResult, error)
 	}
 	s.Observer.Delivery(received.Events)
 	if received.Known && r.Stage == StageFailed {
-		// For a duplicate too: the refund may be what failed the first time.
+		// For a duplicate too: the refund may have failed the first time.
 		if err := s.refund(ctx, received.Op, received.Recipient, received.Destination); err != nil {
 			return "", fmt.Errorf("codes: receive: %w", err)
 		}
@@ -176,9 +176,9 @@ func (s *Service) Receive(ctx context.Context, r Receipt) (ReceiptResult, error)
 	return received.Result, nil
 }
 
-// refund frees the places of a message that was rejected on its way, under Sends
-// and Unverified. Where Sends does not limit how often, the windows of an exchange
-// do.
+// refund uncounts a message that was rejected on its way, under Sends and
+// Unverified. If there is no limit under Sends, the windows of an exchange limit how
+// many messages are refunded.
 func (s *Service) refund(ctx context.Context, op Op, recipient Digest, d Destination) error {
 	l := &s.Policy.Limits // the same in every profile
 	limits := []Limit{{Kind: SendLimit, Subject: recipient, Windows: l.Sends}}

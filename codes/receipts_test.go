@@ -25,7 +25,7 @@ func tracked(t *testing.T) *fixture {
 	return f.open()
 }
 
-// receive takes a receipt, of which the observer must be told these events, if any.
+// receive takes a receipt, which must cause these events.
 func (f *fixture) receive(r codes.Receipt, want codes.ReceiptResult, events ...codes.DeliveryEvents) {
 	f.t.Helper()
 	f.events.delivery = nil
@@ -57,11 +57,11 @@ func TestReceipts(t *testing.T) {
 	f.status("id", codes.Progress{Stage: codes.StageDelivered, AttemptsLeft: 2, TTLLeft: 59 * time.Minute})
 	f.check("id", f.sent(), right)
 	f.status("id", codes.Progress{})
-	f.limited("id", toronto, "SEND_LIMITS 1/1h") // what arrived stays counted
+	f.limited("id", toronto, "SEND_LIMITS 1/1h") // a delivered message stays counted
 }
 
-// TestRejectedIsRefunded: the number may have another message, but what the
-// service spent stays spent, however often the receipt comes.
+// TestRejectedIsRefunded: the number may have another message, but the rejected one
+// still counts in the total, however often the receipt comes.
 func TestRejectedIsRefunded(t *testing.T) {
 	f := tracked(t)
 	f.create("id", seattle)
@@ -73,7 +73,8 @@ func TestRejectedIsRefunded(t *testing.T) {
 	f.limited("other", toronto, "SEND_LIMITS_TOTAL 2/1h")
 }
 
-// TestRejectedBeforeTheAnswer: the create itself refunds its message.
+// TestRejectedBeforeTheAnswer: the create itself refunds a message whose receipt came
+// first.
 func TestRejectedBeforeTheAnswer(t *testing.T) {
 	f := tracked(t)
 	f.receive(rejected, codes.Early)
@@ -86,38 +87,38 @@ func TestRejectedBeforeTheAnswer(t *testing.T) {
 	f.limited("other", toronto, "SEND_LIMITS_TOTAL 2/1h")
 }
 
-// TestRefundFails: the event is reported all the same, and the refund is made
-// when the receipt comes again.
+// TestRefundFails: the event is reported, and the message is refunded when the receipt
+// comes again.
 func TestRefundFails(t *testing.T) {
 	f := tracked(t)
 	f.create("id", seattle)
-	f.store.refundErr = codes.ErrUnavailable
+	f.store.fail["Refund"] = codes.ErrUnavailable
 	_, err := f.Receive(context.Background(), rejected)
 	if !errors.Is(err, codes.ErrUnavailable) || len(f.events.delivery) != 1 || !f.events.delivery[0].Failed {
 		t.Fatalf("Receive = %v, and %+v", err, f.events.delivery)
 	}
 	f.limited("id", seattle, "SEND_LIMITS 1/1h")
-	f.store.refundErr = nil
+	f.store.fail["Refund"] = nil
 	f.receive(rejected, codes.Duplicate)
 	f.create("id", seattle)
 }
 
-// TestRecordFails: the SMS went out, so the create is answered as one that did.
+// TestRecordFails: the create succeeds, since its SMS was sent.
 func TestRecordFails(t *testing.T) {
 	f := tracked(t)
-	f.store.recordErr = codes.ErrUnavailable
+	f.store.fail["RecordSent"], f.store.fail["Receive"] = codes.ErrUnavailable, codes.ErrUnavailable
 	f.create("id", seattle)
 	if e := f.events.created; len(e) != 1 || !e[0].Sent || !errors.Is(e[0].TrackingErr, codes.ErrUnavailable) {
 		t.Fatalf("events %+v", e)
 	}
 	f.status("id", codes.Progress{Stage: codes.StagePending, AttemptsLeft: 3, TTLLeft: time.Hour})
-	if _, err := f.Receive(context.Background(), buffered); !errors.Is(err, codes.ErrUnavailable) {
-		t.Errorf("Receive = %v", err)
+	if _, err := f.Receive(context.Background(), buffered); !errors.Is(err, codes.ErrUnavailable) || len(f.events.delivery) != 0 {
+		t.Errorf("Receive = %v, with %d events", err, len(f.events.delivery))
 	}
 	f.check("id", f.sent(), right)
 }
 
-// TestStatusReportsNoExpiry: the next check still does.
+// TestStatusReportsNoExpiry: after Status the next check still reports the expiry.
 func TestStatusReportsNoExpiry(t *testing.T) {
 	f := newFixture(t).open() // without receipts
 	code := f.create("id", seattle)
@@ -129,8 +130,8 @@ func TestStatusReportsNoExpiry(t *testing.T) {
 	f.status("id", codes.Progress{})
 }
 
-// TestRotationReceipts: a message is found under either secret, also by a
-// receipt that came first.
+// TestRotationReceipts: a receipt finds its message under either secret, also if the
+// receipt came first.
 func TestRotationReceipts(t *testing.T) {
 	before, after := rotated(t)
 	for _, f := range []*fixture{before, after} {

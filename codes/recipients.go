@@ -10,14 +10,14 @@ import (
 // Recipients says to which numbers messages may go. The zero value allows all.
 type Recipients struct {
 	rules      map[string]bool // prefix → allowed
-	allowOther bool            // what holds where no prefix matches
+	allowOther bool            // numbers that match no prefix
 	set        bool
 }
 
-// ParseRecipients reads prefixes (1 to 11 digits that begin with 1) and named
+// ParseRecipients parses prefixes (1 to 11 digits that begin with 1) and named
 // groups (see [RecipientGroups]). The longest prefix that matches a number
-// decides; on equal length blocked wins. With no allowed prefix at all,
-// every number that is not blocked is allowed.
+// decides; on equal length blocked wins. If no prefix is allowed, every number
+// that is not blocked is.
 func ParseRecipients(allowed, blocked []string) (Recipients, error) {
 	r := Recipients{rules: map[string]bool{}, allowOther: len(allowed) == 0, set: true}
 	for _, list := range []struct {

@@ -5,13 +5,13 @@ import (
 	"io"
 )
 
-// Redact writes what stands in place of a secret wherever one is printed. A
-// type that holds a secret calls it from its Format method, so that no verb
-// (%v, %+v, %#v, %s, %q, %x, %d …) shows the content.
+// Redact writes a mask in place of a secret. A type that holds a secret calls it
+// from its Format method, so that no verb (%v, %+v, %#v, %s, %q, %x, %d …) shows the
+// content.
 //
-// Some ways never ask the type: fmt for an unexported field and for what go vet
-// reports as a mistake (%p, %w without an error, a surplus argument), JSON for
-// the key of a map. A secret must not be put there.
+// Format is not called by fmt for an unexported field and for what go vet reports as
+// a mistake (%p, %w without an error, an extra argument), nor by JSON for a map key.
+// Do not put a secret there.
 func Redact(f fmt.State, kind string) {
 	_, _ = io.WriteString(f, "["+kind+"]")
 }
@@ -27,7 +27,7 @@ func (ID) Format(f fmt.State, _ rune) { Redact(f, "auth_id") }
 func (ID) MarshalText() ([]byte, error) { return []byte("[auth_id]"), nil }
 
 // Phone is a recipient's number: 11 ASCII digits, the first of them a 1. It
-// prints masked but for its last two digits, which support needs to tell one
+// prints masked except for its last two digits, by which support can tell one
 // caller's numbers apart.
 type Phone string
 

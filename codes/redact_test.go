@@ -44,7 +44,7 @@ func verbs() []string {
 	return all
 }
 
-// leaks reports what part of a secret a text shows, in any form that fmt has for it.
+// leaks returns the part of a secret that a text shows, in any form that fmt writes.
 func leaks(text string) string {
 	for _, secret := range []string{secretID, secretPhone[:9], secretCode, "Quokka"} {
 		numbers := strings.Trim(fmt.Sprintf("%d", []byte(secret)), "[]")
@@ -73,7 +73,7 @@ func TestRedactionOfEveryVerb(t *testing.T) {
 	}
 }
 
-// nested holds the secrets in every way in which exported data holds them.
+// nested returns the secrets in every kind of exported data.
 func nested() map[string]any {
 	s := secrets{secretID, secretPhone, secretCode, secretText}
 	return map[string]any{

@@ -3,13 +3,13 @@ package codes
 import "time"
 
 // CreateRequest asks for a new code for ID, sent to Recipient. In every request an
-// empty ID stands for that of [Hasher.Verification], of Service and Recipient.
+// empty ID stands for [Hasher.Verification] of Service and Recipient.
 type CreateRequest struct {
 	ID        ID
 	Recipient Phone
-	Caller    string // name of the API key; empty where there are none
-	Profile   string // empty for the policy of requests without one
-	Service   string // whose ids are apart from all others; empty for none
+	Caller    string // name of the API key; empty if there are none
+	Profile   string // empty for the default policy
+	Service   string // each has an id space of its own; empty for none
 	Locale    Locale // of the person who reads the message
 	Client    Client // empty for none
 	Key       IdempotencyKey
@@ -37,7 +37,7 @@ type CancelRequest struct {
 	Service   string
 }
 
-// StatusRequest asks how the entry of ID and its message stand.
+// StatusRequest asks for the state of the entry of ID and of its message.
 type StatusRequest struct {
 	ID        ID
 	Recipient Phone // of an empty ID
@@ -50,16 +50,16 @@ type StatusRequest struct {
 // entries.
 type Space struct{ Caller, Profile, Service string }
 
-// Created is the answer to a CreateRequest. Recipient is set beside an error too.
+// Created is the answer to a CreateRequest. Recipient is set with an error too.
 type Created struct {
 	Recipient Digest
 	Lifetime  time.Duration
 	Attempts  int64
 
-	// ResendAfter is how long it takes until the limits of the recipient have
-	// room for another message, in whole seconds.
+	// ResendAfter is how long until the limits of the recipient allow another
+	// message, in whole seconds.
 	ResendAfter time.Duration
-	Repeated    bool // the answer of an earlier request with the same key: this one sent nothing
+	Repeated    bool // this is the answer to an earlier request with the same key: nothing was sent
 }
 
 // Status is the answer to a check.
@@ -69,8 +69,8 @@ type Status int
 const (
 	Unknown Status = iota // no such entry, or it is used, used up, removed, or its expiry was reported
 	Right                 // the code is right; the entry is gone
-	Wrong                 // the code is wrong; at 0 attempts left the entry is gone
-	Expired               // the entry's lifetime is over; reported once
+	Wrong                 // the code is wrong; with 0 attempts left the entry is gone
+	Expired               // the code has expired; reported once
 )
 
 // Outcome is the answer to a CheckRequest.

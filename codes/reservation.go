@@ -16,39 +16,39 @@ type EntryName struct {
 type Entry struct {
 	Name      EntryName
 	Code      Digest // of the code in canonical form, bound to the auth_id
-	Digits    int    // of the code; 0 of one that does not follow from the op
+	Digits    int    // of the code; 0 for a fixed code, which does not follow from the op
 	Recipient Digest // of the number, under which wrong codes are counted
 	Area      Area   // of the number
 	Attempts  int64  // wrong codes that it may compare, at least 1
 
-	Destination Destination // where its messages are counted while the code is not verified
+	Destination Destination // where its messages are counted until the code is verified
 
 	Lifetime time.Duration // whole seconds, at least 1
-	Notice   time.Duration // how long after its end the id is Expired, once; 0 is never
+	Notice   time.Duration // how long after its expiry a check still reports Expired, once; 0 is never
 }
 
 // Reservation is all that a create does to the store before its message is sent.
 type Reservation struct {
-	Op       Op // names the places and the entry that are made, and so tells them from all others
+	Op       Op // identifies the entry and what is counted for it
 	Entry    Entry
 	Caller   string
 	Limits   []Limit
-	Pace     Pace          // Rate is 0 where no message will be sent
+	Pace     Pace          // Rate is 0 if no message will be sent
 	WaitLeft time.Duration // what the request has left of Pace.MaxWait
 
-	// SameCode asks to keep a live entry for the recipient, whose code is sent
+	// SameCode asks to keep a live entry for the recipient and to send its code
 	// again. PreviousRecipient is the recipient under the previous secret.
 	SameCode          bool
 	PreviousRecipient Digest
 }
 
-// Reserved is what a reservation came to.
+// Reserved is the result of a reservation.
 type Reserved struct {
 	Turn     Turn
-	Replaced time.Duration // lifetime that the entry before it had left; 0 if none was live
-	Again    time.Duration // until the limits of messages to the recipient have room for one more
-	Resent   *Resent       // the entry that stays, if one does
-	Shadowed *LimitError   // of the limits with Shadow that are reached, the one that clears last; a repetition may leave it out
+	Replaced time.Duration // lifetime that the previous entry had left; 0 if none was live
+	Again    time.Duration // until the send limits of the recipient allow one more message
+	Resent   *Resent       // the live entry that is kept, if one is
+	Shadowed *LimitError   // of the limits with Shadow that are reached, the first; a retry may leave it out
 }
 
 // Resent is a live entry whose code is sent again.
@@ -56,60 +56,60 @@ type Resent struct {
 	Code         Digest
 	Op           Op            // that the code follows from
 	AttemptsLeft int64         // wrong codes that it still compares
-	TTLLeft      time.Duration // lifetime that it has left when the turn comes
+	TTLLeft      time.Duration // at the turn
 }
 
 // Turn is when a message may be sent under [Pace].
 type Turn struct {
 	Begin time.Time // by the local clock
-	End   time.Time // too late from then on: others have the turns that follow; zero is never
+	End   time.Time // the message must not be sent from then on: the turns that follow are other messages'; zero is never
 }
 
-// Reservations hold the places and entries of creates, for any number of
-// replicas at once.
+// Reservations store the entries of creates and count their messages, for any
+// number of replicas at once.
 //
-// Each call MUST take effect at most once per Op, whatever is repeated
-// underneath, and MUST NOT take effect any more once its context has ended.
-// *LimitError, *UnavailableError and ErrNotReached say that nothing was done.
-// After another error, which is ErrUnavailable, a call may have taken effect.
+// Each call MUST take effect at most once per Op, however often it is retried, and
+// MUST NOT take effect after its context has ended. After a *LimitError, an
+// *UnavailableError or ErrNotReached nothing was done. After any other error, which
+// is ErrUnavailable, the call may have taken effect.
 type Reservations interface {
-	// Reserve takes a place under every limit of r and a turn, and stores the
-	// entry, or does nothing. It MUST NOT let more pass than each limit says,
-	// whatever the number of parallel calls, and MUST NOT forget what other
-	// replicas count, whatever their limits. If several limits are reached its
-	// *LimitError names the one that clears last; one with Shadow takes a place and
-	// refuses nothing. A message MUST NOT count under a limit on unverified messages
-	// any more once its code was Right. A turn further off than
-	// WaitLeft is an *UnavailableError, and so is one that is more than the
-	// caller's share; see [Pace].
+	// Reserve counts a message under every limit of r, reserves its turn and
+	// stores the entry, or does nothing. It MUST NOT let more pass than each limit
+	// says, whatever the number of parallel calls, and MUST NOT forget what other
+	// replicas count, whatever their limits. If several limits are reached, its
+	// *LimitError names the one that clears last. A limit with Shadow counts the
+	// message and refuses nothing. A message MUST NOT count under a limit on
+	// unverified messages once its code was Right. A turn that is further off than
+	// WaitLeft, or beyond the caller's share (see [Pace]), is an *UnavailableError.
 	//
-	// The entry counts from its turn, in place of whatever has the same name, and
-	// MUST end by itself Lifetime later. Until then the entry before it counts.
+	// At its turn the entry replaces any other of the same name. It MUST expire by
+	// itself Lifetime later. Until its turn the previous entry stays valid.
 	//
 	// With SameCode nothing is replaced if the newest entry of that name was stored
 	// with SameCode for the same recipient, has attempts left, at least half of its
-	// lifetime when the turn comes, and as many Digits, or, if these are 0, the same
-	// Code. It stays as it is, and is of r.Op too.
+	// lifetime at the turn, and as many Digits, or, if these are 0, the same
+	// Code. That entry is kept as it is, and belongs to r.Op too.
 	Reserve(ctx context.Context, r Reservation) (Reserved, error)
 
-	// Release undoes a reservation whose message was certainly not sent. Its
-	// places are free again; its turn is not. Its entry is gone, unless it is of
-	// another op too: the one before it is live again with the code, the attempts
-	// and the end that it had, unless the entry was ended by a right code or a
-	// Cancel. It MUST remove nothing but the entry of r.Op. It reports whether there
-	// was one to remove. At least MaxPredecessors entries before one MUST be kept.
+	// Release undoes a reservation whose message was certainly not sent. The
+	// message counts under no limit any more; its turn is not given back. The entry
+	// is removed, unless it belongs to another op too, and the previous one is
+	// restored with the code, the attempts and the expiry that it had, unless a
+	// right code or a Cancel ended the entry. It MUST remove nothing but the entry
+	// of r.Op. It reports whether there was one to remove. At least MaxPredecessors
+	// previous entries MUST be kept.
 	Release(ctx context.Context, r Reservation) (removed bool, err error)
 
-	// NextTurn takes another turn for the caller of r, at most r.WaitLeft off.
+	// NextTurn reserves another turn for the caller of r, at most r.WaitLeft off.
 	NextTurn(ctx context.Context, r Reservation) (Turn, error)
 
-	// Refund frees the places of a message that the carrier took, but that was
-	// rejected on its way. It MUST free no more places in any span than the first
-	// limit allows messages: else a phone that rejects everything would be sent to
+	// Refund uncounts a message that the carrier accepted, but that was rejected on
+	// its way. In any window it MUST refund no more messages than the first limit
+	// allows. Otherwise messages to a phone that rejects all of them would be sent
 	// without end.
 	Refund(ctx context.Context, op Op, limits []Limit) error
 }
 
-// MaxPredecessors is how many entries of one auth_id are kept, so that they can
-// be live again, while creates that replace them are under way.
+// MaxPredecessors is how many previous entries of one auth_id are kept, so that
+// they can be restored, while creates that replace them are in progress.
 const MaxPredecessors = 8

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// ReviewMessage returns what is likely a mistake in a text that holds the code:
-// characters that cost further segments, and lines that are meant for a phone
-// to fill the code in by but that none would understand. The formats are those
-// of WebOTP and iOS (WICG, "Origin-bound one-time codes delivered via SMS") and
-// of Android's SMS Retriever. The warnings say what to do.
+// ReviewMessage returns warnings about likely mistakes in a text that holds the
+// code: characters that cost more segments, and malformed lines for phones that fill
+// in the code. The formats are those of WebOTP and iOS (WICG, "Origin-bound one-time
+// codes delivered via SMS") and of Android's SMS Retriever. Each warning says what to
+// do.
 func ReviewMessage(t Text, code Code) []string {
 	text := string(t)
 	return slices.Concat(reviewCharacters(t), reviewBoundCode(text, string(code)), reviewRetriever(text))
@@ -20,7 +20,7 @@ func ReviewMessage(t Text, code Code) []string {
 // lookalikes are what word processors write for plain characters.
 var lookalikes = strings.NewReplacer("‘", "'", "’", "'", "“", `"`, "”", `"`, "–", "-", "—", "-", "…", "...", "\u00a0", " ", "\u202f", " ")
 
-// reviewCharacters warns of those that make the text dearer than it must be.
+// reviewCharacters warns of characters that cost more segments than plain ones.
 func reviewCharacters(t Text) []string {
 	n, _ := Segments(t)
 	plain, _ := Segments(Text(strings.Map(toASCII, lookalikes.Replace(string(t)))))
@@ -44,17 +44,17 @@ func toASCII(r rune) rune {
 }
 
 var (
-	boundLine = regexp.MustCompile(`^@\S+( |$)`) // perhaps with its code forgotten
+	boundLine = regexp.MustCompile(`^@\S+( |$)`) // even if it lacks the code
 	boundEnd  = regexp.MustCompile(`\S @\S+ #`)
 	urlLine   = regexp.MustCompile(`^https?://\S+ #`)
 	hostName  = regexp.MustCompile(`^([A-Za-z0-9-]+\.)*[A-Za-z0-9-]+$`)
 	appHash   = regexp.MustCompile(`^[A-Za-z0-9+/]{11}$`)
 )
 
-// WebOTP takes codes of so many characters.
+// WebOTP accepts codes of this many characters.
 const minWebOTP, maxWebOTP = 4, 10
 
-// reviewBoundCode looks at the line @host #code.
+// reviewBoundCode checks the line "@host #code".
 func reviewBoundCode(text, code string) (warnings []string) {
 	lines := strings.Split(text, "\n")
 	last := lines[len(lines)-1]
@@ -76,7 +76,7 @@ func reviewBoundCode(text, code string) (warnings []string) {
 		warnings = append(warnings, fmt.Sprintf("WebOTP takes codes of %d to %d characters only: set CODE_LENGTH accordingly", minWebOTP, maxWebOTP))
 	}
 	if strings.TrimSpace(strings.Join(lines[:len(lines)-1], "")) == "" {
-		warnings = append(warnings, "the line for phones is the whole message: write a line for people before it, such as {code} is your {org} code.")
+		warnings = append(warnings, "the line for phones is the whole message: write a line for people before it, such as: {code} is your {org} code.")
 	}
 	fields := strings.Split(last, " ")
 	if host := fields[0][1:]; !hostName.MatchString(host) {
@@ -84,20 +84,20 @@ func reviewBoundCode(text, code string) (warnings []string) {
 	}
 	switch {
 	case len(fields) < 2 || !strings.HasPrefix(fields[1], "#"):
-		warnings = append(warnings, form+": #{code} is missing after the host and one blank")
+		warnings = append(warnings, form+": after the host write one space and #{code}")
 	case fields[1] != "#"+code:
-		warnings = append(warnings, form+": what follows # is not the code alone")
+		warnings = append(warnings, form+": write nothing but {code} after #")
 	case len(fields) > 3 || len(fields) == 3 && !boundLine.MatchString(fields[2]):
-		warnings = append(warnings, form+": nothing may follow but the @host of a page that embeds yours")
+		warnings = append(warnings, form+": nothing may follow except the @host of a page that embeds yours")
 	}
 	return warnings
 }
 
-// maxRetriever is the longest message that Android hands to an app, in bytes.
+// maxRetriever is the longest message, in bytes, that Android passes to an app.
 const maxRetriever = 140
 
-// reviewRetriever looks at a message for Android's SMS Retriever: it ends with
-// the hash of an app, and used to begin with <#>.
+// reviewRetriever checks a message for Android's SMS Retriever: it ends with the
+// hash of an app, and used to begin with <#>.
 func reviewRetriever(text string) (warnings []string) {
 	last := text[strings.LastIndexAny(text, " \n")+1:]
 	isHash := appHash.MatchString(last)
@@ -109,7 +109,7 @@ func reviewRetriever(text string) (warnings []string) {
 		warnings = append(warnings, "a message to an Android app, which begins with <#>, must end with the app's hash of 11 characters (A-Z a-z 0-9 + /)")
 	}
 	if len(text) > maxRetriever {
-		warnings = append(warnings, fmt.Sprintf("a message to an Android app must have at most %d bytes, this has %d", maxRetriever, len(text)))
+		warnings = append(warnings, fmt.Sprintf("a message to an Android app must have at most %d bytes, this one has %d", maxRetriever, len(text)))
 	}
 	return warnings
 }

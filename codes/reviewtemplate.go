@@ -8,9 +8,9 @@ import (
 	"unicode"
 )
 
-// ReviewTemplate returns what is likely a mistake in the text of a template:
-// notations of other programs, which go out as they are. The warnings say what
-// to write.
+// ReviewTemplate returns warnings about likely mistakes in a template, such as the
+// notation of other programs, which is sent as it is. Each warning says what to write
+// instead.
 func ReviewTemplate(t Template) []string {
 	var text, literals strings.Builder
 	var placeholders []string
@@ -18,7 +18,7 @@ func ReviewTemplate(t Template) []string {
 		text.WriteString(p.literal + p.placeholder)
 		if p.placeholder != "" {
 			placeholders = append(placeholders, p.placeholder)
-			literals.WriteByte('\x00') // keeps what stands on both sides of it apart
+			literals.WriteByte('\x00') // so that the text before and after it is not joined
 		}
 		literals.WriteString(p.literal)
 	}
@@ -29,14 +29,14 @@ func ReviewTemplate(t Template) []string {
 	)
 }
 
-// ReviewOrgName returns what is likely a mistake in the name of an organization.
+// ReviewOrgName returns warnings about likely mistakes in an organization's name.
 func ReviewOrgName(name string) []string {
 	warnings := reviewText(name)
 	if strings.Contains(name, "\n") {
-		warnings = append(warnings, "a line break is in the name and goes out with it: write the name in one line")
+		warnings = append(warnings, "a line break is in the name and goes out with it: write the name on one line")
 	}
 	if strings.TrimSpace(name) != name && strings.TrimSpace(name) != "" {
-		warnings = append(warnings, "white space is before or after the name and goes out with it: remove it")
+		warnings = append(warnings, "white space before or after the name goes out with it: remove it")
 	}
 	return warnings
 }
@@ -56,17 +56,17 @@ func reviewFlask(text string, placeholders []string) (warnings []string) {
 		}
 	}
 	if empty > 1 {
-		warnings = append(warnings, "{} is the code wherever it stands, and it stands here more than once: write {code} for the code and {org} for the name")
+		warnings = append(warnings, "{} is the code wherever it stands, and it is in the text more than once: write {code} for the code and {org} for the name")
 	}
 	return warnings
 }
 
 var foreignPlaceholder = regexp.MustCompile(`\$?\{ *[A-Za-z0-9_][A-Za-z0-9_. -]*\}|%[sd]\b|%\([a-z_]+\)s|\$[A-Z][A-Z_]+\b|<(?:code|org|minutes)>|\[(?:code|org|minutes)\]`)
 
-// reviewPlaceholders finds what looks like a placeholder and is none.
+// reviewPlaceholders finds text that looks like a placeholder but is none.
 func reviewPlaceholders(literals string) (warnings []string) {
 	if found := unique(foreignPlaceholder.FindAllString(literals, -1)); len(found) > 0 {
-		warnings = append(warnings, strings.Join(found, ", ")+" is no placeholder and goes out as it stands: the placeholders are {code}, {org} and {minutes}")
+		warnings = append(warnings, strings.Join(found, ", ")+" is no placeholder and goes out as it is: the placeholders are {code}, {org} and {minutes}")
 	}
 	if strings.Contains(literals, "$\x00") {
 		warnings = append(warnings, "$ before a placeholder goes out with it: write {code}, not ${code}")
@@ -80,19 +80,19 @@ var (
 	inQuotes    = regexp.MustCompile("(?s)^\\s*(?:\\$?'.*'|\\$?\"[^\"]*\"|`[^`]*`|“[^”]*”|‘.*’)\\s*$")
 )
 
-// reviewText finds what an editor, a shell or a file format left in a text.
+// reviewText finds traces of an editor, a shell or a file format.
 func reviewText(text string) (warnings []string) {
 	if found := unique(typedEscape.FindAllString(text, -1)); len(found) > 0 {
-		warnings = append(warnings, strings.Join(found, ", ")+` is typed as separate characters and goes out so: write the character itself; a line break is \n within double quotes in YAML, and $'…\n…' in bash`)
+		warnings = append(warnings, strings.Join(found, ", ")+` is typed as separate characters and goes out as they are: write the character itself; a line break is \n within double quotes in YAML, and $'…\n…' in bash`)
 	}
 	if found := unique(markup.FindAllString(text, -1)); len(found) > 0 {
-		warnings = append(warnings, strings.Join(found, ", ")+" is markup, which phones show as it stands: write the character itself")
+		warnings = append(warnings, strings.Join(found, ", ")+" is markup, which phones show as it is: write the character itself")
 	}
 	if inQuotes.MatchString(text) {
 		warnings = append(warnings, "the quotes around the text go out with it: remove them; the env files of Docker and Kubernetes keep quotes as they are")
 	}
 	if strings.Contains(text, "\r") {
-		warnings = append(warnings, "a carriage return is in the text and goes out with it: save the file with Unix line ends, not those of Windows")
+		warnings = append(warnings, "a carriage return is in the text and goes out with it: save the file with Unix line endings, not those of Windows")
 	}
 	var hidden []string
 	for _, r := range text {
@@ -107,11 +107,11 @@ func reviewText(text string) (warnings []string) {
 }
 
 // isHidden reports whether a character is a control character, or another that
-// nobody types on purpose. Joiners and marks of direction are not: emoji and
+// nobody types on purpose. Joiners and direction marks do not count, since emoji and
 // some scripts need them.
 func isHidden(r rune) bool {
 	switch r {
-	case '\n', '\r': // which have a warning of their own, where they are wrong
+	case '\n', '\r': // have their own warnings
 		return false
 	case '\u00ad', '\u200b', '\u2028', '\u2029', '\ufeff', unicode.ReplacementChar:
 		return true
@@ -119,7 +119,7 @@ func isHidden(r rune) bool {
 	return unicode.IsControl(r)
 }
 
-// unique returns the list without repetitions.
+// unique sorts the list and removes duplicates.
 func unique(list []string) []string {
 	slices.Sort(list)
 	return slices.Compact(list)

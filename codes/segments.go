@@ -5,10 +5,10 @@ import (
 	"unicode/utf16"
 )
 
-// Segments returns how many messages the carrier bills for a text and whether
-// it goes out as plain ASCII, by Flowroute's rule: up to 160 ASCII characters
-// are one segment, a longer ASCII text has 140 to a segment, and any other
-// character makes the whole text UCS-2 with 70 UTF-16 units to a segment.
+// Segments returns how many messages the carrier bills for a text, and whether it is
+// plain ASCII, by Flowroute's rule: up to 160 ASCII characters are one segment, a
+// longer ASCII text has 140 to a segment, and any other character makes the whole
+// text UCS-2 with 70 UTF-16 units to a segment.
 // Source: Flowroute, "Message Length & Concatenation".
 func Segments(t Text) (n int, ascii bool) {
 	units := 0
@@ -27,10 +27,11 @@ func Segments(t Text) (n int, ascii bool) {
 	}
 }
 
-// StandardSegments returns the same by the rule of the standards, 3GPP TS
-// 23.038 and 23.040: 160 characters of the GSM alphabet, or 153 to a segment of
-// several, where those of its extension count twice; else UCS-2 with 70 UTF-16
-// units, or 67. No character is split between segments.
+// StandardSegments returns the same by the standards, 3GPP TS 23.038 and 23.040.
+// One segment holds 160 characters of the GSM alphabet, and each of several holds
+// 153; those of the alphabet's extension count twice. With any other character the
+// text is UCS-2, with 70 and 67 UTF-16 units. No character is split between
+// segments.
 func StandardSegments(t Text) (n int, gsm bool) {
 	if costs, ok := gsmCosts(t); ok {
 		return fill(costs, 160, 153), true
@@ -62,8 +63,8 @@ func gsmCosts(t Text) (costs []int, ok bool) {
 	return costs, true
 }
 
-// fill returns how many segments hold characters of these costs: one of the
-// size single, or several of the size shared, which lose room to a header.
+// fill returns how many segments hold characters of these costs: one of the size
+// single, or several of the size shared, which is smaller because of a header.
 func fill(costs []int, single, shared int) int {
 	total, n, used := 0, 1, 0
 	for _, cost := range costs {

@@ -7,10 +7,10 @@ import (
 
 // Message is one SMS to send.
 type Message struct {
-	From     Phone // empty for the sender's own number
+	From     Phone // empty for the account's own number
 	To       Phone
 	Text     Text
-	NotAfter time.Time // when it is too late to hand over the first byte; zero: never
+	NotAfter time.Time // the first byte must not be sent later; zero: no bound
 }
 
 // Sender hands messages to a carrier.
@@ -21,25 +21,25 @@ type Sender interface {
 	// Its errors MUST be:
 	//
 	//   - ErrRejected or ErrSenderRefused, only if the carrier refused m for good;
-	//   - *UnavailableError, only if the carrier did not take m and asks to come
+	//   - *UnavailableError, only if the carrier did not accept m and asks to come
 	//     back later;
 	//   - ErrTooLate, only if m.NotAfter or ctx's deadline passed before any byte of
 	//     m had left;
-	//   - ErrUnavailable, only if the carrier could not be connected to, so that it
-	//     cannot have taken m;
+	//   - ErrUnavailable, only if no connection to the carrier could be made, so
+	//     that it cannot have accepted m;
 	//   - ErrUnconfirmed in every other case.
 	//
-	// It MUST NOT send again by itself, MUST end when ctx ends, and MUST look at
-	// the clock for m.NotAfter after it has a connection, right before the first
+	// It MUST NOT retry by itself and MUST end when ctx ends. It MUST compare
+	// m.NotAfter with the clock after it has a connection, right before the first
 	// byte. Its errors MUST NOT hold the text or the number.
 	Send(ctx context.Context, m Message) (messageID string, err error)
 }
 
-// late reports whether a moment has passed. It compares wall clocks too: the
+// passed reports whether a moment has passed. It compares wall clocks too: the
 // monotonic clock stands still while a virtual machine is suspended.
-func late(at, now time.Time) bool {
+func passed(at, now time.Time) bool {
 	return now.After(at) || now.Round(0).After(at.Round(0))
 }
 
-// Late reports whether m must not be handed over any more.
-func (m Message) Late(now time.Time) bool { return !m.NotAfter.IsZero() && late(m.NotAfter, now) }
+// Late reports whether it is too late to send m.
+func (m Message) Late(now time.Time) bool { return !m.NotAfter.IsZero() && passed(m.NotAfter, now) }

@@ -2,7 +2,6 @@ package codes
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -18,9 +17,9 @@ type Options struct {
 	Previous      *Hasher // of the secret that is being replaced; entries made under it are still accepted
 	Store         Store
 	Sender        Sender
-	SendTimeout   time.Duration // that a request leaves for the carrier's answer
+	SendTimeout   time.Duration // for one request to the carrier
 	TrackReceipts bool          // messages ask for delivery receipts
-	SharedIDs     bool          // all callers have one space of auth_ids
+	SharedIDs     bool          // all callers share one space of auth_ids
 	Observer      Observer
 }
 
@@ -31,7 +30,7 @@ type Service struct {
 	Options
 	policies       map[string]*Policy // by profile
 	cleanup        *cleanup
-	orphanedClaims *cleanup // claims whose reply was lost: harmless once their lease is over
+	orphanedClaims *cleanup // claims whose reply was lost; they are harmless once their lease is over
 }
 
 // NewService returns a Service.
@@ -50,14 +49,14 @@ func NewService(o Options) *Service {
 // longestCreate is how long a create may take.
 func (s *Service) longestCreate() time.Duration { return s.Policy.Limits.Pace.MaxWait + s.SendTimeout }
 
-// Finish waits until pending cleanup is done. It gives up when ctx ends. It is
-// called once, when all requests have been answered.
+// Finish waits until pending cleanup is done. It gives up when ctx ends. Call it
+// once, after all requests have been answered.
 func (s *Service) Finish(ctx context.Context) error {
 	s.orphanedClaims.drop()
 	return s.cleanup.finish(ctx)
 }
 
-// policy returns what applies to a caller's requests with a profile.
+// policy returns the policy of a profile, if the caller may use it.
 func (s *Service) policy(caller, profile string) (*Policy, error) {
 	p, found := s.policies[profile]
 	if !found {
@@ -69,45 +68,42 @@ func (s *Service) policy(caller, profile string) (*Policy, error) {
 	return p, nil
 }
 
-// space returns the space of the auth_ids of a caller's requests.
-func (s *Service) space(caller, profile, service string) Space {
-	if s.SharedIDs {
-		caller = ""
-	}
-	return Space{Caller: caller, Profile: profile, Service: service}
-}
-
-// place is where the entry of a request is: its space, and its auth_id under each
-// secret. An auth_id that is derived from a number is another one under each.
-type place struct {
+// entryID is the auth_id of a request under each secret. The two differ only if
+// the auth_id is derived from a number.
+type entryID struct {
 	space             Space
 	current, previous ID
 }
 
-// place returns where the entry of an auth_id is, or, if that is empty, of a
-// number. A request with a number has one place with two names, not two places: it
-// compares a code once, and it replaces or removes what stands under either name.
-func (s *Service) place(space Space, id ID, to Phone) place {
+// entryID returns the entry that a request is about: that of id, or, if id is
+// empty, that of the number. A number under two secrets is one entry with two
+// names: a check compares its code once, and a create or a cancel replaces or
+// removes what is stored under either name.
+func (s *Service) entryID(space Space, id ID, to Phone) entryID {
+	if s.SharedIDs {
+		space.Caller = ""
+	}
 	if id != "" {
-		return place{space, id, id}
+		return entryID{space, id, id}
 	}
-	p := place{space: space, current: s.Secret.Verification(space.Service, to)}
+	e := entryID{space: space, current: s.Secret.Verification(space.Service, to)}
 	if s.Previous != nil {
-		p.previous = s.Previous.Verification(space.Service, to)
+		e.previous = s.Previous.Verification(space.Service, to)
 	}
-	return p
+	return e
 }
 
-// name returns what the store calls the entry of a place.
-func (s *Service) name(p place) EntryName {
-	n := EntryName{Current: s.Secret.ID(p.space, p.current)}
+// name returns where the store keeps an entry.
+func (s *Service) name(e entryID) EntryName {
+	n := EntryName{Current: s.Secret.ID(e.space, e.current)}
 	if s.Previous != nil {
-		n.Previous = s.Previous.ID(p.space, p.previous)
+		n.Previous = s.Previous.ID(e.space, e.previous)
 	}
 	return n
 }
 
-// hashers are those under which something may be stored, the current first.
+// hashers returns the hashers under which something may be stored, the current
+// one first.
 func (s *Service) hashers() []*Hasher {
 	if s.Previous == nil {
 		return []*Hasher{s.Secret}
@@ -115,12 +111,12 @@ func (s *Service) hashers() []*Hasher {
 	return []*Hasher{s.Secret, s.Previous}
 }
 
-// Check compares a code. Its errors are ErrUnavailable, after which the attempt
-// may have been spent but nothing was accepted, and those of a profile and of an
+// Check compares a code. Its errors are ErrUnavailable, after which an attempt
+// may have been used but nothing was accepted, and those of a profile and of an
 // idempotency key.
 //
-// A check that has begun is finished even if ctx is cancelled: a caller that
-// hangs up does not get a free guess.
+// It completes even if ctx is cancelled, so that a caller that hangs up does not
+// get a free guess.
 func (s *Service) Check(ctx context.Context, r CheckRequest) (Outcome, error) {
 	ctx = context.WithoutCancel(ctx)
 	policy, err := s.policy(r.Caller, r.Profile)
@@ -138,25 +134,26 @@ func (s *Service) Check(ctx context.Context, r CheckRequest) (Outcome, error) {
 	return checked.Outcome, nil
 }
 
-// check compares a code under an op, and under a claim if there is one.
+// check compares a code under an op, and under the key of a claim if there is one.
 func (s *Service) check(ctx context.Context, r CheckRequest, policy *Policy, op Op, claim Digest) (Checked, error) {
-	at := s.place(s.space(r.Caller, r.Profile, r.Service), r.ID, r.Recipient)
+	id := s.entryID(Space{r.Caller, r.Profile, r.Service}, r.ID, r.Recipient)
+	unverified := &policy.Limits.Unverified
 	c := Check{
-		Name:    s.name(at),
-		Code:    s.Secret.Code(at.space, at.current, r.Code),
+		Name:    s.name(id),
+		Code:    s.Secret.Code(id.space, id.current, r.Code),
 		Op:      op,
 		Claim:   claim,
 		Guesses: policy.Limits.Guesses,
 
-		CountVerified: policy.Limits.Unverified.Mode != UnverifiedOff,
-		CountExchange: slices.ContainsFunc(policy.Limits.Unverified.Exchange, func(w Window) bool { return w.Percent > 0 }),
-	}
-	if s.Previous != nil {
-		c.PreviousCode = s.Previous.Code(at.space, at.previous, r.Code)
+		CountVerified: unverified.Mode != UnverifiedOff,
+		CountExchange: slices.ContainsFunc(unverified.Exchange, func(w Window) bool { return w.Percent > 0 }),
 	}
 	if r.Recipient != "" {
 		c.Recipient = s.Secret.Phone(r.Recipient)
-		if s.Previous != nil {
+	}
+	if s.Previous != nil {
+		c.PreviousCode = s.Previous.Code(id.space, id.previous, r.Code)
+		if r.Recipient != "" {
 			c.PreviousRecipient = s.Previous.Phone(r.Recipient)
 		}
 	}
@@ -167,7 +164,7 @@ func (s *Service) check(ctx context.Context, r CheckRequest, policy *Policy, op 
 	if err == nil {
 		return checked, nil
 	}
-	if checked.Status == Wrong { // spent, but not counted for its number
+	if checked.Status == Wrong { // the attempt was used, but not counted for its number
 		s.cleanup.add(func(ctx context.Context) error { return s.Store.CountGuess(ctx, checked.Recipient, op, c.Guesses) })
 	}
 	return Checked{}, fmt.Errorf("codes: check: %w", err)
@@ -179,7 +176,7 @@ func (s *Service) Cancel(ctx context.Context, r CancelRequest) error {
 	if _, err := s.policy(r.Caller, r.Profile); err != nil {
 		return fmt.Errorf("codes: cancel: %w", err)
 	}
-	name := s.name(s.place(s.space(r.Caller, r.Profile, r.Service), r.ID, r.Recipient))
+	name := s.name(s.entryID(Space{r.Caller, r.Profile, r.Service}, r.ID, r.Recipient))
 	ttlLeft, err := s.Store.Cancel(context.WithoutCancel(ctx), Cancel{Name: name, Op: NewOp()})
 	if err != nil {
 		return fmt.Errorf("codes: cancel: %w", err)
@@ -188,7 +185,7 @@ func (s *Service) Cancel(ctx context.Context, r CancelRequest) error {
 	return nil
 }
 
-// Progress says how an entry and its message stand.
+// Progress is the state of an entry and its message.
 type Progress struct {
 	Stage        Stage
 	Failure      Failure // of StageFailed
@@ -196,16 +193,16 @@ type Progress struct {
 	TTLLeft      time.Duration
 }
 
-// Status returns how the entry of an auth_id and its message stand. It changes
-// and spends nothing: the next check still reports an expired entry as expired.
-// Where receipts are not tracked, no entry gets beyond StagePending. Its errors
-// are ErrUnavailable and those of a profile.
+// Status returns the state of the entry of an auth_id and of its message. It
+// changes nothing: the next check still reports an expired entry as expired. If
+// receipts are not tracked, no entry gets beyond StagePending. Its errors are
+// ErrUnavailable and those of a profile.
 func (s *Service) Status(ctx context.Context, r StatusRequest) (Progress, error) {
 	if _, err := s.policy(r.Caller, r.Profile); err != nil {
 		return Progress{}, fmt.Errorf("codes: status: %w", err)
 	}
 	ctx = context.WithoutCancel(ctx) // calls of the store share round trips
-	view, err := s.Store.Peek(ctx, s.name(s.place(s.space(r.Caller, r.Profile, r.Service), r.ID, r.Recipient)))
+	view, err := s.Store.Peek(ctx, s.name(s.entryID(Space{r.Caller, r.Profile, r.Service}, r.ID, r.Recipient)))
 	if err != nil {
 		return Progress{}, fmt.Errorf("codes: status: %w", err)
 	}
@@ -217,20 +214,4 @@ func (s *Service) Status(ctx context.Context, r StatusRequest) (Progress, error)
 		return Progress{}, fmt.Errorf("codes: status: %w", err)
 	}
 	return p, nil
-}
-
-// cleanupError is a failure whose cleanup failed too so far. Only the cause
-// counts for the answer.
-type cleanupError struct{ cause, cleanup error }
-
-func (e *cleanupError) Error() string {
-	return e.cause.Error() + "; cleanup pending: " + e.cleanup.Error()
-}
-func (e *cleanupError) Unwrap() error { return e.cause }
-
-// isRefusal reports whether err says that the store did nothing.
-func isRefusal(err error) bool {
-	var limit *LimitError
-	var busy *UnavailableError
-	return errors.As(err, &limit) || errors.As(err, &busy) || errors.Is(err, ErrNotReached)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
-// carrier is a sender whose attempts end as the test says. It records them.
+// carrier is a sender that returns given results, and records its attempts.
 type carrier struct {
 	results   []error         // of the attempts in turn; the last one repeats
 	takes     time.Duration   // that each attempt takes
@@ -35,13 +35,13 @@ func (c *carrier) Send(ctx context.Context, m codes.Message) (string, error) {
 	return "id", result
 }
 
-// clocked is a store whose clock runs, unlike the model's. Its turns end, and
-// its replies may be slow.
+// clocked is a store whose clock runs, unlike the model's. Its turns may end, and its
+// replies may be slow.
 type clocked struct {
 	*faultyStore
 	f            *fixture
 	last         time.Time
-	turnLasts    time.Duration // 0: for ever
+	turnLasts    time.Duration // 0: they do not end
 	reserveDelay time.Duration // of the replies
 	reservation  codes.Reservation
 	deadline     time.Time // of the context of Reserve
@@ -83,14 +83,14 @@ func (s *clocked) Claim(ctx context.Context, c codes.Claim) (string, codes.Op, e
 	return s.faultyStore.Claim(ctx, c)
 }
 
-// delivery is a fixture whose carrier and whose clock are those above.
+// delivery is a fixture with a carrier and a clocked store.
 type delivery struct {
 	*fixture
 	carrier *carrier
 	clocked *clocked
 }
 
-// deliver runs a test under a pace, with a carrier of these results.
+// deliver runs a test with a pace and the results of the carrier.
 func deliver(t *testing.T, p codes.Pace, results []error, test func(d *delivery)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -103,8 +103,8 @@ func deliver(t *testing.T, p codes.Pace, results []error, test func(d *delivery)
 	})
 }
 
-// creates makes a create that must end in want, after attempts at these times
-// and with so many turns after the first.
+// creates makes a create that must end in want, with attempts at these times and this
+// many turns after the first.
 func (d *delivery) creates(want error, turns int, at ...time.Duration) {
 	d.t.Helper()
 	_, err := d.Create(context.Background(), request("id", seattle))
@@ -117,30 +117,30 @@ func (d *delivery) creates(want error, turns int, at ...time.Duration) {
 	case !errors.Is(err, want):
 		d.t.Errorf("Create = %v, want %v", err, want)
 	}
-	if !slices.Equal(d.carrier.at, at) || d.store.turns != turns {
-		d.t.Errorf("attempts at %v with %d further turns, want %v with %d", d.carrier.at, d.store.turns, at, turns)
+	if !slices.Equal(d.carrier.at, at) || d.store.calls["NextTurn"] != turns {
+		d.t.Errorf("attempts at %v with %d further turns, want %v with %d", d.carrier.at, d.store.calls["NextTurn"], at, turns)
 	}
 	stays := err == nil || errors.Is(err, codes.ErrUnconfirmed)
-	if d.store.releases > 1 || stays && d.store.releases != 0 || !stays && d.store.reserves > 0 && d.store.releases != 1 {
-		d.t.Errorf("%d releases after %v", d.store.releases, err)
+	if d.store.calls["Release"] > 1 || stays && d.store.calls["Release"] != 0 || !stays && d.store.calls["Reserve"] > 0 && d.store.calls["Release"] != 1 {
+		d.t.Errorf("%d releases after %v", d.store.calls["Release"], err)
 	}
 }
 
-// every is a pace of one turn at a time.
+// every returns a pace of one turn at a time.
 func every(maxWait time.Duration) codes.Pace { return codes.Pace{Rate: 1, MaxWait: maxWait} }
 
-// unpaced is a pace without turns.
+// unpaced returns a pace without turns.
 func unpaced(maxWait time.Duration) codes.Pace { return codes.Pace{MaxWait: maxWait} }
 
-// tooMany is the answer 429 of a carrier.
+// tooMany returns a carrier's error for status 429.
 func tooMany(retryAfter time.Duration) error {
 	return fmt.Errorf("carrier: %w", &codes.UnavailableError{RetryAfter: retryAfter, Cause: "429"})
 }
 
 var errNoConnection = fmt.Errorf("carrier: connection refused: %w", codes.ErrUnavailable)
 
-// TestDeliverAfter429: the message is sent again when the carrier asked for it,
-// while the request may wait.
+// TestDeliverAfter429: after a 429 the message is sent again at the time that the
+// carrier named, as long as the request may wait.
 func TestDeliverAfter429(t *testing.T) {
 	for name, test := range map[string]struct {
 		maxWait time.Duration
@@ -153,7 +153,7 @@ func TestDeliverAfter429(t *testing.T) {
 		"then rejected":   {3 * time.Second, []error{tooMany(time.Second), codes.ErrRejected}, codes.ErrRejected, []time.Duration{0, time.Second}},
 		"no time to wait": {900 * time.Millisecond, []error{tooMany(time.Second)}, tooMany(time.Second), []time.Duration{0}},
 		"no wait at all":  {0, []error{tooMany(time.Second)}, tooMany(time.Second), []time.Duration{0}},
-		"for ever":        {1500 * time.Millisecond, []error{tooMany(time.Second)}, tooMany(time.Second), []time.Duration{0, time.Second}},
+		"always":          {1500 * time.Millisecond, []error{tooMany(time.Second)}, tooMany(time.Second), []time.Duration{0, time.Second}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			deliver(t, unpaced(test.maxWait), test.results, func(d *delivery) {
@@ -163,7 +163,7 @@ func TestDeliverAfter429(t *testing.T) {
 	}
 }
 
-// TestDeliverAfter429InATurn: what is sent again counts under the pace again.
+// TestDeliverAfter429InATurn: a message that is sent again needs another turn.
 func TestDeliverAfter429InATurn(t *testing.T) {
 	const turn = codestest.TurnSpan
 	deliver(t, every(3*time.Second), []error{tooMany(time.Second), nil}, func(d *delivery) {
@@ -174,7 +174,7 @@ func TestDeliverAfter429InATurn(t *testing.T) {
 	})
 }
 
-// TestDeliverMissedTurn: a message that misses its turn takes a new one, a few times.
+// TestDeliverMissedTurn: a message that misses its turn gets a new one, a few times.
 func TestDeliverMissedTurn(t *testing.T) {
 	const turn = codestest.TurnSpan
 	late := fmt.Errorf("carrier: %w", codes.ErrTooLate)
@@ -184,9 +184,9 @@ func TestDeliverMissedTurn(t *testing.T) {
 		want    error
 		turns   int
 	}{
-		"once":     {[]error{late, nil}, nil, 1},
-		"5 times":  {[]error{late, late, late, late, late, nil}, nil, 5},
-		"for ever": {[]error{late}, codes.ErrTooLate, 5},
+		"once":    {[]error{late, nil}, nil, 1},
+		"5 times": {[]error{late, late, late, late, late, nil}, nil, 5},
+		"always":  {[]error{late}, codes.ErrTooLate, 5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			deliver(t, every(time.Minute), test.results, func(d *delivery) {
@@ -196,24 +196,24 @@ func TestDeliverMissedTurn(t *testing.T) {
 	}
 }
 
-// TestDeliverAfterAPause: a replica that was paused between its reservation and
-// the first byte does not send in the turn of another.
+// TestDeliverAfterAPause: a replica that was paused between its reservation and the
+// first byte does not send at another message's turn.
 func TestDeliverAfterAPause(t *testing.T) {
 	deliver(t, every(5*time.Second), []error{nil}, func(d *delivery) {
 		d.clocked.turnLasts, d.clocked.reserveDelay = 200*time.Millisecond, 3*time.Second
-		service := d.sending(d.sender) // which looks at NotAfter
+		service := d.sending(d.sender) // it obeys NotAfter
 		if _, err := service.Create(context.Background(), request("id", seattle)); err != nil {
 			t.Fatal(err)
 		}
 		m := d.sender.Messages()
-		if len(m) != 1 || d.store.turns != 1 || !m[0].NotAfter.Equal(d.clocked.ends[1]) {
-			t.Errorf("%d messages, %d further turns, want 1 in the second turn", len(m), d.store.turns)
+		if len(m) != 1 || d.store.calls["NextTurn"] != 1 || !m[0].NotAfter.Equal(d.clocked.ends[1]) {
+			t.Errorf("%d messages, %d further turns, want 1 in the second turn", len(m), d.store.calls["NextTurn"])
 		}
 	})
 }
 
-// TestDeliverRedials: the carrier saw nothing of a dial that failed, so its turn
-// is still good.
+// TestDeliverRedials: after a failed dial nothing reached the carrier, so the message
+// can be sent at the same turn.
 func TestDeliverRedials(t *testing.T) {
 	ms := func(list ...time.Duration) []time.Duration {
 		for i := range list {
@@ -228,7 +228,7 @@ func TestDeliverRedials(t *testing.T) {
 		at             []time.Duration
 	}{
 		"then accepted":    {2 * time.Second, 0, []error{errNoConnection, errNoConnection, nil}, nil, ms(0, 50, 150)},
-		"for ever":         {2 * time.Second, 0, []error{errNoConnection}, errNoConnection, ms(0, 50, 150, 350, 750, 1550)},
+		"always":           {2 * time.Second, 0, []error{errNoConnection}, errNoConnection, ms(0, 50, 150, 350, 750, 1550)},
 		"at most a second": {4600 * time.Millisecond, 0, []error{errNoConnection}, errNoConnection, ms(0, 50, 150, 350, 750, 1550, 2550, 3550, 4550)},
 		"no wait at all":   {0, 0, []error{errNoConnection}, errNoConnection, ms(0)},
 		"slow dials":       {2 * time.Second, 900 * time.Millisecond, []error{errNoConnection}, errNoConnection, ms(0, 950, 1950)},
@@ -248,8 +248,8 @@ func TestDeliverRedials(t *testing.T) {
 	}
 }
 
-// TestDeliverNotAgain: whatever the carrier may have taken, or will never take,
-// is sent once.
+// TestDeliverNotAgain: a message that the carrier may have accepted, or rejected, is not
+// sent again.
 func TestDeliverNotAgain(t *testing.T) {
 	unforeseen := errors.New("a sender that breaks its contract")
 	for _, result := range []error{nil, codes.ErrUnconfirmed, codes.ErrRejected, codes.ErrSenderRefused, unforeseen} {
@@ -257,8 +257,8 @@ func TestDeliverNotAgain(t *testing.T) {
 			if _, err := d.Create(context.Background(), request("id", seattle)); !errors.Is(err, result) {
 				t.Errorf("Create = %v, want %v", err, result)
 			}
-			if len(d.carrier.at) != 1 || d.store.turns != 0 {
-				t.Errorf("%d attempts with %d further turns after %v", len(d.carrier.at), d.store.turns, result)
+			if len(d.carrier.at) != 1 || d.store.calls["NextTurn"] != 0 {
+				t.Errorf("%d attempts with %d further turns after %v", len(d.carrier.at), d.store.calls["NextTurn"], result)
 			}
 		})
 	}
@@ -288,8 +288,8 @@ func TestDeliverWaitsTogether(t *testing.T) {
 	}
 }
 
-// TestDeliverNothingAfterTheDeadline: a request that ran out of time sends
-// nothing, and its entry and its places are gone.
+// TestDeliverNothingAfterTheDeadline: a request past its deadline sends nothing, and its
+// reservation is released.
 func TestDeliverNothingAfterTheDeadline(t *testing.T) {
 	const maxWait = 2 * time.Second // and 10 s for the sender
 	t.Run("slow reservation", func(t *testing.T) {
@@ -326,8 +326,8 @@ func TestDeliverNothingAfterTheDeadline(t *testing.T) {
 	})
 }
 
-// TestOneDeadline: store and sender share it. It counts from the arrival of the
-// request, and so does the time that may be waited.
+// TestOneDeadline: store and sender have the same deadline. It counts from the arrival
+// of the request, as does the time that it may wait.
 func TestOneDeadline(t *testing.T) {
 	for _, key := range []codes.IdempotencyKey{{}, aKey} {
 		deliver(t, every(2*time.Second), []error{tooMany(time.Second / 2), nil}, func(d *delivery) {
@@ -338,8 +338,8 @@ func TestOneDeadline(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := arrived.Add(lease)
-			if c := d.clocked; !c.deadline.Equal(want) || c.reservation.WaitLeft != 1500*time.Millisecond {
-				t.Errorf("reserved until %v with %v to wait, want %v with 1.5s", c.deadline, c.reservation.WaitLeft, want)
+			if c := d.clocked; !c.deadline.Equal(want) || c.reservation.WaitLeft != 1500*time.Millisecond || c.reservation.Caller != "shop" {
+				t.Errorf("reserved for %q until %v with %v to wait, want shop, %v, 1.5s", c.reservation.Caller, c.deadline, c.reservation.WaitLeft, want)
 			}
 			for i, deadline := range d.carrier.deadlines {
 				if !deadline.Equal(want) {
@@ -356,7 +356,8 @@ func TestOneDeadline(t *testing.T) {
 	}
 }
 
-// TestDeliverBounds: whatever the carrier answers, and however slow all are.
+// TestDeliverBounds: no request waits longer than MaxWait or sends after an answer that
+// is final, whatever the carrier answers and however slow store and carrier are.
 func TestDeliverBounds(t *testing.T) {
 	anyResult := rapid.SampledFrom([]error{
 		errNoConnection, errNoConnection, codes.ErrTooLate, tooMany(100 * time.Millisecond), tooMany(time.Second),

@@ -22,8 +22,8 @@ var (
 	expired = codes.Outcome{Status: codes.Expired}
 )
 
-// fixture is a service over the model, whose parts can be made to fail. Every
-// test sets the parts that it is about and then calls open.
+// fixture is a service over the model, whose parts can be made to fail. A test
+// changes options and then calls open.
 type fixture struct {
 	*codes.Service
 	t       *testing.T
@@ -44,7 +44,7 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	f := &fixture{t: t, sender: &codestest.Sender{}, model: codestest.NewModel(), events: &events{}, finished: map[*codes.Service]bool{}}
-	f.store = &faultyStore{Store: f.model}
+	f.store = &faultyStore{Store: f.model, fail: map[string]error{}, calls: map[string]int{}}
 	f.options = codes.Options{
 		SharedIDs: true, // tests make requests with and without a caller
 		Policy: codes.Policy{
@@ -68,7 +68,7 @@ func (f *fixture) open() *fixture {
 	return f
 }
 
-// with is a service like the fixture's but for what change does.
+// with returns a service with changed options.
 func (f *fixture) with(change func(*codes.Options)) *codes.Service {
 	o := f.options
 	change(&o)
@@ -81,12 +81,12 @@ func (f *fixture) with(change func(*codes.Options)) *codes.Service {
 	return service
 }
 
-// sending is a service over the same store with another sender.
+// sending returns a service with another sender.
 func (f *fixture) sending(s codes.Sender) *codes.Service {
 	return f.with(func(o *codes.Options) { o.Sender = s })
 }
 
-// finish gives a service time to do its pending cleanup.
+// finish gives a service some time for its pending cleanup.
 func (f *fixture) finish(s *codes.Service, within time.Duration) error {
 	f.finished[s] = true
 	ctx, cancel := context.WithTimeout(context.Background(), within)
@@ -99,7 +99,7 @@ func request(id codes.ID, to codes.Phone) codes.CreateRequest {
 	return codes.CreateRequest{ID: id, Recipient: to}
 }
 
-// create makes a code that must be sent, and returns it.
+// create makes a code, and returns it as it was sent.
 func (f *fixture) create(id codes.ID, to codes.Phone) codes.Code {
 	f.t.Helper()
 	if _, err := f.Create(context.Background(), request(id, to)); err != nil {
@@ -108,7 +108,7 @@ func (f *fixture) create(id codes.ID, to codes.Phone) codes.Code {
 	return f.sent()
 }
 
-// sent is the code of the last message.
+// sent returns the code of the last message.
 func (f *fixture) sent() codes.Code {
 	f.t.Helper()
 	messages := f.sender.Messages()
@@ -123,7 +123,7 @@ func codeIn(m codes.Message) codes.Code {
 	return codes.Code(code)
 }
 
-// limited makes a create that must be refused by the limit.
+// limited expects that the limit refuses a create.
 func (f *fixture) limited(id codes.ID, to codes.Phone, limit string) {
 	f.t.Helper()
 	_, err := f.Create(context.Background(), request(id, to))
@@ -141,12 +141,12 @@ func (f *fixture) check(id codes.ID, code codes.Code, want codes.Outcome) {
 	}
 }
 
-// wrong is the outcome of a wrong code for an entry made under the secret.
+// wrong returns the outcome of a wrong code for an entry under the current secret.
 func (f *fixture) wrong(left int64, to codes.Phone) codes.Outcome {
 	return codes.Outcome{Status: codes.Wrong, AttemptsLeft: left, Recipient: f.options.Secret.Phone(to)}
 }
 
-// notThis is a code of the same length that is not c.
+// notThis returns another code of the same length.
 func notThis(c codes.Code) codes.Code {
 	digits := []byte(c)
 	last := len(digits) - 1
@@ -154,104 +154,82 @@ func notThis(c codes.Code) codes.Code {
 	return codes.Code(digits)
 }
 
-// faultyStore fails where a test says so, before anything has happened.
+// faultyStore counts the calls of its methods. A method with an error in fail returns
+// that before anything has happened.
 type faultyStore struct {
 	codes.Store
-	reserveErr, releaseErr, checkErr, cancelErr error
-	refundErr, recordErr, claimErr, settleErr   error
-	claimDelay                                  time.Duration // of the reply to Claim
-	reserves, releases, checks, turns           int
-	claims                                      []codes.Digest // Check.Claim
+	fail       map[string]error
+	calls      map[string]int
+	claimDelay time.Duration  // of the reply to Claim
+	claims     []codes.Digest // Check.Claim
+}
+
+func try[A any](s *faultyStore, method string, call func() (A, error)) (answer A, err error) {
+	s.calls[method]++
+	if err := s.fail[method]; err != nil {
+		return answer, err
+	}
+	return call()
 }
 
 func (s *faultyStore) Reserve(ctx context.Context, r codes.Reservation) (codes.Reserved, error) {
-	s.reserves++
-	if s.reserveErr != nil {
-		return codes.Reserved{}, s.reserveErr
-	}
-	return s.Store.Reserve(ctx, r)
+	return try(s, "Reserve", func() (codes.Reserved, error) { return s.Store.Reserve(ctx, r) })
 }
 
 func (s *faultyStore) Release(ctx context.Context, r codes.Reservation) (bool, error) {
-	s.releases++
-	if s.releaseErr != nil {
-		return false, s.releaseErr
-	}
-	return s.Store.Release(ctx, r)
+	return try(s, "Release", func() (bool, error) { return s.Store.Release(ctx, r) })
 }
 
 func (s *faultyStore) NextTurn(ctx context.Context, r codes.Reservation) (codes.Turn, error) {
-	s.turns++
-	return s.Store.NextTurn(ctx, r)
+	return try(s, "NextTurn", func() (codes.Turn, error) { return s.Store.NextTurn(ctx, r) })
 }
 
 func (s *faultyStore) Refund(ctx context.Context, op codes.Op, limits []codes.Limit) error {
-	if s.refundErr != nil {
-		return s.refundErr
-	}
-	return s.Store.Refund(ctx, op, limits)
+	_, err := try(s, "Refund", func() (any, error) { return nil, s.Store.Refund(ctx, op, limits) })
+	return err
 }
 
 func (s *faultyStore) Check(ctx context.Context, c codes.Check) (codes.Checked, error) {
-	s.checks++
 	s.claims = append(s.claims, c.Claim)
-	if s.checkErr != nil {
-		return codes.Checked{}, s.checkErr
-	}
-	return s.Store.Check(ctx, c)
+	return try(s, "Check", func() (codes.Checked, error) { return s.Store.Check(ctx, c) })
 }
 
 func (s *faultyStore) Cancel(ctx context.Context, c codes.Cancel) (time.Duration, error) {
-	if s.cancelErr != nil {
-		return 0, s.cancelErr
-	}
-	return s.Store.Cancel(ctx, c)
+	return try(s, "Cancel", func() (time.Duration, error) { return s.Store.Cancel(ctx, c) })
 }
 
 func (s *faultyStore) RecordSent(ctx context.Context, m codes.SentMessage) (codes.DeliveryEvents, error) {
-	if s.recordErr != nil {
-		return codes.DeliveryEvents{}, s.recordErr
-	}
-	return s.Store.RecordSent(ctx, m)
+	return try(s, "RecordSent", func() (codes.DeliveryEvents, error) { return s.Store.RecordSent(ctx, m) })
 }
 
 func (s *faultyStore) Receive(ctx context.Context, r codes.StoredReceipt) (codes.Received, error) {
-	if s.recordErr != nil {
-		return codes.Received{}, s.recordErr
-	}
-	return s.Store.Receive(ctx, r)
+	return try(s, "Receive", func() (codes.Received, error) { return s.Store.Receive(ctx, r) })
 }
 
-func (s *faultyStore) Claim(ctx context.Context, c codes.Claim) (string, codes.Op, error) {
-	if s.claimErr != nil {
-		return "", codes.Op{}, s.claimErr
-	}
-	answer, op, err := s.Store.Claim(ctx, c)
+func (s *faultyStore) Claim(ctx context.Context, c codes.Claim) (answer string, op codes.Op, err error) {
+	answer, err = try(s, "Claim", func() (answer string, err error) {
+		answer, op, err = s.Store.Claim(ctx, c)
+		return answer, err
+	})
 	time.Sleep(s.claimDelay)
 	return answer, op, err
 }
 
 func (s *faultyStore) Settle(ctx context.Context, c codes.Claim, answer string) (bool, error) {
-	if s.settleErr != nil {
-		return false, s.settleErr
-	}
-	if ctx.Err() != nil {
-		return false, codes.ErrUnavailable
-	}
-	return s.Store.Settle(ctx, c, answer)
+	return try(s, "Settle", func() (bool, error) { return s.Store.Settle(ctx, c, answer) })
 }
 
-// senderFunc is a sender that does what the test says.
+// senderFunc is a sender by a function.
 type senderFunc func(context.Context, codes.Message) (string, error)
 
 func (f senderFunc) Send(ctx context.Context, m codes.Message) (string, error) { return f(ctx, m) }
 
-// events is an Observer that keeps what it is told.
+// events is an Observer that keeps all events.
 type events struct {
 	created   []codes.CreateEvent
 	checked   []codes.CheckEvent
 	cancelled []time.Duration
-	delivery  []codes.DeliveryEvents // that are any
+	delivery  []codes.DeliveryEvents // except empty ones
 }
 
 func (e *events) Created(c codes.CreateEvent)     { e.created = append(e.created, c) }

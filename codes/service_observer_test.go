@@ -13,9 +13,9 @@ import (
 	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
-// TestCreateEvents: the observer is told of each create once, and how it ended.
+// TestCreateEvents: each create is reported once, with its result.
 func TestCreateEvents(t *testing.T) {
-	const left = 59 * time.Minute // of an entry that was made a minute ago
+	const left = 59 * time.Minute // of an entry after a minute
 	before := func(f *fixture) { f.create("id", seattle); f.model.Advance(time.Minute) }
 	for name, test := range map[string]struct {
 		before func(f *fixture)                   // after the service was opened
@@ -24,7 +24,7 @@ func TestCreateEvents(t *testing.T) {
 	}{
 		"sent":        {nil, nil, codes.CreateEvent{Reserved: true, Stored: true, Sent: true, Segments: 1}},
 		"replacement": {before, nil, codes.CreateEvent{Reserved: true, Stored: true, Replaced: left, Sent: true, Segments: 1}},
-		"replacement of one that is over": {
+		"replacement of an expired one": {
 			func(f *fixture) { f.create("id", seattle); f.model.Advance(time.Hour) }, nil,
 			codes.CreateEvent{Reserved: true, Stored: true, Sent: true, Segments: 1},
 		},
@@ -40,11 +40,11 @@ func TestCreateEvents(t *testing.T) {
 			},
 			codes.CreateEvent{Reserved: true, Wait: codestest.TurnSpan, Stored: true, Sent: true, Segments: 1},
 		},
-		"limited":   {nil, func(f *fixture, _ *codes.Options) { f.store.reserveErr = &codes.LimitError{} }, codes.CreateEvent{}},
-		"no turn":   {nil, func(f *fixture, _ *codes.Options) { f.store.reserveErr = &codes.UnavailableError{RetryAfter: 1} }, codes.CreateEvent{}},
-		"no answer": {nil, func(f *fixture, _ *codes.Options) { f.store.reserveErr = codes.ErrUnavailable }, codes.CreateEvent{}},
+		"limited":   {nil, func(f *fixture, _ *codes.Options) { f.store.fail["Reserve"] = &codes.LimitError{} }, codes.CreateEvent{}},
+		"no turn":   {nil, func(f *fixture, _ *codes.Options) { f.store.fail["Reserve"] = &codes.UnavailableError{RetryAfter: 1} }, codes.CreateEvent{}},
+		"no answer": {nil, func(f *fixture, _ *codes.Options) { f.store.fail["Reserve"] = codes.ErrUnavailable }, codes.CreateEvent{}},
 		"reservation without an answer": {
-			nil, func(f *fixture, o *codes.Options) { o.Store = reserveAndFail{f.model} },
+			nil, func(f *fixture, o *codes.Options) { o.Store = reserveAndFail{f.model, codes.ErrUnavailable} },
 			codes.CreateEvent{Withdrawn: true},
 		},
 		"rejected":       {nil, failing(codes.ErrRejected), codes.CreateEvent{Reserved: true, Withdrawn: true}},
@@ -55,7 +55,7 @@ func TestCreateEvents(t *testing.T) {
 		"rejected, not released": {
 			nil, func(f *fixture, o *codes.Options) {
 				failing(codes.ErrRejected)(f, o)
-				f.store.releaseErr = codes.ErrUnavailable
+				f.store.fail["Release"] = codes.ErrUnavailable
 			},
 			codes.CreateEvent{Reserved: true},
 		},
@@ -78,7 +78,9 @@ func TestCreateEvents(t *testing.T) {
 			codes.CreateEvent{Reserved: true, Stored: true},
 		},
 		"receipts will not count": {
-			nil, func(f *fixture, o *codes.Options) { o.TrackReceipts, f.store.recordErr = true, codes.ErrUnavailable },
+			nil, func(f *fixture, o *codes.Options) {
+				o.TrackReceipts, f.store.fail["RecordSent"] = true, codes.ErrUnavailable
+			},
 			codes.CreateEvent{Reserved: true, Stored: true, Sent: true, Segments: 1, TrackingErr: codes.ErrUnavailable},
 		},
 	} {
@@ -98,22 +100,22 @@ func TestCreateEvents(t *testing.T) {
 				want.Caller, want.Area, want.Lifetime, want.Arrived = "shop", codes.AreaUS, time.Hour, time.Now()
 				_, _ = service.Create(context.Background(), keyed(codes.IdempotencyKey{}, "id", seattle))
 				if !slices.Equal(f.events.created, []codes.CreateEvent{want}) {
-					t.Errorf("told of %+v, want %+v", f.events.created, want)
+					t.Errorf("reported %+v, want %+v", f.events.created, want)
 				}
 			})
 		})
 	}
 }
 
-// failing makes the sender fail.
+// failing makes every send fail.
 func failing(err error) func(*fixture, *codes.Options) {
 	return func(_ *fixture, o *codes.Options) {
 		o.Sender = senderFunc(func(context.Context, codes.Message) (string, error) { return "", err })
 	}
 }
 
-// TestCheckEvents: each check is reported with the lifetime that was left of an
-// entry that it ended.
+// TestCheckEvents: each check is reported, with the lifetime left of an entry that it
+// ended.
 func TestCheckEvents(t *testing.T) {
 	f := newFixture(t).open()
 	code := f.create("id", toronto)
@@ -138,12 +140,36 @@ func TestCheckEvents(t *testing.T) {
 		of(codes.Right, 0, time.Hour), {Checked: codes.Checked{Outcome: expired}},
 	}
 	if !slices.Equal(f.events.checked, want) {
-		t.Errorf("told of %+v, want %+v", f.events.checked, want)
+		t.Errorf("reported %+v, want %+v", f.events.checked, want)
 	}
-	f.store.checkErr = codes.ErrUnavailable
+	f.store.fail["Check"] = codes.ErrUnavailable
 	_, _ = f.Check(context.Background(), codes.CheckRequest{ID: "id", Code: code})
 	if len(f.events.checked) != len(want) {
-		t.Error("told of a check that was not made")
+		t.Error("reported a check that failed")
+	}
+}
+
+// TestUnverifiedEvents: a message over the allowance is reported with its exchange, and
+// refused in enforce mode. A verified message does not count.
+func TestUnverifiedEvents(t *testing.T) {
+	for mode, refused := range map[codes.UnverifiedMode]bool{codes.UnverifiedShadow: false, codes.UnverifiedEnforce: true} {
+		f := newFixture(t)
+		var err error
+		if f.limits().Unverified, err = codes.ParseUnverified([]string{"exchange:1/1h"}); err != nil {
+			t.Fatal(err)
+		}
+		f.limits().Unverified.Mode = mode
+		f.open()
+		code := f.create("id", seattle)
+		_, err = f.Create(context.Background(), request("other", seattle))
+		e := f.events.created[1]
+		if (err != nil) != refused || e.Refused != refused || e.OverAllowance == nil || e.Exchange != "1206555" {
+			t.Errorf("%v: Create = %v, reported %+v", mode, err, e)
+		}
+		if refused {
+			f.check("id", code, right)
+			f.create("id", seattle)
+		}
 	}
 }
 
@@ -153,14 +179,14 @@ func TestCancelEvents(t *testing.T) {
 	f.model.Advance(time.Minute)
 	f.cancel("id")
 	f.cancel("id")
-	f.store.cancelErr = codes.ErrUnavailable
+	f.store.fail["Cancel"] = codes.ErrUnavailable
 	_ = f.Cancel(context.Background(), codes.CancelRequest{ID: "id"})
 	if want := []time.Duration{59 * time.Minute, 0}; !slices.Equal(f.events.cancelled, want) {
-		t.Errorf("told of %v, want %v", f.events.cancelled, want)
+		t.Errorf("reported %v, want %v", f.events.cancelled, want)
 	}
 }
 
-// TestEventsOfARepetition: the answer to a repeated request is no new event.
+// TestEventsOfARepetition: a repeated answer is no new event.
 func TestEventsOfARepetition(t *testing.T) {
 	f := newFixture(t).open()
 	check := codes.IdempotencyKey{Route: "GET /", Value: "check"}
@@ -169,70 +195,6 @@ func TestEventsOfARepetition(t *testing.T) {
 		checkOnce(t, f.Service, check, "id", f.sent(), right)
 	}
 	if len(f.events.created) != 1 || len(f.events.checked) != 1 || f.events.checked[0].Caller != "shop" {
-		t.Errorf("told of %+v and %+v", f.events.created, f.events.checked)
+		t.Errorf("reported %+v and %+v", f.events.created, f.events.checked)
 	}
-	f.store.claimErr = codes.ErrUnavailable
-	r := keyed(aKey, "id", seattle)
-	created, err := f.Create(context.Background(), r)
-	if !errors.Is(err, codes.ErrUnavailable) || created.Recipient != f.options.Secret.Phone(seattle) || len(f.events.created) != 1 {
-		t.Errorf("without a claim: %+v, %v, %d events", created, err, len(f.events.created))
-	}
-}
-
-// TestDeliveryEvents: a message is delivered once and fails once, whatever its
-// receipts are and whenever they come.
-func TestDeliveryEvents(t *testing.T) {
-	network := codes.Receipt{MessageID: buffered.MessageID, Content: "2:network reject", Stage: codes.StageFailed, Failure: codes.ByNetwork}
-	taken := codes.Receipt{MessageID: buffered.MessageID, Content: "1:taken", Stage: codes.StageSent}
-	all := []codes.Receipt{taken, buffered, buffered, rejected, network, rejected, buffered}
-	delivered := codes.DeliveryEvents{Delivered: true, Area: codes.AreaCA, Caller: "shop"}
-	failed := codes.DeliveryEvents{Failed: true, Area: codes.AreaCA, Caller: "shop"}
-	for name, test := range map[string]struct {
-		early int // receipts that come before the carrier's answer to the message
-		want  []codes.DeliveryEvents
-	}{
-		"after the answer":         {0, []codes.DeliveryEvents{delivered, failed}},
-		"one before the answer":    {2, []codes.DeliveryEvents{delivered, failed}},
-		"all before the answer":    {7, []codes.DeliveryEvents{{Delivered: true, Failed: true, Area: codes.AreaCA, Caller: "shop"}}},
-		"failures after the early": {3, []codes.DeliveryEvents{delivered, failed}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			f := newFixture(t)
-			f.options.TrackReceipts = true
-			f.open()
-			receive := func(receipts []codes.Receipt) {
-				for _, r := range receipts {
-					if _, err := f.Receive(context.Background(), r); err != nil {
-						t.Fatal(err)
-					}
-				}
-			}
-			service := f.sending(senderFunc(func(context.Context, codes.Message) (string, error) {
-				receive(all[:test.early])
-				return buffered.MessageID, nil
-			}))
-			if _, err := service.Create(context.Background(), keyed(codes.IdempotencyKey{}, "id", toronto)); err != nil {
-				t.Fatal(err)
-			}
-			receive(all[test.early:])
-			if !slices.Equal(f.events.delivery, test.want) {
-				t.Errorf("told of %+v, want %+v", f.events.delivery, test.want)
-			}
-		})
-	}
-}
-
-// TestDeliveryEventsInAnOutage: a receipt that was refused is no event; the
-// carrier sends it again.
-func TestDeliveryEventsInAnOutage(t *testing.T) {
-	f := tracked(t)
-	f.create("id", seattle)
-	f.store.recordErr = codes.ErrUnavailable
-	for range 2 {
-		if _, err := f.Receive(context.Background(), buffered); !errors.Is(err, codes.ErrUnavailable) || len(f.events.delivery) != 0 {
-			t.Fatalf("Receive = %v, told of %+v", err, f.events.delivery)
-		}
-	}
-	f.store.recordErr = nil
-	f.receive(buffered, codes.Joined, codes.DeliveryEvents{Delivered: true, Area: codes.AreaUS})
 }

@@ -20,9 +20,8 @@ const (
 	overlapWait     = 3 * time.Second
 )
 
-// overlap drives creates of one id that overlap: the test decides when the
-// carrier answers which of them, and how. It works out in its own way which
-// entry must be live.
+// overlap drives creates of one id that overlap. The test decides when and how the
+// carrier answers each of them, and computes independently which entry must be live.
 type overlap struct {
 	*fixture
 	clocked *clocked
@@ -31,7 +30,7 @@ type overlap struct {
 	turn    time.Time
 }
 
-// attempt is a message for which the carrier's answer is due.
+// attempt is a message that waits for the carrier's answer.
 type attempt struct {
 	code   codes.Code
 	answer chan error
@@ -46,7 +45,7 @@ type made struct {
 	turn     time.Time
 	left     int64
 	refused  bool // certainly not sent
-	ended    bool // by a right code or a cancel, or over when another was stored
+	ended    bool // by a right code or a cancel, or expired when another was stored
 	reported bool // as expired
 }
 
@@ -63,14 +62,14 @@ func newOverlap(t *testing.T) *overlap {
 	return o
 }
 
-// Send hands the message to the test, and returns what that answers.
+// Send passes the message to the test, and returns the test's answer.
 func (o *overlap) Send(_ context.Context, m codes.Message) (string, error) {
 	a := &attempt{codeIn(m), make(chan error)}
 	o.asked <- a
 	return "id", <-a.answer
 }
 
-// settle waits until nothing happens without the test.
+// settle waits until every goroutine waits for the test.
 func (o *overlap) settle() {
 	synctest.Wait()
 	o.clocked.tick()
@@ -83,9 +82,9 @@ func (o *overlap) settle() {
 
 func (m *made) isOver() bool { return !time.Now().Before(m.turn.Add(overlapLifetime)) }
 
-// counting is the last create that had its turn and whose message may have gone
-// out, and its place. It is nil if that one was ended, or if there is none.
-func (o *overlap) counting() (int, *made) {
+// current returns the last create that had its turn and whose message may have been
+// sent, and its index. It is nil if that one was ended, or if there is none.
+func (o *overlap) current() (int, *made) {
 	for i, m := range slices.Backward(o.made) {
 		if !m.refused && !m.turn.After(time.Now()) {
 			if m.ended {
@@ -97,9 +96,9 @@ func (o *overlap) counting() (int, *made) {
 	return -1, nil
 }
 
-// end ends what counts and all before it.
+// end ends the current create and all before it.
 func (o *overlap) end() {
-	last, _ := o.counting()
+	last, _ := o.current()
 	for _, m := range o.made[:last+1] {
 		m.ended = true
 	}
@@ -136,8 +135,7 @@ func (o *overlap) create(t *rapid.T) {
 	}
 }
 
-// answersOfCarrier are what it may say, and whether the message certainly did not
-// go out.
+// answersOfCarrier are its answers, and whether the message was certainly not sent.
 var answersOfCarrier = []struct {
 	err     error
 	refused bool
@@ -164,18 +162,18 @@ func (o *overlap) answer(t *rapid.T) {
 }
 
 func (o *overlap) check(t *rapid.T) {
-	told := []codes.Code{"1"}
+	sent := []codes.Code{"1"}
 	for _, m := range o.made {
 		if m.code != "" {
-			told = append(told, m.code)
+			sent = append(sent, m.code)
 		}
 	}
-	o.checkCode(t, rapid.SampledFrom(told).Draw(t, "code"))
+	o.checkCode(t, rapid.SampledFrom(sent).Draw(t, "code"))
 }
 
 func (o *overlap) checkCode(t *rapid.T, code codes.Code) {
 	var want codes.Outcome
-	_, m := o.counting()
+	_, m := o.current()
 	switch {
 	case m == nil || m.left == 0 || m.reported:
 	case m.isOver():
@@ -214,7 +212,7 @@ func (o *overlap) sleep(d time.Duration) {
 // status compares the entry, without changing it.
 func (o *overlap) status(t *rapid.T) {
 	var want codes.Progress
-	_, m := o.counting()
+	_, m := o.current()
 	switch {
 	case m == nil || m.left == 0 || m.reported:
 	case !m.isOver():
@@ -228,7 +226,7 @@ func (o *overlap) status(t *rapid.T) {
 	}
 }
 
-// drain lets every create end, also after a failure.
+// drain ends every create, also after a failure.
 func (o *overlap) drain() {
 	o.sleep(2 * overlapWait)
 	for _, m := range o.made {
@@ -242,12 +240,12 @@ func (o *overlap) drain() {
 	}
 }
 
-// TestOverlappingCreates: a create that failed takes out its own entry only. The
-// live entry is that of the create stored last among those whose message may
-// have gone out. A right code or a cancel ends it and everything before it.
+// TestOverlappingCreates: a create that fails removes its own entry only. The live
+// entry is the one stored last among those whose message may have been sent. A right
+// code or a cancel ends it and all before it.
 func TestOverlappingCreates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hidden := struct{ testing.TB }{t} // rapid may not ask t for its deadline here
+		hidden := struct{ testing.TB }{t} // hides t.Deadline, which panics in synctest
 		rapid.Check(hidden, func(r *rapid.T) {
 			o := newOverlap(t)
 			defer o.drain()
@@ -261,7 +259,7 @@ func TestOverlappingCreates(t *testing.T) {
 			})
 			o.drain()
 			o.status(r)
-			if _, m := o.counting(); m != nil {
+			if _, m := o.current(); m != nil {
 				o.checkCode(r, m.code)
 				o.status(r)
 			}

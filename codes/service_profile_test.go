@@ -10,7 +10,7 @@ import (
 	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
-// withProfile returns a fixture with a profile "login" beside the usual policy.
+// withProfile returns a fixture with the default policy and a profile "login".
 func withProfile(t *testing.T, change func(login *codes.Policy)) *fixture {
 	t.Helper()
 	f := newFixture(t)
@@ -82,8 +82,8 @@ func TestSpacesApart(t *testing.T) {
 	}
 }
 
-// TestProfileRefused: a profile that there is not, and one for other callers, on
-// every call. Nothing is stored, sent or spent.
+// TestProfileRefused: every call refuses an unknown profile and one for other callers,
+// and does nothing.
 func TestProfileRefused(t *testing.T) {
 	f := withProfile(t, func(login *codes.Policy) { login.Callers = []string{"shop"} })
 	var argument *codes.ArgumentError
@@ -103,7 +103,7 @@ func TestProfileRefused(t *testing.T) {
 			}
 		}
 	}
-	if f.store.reserves+f.store.checks+len(f.sender.Messages()) > 0 {
+	if f.store.calls["Reserve"]+f.store.calls["Check"]+len(f.sender.Messages()) > 0 {
 		t.Error("something was done")
 	}
 	if _, err := f.Create(context.Background(), codes.CreateRequest{ID: "id", Recipient: seattle, Caller: "shop", Profile: "login"}); err != nil {
@@ -111,7 +111,7 @@ func TestProfileRefused(t *testing.T) {
 	}
 }
 
-// TestProfileLimit: the limit of a profile leaves other messages alone.
+// TestProfileLimit: the limit of a profile does not apply to other messages.
 func TestProfileLimit(t *testing.T) {
 	f := withProfile(t, func(login *codes.Policy) {
 		login.Limits.Profile = codestest.Windows(t, "1/1h")
@@ -131,8 +131,8 @@ func TestProfileLimit(t *testing.T) {
 	f.create("id", seattle)
 }
 
-// TestProfileIdempotency: an idempotency key stands for profile, service and
-// locale too.
+// TestProfileIdempotency: profile, service and locale are part of the request that an
+// idempotency key identifies.
 func TestProfileIdempotency(t *testing.T) {
 	f := withProfile(t, func(*codes.Policy) {})
 	key := codes.IdempotencyKey{Route: "POST /", Value: "1"}

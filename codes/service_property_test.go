@@ -15,8 +15,8 @@ import (
 	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
-// The rules of the specification. Codes of one digit make a stale or a
-// guessed code the right one now and then.
+// The settings of the specification. Codes have one digit, so that an old or a random
+// code is sometimes the right one.
 const (
 	specAttempts = 2
 	specLifetime = 60 * time.Second
@@ -33,8 +33,8 @@ var specLimits = map[string]struct {
 	"SEND_LIMITS_TOTAL 6/80s": {6, 80 * time.Second},
 }
 
-// spec says in its own way what the service must do: per id what is live, per
-// number what happened when.
+// spec computes independently what the service must do, from the live entry of each id
+// and the times of the events of each number.
 type spec struct {
 	now     time.Duration
 	entries map[codes.ID]*specEntry
@@ -50,8 +50,7 @@ type specEntry struct {
 	made time.Duration
 }
 
-// full names the limits that let no code be made for a number at a time from
-// now on.
+// full returns the limits that allow no code for a number at a time from now on.
 func (s *spec) full(to codes.Phone, at time.Duration) (names []string) {
 	check := func(name string, events []time.Duration) {
 		limit, inside := specLimits[name], 0
@@ -71,7 +70,7 @@ func (s *spec) full(to codes.Phone, at time.Duration) (names []string) {
 	return names
 }
 
-// ttl is the lifetime that an entry has left.
+// ttl returns the lifetime that an entry has left.
 func (s *spec) ttl(id codes.ID) time.Duration {
 	e := s.entries[id]
 	if e == nil || e.left == 0 {
@@ -80,7 +79,7 @@ func (s *spec) ttl(id codes.ID) time.Duration {
 	return max(0, e.made+specLifetime-s.now)
 }
 
-// check gives the answer to a code and what comes of it.
+// check returns the answer to a code, and updates the entry.
 func (s *spec) check(id codes.ID, code int) (status codes.Status, left int64) {
 	e := s.entries[id]
 	switch {
@@ -102,7 +101,7 @@ func (s *spec) check(id codes.ID, code int) (status codes.Status, left int64) {
 type machine struct {
 	*spec
 	*fixture
-	told map[codes.ID][]codes.Code // every code that was sent for an id
+	sentFor map[codes.ID][]codes.Code // every code that was sent for an id
 }
 
 func newMachine(t *testing.T, sameCode bool) *machine {
@@ -113,7 +112,7 @@ func newMachine(t *testing.T, sameCode bool) *machine {
 			wrong:   map[codes.Phone][]time.Duration{},
 		},
 		fixture: newFixture(t),
-		told:    map[codes.ID][]codes.Code{},
+		sentFor: map[codes.ID][]codes.Code{},
 	}
 	var err error
 	if m.options.Numbers.Allowed, err = codes.ParseRecipients(nil, []string{"premium"}); err != nil {
@@ -169,7 +168,7 @@ func (m *machine) create(t *rapid.T) {
 		if m.resends(id, to) {
 			want.Lifetime, want.Attempts = (m.ttl(id) + time.Second - 1).Truncate(time.Second), m.entries[id].left
 		}
-		want.ResendAfter = created.ResendAfter // which TestAgainstModel is about
+		want.ResendAfter = created.ResendAfter // see RunLimiterModel
 	}
 	if !errors.Is(err, failure) || created != want {
 		t.Fatalf("Create = %+v, %v; want %+v and the error %v", created, err, want, failure)
@@ -183,7 +182,7 @@ func (m *machine) resends(id codes.ID, to codes.Phone) bool {
 	return m.options.Policy.SameCode && m.ttl(id) >= specLifetime/2 && m.entries[id].to == to
 }
 
-// checkEvent checks what the observer was told of a create that passed the limits.
+// checkEvent checks the event of a create that passed the limits.
 func (m *machine) checkEvent(t *rapid.T, id codes.ID, to codes.Phone, failure error) {
 	stays := failure == nil || errors.Is(failure, codes.ErrUnconfirmed)
 	want := codes.CreateEvent{
@@ -200,18 +199,18 @@ func (m *machine) checkEvent(t *rapid.T, id codes.ID, to codes.Phone, failure er
 		want.Arrived = e[0].Arrived
 	}
 	if !slices.Equal(m.events.created, []codes.CreateEvent{want}) {
-		t.Fatalf("told of %+v, want %+v", m.events.created, want)
+		t.Fatalf("reported %+v, want %+v", m.events.created, want)
 	}
 }
 
-// created takes in what a create did that passed the limits.
+// created records a create that passed the limits.
 func (m *machine) created(t *rapid.T, id codes.ID, to codes.Phone, messages []codes.Message, failure error) {
 	if failure != nil && !errors.Is(failure, codes.ErrUnconfirmed) {
 		if len(messages) != 0 {
 			t.Fatalf("%d messages in spite of %v", len(messages), failure)
 		}
 		if e := m.entries[id]; e != nil && m.now >= e.made+specLifetime {
-			delete(m.entries, id) // it was over, and nobody asked
+			delete(m.entries, id) // it had expired
 		}
 		return
 	}
@@ -219,7 +218,7 @@ func (m *machine) created(t *rapid.T, id codes.ID, to codes.Phone, messages []co
 		t.Fatalf("%d messages, want one to the recipient", len(messages))
 	}
 	code := codeIn(messages[0])
-	m.told[id] = append(m.told[id], code)
+	m.sentFor[id] = append(m.sentFor[id], code)
 	m.sends[to] = append(m.sends[to], m.now)
 	m.total = append(m.total, m.now)
 	if m.resends(id, to) {
@@ -231,8 +230,8 @@ func (m *machine) created(t *rapid.T, id codes.ID, to codes.Phone, messages []co
 	m.entries[id] = &specEntry{code: number(t, code), to: to, left: specAttempts, made: m.now}
 }
 
-// checkLimit checks an answer of a reached limit: right after its time all
-// limits are clear, a second earlier the one that it names is not.
+// checkLimit checks the refusal of a limit: at the time that it names all limits are
+// clear, and a second earlier that limit is not.
 func (m *machine) checkLimit(t *rapid.T, to codes.Phone, err error) {
 	var reached *codes.LimitError
 	if !errors.As(err, &reached) {
@@ -241,7 +240,7 @@ func (m *machine) checkLimit(t *rapid.T, to codes.Phone, err error) {
 	after := m.now + reached.RetryAfter
 	before, then := m.full(to, after-time.Second), m.full(to, after)
 	if !slices.Contains(m.full(to, m.now), reached.Limit) || !slices.Contains(before, reached.Limit) || len(then) > 0 {
-		t.Fatalf("limit %s, clear in %v; full are %v, a second before %v, then %v",
+		t.Fatalf("limit %s, retry in %v; reached are %v, a second earlier %v, then %v",
 			reached.Limit, reached.RetryAfter, m.full(to, m.now), before, then)
 	}
 }
@@ -258,12 +257,12 @@ func number(t *rapid.T, code codes.Code) int {
 func (m *machine) check(t *rapid.T) {
 	id := anyID.Draw(t, "id")
 	code := codes.Code(fmt.Sprintf("%0*d", rapid.IntRange(1, 3).Draw(t, "width"), rapid.IntRange(0, 12).Draw(t, "code")))
-	if told := m.told[id]; len(told) > 0 {
+	if sent := m.sentFor[id]; len(sent) > 0 {
 		switch rapid.SampledFrom([]string{"latest", "any", "any", "older"}).Draw(t, "which") {
 		case "latest":
-			code = told[len(told)-1]
+			code = sent[len(sent)-1]
 		case "older":
-			code = rapid.SampledFrom(told).Draw(t, "told")
+			code = rapid.SampledFrom(sent).Draw(t, "sent")
 		}
 	}
 	var want codes.Outcome
@@ -304,7 +303,7 @@ func (m *machine) status(t *rapid.T) {
 
 func (m *machine) advance(t *rapid.T) {
 	d := rapid.Custom(func(t *rapid.T) time.Duration {
-		if rapid.Bool().Draw(t, "whole") { // lands on ends of lifetimes and windows
+		if rapid.Bool().Draw(t, "whole") { // meets the ends of lifetimes and windows
 			return 10 * time.Second * time.Duration(rapid.IntRange(1, 9).Draw(t, "tens"))
 		}
 		return time.Millisecond * time.Duration(rapid.IntRange(1, 40_000).Draw(t, "ms"))

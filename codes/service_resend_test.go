@@ -2,14 +2,13 @@ package codes_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
 
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// resending returns a fixture that sends the same code again.
+// resending returns a fixture with RESEND=same.
 func resending(t *testing.T) *fixture {
 	t.Helper()
 	f := newFixture(t)
@@ -39,61 +38,14 @@ func TestResend(t *testing.T) {
 	}
 }
 
-func TestResendNewCode(t *testing.T) {
-	for name, change := range map[string]func(f *fixture) codes.CreateRequest{
-		"another recipient": func(*fixture) codes.CreateRequest { return request("id", toronto) },
-		"half of the lifetime is over": func(f *fixture) codes.CreateRequest {
-			f.model.Advance(31 * time.Minute)
-			return request("id", seattle)
-		},
-		"another length": func(f *fixture) codes.CreateRequest {
-			f.Service = f.with(func(o *codes.Options) { o.Policy.CodeLength = 31 })
-			return request("id", seattle)
-		},
-		"no longer the same code": func(f *fixture) codes.CreateRequest {
-			f.Service = f.with(func(o *codes.Options) { o.Policy.SameCode = false })
-			return request("id", seattle)
-		},
-		"another id": func(*fixture) codes.CreateRequest { return request("other", seattle) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			f := resending(t).open()
-			code := f.create("id", seattle)
-			r := change(f)
-			if _, err := f.Create(context.Background(), r); err != nil {
-				t.Fatal(err)
-			}
-			if f.sent() == code {
-				t.Error("the same code")
-			}
-			f.check(r.ID, f.sent(), right)
-		})
-	}
-}
-
-// TestResendFails: a message that was not sent takes nothing from the person who
-// has the code.
-func TestResendFails(t *testing.T) {
+// TestResendAnotherLength: after CODE_LENGTH was changed, the code is a new one.
+func TestResendAnotherLength(t *testing.T) {
 	f := resending(t).open()
-	code := f.create("id", seattle)
-	f.check("id", notThis(code), f.wrong(2, seattle))
-	f.sender.FailWith(codes.ErrRejected)
-	for range 3 {
-		if _, err := f.Create(context.Background(), request("id", seattle)); !errors.Is(err, codes.ErrRejected) {
-			t.Fatalf("Create = %v", err)
-		}
+	f.create("id", seattle)
+	f.Service = f.with(func(o *codes.Options) { o.Policy.CodeLength = 31 })
+	if code := f.create("id", seattle); len(code) != 31 {
+		t.Errorf("a code of %d digits", len(code))
 	}
-	f.check("id", notThis(code), f.wrong(1, seattle))
-	f.check("id", code, right)
-}
-
-// TestResendAfterFailure: a code that was never sent is not the one to send.
-func TestResendAfterFailure(t *testing.T) {
-	f := resending(t).open()
-	f.sender.FailWith(codes.ErrRejected)
-	_, _ = f.Create(context.Background(), request("id", seattle))
-	f.sender.FailWith(nil)
-	f.check("id", f.create("id", seattle), right)
 }
 
 // TestResendRotation: the code is sent again although the secret was changed.
@@ -111,7 +63,7 @@ func TestResendRotation(t *testing.T) {
 	}
 	after.check("id", code, right)
 
-	byNumber := codes.CreateRequest{Recipient: seattle, Service: "VA1"} // whose auth_id the secret makes
+	byNumber := codes.CreateRequest{Recipient: seattle, Service: "VA1"} // the auth_id follows from the secret
 	for _, s := range []*codes.Service{before.Service, after.Service} {
 		if _, err := s.Create(context.Background(), byNumber); err != nil {
 			t.Fatal(err)
@@ -122,25 +74,7 @@ func TestResendRotation(t *testing.T) {
 	}
 }
 
-// TestResendRepeated: the answer to an idempotency key is the first one.
-func TestResendRepeated(t *testing.T) {
-	f := resending(t).open()
-	f.create("id", seattle)
-	f.model.Advance(time.Minute)
-	r := request("id", seattle)
-	r.Key = codes.IdempotencyKey{Route: "POST /", Value: "1"}
-	first, err := f.Create(context.Background(), r)
-	if err != nil || first.Lifetime != 59*time.Minute {
-		t.Fatalf("Create = %+v, %v", first, err)
-	}
-	f.model.Advance(time.Minute)
-	second, err := f.Create(context.Background(), r)
-	if first.Repeated = true; err != nil || second != first || len(f.sender.Messages()) != 2 {
-		t.Errorf("Create = %+v, %v, %d messages; want %+v and 2", second, err, len(f.sender.Messages()), first)
-	}
-}
-
-// TestResendTestRecipient: a fixed code stays, with its attempts and its end.
+// TestResendTestRecipient: a fixed code keeps its attempts and its expiry.
 func TestResendTestRecipient(t *testing.T) {
 	f := resending(t)
 	var err error

@@ -21,18 +21,18 @@ type Check struct {
 	PreviousCode      Digest // the same code under the previous secret
 	Recipient         Digest // whose code it must be; zero for anybody's
 	PreviousRecipient Digest // the same number under the previous secret
-	Claim             Digest // key of the claim under which it runs, which keeps the answer for KeepAnswers; zero for none: the answer is kept for the repetitions of one call
+	Claim             Digest // key of its claim, which keeps the answer for KeepAnswers; if zero, the answer is kept for retries of this call only
 	Op                Op
 	Guesses           []Window // under which a wrong code is counted for its number
 	CountVerified     bool     // a right code is counted for its area code and in all
 	CountExchange     bool     // and for its exchange
 }
 
-// Checked is what a check came to.
+// Checked is the result of a check.
 type Checked struct {
 	Outcome
 	Area    Area          // of the recipient
-	TTLLeft time.Duration // lifetime that the entry had left, if this check ended it
+	TTLLeft time.Duration // of the entry, if this check ended it
 
 	// Uncounted is set if a Right could not be counted for its destination.
 	Uncounted *VerifiedMessages
@@ -54,18 +54,17 @@ type Cancel struct {
 // Entries are the live codes that reservations stored, for any number of
 // replicas at once.
 //
-// Each call MUST take effect at most once per Op whatever is repeated
-// underneath: called again after it took effect, it changes nothing and gives
-// its first answer. A call whose context has ended MUST NOT take effect any
-// more. A call that returns an error, which is ErrUnavailable, may have taken
-// effect.
+// Each call MUST take effect at most once per Op, however often it is retried: a
+// call that is repeated after it took effect changes nothing and returns its first
+// answer. A call MUST NOT take effect after its context has ended. A call that
+// returns an error may have taken effect; the error is ErrUnavailable.
 type Entries interface {
 	// Check compares a code. Over an entry's life it MUST answer Right at most
 	// once and compare at most Attempts wrong digests, whatever the number of
-	// replicas and parallel calls. A wrong code MUST be counted for its number
-	// before the answer is given, whether or not the limit is reached. If that
-	// failed, it returns Wrong beside the error. A code that was sent to another
-	// number than c.Recipient is Unknown, and spends nothing.
+	// replicas and parallel calls. It MUST count a wrong code for its number
+	// before it answers, whether or not the limit is reached. If it could not, it
+	// returns Wrong with the error. A code that was sent to another number than
+	// c.Recipient is Unknown, and uses no attempt.
 	Check(ctx context.Context, c Check) (Checked, error)
 
 	// Cancel removes the live entry, if there is one, so that its name is
@@ -79,11 +78,11 @@ type Entries interface {
 
 // Counts complete a check whose counting failed.
 type Counts interface {
-	// CountGuess counts a wrong code for its number.
+	// CountGuess counts a wrong code for its number, once per op.
 	CountGuess(ctx context.Context, recipient Digest, op Op, guesses []Window) error
 
 	// CountVerified counts a right code for its destination, and removes its
-	// messages from the unverified ones. Called again it changes nothing.
+	// messages from the unverified ones. It is idempotent.
 	CountVerified(ctx context.Context, v VerifiedMessages) error
 }
 

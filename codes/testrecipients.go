@@ -6,14 +6,15 @@ import (
 	"strings"
 )
 
-// TestRecipients are numbers with a fixed code, for the operator's own tests:
-// their codes are checked like any other, but no message goes to them. Whoever
-// knows such a code passes, so it prints masked. The zero value is none.
+// TestRecipients are numbers with a fixed code, for the operator's own tests. Their
+// codes are checked like any other, but nothing is sent to them. Such a code
+// verifies the number for anybody who knows it, so it prints masked. The zero value
+// is none.
 type TestRecipients struct{ codes map[Phone]Code }
 
-// ParseTestRecipients reads elements such as "15005550001=000000", a number
-// and its code. Its error names every element that is wrong by its place,
-// never by what it says.
+// ParseTestRecipients parses elements such as "15005550001=000000", a number and
+// its code. Its error names every wrong element by its position, never by its
+// content.
 func ParseTestRecipients(list []string) (TestRecipients, error) {
 	t := TestRecipients{codes: map[Phone]Code{}}
 	var wrong []string
@@ -40,7 +41,7 @@ func ParseTestRecipients(list []string) (TestRecipients, error) {
 // Len returns how many numbers there are.
 func (t TestRecipients) Len() int { return len(t.codes) }
 
-// Digits returns the least CODE_LENGTH that can write every code.
+// Digits returns the smallest CODE_LENGTH that fits every code.
 func (t TestRecipients) Digits() int {
 	longest := 0
 	for _, c := range t.codes {

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Unverified are the limits on messages whose code is not entered. A message
-// stands from its send until its code is verified, its place is given back or the
-// span is over.
+// Unverified are the limits on messages whose code is not entered. A message counts
+// from its send until its code is verified, the message is released or refunded, or
+// the span is over.
 type Unverified struct {
 	Mode     UnverifiedMode
 	Exchange []Window // messages to an exchange, the first seven digits of a number
@@ -17,7 +17,7 @@ type Unverified struct {
 	All      []Window
 }
 
-// UnverifiedMode says what becomes of a message that exceeds a limit.
+// UnverifiedMode says what is done with a message that exceeds a limit.
 type UnverifiedMode int
 
 // The modes.
@@ -35,9 +35,8 @@ func (m UnverifiedMode) String() string {
 // MaxUnverifiedSpan is the longest span of a window of [Unverified].
 const MaxUnverifiedSpan = 24 * time.Hour
 
-// ParseUnverified reads limits such as "exchange:20/1h" and "area:100/1h+50%". The
-// per cent are the share of the codes verified in the last 24 hours that the limit
-// allows besides.
+// ParseUnverified parses limits such as "exchange:20/1h" and "area:100/1h+50%". The
+// percentage is that of Window.Percent.
 func ParseUnverified(list []string) (u Unverified, err error) {
 	for _, item := range list {
 		text := strings.TrimSpace(item)
@@ -67,15 +66,14 @@ func ParseUnverified(list []string) (u Unverified, err error) {
 // Exchange returns the first seven digits of the number.
 func (p Phone) Exchange() string { return string(p[:7]) }
 
-// Destination is where a number is, as messages whose code is not entered are
-// counted: by the digest of its exchange and by its area code. The zero
-// Destination is not counted.
+// Destination is where unverified messages to a number are counted: the digest of
+// its exchange, and its area code. The zero Destination is not counted.
 type Destination struct {
 	Exchange [6]byte
 	AreaCode [3]byte // without the 1
 }
 
-// Destination returns that of a number.
+// Destination returns the destination of a number.
 func (h *Hasher) Destination(p Phone) (d Destination) {
 	exchange := h.digest('e', p.Exchange())
 	copy(d.Exchange[:], exchange[:])
@@ -83,7 +81,7 @@ func (h *Hasher) Destination(p Phone) (d Destination) {
 	return d
 }
 
-// Limits returns those that hold for a destination.
+// Limits returns the limits that apply to a destination.
 func (u *Unverified) Limits(d Destination) []Limit {
 	if u.Mode == UnverifiedOff {
 		return nil

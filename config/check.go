@@ -12,10 +12,10 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// check looks at what several settings say together. A setting that is wrong
-// by itself is left alone: its problem is known already.
+// check validates settings against each other. It skips a setting that is
+// wrong by itself, since that problem is already reported.
 func (l *loader) check(c *Config) {
-	given := false // something of the account
+	given := false // whether any setting of the account is set
 	for _, s := range l.settings {
 		if s.required && !c.DebugMode && !l.isSet(s.key) && !l.wrong[s.key] {
 			l.bad(s.key, "", errors.New("is required; "+howToSet(s)))
@@ -38,7 +38,7 @@ func (l *loader) check(c *Config) {
 	l.checkTestRecipients(c)
 }
 
-// firstSteps is for whoever has no account yet, or starts the program to see what it does.
+// firstSteps helps a person who has no account yet.
 const firstSteps = `
 
 To try it without an account and without Redis:
@@ -48,7 +48,7 @@ To try it without an account and without Redis:
 func (l *loader) checkRedis(c *Config) {
 	if c.DebugMode {
 		if l.isSet(keyRedisURL) {
-			l.bad(keyRedisURL, l.origins[keyRedisURL], errors.New("excludes DEBUG_MODE, which has a Redis of its own; remove one of the two"))
+			l.bad(keyRedisURL, l.origins[keyRedisURL], errors.New("cannot be combined with DEBUG_MODE, which runs its own Redis; remove one of the two"))
 		}
 		return
 	}
@@ -66,7 +66,7 @@ func (l *loader) checkRedisTLS(c *Config) {
 	if u, err := url.Parse(c.RedisURL.Reveal()); !l.anyWrong(keyRedisURL) && (err != nil || u.Scheme != "rediss") {
 		for _, key := range []string{keyRedisCA, keyRedisCert, keyRedisKey} {
 			if files[key] != "" && !l.wrong[key] {
-				l.bad(key, l.origins[key], errors.New("is for TLS, which REDIS_URL does not ask for; begin that with rediss://, or remove this"))
+				l.bad(key, l.origins[key], errors.New("needs TLS, but REDIS_URL does not start with rediss://; change the URL, or remove this setting"))
 			}
 		}
 	}
@@ -76,36 +76,37 @@ func (l *loader) checkRedisTLS(c *Config) {
 	switch cert, key := c.RedisTLSCert, c.RedisTLSKey; {
 	case cert == "" && key == "":
 	case key == "":
-		l.bad(keyRedisKey, "", errors.New("is missing beside REDIS_TLS_CERT; set it to the file of the certificate's private key"))
+		l.bad(keyRedisKey, "", errors.New("is required with REDIS_TLS_CERT; set it to the file of the certificate's private key"))
 	case cert == "":
-		l.bad(keyRedisCert, "", errors.New("is missing beside REDIS_TLS_KEY; set it to the file of the key's certificate"))
+		l.bad(keyRedisCert, "", errors.New("is required with REDIS_TLS_KEY; set it to the file of the certificate for that key"))
 	default:
 		if _, err := tls.LoadX509KeyPair(cert, key); err != nil {
-			l.bad(keyRedisCert, l.origins[keyRedisCert], fmt.Errorf("cannot be used with REDIS_TLS_KEY: %w; write a certificate and its own private key", reason(err)))
+			l.bad(keyRedisCert, l.origins[keyRedisCert], fmt.Errorf("cannot be used with REDIS_TLS_KEY: %w; use a certificate and its own private key", reason(err)))
 		}
 	}
 }
 
-// checkCallers: a limit for a name that nobody has is a slip of the pen.
+// checkCallers refuses a limit for a name without a key, which is a typo.
 func (l *loader) checkCallers(c *Config) {
 	if l.anyWrong(keyAPIKeys, keyCallerLimits) {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.CallerLimits)) {
 		if name != codes.AnyCaller && !slices.ContainsFunc(c.APIKeys, func(k APIKey) bool { return k.Name == name }) {
-			l.bad(keyCallerLimits, l.origins[keyCallerLimits], fmt.Errorf("limits %s, a name that is not in API_KEYS; write one that is, or *", shown(name)))
+			l.bad(keyCallerLimits, l.origins[keyCallerLimits], fmt.Errorf("limits %s, which is not a name in API_KEYS; correct the name, or write *", shown(name)))
 		}
 	}
 }
 
-// checkReceipts: one of the two alone is more likely a mistake than a wish.
+// checkReceipts refuses one of the two settings without the other: it has no
+// effect, so it is a mistake.
 func (l *loader) checkReceipts(c *Config) {
 	switch {
 	case l.anyWrong(keyPublicURL, keyWebhookToken) || (c.PublicURL == "") == (c.WebhookToken == ""):
 	case c.PublicURL == "":
-		l.bad(keyPublicURL, "", errors.New("is missing beside WEBHOOK_TOKEN; set it to the https:// address at which Flowroute reaches this service, or remove the other"))
+		l.bad(keyPublicURL, "", errors.New("is required with WEBHOOK_TOKEN; set it to the https:// address at which Flowroute reaches this service, or remove WEBHOOK_TOKEN"))
 	default:
-		l.bad(keyWebhookToken, "", errors.New("is missing beside PUBLIC_URL; set it to a long random one, or remove the other"))
+		l.bad(keyWebhookToken, "", errors.New("is required with PUBLIC_URL; make one with: openssl rand -hex 32, or remove PUBLIC_URL"))
 	}
 }
 
@@ -126,21 +127,21 @@ func (l *loader) anyWrong(keys ...string) bool {
 }
 
 func (l *loader) checkBaseURL(c *Config) {
-	if !l.anyWrong(keyBaseURL, "FLOWROUTE_INSECURE") && !c.FlowrouteInsecure && isReadable(c.FlowrouteBaseURL) {
-		l.bad(keyBaseURL, l.origins[keyBaseURL], errors.New("would send the credentials readable; write https://, or set FLOWROUTE_INSECURE=true"))
+	if !l.anyWrong(keyBaseURL, "FLOWROUTE_INSECURE") && !c.FlowrouteInsecure && isClearText(c.FlowrouteBaseURL) {
+		l.bad(keyBaseURL, l.origins[keyBaseURL], errors.New("would send the credentials in clear text; write https://, or set FLOWROUTE_INSECURE=true"))
 	}
 }
 
-// checkCodeSecret also fills in the default, which depends on another setting.
+// checkCodeSecret also sets the default, which depends on another setting.
 func (l *loader) checkCodeSecret(c *Config) {
 	if c.codeSecret != "" && c.codeSecret == c.previousSecret {
-		l.bad(keyPreviousSecret, l.origins[keyPreviousSecret], errors.New("is the same as CODE_SECRET; write the one of before, or remove it"))
+		l.bad(keyPreviousSecret, l.origins[keyPreviousSecret], errors.New("is the same as CODE_SECRET; set it to the other secret, or remove it"))
 	}
 	if c.codeSecret != "" || l.anyWrong(keyCodeSecret) {
 		return
 	}
 	if c.FlowrouteSecretKey == "" {
-		c.codeSecret = randomSecret() // in debug mode; else the missing key is a problem
+		c.codeSecret = randomSecret() // debug mode; otherwise the missing key is reported
 		return
 	}
 	derived, err := deriveSecret(c.FlowrouteSecretKey)
@@ -150,19 +151,19 @@ func (l *loader) checkCodeSecret(c *Config) {
 	c.codeSecret = derived
 }
 
-// checkTestRecipients sees to it that a way around the message does not stay
-// open because somebody forgot it.
+// checkTestRecipients requires an end date, so that a forgotten test number does
+// not bypass verification for ever.
 func (l *loader) checkTestRecipients(c *Config) {
 	if !l.isSet(keyTestRecipients) {
 		return
 	}
 	if !c.DebugMode && !l.anyWrong(keyTestsUntil, keyDebugMode) && !c.TestRecipientsUntil.After(time.Now()) {
-		l.bad(keyTestsUntil, l.origins[keyTestsUntil], errors.New("must name a day or time in the future, such as 2030-01-31, when TEST_RECIPIENTS is set; write one, or remove TEST_RECIPIENTS"))
+		l.bad(keyTestsUntil, l.origins[keyTestsUntil], errors.New("must be in the future when TEST_RECIPIENTS is set; write a date such as 2030-01-31, or remove TEST_RECIPIENTS"))
 	}
 	need := c.TestRecipients.Digits()
 	fits := func(key string, length int) {
 		if need > length && !l.wrong[key] {
-			l.bad(keyTestRecipients, l.origins[keyTestRecipients], fmt.Errorf("has a code of %d digits, leading zeros aside, where %s is %d; shorten the code", need, key, length))
+			l.bad(keyTestRecipients, l.origins[keyTestRecipients], fmt.Errorf("has a code of %d digits, not counting leading zeros, but %s is %d; shorten the code", need, key, length))
 		}
 	}
 	fits(keyCodeLength, c.CodeLength)

@@ -1,10 +1,10 @@
-// Package config reads the settings of the service: one table of settings,
-// from which loading, flags, the documentation and the sample file are made.
+// Package config reads the settings of the service. One table of settings
+// defines loading, flags, the documentation and the sample file.
 //
-// Strongest first, a setting comes from its flag, its environment variable,
-// credentials.yaml, config.yaml, or its default. Loading is strict: what is
-// unknown, given twice, of the wrong type or out of range is a problem, all of
-// them are reported at once, and none of them repeats a secret.
+// A setting comes from, strongest first, its flag, its environment variable,
+// credentials.yaml, config.yaml or its default. Loading is strict: an unknown
+// or repeated key, a wrong type or a value out of range is a problem. All
+// problems are reported at once, and none repeats a secret.
 package config
 
 import (
@@ -21,13 +21,13 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// Config holds every setting, checked. What each one means, and its default,
-// stands in the table of settings.
+// Config holds every setting, validated. The table of settings documents them
+// and their defaults.
 type Config struct {
 	FlowrouteAccessKey Secret      // empty only in debug mode
 	FlowrouteSecretKey Secret      // empty only in debug mode
 	FlowrouteNumber    codes.Phone // empty only in debug mode
-	FlowrouteBaseURL   string      // without a slash at the end
+	FlowrouteBaseURL   string      // without a trailing slash
 	FlowrouteInsecure  bool
 	FlowrouteTimeout   time.Duration
 	FlowrouteRate      int // per second; 0 is no limit
@@ -46,18 +46,18 @@ type Config struct {
 
 	DebugMode  bool
 	LogLevel   slog.Level
-	LogRate    int // lines a second of each kind; 0 is no limit
+	LogRate    int // lines per second of each kind; 0 is no limit
 	ListenAddr string
 	AdminAddr  string // empty is off
 
 	IdleTimeout time.Duration
 
-	RedisURL       Secret // not used in debug mode, nor is the rest of Redis
+	RedisURL       Secret // unused in debug mode, like all settings of Redis
 	RedisMode      string // standalone, sentinel or cluster
-	RedisUsername  string // in place of the one in RedisURL, as the password
+	RedisUsername  string // instead of the one in RedisURL, as is RedisPassword
 	RedisPassword  Secret
 	RedisTLSCA     string // PEM file; empty trusts the system's authorities
-	RedisTLSCert   string // PEM file; empty, as RedisTLSKey, shows no certificate
+	RedisTLSCert   string // PEM file; empty, like RedisTLSKey, for no client certificate
 	RedisTLSKey    string
 	RedisKeyPrefix string
 
@@ -73,12 +73,12 @@ type Config struct {
 	GuessLimits     []codes.Window
 	SendLimitsTotal []codes.Window
 	SegmentPrice    float64          // 0 is none
-	Unverified      codes.Unverified // its Mode is UNVERIFIED_MODE
-	AllowedPrefixes []string         // digits or names of groups
+	Unverified      codes.Unverified // UNVERIFIED_LIMITS; Mode is UNVERIFIED_MODE
+	AllowedPrefixes []string         // digits or group names
 	BlockedPrefixes []string
 	TrustedProxies  []netip.Prefix
 
-	PublicURL    string // without a slash at the end; empty, as WebhookToken, asks for no receipts
+	PublicURL    string // without a trailing slash; empty, like WebhookToken, for no receipts
 	WebhookToken Secret
 
 	TwilioAPI bool
@@ -92,37 +92,38 @@ type Config struct {
 	ignoredFiles []string // warnings about files that are not read
 }
 
-// APIKey is one key that opens the API: its holder's name, for the logs, and
-// the SHA-256 of the whole key. A name may have several keys.
+// APIKey is one API key: the name of its holder and the SHA-256 of the key. A
+// name may have several keys.
 type APIKey struct {
 	Name string
 	Hash [32]byte
 }
 
-// Source is where settings come from. The zero Source gives the defaults,
-// whatever the process's environment and files say.
+// Source is where settings come from. The zero Source gives the defaults; it
+// reads neither the environment nor files.
 type Source struct {
 	Flags           *pflag.FlagSet    // parsed, with the flags that [Flags] added; may be nil
 	Environ         []string          // as os.Environ returns it
-	Dir             string            // where config.yaml and credentials.yaml are read if they are there; empty is nowhere
-	ConfigFile      string            // read in place of config.yaml, must exist; the flag --config says the same
-	CredentialsFile string            // read in place of credentials.yaml, must exist; the flag --credentials says the same
+	Dir             string            // where config.yaml and credentials.yaml are read if they exist; empty for nowhere
+	ConfigFile      string            // read instead of config.yaml, must exist; same as the flag --config
+	CredentialsFile string            // read instead of credentials.yaml, must exist; same as the flag --credentials
 	Set             map[string]string // by upper-case name, stronger than everything else
 
-	// CheckRedis returns what is wrong with REDIS_URL, given the other settings of
-	// Redis; nil skips the check. Only the Redis client knows its URLs.
+	// CheckRedis validates REDIS_URL together with the other settings of Redis;
+	// nil skips it. Only the Redis client can parse its URLs.
 	CheckRedis func(*Config) error
 }
 
-// Error lists everything that is wrong with the settings. Each problem names
-// its setting and says what to do; none repeats the value of a secret.
+// Error lists every problem with the settings. Each names its setting and says
+// what to do; none repeats a secret.
 type Error struct {
 	Problems []string
 	Warnings []string // that may explain the problems
 	hint     string
 }
 
-// Error returns the problems and warnings, one per line, and for a first run what to try.
+// Error returns the problems and warnings, one per line. If nothing of the
+// account is set, it adds how to try the service without one.
 func (e *Error) Error() string {
 	lines := slices.Clone(e.Problems)
 	for _, w := range e.Warnings {
@@ -131,13 +132,12 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "\n") + e.hint
 }
 
-// Format masks the whole configuration under every verb: fmt would print the
-// secrets in unexported fields as they are.
+// Format masks the whole configuration under every verb, because fmt prints
+// secrets in unexported fields in clear text.
 func (Config) Format(f fmt.State, _ rune) { codes.Redact(f, "configuration") }
 
-// CodeSecret returns the key under which codes, ids and numbers are stored:
-// CODE_SECRET; else a key derived from FLOWROUTE_SECRET_KEY; else, which
-// happens in debug mode only, random bytes that last as long as the Config.
+// CodeSecret returns the key of the HMACs in Redis: CODE_SECRET, or a key
+// derived from FLOWROUTE_SECRET_KEY, or in debug mode random bytes.
 func (c *Config) CodeSecret() []byte { return []byte(c.codeSecret) }
 
 // PreviousCodeSecret returns CODE_SECRET_PREVIOUS, or nil if it is not set.
@@ -148,8 +148,8 @@ func (c *Config) PreviousCodeSecret() []byte {
 	return []byte(c.previousSecret)
 }
 
-// CallbackURL returns where delivery receipts are asked for, or "". It holds
-// the token, which is a secret.
+// CallbackURL returns the URL for delivery receipts, or "". It contains the
+// token, which is a secret.
 func (c *Config) CallbackURL() string {
 	if c.WebhookToken == "" {
 		return ""
@@ -157,37 +157,37 @@ func (c *Config) CallbackURL() string {
 	return c.PublicURL + "/webhooks/flowroute/" + c.WebhookToken.Reveal()
 }
 
-// minSecret is how many bytes of CODE_SECRET make guessing it hopeless.
+// minSecret is the shortest CODE_SECRET, in bytes, that cannot be guessed.
 const minSecret = 16
 
 func checkLongSecret(s string) error {
 	if len(s) < minSecret {
 		return fmt.Errorf("is shorter than %d bytes, so anyone who can read Redis could guess it; make one with: openssl rand -hex 32, "+
-			"and keep the old one as CODE_SECRET_PREVIOUS while its codes live", minSecret)
+			"and keep the old one as CODE_SECRET_PREVIOUS until its codes have expired", minSecret)
 	}
 	return nil
 }
 
-// Warnings returns what works but is unwise, one sentence each.
+// Warnings returns one sentence for each setting that works but is unwise.
 func (c *Config) Warnings() []string {
 	w := slices.Clone(c.ignoredFiles)
 	if len(c.APIKeys) == 0 && !c.DebugMode {
-		w = append(w, "API_KEYS is empty: whoever reaches LISTEN_ADDR can send messages at your cost; add a key")
+		w = append(w, "API_KEYS is empty: anyone who can reach LISTEN_ADDR can send messages at your cost; add a key")
 	}
 	if n := c.TestRecipients.Len(); n > 0 && !c.DebugMode {
-		w = append(w, fmt.Sprintf("TEST_RECIPIENTS opens a way in until %s: whoever knows one of its %d codes passes without a message; remove it when the tests are over",
+		w = append(w, fmt.Sprintf("TEST_RECIPIENTS bypasses the SMS until %s: anyone who knows one of its %d codes passes without a message; remove it after your tests",
 			c.TestRecipientsUntil.Format(time.RFC3339), n))
 	}
 	if i := slices.IndexFunc(c.TrustedProxies, func(p netip.Prefix) bool { return p.Bits() == 0 }); i >= 0 {
-		w = append(w, fmt.Sprintf("TRUSTED_PROXIES has %s, every address: any client can pretend to be another one in X-Forwarded-For; name your proxies alone", c.TrustedProxies[i]))
+		w = append(w, fmt.Sprintf("TRUSTED_PROXIES has %s, which is every address: any client can fake its address in X-Forwarded-For; list only your proxies", c.TrustedProxies[i]))
 	}
 	if !c.DebugMode && skipsVerification(c.RedisURL) {
-		w = append(w, "REDIS_URL has skip_verify=true: anybody on the way to Redis can pretend to be Redis and read everything; remove it, and name the authority in REDIS_TLS_CA")
+		w = append(w, "REDIS_URL has skip_verify=true: anyone between the service and Redis can impersonate Redis and read everything; remove it, and set REDIS_TLS_CA")
 	}
 	return w
 }
 
-// skipsVerification reads the URL as the Redis client does.
+// skipsVerification parses the URL as the Redis client does.
 func skipsVerification(redisURL Secret) bool {
 	u, err := url.Parse(redisURL.Reveal())
 	if err != nil || u.Scheme != "rediss" {

@@ -20,17 +20,17 @@ func lookup(fs *pflag.FlagSet, name string) *pflag.Flag {
 }
 
 // Flags adds a flag for every setting that is not a secret, and --config and
-// --credentials. All of them are text for pflag; [Load] checks what they say.
+// --credentials. For pflag all are text; [Load] validates them.
 func Flags(fs *pflag.FlagSet) {
-	fs.String("config", "", "read the settings from this `file` in place of ./config.yaml")
-	fs.String("credentials", "", "read the secrets from this `file` in place of ./credentials.yaml")
+	fs.String("config", "", "read settings from this `file` instead of ./config.yaml")
+	fs.String("credentials", "", "read secrets from this `file` instead of ./credentials.yaml")
 	c := &Config{}
 	for _, s := range c.settings() {
 		name := flagName(s.key)
 		usage := plain(s.meaning()) + " (`" + s.kind.String() + "`)"
 		switch {
 		case s.isSecret():
-		case s.kind == list: // may be repeated, else all but the last would be lost
+		case s.kind == list: // a plain flag, if repeated, would keep only the last value
 			fs.StringArray(name, s.split(s.def), usage)
 		default:
 			fs.String(name, s.def, usage)
@@ -41,10 +41,10 @@ func Flags(fs *pflag.FlagSet) {
 	}
 }
 
-// Setting describes one setting to whoever documents or deploys the service.
+// Setting describes a setting, for documentation and deployment.
 type Setting struct {
-	Name string // as the environment has it
-	Kind string // how it is written: text, secret, number, seconds, duration, boolean, level, list or mapping
+	Name string // in the environment
+	Kind string // text, secret, number, seconds, duration, boolean, level, list or mapping
 }
 
 // Settings returns every setting, in the order of the documentation.
@@ -56,7 +56,7 @@ func Settings() []Setting {
 	return all
 }
 
-// meaning is the documentation of a setting in one line of Markdown.
+// meaning returns the documentation of a setting in one line of Markdown.
 func (s setting) meaning() string {
 	m := s.doc
 	if s.rule != "" {
@@ -90,13 +90,13 @@ func Markdown() string {
 	return b.String()
 }
 
-const sampleHead = `# All settings with their defaults. Copy this file to config.yaml, keep what you
-# change, and delete the rest. A flag or an environment variable of the same
-# name is stronger, for example --code-length 6 or CODE_LENGTH=6.
+const sampleHead = `# All settings with their defaults. Copy this file to config.yaml, keep the
+# settings that you change, and delete the rest. Flags and environment variables
+# override it, for example --code-length 6 or CODE_LENGTH=6.
 `
 
-// sampleProfiles has every setting of a profile. It stands in for {}.
-const sampleProfiles = `# In place of {}, for example; a profile has the settings of the service that it does not set:
+// sampleProfiles shows every setting of a profile.
+const sampleProfiles = `# Example; a profile inherits the settings that it omits:
 # profiles:
 #   login:
 #     code_length: 6
@@ -104,18 +104,18 @@ const sampleProfiles = `# In place of {}, for example; a profile has the setting
 #     retries_allowed: 5
 #     org_name: "Example Shop"
 #     auth_message: "{code} is your {org} login code. Valid for {minutes} minutes."
-#     messages: # in other languages, for requests with such a locale
+#     messages: # by locale of the request
 #       es: "{code} es tu código de acceso de {org}."
 #       fr-CA: "{code} est votre code de connexion {org}."
 #     resend: same
 #     flowroute_number: "12065550199"
-#     send_limits_total: 500/24h # of this profile, beside that of the service
-#     twilio_service: "VA0123456789abcdef0123456789abcdef" # the Twilio Verify service whose place it takes
-#     callers: [shop] # names from api_keys that may use it; without this line all may
+#     send_limits_total: 500/24h # in addition to the limit of the service
+#     twilio_service: "VA0123456789abcdef0123456789abcdef" # serves requests for this Twilio Verify service
+#     callers: [shop] # names from api_keys that may use it; all if omitted
 `
 
-// SampleYAML returns a config.yaml that says what holds without it. What has
-// no default, or another one in debug mode, is commented out.
+// SampleYAML returns a config.yaml with the defaults. Settings without a default,
+// or with another in debug mode, are commented out.
 func SampleYAML() string {
 	var b strings.Builder
 	b.WriteString(sampleHead)
@@ -125,7 +125,7 @@ func SampleYAML() string {
 		_, _ = fmt.Fprintf(&b, "\n# %s\n", plain(s.meaning()))
 		switch {
 		case s.isSecret():
-			_, _ = fmt.Fprintf(&b, "# %s: # belongs in credentials.yaml, the variable %s, or a file that %[2]s_FILE names\n", key, s.key)
+			_, _ = fmt.Fprintf(&b, "# %s: # set it in credentials.yaml, in the variable %s, or in the file that %[2]s_FILE names\n", key, s.key)
 		case s.debug != "":
 			_, _ = fmt.Fprintf(&b, "# %s: %s # in debug mode %s\n", key, s.sample(), s.debug)
 		case s.required:

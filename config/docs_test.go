@@ -58,14 +58,13 @@ func TestReadmeIsUpToDate(t *testing.T) {
 	}
 }
 
-// What the sample says is what holds without it, also where it says it in
-// comments.
+// The sample gives the defaults, also in its comments.
 func TestSampleGivesTheDefaults(t *testing.T) {
 	for _, env := range [][]string{environ(), {"DEBUG_MODE=true", "CODE_SECRET=0123456789abcdef"}} {
 		want := mustLoad(t, Source{Environ: env})
 		got := mustLoad(t, Source{Environ: env, Dir: dirWith(t, "config.yaml", SampleYAML())})
 		if !reflect.DeepEqual(got, want) {
-			t.Errorf("%q: with the sample the settings are other ones", env)
+			t.Errorf("%q: the sample changes the settings", env)
 		}
 	}
 	commented := regexp.MustCompile(`(?m)^# ([a-z_]+: [^# \n][^#\n]*)`)
@@ -78,11 +77,11 @@ func TestSampleGivesTheDefaults(t *testing.T) {
 	}
 	got := mustLoad(t, Source{Environ: environ()[:2], Dir: dirWith(t, "config.yaml", all)})
 	if !reflect.DeepEqual(got, mustLoad(t, Source{Environ: environ()})) {
-		t.Error("the defaults in the comments of the sample are not those that hold")
+		t.Error("the defaults in the comments of the sample are wrong")
 	}
 }
 
-// The names and defaults that users rely on.
+// Users rely on these names and defaults.
 func TestDefaults(t *testing.T) {
 	want := map[string]string{
 		"FLOWROUTE_ACCESS_KEY": "", "FLOWROUTE_SECRET_KEY": "", "FLOWROUTE_NUMBER": "", "FLOWROUTE_BASE_URL": "https://api.flowroute.com", "FLOWROUTE_INSECURE": "false",

@@ -15,31 +15,31 @@ import (
 type kind int
 
 const (
-	text     kind = iota // taken as it is
-	secret               // what surrounds it dropped, never shown
-	word                 // text, blanks around it dropped
+	text     kind = iota // used literally
+	secret               // trimmed, never shown
+	word                 // trimmed text
 	number               // whole number
-	amount               // number with a point
+	amount               // decimal number
 	seconds              // whole seconds or a duration
 	duration             // with a unit
 	boolean
-	level   // a name or a number
+	level   // name or number
 	list    // of words
-	mapping // of names to more of them; its YAML node is kept
+	mapping // kept as a YAML node
 )
 
 func (k kind) String() string {
 	return [...]string{"text", "secret", "text", "number", "amount", "seconds", "duration", "boolean", "level", "list", "mapping"}[k]
 }
 
-// field is where a setting goes and what it must be.
+// field validates a setting and stores it.
 type field struct {
 	kind kind
-	rule string                      // what is allowed, in words, for the documentation
-	set  func(values []string) error // one value, or those of a list; its errors say what to do and never show a secret
+	rule string                      // the allowed values, for the documentation
+	set  func(values []string) error // takes one value, or those of a list; its errors say what to do and never show a secret
 }
 
-// apply checks the values and stores them.
+// apply trims the values and sets the field.
 func (f field) apply(values []string) error {
 	clean := make([]string, len(values))
 	for i, v := range values {
@@ -50,7 +50,7 @@ func (f field) apply(values []string) error {
 		case text:
 		case secret:
 			if v = trimSecret(v); isQuoted(v) {
-				return errors.New("is in quotes, which become part of it; remove the quotes")
+				return errors.New("is in quotes, which would be part of the secret; remove the quotes")
 			}
 		default:
 			v = strings.TrimSpace(v)
@@ -63,7 +63,7 @@ func (f field) apply(values []string) error {
 	return f.set(clean)
 }
 
-// split makes the values of a setting from one text.
+// split returns the values in one text.
 func (f field) split(s string) []string {
 	switch {
 	case f.kind != list:
@@ -80,7 +80,7 @@ func single(k kind, rule string, set func(string) error) field {
 	return field{k, rule, func(values []string) error { return set(values[0]) }}
 }
 
-// parsed makes a field of one value that parse understands.
+// parsed makes a field of one value, read by parse.
 func parsed[T any](k kind, rule string, p *T, parse func(string) (T, error)) field {
 	return single(k, rule, func(s string) error {
 		v, err := parse(s)
@@ -91,8 +91,8 @@ func parsed[T any](k kind, rule string, p *T, parse func(string) (T, error)) fie
 	})
 }
 
-// shown returns a value for a message. A long one may be anything, a
-// misplaced secret too, and is not shown.
+// shown quotes a value for an error message. It hides a long value, which may
+// be a misplaced secret.
 func shown(s string) string {
 	if len(s) > 32 {
 		return "the value"
@@ -130,10 +130,10 @@ func secretField(p *Secret, check func(string) error) field {
 	})
 }
 
-// decimal excludes leading zeros, which other programs take for octal.
+// decimal excludes leading zeros, which other programs read as octal.
 var decimal = regexp.MustCompile(`^(0|-?[1-9][0-9]*)$`)
 
-// parseInt reads a decimal number from lo to hi.
+// parseInt parses a decimal number from lo to hi.
 func parseInt(s string, lo, hi int64) (int64, error) {
 	if !decimal.MatchString(s) {
 		return 0, fmt.Errorf("%s is not a whole number; write decimal digits without leading zeros", shown(s))
@@ -154,7 +154,7 @@ func intField[T int | int64](p *T, lo, hi int64) field {
 
 var price = regexp.MustCompile(`^(0|[1-9][0-9]{0,3})(\.[0-9]{1,6})?$`)
 
-// priceField takes a positive amount of money; empty is none.
+// priceField takes a positive amount; empty is none.
 func priceField(p *float64) field {
 	return parsed(amount, "more than 0, at most six digits after the point", p, func(s string) (float64, error) {
 		if s == "" {
@@ -174,10 +174,10 @@ func secondsField(p *time.Duration, lo, hi int64) field {
 		if strings.Trim(s, "-0123456789") != "" {
 			d, err := time.ParseDuration(s)
 			if err != nil {
-				return 0, fmt.Errorf("%s is not a time; write %s", shown(s), plain(rule))
+				return 0, fmt.Errorf("%s is not a duration; write %s", shown(s), plain(rule))
 			}
 			if d%time.Second != 0 {
-				return 0, fmt.Errorf("%s is not a number of whole seconds; round it", shown(s))
+				return 0, fmt.Errorf("%s is not a whole number of seconds; round it", shown(s))
 			}
 			s = strconv.FormatInt(int64(d/time.Second), 10)
 		}
@@ -203,7 +203,7 @@ func durationField(p *time.Duration, lo, hi time.Duration) field {
 	})
 }
 
-// short writes a duration without the parts that are zero: 5m, not 5m0s.
+// short formats a duration without zero parts: 5m, not 5m0s.
 func short(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
@@ -222,25 +222,25 @@ func parseBool(s string) (bool, error) {
 	case "false", "f", "0", "no", "off":
 		return false, nil
 	}
-	return false, fmt.Errorf("%s is neither yes nor no; write true or false", shown(s))
+	return false, fmt.Errorf("%s is not a boolean; write true or false", shown(s))
 }
 
 func boolField(p *bool) field {
 	return parsed(boolean, "`true` or `false` (also `1 0 yes no on off`)", p, parseBool)
 }
 
-// choiceField takes one of several words.
+// choiceField takes one of the choices.
 func choiceField(p *string, choices ...string) field {
 	return parsed(word, "`"+strings.Join(choices, "`, `")+"`", p, func(s string) (string, error) {
 		if !slices.Contains(choices, s) {
-			return "", fmt.Errorf("%s is not known; write one of %s", shown(s), strings.Join(choices, ", "))
+			return "", fmt.Errorf("%s is unknown; write one of %s", shown(s), strings.Join(choices, ", "))
 		}
 		return s, nil
 	})
 }
 
-// each makes a field of a list whose elements parse understands. Its errors
-// begin with the element's place, because some elements must not be shown.
+// each makes a field of a list, whose elements are read by parse. Errors give
+// the position of an element, because some elements must not be shown.
 func each[T any](rule string, p *[]T, parse func(string) (T, error)) field {
 	return field{list, rule, func(values []string) error {
 		var all []T
@@ -260,5 +260,5 @@ func each[T any](rule string, p *[]T, parse func(string) (T, error)) field {
 	}}
 }
 
-// plain drops the marks of Markdown.
+// plain removes Markdown's backquotes.
 func plain(s string) string { return strings.ReplaceAll(s, "`", "") }

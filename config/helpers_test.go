@@ -22,7 +22,7 @@ const (
 	secretKey = "secret-key-that-nobody-may-see-0123456789"
 )
 
-// environ returns what is required, and more settings.
+// environ returns the required settings and more.
 func environ(more ...string) []string {
 	return append([]string{
 		"FLOWROUTE_ACCESS_KEY=" + accessKey,
@@ -40,7 +40,7 @@ func mustLoad(t *testing.T, o Source) *Config {
 	return c
 }
 
-// problems loads what must not load.
+// problems returns the problems of settings that must not load.
 func problems(t *testing.T, o Source) []string {
 	t.Helper()
 	_, err := Load(o)
@@ -51,7 +51,7 @@ func problems(t *testing.T, o Source) []string {
 	return e.Problems
 }
 
-// wantOne fails unless there is one problem and it holds every part.
+// wantOne fails unless there is one problem that contains every part.
 func wantOne(t *testing.T, got []string, parts ...string) {
 	t.Helper()
 	if len(got) != 1 {
@@ -59,12 +59,12 @@ func wantOne(t *testing.T, got []string, parts ...string) {
 	}
 	for _, part := range parts {
 		if !strings.Contains(got[0], part) {
-			t.Errorf("problem %q does not hold %q", got[0], part)
+			t.Errorf("problem %q does not contain %q", got[0], part)
 		}
 	}
 }
 
-// dirWith returns a directory with files, given as name and content in turn.
+// dirWith returns a directory with files, given as alternating names and contents.
 func dirWith(t *testing.T, files ...string) string {
 	t.Helper()
 	dir := t.TempDir()

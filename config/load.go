@@ -15,31 +15,31 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// value is what one source says about a setting. Viper layers values; what
-// they mean is read from their text afterwards, because viper's own
-// conversions guess (GetInt("010") is 8, GetInt("many") is 0).
+// value is the text that one source gives for a setting. Viper only layers the
+// values; this package parses them, because viper's conversions guess
+// (GetInt("010") is 8, GetInt("many") is 0).
 type value struct {
 	values []string   // one, or the elements of a list
 	origin string     // for messages; empty for a default
-	node   *yaml.Node // of a mapping in a file, which has no values; origin is the file
+	node   *yaml.Node // for a mapping in a file, which has no values
 }
 
-// loader gathers what the sources say and everything that is wrong with it.
+// loader reads the sources and collects their problems.
 type loader struct {
 	viper    *viper.Viper
 	settings []setting
 	byKey    map[string]setting
-	origins  map[string]string // of the settings that are not defaults
+	origins  map[string]string // of the settings that a source sets
 	wrong    map[string]bool   // settings with a problem
 	problems []string
-	hint     string   // for the end of the error
+	hint     string   // end of the error
 	ignored  []string // warnings about files that are not read
 
 	redis func(*Config) error // see Source.CheckRedis
 }
 
-// Load reads, checks and returns the settings. Its error is an *[Error] with
-// every problem.
+// Load reads and validates the settings. Its error is an *[Error] with every
+// problem.
 func Load(o Source) (*Config, error) {
 	c := &Config{}
 	l := newLoader(c)
@@ -50,20 +50,20 @@ func Load(o Source) (*Config, error) {
 	return c, nil
 }
 
-// LoadAdminAddr is [Load] for ADMIN_ADDR alone, for commands that look at a
-// running service and have no need of its credentials. Empty is off.
+// LoadAdminAddr is [Load] for ADMIN_ADDR alone, for commands that query a
+// running service without its credentials. Empty is off.
 func LoadAdminAddr(o Source) (string, error) {
 	c, err := loadOnly(o, keyAdminAddr)
 	return c.AdminAddr, err
 }
 
-// LoadAccount is [Load] for the keys of the Flowroute account alone.
+// LoadAccount is [Load] for the keys of the Flowroute account only.
 func LoadAccount(o Source) (access, secret Secret, err error) {
 	c, err := loadOnly(o, keyAccessKey, keySecretKey)
 	return c.FlowrouteAccessKey, c.FlowrouteSecretKey, err
 }
 
-// loadOnly fills in some settings, whatever is wrong with the others.
+// loadOnly loads some settings and ignores problems with the others.
 func loadOnly(o Source, keys ...string) (*Config, error) {
 	c := &Config{}
 	l := newLoader(c)
@@ -79,8 +79,7 @@ func loadOnly(o Source, keys ...string) (*Config, error) {
 	return c, nil
 }
 
-// read asks the sources. A layer covers those before it;
-// flags and what is set cover them all.
+// read adds the sources, weakest first.
 func (l *loader) read(o Source) {
 	l.redis = o.CheckRedis
 	l.layer(l.file(o, "config", o.ConfigFile))
@@ -99,7 +98,7 @@ func newLoader(c *Config) *loader {
 	return l
 }
 
-// finish reads and checks what the sources say, and fills c in.
+// finish parses and validates what the sources give, and fills c.
 func (l *loader) finish(c *Config) error {
 	l.apply()
 	l.profiles(c)
@@ -111,14 +110,14 @@ func (l *loader) finish(c *Config) error {
 	return nil
 }
 
-// apply understands what the sources say, and fills the Config in.
+// apply parses what the sources give, and fills the Config.
 func (l *loader) apply() {
 	l.defaults()
 	for _, s := range l.settings {
 		if v, ok := l.value(s); ok {
 			l.origins[s.key] = v.origin
 			if s.kind == mapping {
-				continue // read when all else is known
+				continue // profiles inherit, so they are read last
 			}
 			if err := s.apply(v.values); err != nil {
 				l.bad(s.key, v.origin, err)
@@ -148,12 +147,12 @@ func (l *loader) layer(settings map[string]any) {
 	}
 }
 
-// file reads a file that was named, and so must exist, or else NAME.yaml in
-// the directory if it is there.
+// file reads the file that was named, which must exist, or else NAME.yaml in
+// the directory if it exists.
 func (l *loader) file(o Source, flag, path string) map[string]any {
 	if f := lookup(o.Flags, flag); path == "" && f != nil && f.Changed {
 		if path = f.Value.String(); path == "" {
-			l.add("--%s: is empty; name a file", flag)
+			l.add("--%s: is empty; give a file name", flag)
 			return nil
 		}
 	}
@@ -179,8 +178,8 @@ func (l *loader) file(o Source, flag, path string) map[string]any {
 	return l.yaml(name, data)
 }
 
-// reason drops the path from an error: in NAME_FILE it may be the secret
-// itself, put there by mistake.
+// reason removes the path from an error: in NAME_FILE it may be the secret
+// itself, set by mistake.
 func reason(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {
@@ -230,8 +229,8 @@ func secretFile(path string) (string, error) {
 	return string(data), nil
 }
 
-// flags binds the flags that were given. Of the others viper would take the
-// default where a setting has none.
+// flags binds the flags that were given. For the others viper would use their
+// defaults.
 func (l *loader) flags(fs *pflag.FlagSet) {
 	for _, s := range l.settings {
 		if f := lookup(fs, flagName(s.key)); f != nil && f.Changed && !s.isSecret() {
@@ -253,11 +252,12 @@ func (l *loader) override(set map[string]string) {
 	}
 }
 
-// defaults puts the defaults below everything else, those of debug mode if it is on.
+// defaults adds the defaults as the weakest source, those of debug mode if it is
+// on.
 func (l *loader) defaults() {
 	debug := false
 	if v, ok := l.value(l.byKey[keyDebugMode]); ok {
-		debug, _ = parseBool(strings.TrimSpace(v.values[0])) // what is wrong with it is reported when it is applied
+		debug, _ = parseBool(strings.TrimSpace(v.values[0])) // apply reports a wrong value
 	}
 	for _, s := range l.settings {
 		text := s.def
@@ -270,18 +270,18 @@ func (l *loader) defaults() {
 	}
 }
 
-// value returns what the strongest source says about a setting.
+// value returns a setting from its strongest source.
 func (l *loader) value(s setting) (value, bool) {
 	switch v := l.viper.Get(strings.ToLower(s.key)).(type) {
 	case value:
 		return v, true
-	case string: // of a flag
+	case string: // from a flag
 		return value{values: s.split(v), origin: "--" + flagName(s.key)}, true
-	case []string: // of a flag that may be repeated
+	case []string: // from a flag that may be repeated
 		return value{values: s.split(strings.Join(v, ",")), origin: "--" + flagName(s.key)}, true
 	}
 	return value{}, false
 }
 
-// isSet tells a setting that some source sets from one that has its default.
+// isSet reports whether a source sets the setting.
 func (l *loader) isSet(key string) bool { return l.origins[key] != "" }

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Each step adds a stronger source to those before it.
+// Each step adds a stronger source.
 func TestPrecedence(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, content string) {
@@ -35,7 +35,7 @@ func TestPrecedence(t *testing.T) {
 	} {
 		step.add()
 		if got := mustLoad(t, o).OrgName; got != step.want {
-			t.Errorf("the strongest source gives %q, want %q", got, step.want)
+			t.Errorf("got %q, want %q from the strongest source", got, step.want)
 		}
 	}
 }
@@ -60,7 +60,7 @@ func TestListsAndBooleansFromEverySource(t *testing.T) {
 	wantOne(t, problems(t, Source{Environ: environ(), Flags: flagsWith(t, "--code-length", "010")}), "CODE_LENGTH (--code-length)", "leading zeros")
 }
 
-func TestZeroSourceReadsNothingOutside(t *testing.T) {
+func TestZeroSourceReadsNothing(t *testing.T) {
 	t.Chdir(dirWith(t, "config.yaml", "code_length: 9\n", "credentials.yaml", "no mapping"))
 	t.Setenv("CODE_LENGTH", "8")
 	t.Setenv("REDIS_URL", "redis://elsewhere")
@@ -92,7 +92,7 @@ func TestFiles(t *testing.T) {
 	} {
 		o.Environ = environ()
 		if c := mustLoad(t, o); c.CodeLength != 7 || string(c.CodeSecret()) != "abc-0123456789abcdef" {
-			t.Errorf("%s: the named files do not replace those of the directory", name)
+			t.Errorf("%s: the named files do not replace those in the directory", name)
 		}
 	}
 	folder := t.TempDir()
@@ -109,7 +109,7 @@ func TestFiles(t *testing.T) {
 		"missing config":      {Source{ConfigFile: missing}, missing + ": cannot be read: no such file"},
 		"missing credentials": {Source{CredentialsFile: missing}, missing + ": cannot be read: no such file"},
 		"missing by flag":     {Source{Flags: flagsWith(t, "--config", missing)}, missing + ": cannot be read"},
-		"empty flag":          {Source{Flags: flagsWith(t, "--credentials", "")}, "--credentials: is empty; name a file"},
+		"empty flag":          {Source{Flags: flagsWith(t, "--credentials", "")}, "--credentials: is empty; give a file name"},
 		"a directory":         {Source{ConfigFile: folder}, folder + ": cannot be read: is a directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -119,7 +119,7 @@ func TestFiles(t *testing.T) {
 	}
 	got := problems(t, Source{Environ: environ(), Dir: folder})
 	if len(got) != 2 || !strings.HasPrefix(got[0], "config.yaml: cannot be read") || !strings.HasPrefix(got[1], "credentials.yaml: cannot be read") {
-		t.Errorf("directories in place of the files: %q", got)
+		t.Errorf("directories instead of files: %q", got)
 	}
 }
 
@@ -135,7 +135,7 @@ func TestSecretFiles(t *testing.T) {
 	}
 	c := mustLoad(t, Source{Environ: environ("CODE_SECRET_FILE=" + at("plain")), Dir: dirWith(t, "credentials.yaml", "code_secret: def-0123456789abcdef")})
 	if string(c.CodeSecret()) != secret {
-		t.Error("CODE_SECRET_FILE must be as strong as the environment")
+		t.Error("CODE_SECRET_FILE must be as strong as CODE_SECRET")
 	}
 	for name, want := range map[string]string{"empty": "empty", "blank": "empty", "quoted": "remove the quotes", "missing": "cannot be read", ".": "cannot be read"} {
 		got := problems(t, Source{Environ: environ("CODE_SECRET_FILE=" + at(name))})
@@ -216,9 +216,9 @@ func TestFlagsAreThoseOfTheSettings(t *testing.T) {
 	}
 }
 
-// Flags that nobody gave have the text of their defaults, which must not
-// cover what weaker sources say.
-func TestUnchangedFlagsSayNothing(t *testing.T) {
+// Flags that were not given hold their defaults, which must not override weaker
+// sources.
+func TestUnchangedFlagsDoNotOverride(t *testing.T) {
 	c := mustLoad(t, Source{Environ: environ("CODE_LENGTH=8"), Flags: flagsWith(t), Dir: dirWith(t, "config.yaml", "flowroute_timeout: 3s\n")})
 	if c.CodeLength != 8 || c.FlowrouteTimeout != 3*time.Second || c.DebugMode {
 		t.Errorf("code length %d, timeout %s", c.CodeLength, c.FlowrouteTimeout)
@@ -229,7 +229,8 @@ func TestUnchangedFlagsSayNothing(t *testing.T) {
 	}
 }
 
-// TestIgnoredFiles: a file beside the expected names says why nothing of it holds.
+// TestIgnoredFiles: a warning names config.yml and credentials.yml, which are not
+// read.
 func TestIgnoredFiles(t *testing.T) {
 	dir := dirWith(t, "config.yml", "code_length: 8\n", "credentials.yml", "code_secret: x\n")
 	want := []string{"config.yml is not read; rename it to config.yaml, or name it with --config", "credentials.yml is not read; rename it to credentials.yaml, or name it with --credentials"}
@@ -248,8 +249,8 @@ func TestIgnoredFiles(t *testing.T) {
 	}
 }
 
-// TestRedisTLSFiles: what belongs together is checked together, and the client
-// of Redis is asked only where all is well.
+// TestRedisTLSFiles: settings that belong together are checked together, and
+// CheckRedis runs only if they are right.
 func TestRedisTLSFiles(t *testing.T) {
 	cert, key := pemFiles(t)
 	other, _ := pemFiles(t)
@@ -257,10 +258,10 @@ func TestRedisTLSFiles(t *testing.T) {
 		env  []string
 		want string
 	}{
-		"no key":         {[]string{"REDIS_URL=rediss://h", "REDIS_TLS_CERT=" + cert}, "REDIS_TLS_KEY: is missing beside REDIS_TLS_CERT"},
-		"no certificate": {[]string{"REDIS_URL=rediss://h", "REDIS_TLS_KEY=" + key}, "REDIS_TLS_CERT: is missing beside REDIS_TLS_KEY"},
-		"another's key":  {[]string{"REDIS_URL=rediss://h", "REDIS_TLS_CERT=" + other, "REDIS_TLS_KEY=" + key}, "REDIS_TLS_CERT (environment): cannot be used with REDIS_TLS_KEY: tls: private key does not match public key"},
-		"a key as CA":    {[]string{"REDIS_URL=rediss://h", "REDIS_TLS_CA=" + key}, "REDIS_TLS_CA (environment): the file holds no certificate"},
+		"no key":         {[]string{"REDIS_URL=rediss://h", "REDIS_TLS_CERT=" + cert}, "REDIS_TLS_KEY: is required with REDIS_TLS_CERT"},
+		"no certificate": {[]string{"REDIS_URL=rediss://h", "REDIS_TLS_KEY=" + key}, "REDIS_TLS_CERT: is required with REDIS_TLS_KEY"},
+		"wrong key":      {[]string{"REDIS_URL=rediss://h", "REDIS_TLS_CERT=" + other, "REDIS_TLS_KEY=" + key}, "REDIS_TLS_CERT (environment): cannot be used with REDIS_TLS_KEY: tls: private key does not match public key"},
+		"a key as CA":    {[]string{"REDIS_URL=rediss://h", "REDIS_TLS_CA=" + key}, "REDIS_TLS_CA (environment): the file contains no certificate"},
 	} {
 		t.Run(name, func(t *testing.T) { wantOne(t, problems(t, Source{Environ: environ(tt.env...)}), tt.want) })
 	}
@@ -268,6 +269,26 @@ func TestRedisTLSFiles(t *testing.T) {
 	if len(got) != 3 {
 		t.Errorf("without TLS: %q, want all three", got)
 	}
-	asked := func(*Config) error { return errors.New("asked") }
-	wantOne(t, problems(t, Source{Environ: environ("REDIS_URL=rediss://h", "REDIS_TLS_CA="+cert), CheckRedis: asked}), "REDIS_URL (environment): asked")
+	refuse := func(*Config) error { return errors.New("refused") }
+	wantOne(t, problems(t, Source{Environ: environ("REDIS_URL=rediss://h", "REDIS_TLS_CA="+cert), CheckRedis: refuse}), "REDIS_URL (environment): refused")
+}
+
+// TestLoadAdminAddr: problems with other settings do not matter.
+func TestLoadAdminAddr(t *testing.T) {
+	for _, c := range []struct {
+		set  []string
+		want string
+	}{
+		{nil, "127.0.0.1:9464"},
+		{[]string{"CODE_LENGTH=none", "CODE_SECRET=a", "CODE_SECRET_FILE=/nonexistent"}, "127.0.0.1:9464"},
+		{[]string{"ADMIN_ADDR=10.0.0.1:1"}, "10.0.0.1:1"},
+		{[]string{"ADMIN_ADDR=off"}, ""},
+	} {
+		if got, err := LoadAdminAddr(Source{Environ: c.set}); err != nil || got != c.want {
+			t.Errorf("%v: %q, %v; want %q", c.set, got, err, c.want)
+		}
+	}
+	if _, err := LoadAdminAddr(Source{Environ: []string{"ADMIN_ADDR=nowhere"}}); err == nil {
+		t.Error("an invalid address was accepted")
+	}
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// Profile is a named set of settings. What the operator does not set in it has
-// the value of the setting of the same name.
+// Profile is a named set of settings. A setting that it omits has the value of
+// the service's setting of the same name.
 type Profile struct {
 	Name            string
 	CodeLength      int
@@ -28,20 +28,20 @@ type Profile struct {
 	Messages        map[codes.Locale]codes.Template // nil for AuthMessage alone
 	Resend          string                          // new or same
 	FlowrouteNumber codes.Phone
-	SendLimitsTotal []codes.Window // of the profile, beside those of the service; each Text without the profile's name
-	TwilioService   string         // SID of a Twilio Verify service, its digits in lower case; empty for none
+	SendLimitsTotal []codes.Window // of the profile, in addition to those of the service; Text is without the profile's name
+	TwilioService   string         // SID of a Twilio Verify service, hex digits in lower case; empty for none
 	Callers         []string       // names from API_KEYS that may use it; nil for all
 }
 
-// ofProfiles are the settings that a profile may have too. It also has
+// ofProfiles are the settings that a profile can override. It also has
 // MESSAGES, TWILIO_SERVICE and CALLERS.
 var ofProfiles = []string{keyCodeLength, "CODE_EXPIRATION", "RETRIES_ALLOWED", "ORG_NAME", "AUTH_MESSAGE", "RESEND", "FLOWROUTE_NUMBER", "SEND_LIMITS_TOTAL"}
 
-// Path returns the name of a profile's setting in messages.
+// Path returns the name of a profile's setting, for messages.
 func (p *Profile) Path(key string) string { return "profiles." + p.Name + "." + strings.ToLower(key) }
 
-// at returns where a node of a value is, for messages. The only line of a text
-// needs no number.
+// at returns where a node is, for messages: without a line number if the text
+// has only one line.
 func (v value) at(n *yaml.Node) string {
 	if n.Line == 0 || v.values != nil && !strings.Contains(strings.TrimSpace(v.values[0]), "\n") {
 		return v.origin
@@ -49,8 +49,8 @@ func (v value) at(n *yaml.Node) string {
 	return fmt.Sprintf("%s line %d", v.origin, n.Line)
 }
 
-// profiles reads PROFILES. It comes after the other settings, from which the
-// profiles inherit.
+// profiles reads PROFILES. It runs after the other settings are read, because
+// profiles inherit from them.
 func (l *loader) profiles(c *Config) {
 	v, found := l.value(l.byKey[keyProfiles])
 	if !found {
@@ -67,7 +67,7 @@ func (l *loader) profiles(c *Config) {
 		}
 	}
 	if v.node.Kind != yaml.MappingNode {
-		l.bad(keyProfiles, v.at(v.node), errors.New("is not a mapping; write a name and below it its settings, or {} for no profiles"))
+		l.bad(keyProfiles, v.at(v.node), errors.New("is not a mapping; write each profile's name with its settings below it, or {} for no profiles"))
 		return
 	}
 	for i := 0; i+1 < len(v.node.Content); i += 2 {
@@ -78,7 +78,7 @@ func (l *loader) profiles(c *Config) {
 
 var jsonEscape = regexp.MustCompile(`\\\\|\\/|\\u[dD][89abAB]..\\u[dD][c-fC-F]..`)
 
-// withoutJSONEscapes replaces what JSON may escape in a way that YAML does not know.
+// withoutJSONEscapes replaces the escapes of JSON that YAML does not have.
 func withoutJSONEscapes(text string) string {
 	if !json.Valid([]byte(text)) {
 		return text
@@ -93,21 +93,21 @@ func withoutJSONEscapes(text string) string {
 
 var profileName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 
-// profile reads one and adds it to c.
+// profile reads one profile and adds it to c.
 func (l *loader) profile(c *Config, in value, name, node *yaml.Node) {
 	p := Profile{Name: name.Value}
 	path := "profiles." + p.Name
 	switch {
 	case name.Kind != yaml.ScalarNode || !profileName.MatchString(p.Name):
-		l.bad(keyProfiles, in.at(name), errors.New("a profile has another name than 1 to 32 of a-z0-9-; rename it"))
+		l.bad(keyProfiles, in.at(name), errors.New("has an invalid profile name; use 1 to 32 characters of a-z0-9-"))
 		return
 	case slices.ContainsFunc(c.Profiles, func(other Profile) bool { return other.Name == p.Name }):
 		l.bad(path, in.at(name), errors.New("is given twice; keep one"))
 		return
 	case node.Kind != yaml.MappingNode:
-		l.bad(path, in.at(name), errors.New("is not a mapping; write settings below it such as code_length: 6, or {} for those of the service"))
+		l.bad(path, in.at(name), errors.New("is not a mapping; write settings below it such as code_length: 6, or {} to use those of the service"))
 	}
-	own := *c // has the rules of each setting, and the values of those that the profile does not set
+	own := *c // for the rules and the inherited values
 	own.SendLimitsTotal = nil
 	known := map[string]setting{}
 	add := func(key string, f field) { known[key] = setting{key: p.Path(key), field: f} }
@@ -129,7 +129,7 @@ func (l *loader) profile(c *Config, in value, name, node *yaml.Node) {
 	c.Profiles = append(c.Profiles, p)
 }
 
-// applyProfile applies what a profile sets.
+// applyProfile applies the settings of a profile.
 func (l *loader) applyProfile(p *Profile, known map[string]setting, set map[string]any) {
 	for _, key := range slices.Sorted(maps.Keys(set)) {
 		s := known[strings.ToUpper(key)]
@@ -145,7 +145,7 @@ func (l *loader) applyProfile(p *Profile, known map[string]setting, set map[stri
 
 var languageKey = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
 
-// messages reads the texts of a profile by language.
+// messages reads the message templates of a profile by language.
 func (l *loader) messages(path string, in value) map[codes.Locale]codes.Template {
 	if in.node.Kind != yaml.MappingNode {
 		l.bad(path, in.at(in.node), errors.New("is not a mapping; write a language such as es and its text, or remove it"))
@@ -161,11 +161,11 @@ func (l *loader) messages(path string, in value) map[codes.Locale]codes.Template
 		tag, err := language.Parse(key.Value)
 		locale := codes.Locale(tag.String())
 		if err != nil || strings.HasPrefix(tag.String(), "und") {
-			l.bad(at, in.at(key), errors.New("is no language; write a BCP 47 tag such as es or fr-CA"))
+			l.bad(at, in.at(key), errors.New("is not a language; write a BCP 47 tag such as es or fr-CA"))
 			continue
 		}
 		if _, given := texts[locale]; given {
-			l.bad(at, in.at(key), fmt.Errorf("is the language %s, which is given already; keep one", locale))
+			l.bad(at, in.at(key), fmt.Errorf("repeats the language %s; keep one", locale))
 			continue
 		}
 		var text codes.Template
@@ -190,7 +190,7 @@ var twilioService = regexp.MustCompile(`^VA[0-9a-fA-F]{32}$`)
 func twilioServiceField(p *string) field {
 	return single(word, "", func(s string) error {
 		if !twilioService.MatchString(s) {
-			return errors.New("is no SID of a Twilio Verify service; write VA and 32 hex digits, or remove it")
+			return errors.New("is not the SID of a Twilio Verify service; write VA and 32 hex digits, or remove it")
 		}
 		*p = "VA" + strings.ToLower(s[2:])
 		return nil
@@ -201,19 +201,19 @@ func callersField(p *[]string) field {
 	return field{list, "", func(values []string) error {
 		*p = values
 		if len(values) == 0 {
-			return errors.New("is empty, so nobody could use the profile; write names from API_KEYS, or remove it so that everybody can")
+			return errors.New("is empty, so no caller could use the profile; list names from API_KEYS, or remove it to allow all of them")
 		}
 		return nil
 	}}
 }
 
-// checkProfiles looks at what profiles say together and with other settings.
+// checkProfiles validates profiles against each other and other settings.
 func (l *loader) checkProfiles(c *Config) {
 	services := map[string]string{} // profiles by their Twilio service
 	for _, p := range c.Profiles {
 		path := p.Path("TWILIO_SERVICE")
 		if other, taken := services[p.TwilioService]; taken && p.TwilioService != "" {
-			l.bad(path, l.origins[path], fmt.Errorf("is also that of the profile %s; give each profile its own", other))
+			l.bad(path, l.origins[path], fmt.Errorf("is also used by the profile %s; give each profile its own", other))
 		}
 		services[p.TwilioService] = p.Name
 		path = p.Path("CALLERS")
@@ -222,7 +222,7 @@ func (l *loader) checkProfiles(c *Config) {
 		}
 		for i, name := range p.Callers {
 			if !slices.ContainsFunc(c.APIKeys, func(k APIKey) bool { return k.Name == name }) {
-				l.bad(path, l.origins[path], fmt.Errorf("element %d %s is not a name in API_KEYS; correct or remove it, or add its key there", i+1, shown(name)))
+				l.bad(path, l.origins[path], fmt.Errorf("element %d %s is not a name in API_KEYS; correct or remove it, or add a key for it", i+1, shown(name)))
 			}
 		}
 	}

@@ -52,8 +52,8 @@ profiles:
 	}
 }
 
-// TestProfileInherits: what a profile does not set holds as the strongest
-// source sets it for the service, except for the total, which is its own.
+// TestProfileInherits: a profile inherits what it does not set from the service,
+// except SEND_LIMITS_TOTAL.
 func TestProfileInherits(t *testing.T) {
 	all := profilesIn(t, "code_length: 7\nprofiles:\n  login: {}\n  payout: {code_length: 8}\n",
 		"CODE_LENGTH=5", "CODE_EXPIRATION=60", "RETRIES_ALLOWED=9", "ORG_NAME=Shop", "AUTH_MESSAGE=my {code}", "RESEND=same", "SEND_LIMITS_TOTAL=9/1h")
@@ -73,8 +73,8 @@ func TestProfileLimitsOff(t *testing.T) {
 	}
 }
 
-// TestProfilesFromText: YAML and JSON, in the environment and as a flag, in
-// place of all profiles of the file.
+// TestProfilesFromText: YAML or JSON, from the environment or a flag, replaces all
+// profiles of the file.
 func TestProfilesFromText(t *testing.T) {
 	dir := dirWith(t, "config.yaml", "profiles: {login: {code_length: 6}, payout: {}}")
 	const escaped = `{"signup": {"code_length": 8, "org_name": "A\/B \ud83d\ude00 \\ud83d"}}`
@@ -90,7 +90,7 @@ func TestProfilesFromText(t *testing.T) {
 		}
 	}
 	if p := mustLoad(t, Source{Environ: environ("PROFILES="), Dir: dir}).Profiles; len(p) != 2 {
-		t.Errorf("an empty variable is not set: %+v", p)
+		t.Errorf("an empty variable must not override: %+v", p)
 	}
 	for name, o := range map[string]Source{
 		"no profiles": {Environ: environ("PROFILES={}"), Dir: dir},
@@ -102,7 +102,7 @@ func TestProfilesFromText(t *testing.T) {
 	}
 }
 
-// TestProfileProblems: all mistakes at once, each with its path and its line.
+// TestProfileProblems: all problems at once, each with its path and line.
 func TestProfileProblems(t *testing.T) {
 	const yaml = `code_length: 4
 profiles:
@@ -145,34 +145,34 @@ profiles:
 	got := problems(t, Source{Environ: environ("API_KEYS=shop:" + hashOf("1")), Dir: dirWith(t, "config.yaml", yaml)})
 	want := []string{
 		"profiles.login.code_length (config.yaml line 4): \"0\" is out of range; write 1 to 1000",
-		"profiles.login.code_expiration (config.yaml line 5): \"1.5s\" is not a number of whole seconds",
+		"profiles.login.code_expiration (config.yaml line 5): \"1.5s\" is not a whole number of seconds",
 		"profiles.login.retries_allowed (config.yaml line 6): \"many\" is not a whole number",
 		"profiles.login.org_name (config.yaml line 7): is a YAML number; put it in quotes: \"42\"",
 		"profiles.login.auth_message (config.yaml line 8): must contain the code",
 		"profiles.login.messages.es (config.yaml line 10): must contain the code",
 		"profiles.login.messages.fr-CA (config.yaml line 11): is a mapping; give one value, in quotes",
-		"profiles.login.messages.xx (config.yaml line 12): is no language; write a BCP 47 tag",
-		"profiles.login.messages (config.yaml line 13): is no language",
-		"profiles.login.messages.und (config.yaml line 14): is no language",
-		"profiles.login.messages.DE (config.yaml line 16): is the language de, which is given already",
+		"profiles.login.messages.xx (config.yaml line 12): is not a language; write a BCP 47 tag",
+		"profiles.login.messages (config.yaml line 13): is not a language",
+		"profiles.login.messages.und (config.yaml line 14): is not a language",
+		"profiles.login.messages.DE (config.yaml line 16): repeats the language de",
 		"profiles.login.messages.it (config.yaml line 17): is a YAML number",
-		"profiles.login.resend (config.yaml line 18): \"old\" is not known; write one of new, same",
+		"profiles.login.resend (config.yaml line 18): \"old\" is unknown; write one of new, same",
 		"profiles.login.flowroute_number (config.yaml line 19): is a YAML number",
 		"profiles.login.send_limits_total (config.yaml line 20): ",
-		"profiles.login.twilio_service (config.yaml line 21): is no SID of a Twilio Verify service",
+		"profiles.login.twilio_service (config.yaml line 21): is not the SID of a Twilio Verify service",
 		"profiles.login.callers (config.yaml line 22): element 2 \"nobody\" is not a name in API_KEYS",
 		"profiles.login.callers (config.yaml line 22): element 3 \"nil\" is not a name in API_KEYS",
 		"profiles.login.code_size (config.yaml line 23): unknown key; correct or remove it",
 		"profiles.login.org_name (config.yaml line 24): is given twice, first in line 7",
 		"profiles.login.send_limits (config.yaml line 25): unknown key",
 		"profiles.login.retries_allowed (config.yaml line 26): is given twice, first in line 6",
-		"PROFILES (config.yaml line 27): a profile has another name than 1 to 32 of a-z0-9-",
+		"PROFILES (config.yaml line 27): has an invalid profile name; use 1 to 32 characters of a-z0-9-",
 		"profiles.login (config.yaml line 28): is given twice",
 		"profiles.empty (config.yaml line 29): is not a mapping; write settings below it",
-		"profiles.other.callers (config.yaml line 31): is empty, so nobody could use the profile",
+		"profiles.other.callers (config.yaml line 31): is empty, so no caller could use the profile",
 		"profiles.other.messages (config.yaml line 32): is not a mapping; write a language",
 		"profiles.other.resend (config.yaml line 33): is a list; give one value",
-		"profiles.third.twilio_service (config.yaml line 36): is also that of the profile other",
+		"profiles.third.twilio_service (config.yaml line 36): is also used by the profile other",
 		"profiles.third.auth_message (config.yaml line 37): has no value",
 	}
 	for _, w := range want {
@@ -196,19 +196,19 @@ func TestProblemsInTextOfManyLines(t *testing.T) {
 	got := problems(t, Source{Environ: environ("PROFILES=login:\n  code_length: 0\n")})
 	wantOne(t, got, "profiles.login.code_length (environment line 2): ")
 	got = problems(t, Source{Environ: environ("PROFILES=login:\n  auth_message: {code} is it\n")})
-	wantOne(t, got, "PROFILES (environment line 2): is not valid YAML: auth_message begins with {")
+	wantOne(t, got, "PROFILES (environment line 2): is not valid YAML: auth_message starts with {")
 	got = problems(t, Source{Environ: environ("PROFILES=a: {}\n---\nb: {}\n")})
-	wantOne(t, got, "PROFILES (environment): holds several documents")
+	wantOne(t, got, "PROFILES (environment): contains several documents")
 }
 
-// TestTestRecipientsFitProfiles: a profile with shorter codes is named, one
-// that inherits the length is not.
+// TestTestRecipientsFitProfiles: the error names a profile with shorter codes, not
+// one that inherits the length.
 func TestTestRecipientsFitProfiles(t *testing.T) {
 	env := environ("CODE_LENGTH=6", "TEST_RECIPIENTS=15005550007=098765", "TEST_RECIPIENTS_UNTIL=2999-01-31", "PROFILES={a: {}, b: {code_length: 5}, c: {code_length: 4}}")
 	wantOne(t, problems(t, Source{Environ: env}), "TEST_RECIPIENTS (environment): has a code of 5 digits", "profiles.c.code_length is 4")
 }
 
-// TestSampleProfileIsGood: the example in the sample can be used as it is.
+// TestSampleProfileIsGood: the profile in the sample is valid.
 func TestSampleProfileIsGood(t *testing.T) {
 	_, example, _ := strings.Cut(sampleProfiles, "\n")
 	p := profilesIn(t, regexp.MustCompile(`(?m)^# `).ReplaceAllString(example, ""), "API_KEYS=shop:"+hashOf("1"))

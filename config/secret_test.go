@@ -15,7 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Every way to print a secret, or what holds one.
+// Every way to print a secret, or a value that contains one.
 func TestSecretsPrintMasked(t *testing.T) {
 	const hidden = "hidden-0123456789"
 	s := Secret(hidden)
@@ -52,8 +52,8 @@ func TestSecretsPrintMasked(t *testing.T) {
 	}
 }
 
-// Every setting, wrong and from every source, while all secrets are set, and
-// secrets that are wrong themselves.
+// Errors about every setting from every source repeat no secret, also when the
+// secret itself is wrong.
 func TestErrorsHoldNoSecret(t *testing.T) {
 	const hidden = "hidden9876"
 	check := func(name string, o Source) {
@@ -119,7 +119,7 @@ func TestCodeSecret(t *testing.T) {
 	}
 	set := mustLoad(t, Source{Environ: environ("CODE_SECRET=new-0123456789abcdef", "CODE_SECRET_PREVIOUS=old")})
 	if string(set.CodeSecret()) != "new-0123456789abcdef" || string(set.PreviousCodeSecret()) != "old" {
-		t.Error("the secrets are not those that were set")
+		t.Error("the secrets differ from those that were set")
 	}
 	wantOne(t, problems(t, Source{Environ: environ("CODE_SECRET=same-0123456789abcdef", "CODE_SECRET_PREVIOUS=same-0123456789abcdef\n")}), "CODE_SECRET_PREVIOUS (environment)", "same as CODE_SECRET")
 

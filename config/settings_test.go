@@ -144,7 +144,7 @@ func TestGoodValues(t *testing.T) {
 		for _, v := range good[s.key] {
 			env := append([]string{s.key + "=" + v.text}, environ("TEST_RECIPIENTS_UNTIL=9999-12-31")...)
 			sibling := filepath.Dir(v.text)
-			switch s.key { // none goes without the others
+			switch s.key { // settings that are required together
 			case keyRedisCA:
 				env = append(env, "REDIS_URL=rediss://h")
 			case keyRedisCert:
@@ -162,7 +162,7 @@ func TestGoodValues(t *testing.T) {
 				continue
 			}
 			if got := loaded(c)[s.key]; !reflect.DeepEqual(got, v.want) {
-				// Secrets would print masked.
+				// reflect.Value prints secrets in clear text.
 				t.Errorf("%s=%q was read as %v, want %v", s.key, v.text, reflect.ValueOf(got), reflect.ValueOf(v.want))
 			}
 		}
@@ -263,20 +263,20 @@ func TestMessagesSayWhatToDo(t *testing.T) {
 		{"FLOWROUTE_TIMEOUT=10", `FLOWROUTE_TIMEOUT (environment): "10" has no unit; write "10s" for seconds`},
 		{"CODE_LENGTH=many", `CODE_LENGTH (environment): "many" is not a whole number; write decimal digits without leading zeros`},
 		{"CODE_LENGTH=1001", `CODE_LENGTH (environment): "1001" is out of range; write 1 to 1000`},
-		{"CODE_EXPIRATION=1.5s", `CODE_EXPIRATION (environment): "1.5s" is not a number of whole seconds; round it`},
-		{"SEND_LIMITS=1000000/24h", `SEND_LIMITS (environment): "1000000/24h" allows one number or client more than 10000, which makes every request for it slow; write at most 10000/24h, or off`},
+		{"CODE_EXPIRATION=1.5s", `CODE_EXPIRATION (environment): "1.5s" is not a whole number of seconds; round it`},
+		{"SEND_LIMITS=1000000/24h", `SEND_LIMITS (environment): "1000000/24h" is above the maximum of 10000, beyond which requests for one number or client become slow; write at most 10000/24h, or off`},
 		{"FLOWROUTE_BASE_URL=https://api.flowroute.com/v2.1/messages", "FLOWROUTE_BASE_URL (environment): ends in /v2.1/messages, which the service adds itself; write https://api.flowroute.com"},
-		{"FLOWROUTE_BASE_URL=https://proxy/fr/v2.1/", "FLOWROUTE_BASE_URL (environment): ends in /v2.1, which the service adds itself; remove that from its end"},
-		{"PUBLIC_URL=https://h/webhooks/flowroute/" + testToken, "PUBLIC_URL (environment): has /webhooks/flowroute, which the service adds itself; write what stands before it"},
-		{"REDIS_TLS_CA=" + cert, "REDIS_TLS_CA (environment): is for TLS, which REDIS_URL does not ask for; begin that with rediss://, or remove this"},
+		{"FLOWROUTE_BASE_URL=https://proxy/fr/v2.1/", "FLOWROUTE_BASE_URL (environment): ends in /v2.1, which the service adds itself; remove it"},
+		{"PUBLIC_URL=https://h/webhooks/flowroute/" + testToken, "PUBLIC_URL (environment): contains /webhooks/flowroute, which the service adds itself; remove it and everything after it"},
+		{"REDIS_TLS_CA=" + cert, "REDIS_TLS_CA (environment): needs TLS, but REDIS_URL does not start with rediss://; change the URL, or remove this setting"},
 		{"AUTH_MESSAGE=hello", "AUTH_MESSAGE (environment): must contain the code: {code} or {}"},
-		{"FLOWROUTE_BASE_URL=http://example.com", "FLOWROUTE_BASE_URL (environment): would send the credentials readable; write https://, or set FLOWROUTE_INSECURE=true"},
+		{"FLOWROUTE_BASE_URL=http://example.com", "FLOWROUTE_BASE_URL (environment): would send the credentials in clear text; write https://, or set FLOWROUTE_INSECURE=true"},
 		{"SHUTDOWN_TIMEOUT=11s", "SHUTDOWN_TIMEOUT (environment): 11s is shorter than FLOWROUTE_TIMEOUT + FLOWROUTE_MAX_WAIT; write at least 12s"},
-		{"PUBLIC_URL=http://sms.example.com", "PUBLIC_URL (environment): would let receipts, which hold codes, travel readable; write https://"},
-		{"PUBLIC_URL=https://sms.example.com", "WEBHOOK_TOKEN: is missing beside PUBLIC_URL; set it to a long random one, or remove the other"},
-		{"WEBHOOK_TOKEN=" + testToken, "PUBLIC_URL: is missing beside WEBHOOK_TOKEN; set it to the https:// address at which Flowroute reaches this service, or remove the other"},
+		{"PUBLIC_URL=http://sms.example.com", "PUBLIC_URL (environment): would send receipts, which contain codes, in clear text; write https://"},
+		{"PUBLIC_URL=https://sms.example.com", "WEBHOOK_TOKEN: is required with PUBLIC_URL; make one with: openssl rand -hex 32, or remove PUBLIC_URL"},
+		{"WEBHOOK_TOKEN=" + testToken, "PUBLIC_URL: is required with WEBHOOK_TOKEN; set it to the https:// address at which Flowroute reaches this service, or remove WEBHOOK_TOKEN"},
 		{"FLOWROUTE_TIMEOUT=14s", "SHUTDOWN_TIMEOUT: 15s is shorter than FLOWROUTE_TIMEOUT + FLOWROUTE_MAX_WAIT; write at least 16s"},
-		{"ALLOWED_PREFIXES=1206,425", `ALLOWED_PREFIXES (environment): element 2 "425" is not a prefix; write 1 to 11 digits, the first a 1, or one of the groups ca, caribbean, premium, tollfree, us`},
+		{"ALLOWED_PREFIXES=1206,425", `ALLOWED_PREFIXES (environment): element 2 "425" is not a prefix; write 1 to 11 digits starting with 1, or one of the groups ca, caribbean, premium, tollfree, us`},
 	} {
 		if got := problems(t, Source{Environ: environ(tt.set)}); len(got) != 1 || got[0] != tt.want {
 			t.Errorf("%s: got  %q\nwant %q", tt.set, got, tt.want)
@@ -289,7 +289,7 @@ const testToken = "Token-of_16.~ch7"
 func TestCallbackURL(t *testing.T) {
 	for _, env := range [][]string{environ(), environ("PUBLIC_URL=", "WEBHOOK_TOKEN=")} {
 		if c := mustLoad(t, Source{Environ: env}); c.CallbackURL() != "" {
-			t.Errorf("%q: a callback URL", env)
+			t.Errorf("%q: there is a callback URL", env)
 		}
 	}
 	dir := dirWith(t, "config.yaml", "public_url: https://sms.example.com/a/\n", "token", testToken+"\n")
@@ -299,8 +299,8 @@ func TestCallbackURL(t *testing.T) {
 	}
 }
 
-// TestTestRecipients: a fixed code needs an end, and all that is wrong is said
-// without saying a code.
+// TestTestRecipients: a fixed code needs an end date, and errors never show a
+// code.
 func TestTestRecipients(t *testing.T) {
 	const list = "TEST_RECIPIENTS=15005550001=0000"
 	for name, o := range map[string][]string{
@@ -318,14 +318,14 @@ func TestTestRecipients(t *testing.T) {
 		t.Errorf("%s is over at %s", today, c.TestRecipientsUntil)
 	}
 	if c := mustLoad(t, Source{Environ: []string{"DEBUG_MODE=true", list}}); c.TestRecipients.Len() != 1 || !c.TestRecipientsUntil.IsZero() {
-		t.Error("debug mode needs no end")
+		t.Error("debug mode needs no end date")
 	}
 	file := dirWith(t, "list", "15005550001=0000,15005550002=1111\n") + "/list"
 	if c := mustLoad(t, Source{Environ: environ("TEST_RECIPIENTS_FILE="+file, "TEST_RECIPIENTS_UNTIL=2999-01-31")}); c.TestRecipients.Len() != 2 {
 		t.Errorf("%d from a file", c.TestRecipients.Len())
 	}
 	got := problems(t, Source{Environ: environ("TEST_RECIPIENTS=15005550007=98765,5005550007=98765,15005550007=98764,15005550008=9876x")})
-	if len(got) != 2 || !strings.HasPrefix(got[1], "TEST_RECIPIENTS_UNTIL: must name") {
+	if len(got) != 2 || !strings.HasPrefix(got[1], "TEST_RECIPIENTS_UNTIL: must be in the future") {
 		t.Errorf("%q, want both settings", got)
 	}
 	wantOne(t, got[:1], "element 2 is not number=code", "element 3 has the number of an earlier one", "element 4 is not number=code")
@@ -351,7 +351,7 @@ func TestDebugMode(t *testing.T) {
 	}
 	c = mustLoad(t, Source{Environ: []string{"DEBUG_MODE=yes", "LISTEN_ADDR=:80", "FLOWROUTE_RATE=7", "SHUTDOWN_DELAY=1s"}})
 	if c.FlowrouteRate != 7 || c.ListenAddr != ":80" || c.ShutdownDelay != time.Second {
-		t.Error("in debug mode what is set must be stronger than the defaults")
+		t.Error("in debug mode settings must override the defaults")
 	}
 	for name, o := range map[string]Source{
 		"environment": {Environ: []string{"DEBUG_MODE=true", "REDIS_URL=redis://localhost:6379/0"}},
@@ -376,7 +376,7 @@ func TestWarnings(t *testing.T) {
 		{environ(key, "REDIS_URL=rediss://h?skip_verify=true"), []string{"REDIS_URL has skip_verify=true"}},
 		{environ(key, "REDIS_URL=rediss://h?skip_verify=false", "TRUSTED_PROXIES=0.0.0.0/1"), nil},
 		{environ(key, "SEND_LIMITS=10000/24h", "GUESS_LIMITS=off", "SEND_LIMITS_TOTAL=1000000/24h"), nil},
-		{environ(key, "TEST_RECIPIENTS=15005550001=0000", "TEST_RECIPIENTS_UNTIL=2999-01-31"), []string{"TEST_RECIPIENTS opens a way in until 2999-02-01T00:00:00Z"}},
+		{environ(key, "TEST_RECIPIENTS=15005550001=0000", "TEST_RECIPIENTS_UNTIL=2999-01-31"), []string{"TEST_RECIPIENTS bypasses the SMS until 2999-02-01T00:00:00Z"}},
 		{[]string{"DEBUG_MODE=1", "TEST_RECIPIENTS=15005550001=0000"}, nil},
 		{[]string{"DEBUG_MODE=1"}, nil},
 	} {

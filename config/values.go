@@ -24,7 +24,7 @@ func numberField(p *codes.Phone) field {
 	return parsed(word, "11 digits `1XXXXXXXXXX`", p, func(s string) (codes.Phone, error) {
 		n, err := codes.ParsePhone(s)
 		if err != nil || string(n) != s {
-			return "", fmt.Errorf("%s is not a number; write 11 digits, the first a 1, such as 12065550101", shown(s))
+			return "", fmt.Errorf("%s is not a phone number; write 11 digits starting with 1, such as 12065550101", shown(s))
 		}
 		return n, nil
 	})
@@ -34,8 +34,8 @@ func templateField(p *codes.Template) field {
 	return parsed(text, "", p, codes.ParseTemplate)
 }
 
-// baseURLField leaves the rule for http:// to [loader.checkBaseURL], which
-// knows the other settings. The value is never shown: it may hold a password.
+// baseURLField accepts http:// too: [loader.checkBaseURL] checks that against
+// the other settings. Errors never show the value: it may contain a password.
 func baseURLField(p *string) field {
 	return parsed(word, "", p, func(s string) (string, error) {
 		u, err := url.Parse(s)
@@ -43,16 +43,16 @@ func baseURLField(p *string) field {
 		case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
 			return "", errors.New("is not an absolute URL; write one such as https://api.flowroute.com")
 		case u.User != nil:
-			return "", errors.New("holds a user or a password; remove them, the credentials have settings of their own")
+			return "", errors.New("contains a user or a password; remove them, since credentials have their own settings")
 		case strings.ContainsAny(s, "?#"):
-			return "", errors.New("holds a query or a fragment; remove ? and # and what follows")
+			return "", errors.New("contains a query or a fragment; remove everything from ? or # on")
 		}
 		return strings.TrimRight(s, "/"), nil
 	})
 }
 
-// added is what the service adds to FLOWROUTE_BASE_URL by itself.
-var added = regexp.MustCompile(`(?i)((/+v[0-9]+(\.[0-9]+)*)?/+messages|/+v[0-9]+(\.[0-9]+)*)$`)
+// addedPath is what the service itself appends to FLOWROUTE_BASE_URL.
+var addedPath = regexp.MustCompile(`(?i)((/+v[0-9]+(\.[0-9]+)*)?/+messages|/+v[0-9]+(\.[0-9]+)*)$`)
 
 func flowrouteURLField(p *string) field {
 	base := baseURLField(p)
@@ -61,8 +61,8 @@ func flowrouteURLField(p *string) field {
 			return err
 		}
 		u, err := url.Parse(*p)
-		if end := added.FindString(u.Path); err == nil && end != "" {
-			hint := "remove that from its end"
+		if end := addedPath.FindString(u.Path); err == nil && end != "" {
+			hint := "remove it"
 			if end == u.Path {
 				hint = "write " + u.Scheme + "://" + u.Host
 			}
@@ -72,7 +72,7 @@ func flowrouteURLField(p *string) field {
 	})
 }
 
-// publicURLField takes no URL too, which is how it is turned off in a file.
+// publicURLField accepts an empty value, which turns receipts off in a file.
 func publicURLField(p *string) field {
 	base := baseURLField(p)
 	return single(word, "", func(s string) error {
@@ -84,10 +84,10 @@ func publicURLField(p *string) field {
 			return err
 		}
 		if _, _, found := strings.Cut(*p, "/webhooks/flowroute"); found {
-			return errors.New("has /webhooks/flowroute, which the service adds itself; write what stands before it")
+			return errors.New("contains /webhooks/flowroute, which the service adds itself; remove it and everything after it")
 		}
-		if isReadable(*p) {
-			return errors.New("would let receipts, which hold codes, travel readable; write https://")
+		if isClearText(*p) {
+			return errors.New("would send receipts, which contain codes, in clear text; write https://")
 		}
 		return nil
 	})
@@ -97,13 +97,14 @@ var webhookToken = regexp.MustCompile(`^[A-Za-z0-9._~-]{16,128}$`)
 
 func checkWebhookToken(s string) error {
 	if !webhookToken.MatchString(s) {
-		return errors.New("must be 16 to 128 of A-Za-z0-9._~-; make one with: openssl rand -hex 32")
+		return errors.New("must be 16 to 128 characters of A-Za-z0-9._~-; make one with: openssl rand -hex 32")
 	}
 	return nil
 }
 
-// isReadable reports whether what goes to a URL can be read on the way.
-func isReadable(base string) bool {
+// isClearText reports whether a request to a URL would cross a network
+// unencrypted.
+func isClearText(base string) bool {
 	u, err := url.Parse(base)
 	if err != nil || u.Scheme == "https" || strings.EqualFold(u.Hostname(), "localhost") {
 		return false
@@ -112,21 +113,21 @@ func isReadable(base string) bool {
 	return err != nil || !ip.Unmap().IsLoopback()
 }
 
-// checkRedisURL looks no deeper than the scheme: the Redis client knows the
-// rest. Its errors repeat nothing of the URL.
+// checkRedisURL checks the scheme only: the Redis client checks the rest. Its
+// errors repeat nothing of the URL.
 func checkRedisURL(s string) error {
 	u, err := url.Parse(s)
 	if err != nil || u.Opaque != "" {
-		return errors.New("is not a URL; write one such as redis://localhost:6379/0, special characters of the password as %XX")
+		return errors.New("is not a URL; write one such as redis://localhost:6379/0, and percent-encode the password")
 	}
 	if !slices.Contains([]string{"redis", "rediss", "unix"}, u.Scheme) {
-		return errors.New("has another scheme; begin it with redis://, rediss:// or unix://")
+		return errors.New("has an unknown scheme; start it with redis://, rediss:// or unix://")
 	}
 	return nil
 }
 
-// checkKeyPrefix refuses what would change the hash tags that a cluster
-// shards by ({}), or what an ACL pattern takes for more than itself (*?[]\).
+// checkKeyPrefix refuses the characters of hash tags ({}), by which a cluster
+// shards, and of ACL patterns (*?[]\).
 func checkKeyPrefix(s string) error {
 	bad := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`{}*?[]\`, r) }
 	if s == "" || len(s) > 64 || strings.ContainsFunc(s, bad) {
@@ -135,8 +136,8 @@ func checkKeyPrefix(s string) error {
 	return nil
 }
 
-// pemField takes the name of a file, or nothing. The value is never shown: it
-// may be what belongs into the file.
+// pemField takes a file name, or nothing. Errors never show the value: it may
+// be a private key, set by mistake.
 func pemField(p *string, check func(pem []byte) error) field {
 	return single(word, "name of a PEM file", func(s string) error {
 		*p = s
@@ -144,7 +145,7 @@ func pemField(p *string, check func(pem []byte) error) field {
 			return nil
 		}
 		if strings.Contains(s, "-----BEGIN") {
-			return errors.New("is not the name of a file but its content; write the content into a file, and its name here")
+			return errors.New("contains the PEM text itself; write that to a file and give the name of the file")
 		}
 		content, err := os.ReadFile(s)
 		if err != nil {
@@ -156,21 +157,22 @@ func pemField(p *string, check func(pem []byte) error) field {
 
 func checkAuthorities(content []byte) error {
 	if !x509.NewCertPool().AppendCertsFromPEM(content) {
-		return errors.New("the file holds no certificate; write the authority's certificate into it, as PEM")
+		return errors.New("the file contains no certificate; it must contain the authority's certificate in PEM")
 	}
 	return nil
 }
 
-// checkPEM looks no deeper: a certificate and its key are checked together.
+// checkPEM checks the format only: [loader.checkRedisTLS] checks a certificate
+// together with its key.
 func checkPEM(content []byte) error {
 	if block, _ := pem.Decode(content); block == nil {
-		return errors.New("the file holds no PEM; it must begin with -----BEGIN")
+		return errors.New("the file is not PEM; it must start with -----BEGIN")
 	}
 	return nil
 }
 
-// levelField takes the names of slog and the names and numbers of Python's
-// logging, which the service used before.
+// levelField takes the level names of slog, and the names and numbers of
+// Python's logging, which the service's predecessor used.
 func levelField(p *slog.Level) field {
 	return parsed(level, "`debug`, `info`, `warn` or `error`, or `10`, `20`, `30`, `40`", p, func(s string) (slog.Level, error) {
 		switch strings.ToLower(s) {
@@ -183,13 +185,13 @@ func levelField(p *slog.Level) field {
 		case "error", "critical", "40", "50":
 			return slog.LevelError, nil
 		}
-		return 0, fmt.Errorf("%s is not a level; write debug, info, warn or error, or 10, 20, 30, 40", shown(s))
+		return 0, fmt.Errorf("%s is not a log level; write debug, info, warn or error, or 10, 20, 30, 40", shown(s))
 	})
 }
 
 var hostname = regexp.MustCompile(`^[A-Za-z0-9._-]*$`)
 
-// addrField takes host:port with a numeric port; 0 is any free one.
+// addrField takes host:port with a numeric port; 0 picks a free one.
 func addrField(p *string, canBeOff bool) field {
 	rule, hint := "`host:port`", "write host:port such as :8000 or 127.0.0.1:8000"
 	if canBeOff {
@@ -211,13 +213,13 @@ func addrField(p *string, canBeOff bool) field {
 
 var keyName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// apiKeysField never shows an element: instead of the hash it may hold the key.
+// apiKeysField never shows an element: it may be the key instead of its hash.
 func apiKeysField(p *[]APIKey) field {
 	one := each("list of `name:sha256hex`", p, func(s string) (APIKey, error) {
 		name, digits, _ := strings.Cut(s, ":")
 		hash, err := hex.DecodeString(digits)
 		if err != nil || len(hash) != len(APIKey{}.Hash) || !keyName.MatchString(name) {
-			return APIKey{}, errors.New("is not name:sha256hex; write a name of 1 to 64 of A-Za-z0-9._-, a colon and the SHA-256 of the key as 64 hex digits")
+			return APIKey{}, errors.New("is not name:sha256hex; write a name (1 to 64 characters of A-Za-z0-9._-), a colon and the SHA-256 of the key as 64 hex digits")
 		}
 		return APIKey{name, [32]byte(hash)}, nil
 	})
@@ -236,15 +238,16 @@ func apiKeysField(p *[]APIKey) field {
 	}}
 }
 
-// testRecipientsField takes a list in one text: a secret is one, and its
-// codes must not be seen. Nor does it show an element.
+// testRecipientsField takes the list as one text, since a secret is one text.
+// Errors never show an element: it contains a code.
 func testRecipientsField(p *codes.TestRecipients) field {
 	return parsed(secret, "", p, func(s string) (codes.TestRecipients, error) {
 		return codes.ParseTestRecipients(strings.Split(s, ","))
 	})
 }
 
-// untilField takes a moment, or a day to its end in UTC; empty is none.
+// untilField takes a time, or a day, which lasts until its end in UTC; empty is
+// none.
 func untilField(p *time.Time) field {
 	return parsed(word, "`YYYY-MM-DD`, to the end of that day in UTC, or RFC 3339", p, func(s string) (time.Time, error) {
 		if s == "" {
@@ -255,25 +258,25 @@ func untilField(p *time.Time) field {
 		}
 		moment, err := time.Parse(time.RFC3339, s)
 		if err != nil {
-			return time.Time{}, fmt.Errorf("%s is not a day or time; write one such as 2030-01-31 or 2030-01-31T12:00:00Z", shown(s))
+			return time.Time{}, fmt.Errorf("%s is not a date or time; write one such as 2030-01-31 or 2030-01-31T12:00:00Z", shown(s))
 		}
 		return moment, nil
 	})
 }
 
-// maxOfOne is how many events of one number Redis handles as quickly as one. More
-// for one client would be no limit.
-const maxOfOne = 10_000
+// maxPerNumber is the number of events up to which Redis handles a number as
+// quickly as with one event.
+const maxPerNumber = 10_000
 
-// windowsField takes limits of at most most a window.
+// windowsField takes limits of at most most events per window.
 func windowsField(p *[]codes.Window, most int64) field {
 	return field{list, "list such as `5/10m,20/24h`, or `off`", func(values []string) error {
 		if len(values) == 0 {
 			return errors.New("is empty; write off for no limit")
 		}
-		// The domain's errors repeat the element.
+		// The errors of package codes repeat the element, which may be a misplaced secret.
 		if slices.ContainsFunc(values, func(s string) bool { return len(s) > 32 }) {
-			return errors.New(`holds what is not a limit; write a number and a duration such as "5/10m", or off`)
+			return errors.New(`contains an invalid limit; write a number and a duration such as "5/10m", or off`)
 		}
 		windows, err := codes.ParseWindows(values)
 		*p = windows
@@ -282,22 +285,22 @@ func windowsField(p *[]codes.Window, most int64) field {
 		}
 		for _, w := range windows {
 			if w.Max > most {
-				return fmt.Errorf("%q allows one number or client more than %d, which makes every request for it slow; write at most %[2]d/%s, or off", w.Text, most, short(w.Span))
+				return fmt.Errorf("%q is above the maximum of %d, beyond which requests for one number or client become slow; write at most %[2]d/%s, or off", w.Text, most, short(w.Span))
 			}
 		}
 		return nil
 	}}
 }
 
-// callerLimitsField takes limits of callers by their names.
+// callerLimitsField takes limits with the names of callers.
 func callerLimitsField(p *map[string][]codes.Window) field {
 	return field{list, "list such as `shop:1000/24h,*:200/24h`, or `off`", func(values []string) error {
 		if len(values) == 0 {
 			return errors.New("is empty; write off for no limit")
 		}
-		// The domain's errors repeat the element.
+		// The errors of package codes repeat the element, which may be a misplaced secret.
 		if slices.ContainsFunc(values, func(s string) bool { return len(s) > 100 }) {
-			return errors.New(`holds what is not a caller and a limit; write a name and a limit such as "shop:1000/24h", or off`)
+			return errors.New(`contains an invalid element; write a name and a limit such as "shop:1000/24h", or off`)
 		}
 		var err error
 		*p, err = codes.ParseCallerWindows(values)
@@ -305,15 +308,15 @@ func callerLimitsField(p *map[string][]codes.Window) field {
 	}}
 }
 
-// unverifiedField leaves the mode alone, which is a setting of its own.
+// unverifiedField sets all but the mode, which has its own setting.
 func unverifiedField(p *codes.Unverified) field {
 	return field{list, "list of `exchange`, `area` or `all` and a limit of at most 24h, such as `area:100/1h+50%`", func(values []string) error {
 		if len(values) == 0 {
 			return errors.New("is empty; write a limit such as exchange:20/1h, or set UNVERIFIED_MODE to off")
 		}
-		// The domain's errors repeat the element.
+		// The errors of package codes repeat the element, which may be a misplaced secret.
 		if slices.ContainsFunc(values, func(s string) bool { return len(s) > 48 }) {
-			return errors.New("holds what is not a limit; write exchange, area or all and a limit such as exchange:20/1h")
+			return errors.New("contains an invalid limit; write exchange, area or all and a limit such as exchange:20/1h")
 		}
 		u, err := codes.ParseUnverified(values)
 		p.Exchange, p.Area, p.All = u.Exchange, u.Area, u.All
@@ -334,7 +337,7 @@ func unverifiedModeField(p *codes.UnverifiedMode) field {
 func prefixesField(p *[]string) field {
 	return each("list of prefixes such as `1206,1425`, and of groups such as `us`", p, func(s string) (string, error) {
 		if _, err := codes.ParseRecipients([]string{s}, nil); err != nil {
-			return "", fmt.Errorf("%s is not a prefix; write 1 to 11 digits, the first a 1, or one of the groups %s",
+			return "", fmt.Errorf("%s is not a prefix; write 1 to 11 digits starting with 1, or one of the groups %s",
 				shown(s), strings.Join(codes.RecipientGroups(), ", "))
 		}
 		return s, nil
@@ -348,8 +351,8 @@ func proxiesField(p *[]netip.Prefix) field {
 			return netip.PrefixFrom(ip, ip.BitLen()), nil
 		}
 		cidr, err := netip.ParsePrefix(s)
-		if err != nil || cidr.Addr().Is4In6() { // such a prefix would match nothing
-			return netip.Prefix{}, fmt.Errorf("%s is not a CIDR; write one such as 10.0.0.0/8 or 2001:db8::/32", shown(s))
+		if err != nil || cidr.Addr().Is4In6() { // a prefix of mapped addresses would match nothing
+			return netip.Prefix{}, fmt.Errorf("%s is not an address or CIDR; write one such as 10.0.0.0/8 or 2001:db8::/32", shown(s))
 		}
 		return cidr.Masked(), nil
 	})

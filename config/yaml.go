@@ -30,11 +30,11 @@ func (l *loader) yaml(name string, data []byte) map[string]any {
 	return nil
 }
 
-// document parses a text. It returns nodes and not decoded values, which have
-// forgotten repeated keys, types and lines; nil if there are only comments.
+// document parses a text, nil if it has only comments. It returns nodes, because
+// decoded values lose repeated keys, types and line numbers.
 func (l *loader) document(data []byte) (top *yaml.Node, line int, problem string) {
 	if line := notUTF8(data); line > 0 {
-		return nil, line, "is not UTF-8, but perhaps Latin-1 or Windows-1252; save the file as UTF-8"
+		return nil, line, "is not UTF-8, perhaps Latin-1 or Windows-1252; save the file as UTF-8"
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, more yaml.Node
@@ -44,7 +44,7 @@ func (l *loader) document(data []byte) (top *yaml.Node, line int, problem string
 	}
 	if err == nil {
 		if err = dec.Decode(&more); err == nil {
-			return nil, 0, "holds several documents; keep one"
+			return nil, 0, "contains several documents; keep one"
 		}
 	}
 	if !errors.Is(err, io.EOF) {
@@ -55,15 +55,15 @@ func (l *loader) document(data []byte) (top *yaml.Node, line int, problem string
 	}
 	top = doc.Content[0]
 	if top.Kind == yaml.ScalarNode && top.ShortTag() == "!!null" && top.Value == "" {
-		return nil, 0, "" // the mark of a document, and nothing but comments
+		return nil, 0, "" // a document marker and only comments
 	}
 	return top, 0, ""
 }
 
 var lineNumber = regexp.MustCompile(`line (\d+)`)
 
-// errorLine returns where a text is wrong, or 0. The rest of the parser's
-// message may repeat what is there, such as a secret that begins with *.
+// errorLine returns the line of a parse error, or 0. The rest of the parser's
+// message may repeat a secret, such as one that starts with *.
 func errorLine(err error) int {
 	found := lineNumber.FindStringSubmatch(err.Error())
 	if found == nil {
@@ -73,8 +73,8 @@ func errorLine(err error) int {
 	return line
 }
 
-// notUTF8 returns the first line that is not UTF-8, or 0. The parser also
-// reads UTF-16, which its byte-order mark announces.
+// notUTF8 returns the first line that is not UTF-8, or 0. It accepts UTF-16 with
+// a byte-order mark, which the parser reads too.
 func notUTF8(data []byte) int {
 	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
 		return 0
@@ -90,8 +90,8 @@ func notUTF8(data []byte) int {
 
 var keyAndValue = regexp.MustCompile(`^\s*([A-Za-z_-]+):[ \t]+(.*\S)`)
 
-// misread returns the first line of a broken file whose text without quotes
-// means something else in YAML, and what. The parser names another line, or none.
+// misread returns the first line of a broken file where unquoted text has a
+// meaning in YAML, and the reason. The parser reports another line, or none.
 func (l *loader) misread(data []byte) (line int, what string) {
 	for text := range bytes.Lines(bytes.TrimPrefix(data, []byte("\ufeff"))) {
 		line++
@@ -105,26 +105,26 @@ func (l *loader) misread(data []byte) (line int, what string) {
 		}
 		switch first := value[:1]; {
 		case strings.Contains("*&!%@`", first), strings.HasPrefix(value, "- "), strings.HasPrefix(value, "? "):
-			return line, fmt.Sprintf("%s begins with %s, which has a meaning of its own", key, first)
+			return line, fmt.Sprintf("%s starts with %s, which is special in YAML", key, first)
 		case first == "{" && !strings.HasSuffix(value, "}"), first == "{" && strings.Count(value, "}") > 1:
-			return line, key + " begins with {, which starts a mapping"
+			return line, key + " starts with {, which opens a mapping"
 		case first == "[" && !strings.HasSuffix(value, "]") && strings.Contains(value, "]"):
-			return line, key + " begins with [, which starts a list"
+			return line, key + " starts with [, which opens a list"
 		case strings.Contains("'\"", first) && strings.Count(value, first) > 1:
-			return line, key + " goes on after its closing quote"
+			return line, key + " continues after its closing quote"
 		case !strings.Contains("{['\"", first) && (strings.Contains(value, ": ") || strings.HasSuffix(value, ":")):
-			return line, key + " has a colon before a blank, which ends a key"
+			return line, key + " has a colon that YAML reads as the end of a key"
 		}
 	}
 	return 0, ""
 }
 
-// plainKey is a key that may be shown: it looks like a name. Anything else may
-// be a secret that stands in the wrong place.
+// plainKey matches a key that looks like a name and may be shown. Anything else
+// may be a misplaced secret.
 var plainKey = regexp.MustCompile(`^[A-Za-z][A-Za-z_.-]{0,29}[0-9]{0,2}$`)
 
-// section reads settings that stand in a mapping: the top level of a file, or
-// below a path. known has them by upper-case key; their own keys are for messages.
+// section reads the settings in a mapping: the top level of a file, or below a
+// path. known has the settings by upper-case key.
 func (l *loader) section(in value, path string, known map[string]setting) map[string]any {
 	settings := map[string]any{}
 	lines := map[string]int{}
@@ -156,9 +156,9 @@ func (l *loader) section(in value, path string, known map[string]setting) map[st
 	return settings
 }
 
-// unknown reports a key that is no setting.
+// unknown reports an unknown key.
 func (l *loader) unknown(path, origin string, key *yaml.Node) {
-	const hint = "correct or remove it, config.sample.yaml has all keys"
+	const hint = "correct or remove it; config.sample.yaml lists all keys"
 	name := ""
 	if key.Kind == yaml.ScalarNode && plainKey.MatchString(key.Value) {
 		name = key.Value
@@ -173,7 +173,7 @@ func (l *loader) unknown(path, origin string, key *yaml.Node) {
 	}
 }
 
-// fromYAML returns the values in a node as they are written there.
+// fromYAML returns the values in a node as text.
 func (f field) fromYAML(n *yaml.Node) ([]string, error) {
 	n = target(n)
 	switch {
@@ -183,15 +183,15 @@ func (f field) fromYAML(n *yaml.Node) ([]string, error) {
 		}
 		return f.split(n.Value), nil
 	case n.Kind != yaml.SequenceNode:
-		return nil, errors.New("is a mapping; give one value, in quotes if it is text that begins with {")
+		return nil, errors.New("is a mapping; give one value, in quotes if it is text that starts with {")
 	case f.kind != list:
-		return nil, errors.New("is a list; give one value, in quotes if it is text that begins with [")
+		return nil, errors.New("is a list; give one value, in quotes if it is text that starts with [")
 	}
 	values := make([]string, 0, len(n.Content))
 	for i, element := range n.Content {
 		element = target(element)
 		if element.Kind != yaml.ScalarNode {
-			return nil, fmt.Errorf("element %d is no plain text; write it as one", i+1)
+			return nil, fmt.Errorf("element %d is not a plain value; write it as one", i+1)
 		}
 		if err := f.checkScalar(element); err != nil {
 			return nil, fmt.Errorf("element %d %w", i+1, err)
@@ -209,15 +209,15 @@ func target(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// checkScalar refuses what YAML takes for something else than the setting is.
-// Text must be text for YAML too: elsewhere 0123456701 is the number 21913025.
+// checkScalar refuses a value whose YAML type differs from the setting's: as a
+// YAML number the text 0123456701 is 21913025.
 func (f field) checkScalar(n *yaml.Node) error {
 	var what string
 	switch n.ShortTag() {
 	case "!!str":
 		return nil
 	case "!!null":
-		return errors.New("has no value; give it one, in quotes if it is text, or remove the line")
+		return errors.New("has no value; add one, in quotes if it is text, or remove the line")
 	case "!!int", "!!float":
 		what = "a YAML number"
 	case "!!bool":
@@ -229,7 +229,7 @@ func (f field) checkScalar(n *yaml.Node) error {
 	}
 	switch f.kind {
 	case number, amount, seconds, duration, boolean, level:
-		return nil // the text is looked at more strictly than YAML does
+		return nil // the field parses the text more strictly than YAML
 	case secret:
 		return fmt.Errorf("is %s; put it in quotes", what)
 	default:

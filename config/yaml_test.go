@@ -22,20 +22,20 @@ func TestYAMLIsStrict(t *testing.T) {
 		"scalar":                 {"hello", "config.yaml: is not a mapping"},
 		"list":                   {"- code_length: 4", "config.yaml: is not a mapping"},
 		"null":                   {"~", "config.yaml: is not a mapping"},
-		"two documents":          {"code_length: 4\n---\ncode_length: 5", "config.yaml: holds several documents; keep one"},
+		"two documents":          {"code_length: 4\n---\ncode_length: 5", "config.yaml: contains several documents; keep one"},
 		"second document broken": {"code_length: 4\n---\n\ta: [", "config.yaml line 3: is not valid YAML"},
 		"broken":                 {"org_name: a\ncode_length: [4", "is not valid YAML"},
 		"tab":                    {"a:\n\tb: 1", "is not valid YAML"},
-		"Latin-1":                {"code_length: 6\norg_name: Caf\xe9", "config.yaml line 2: is not UTF-8, but perhaps Latin-1 or Windows-1252; save the file as UTF-8"},
-		"unknown anchor":         {"org_name: *name", "config.yaml line 1: is not valid YAML: org_name begins with *, which has a meaning of its own; put the text in quotes"},
-		"text with a colon":      {"code_length: 6\nauth_message: Your code: {code}", "config.yaml line 2: is not valid YAML: auth_message has a colon before a blank, which ends a key; put the text in quotes"},
+		"Latin-1":                {"code_length: 6\norg_name: Caf\xe9", "config.yaml line 2: is not UTF-8, perhaps Latin-1 or Windows-1252; save the file as UTF-8"},
+		"unknown anchor":         {"org_name: *name", "config.yaml line 1: is not valid YAML: org_name starts with *, which is special in YAML; put the text in quotes"},
+		"text with a colon":      {"code_length: 6\nauth_message: Your code: {code}", "config.yaml line 2: is not valid YAML: auth_message has a colon that YAML reads as the end of a key; put the text in quotes"},
 		"text ends in a colon":   {"\ufefforg_name: Shop:\ncode_length: 6", "config.yaml line 1: is not valid YAML: org_name has a colon"},
-		"text begins with {":     {"code_length: 6\nauth_message: {code} is it\norg_name: x", "config.yaml line 2: is not valid YAML: auth_message begins with {, which starts a mapping; put the text in quotes"},
-		"text of braces":         {"auth_message: {code}\\n{org}\r\n", "config.yaml line 1: is not valid YAML: auth_message begins with {"},
-		"text begins with [":     {"org_name: [New] Shop", "config.yaml line 1: is not valid YAML: org_name begins with [, which starts a list"},
-		"text begins with @":     {"org_name: @shop", "config.yaml line 1: is not valid YAML: org_name begins with @"},
-		"text begins with -":     {"org_name: - shop", "config.yaml line 1: is not valid YAML: org_name begins with -"},
-		"text behind quotes":     {"org_name: \"Big\" Shop", "config.yaml line 1: is not valid YAML: org_name goes on after its closing quote"},
+		"text begins with {":     {"code_length: 6\nauth_message: {code} is it\norg_name: x", "config.yaml line 2: is not valid YAML: auth_message starts with {, which opens a mapping; put the text in quotes"},
+		"text of braces":         {"auth_message: {code}\\n{org}\r\n", "config.yaml line 1: is not valid YAML: auth_message starts with {"},
+		"text begins with [":     {"org_name: [New] Shop", "config.yaml line 1: is not valid YAML: org_name starts with [, which opens a list"},
+		"text begins with @":     {"org_name: @shop", "config.yaml line 1: is not valid YAML: org_name starts with @"},
+		"text begins with -":     {"org_name: - shop", "config.yaml line 1: is not valid YAML: org_name starts with -"},
+		"text behind quotes":     {"org_name: \"Big\" Shop", "config.yaml line 1: is not valid YAML: org_name continues after its closing quote"},
 		"unknown name, broken":   {"s3cr3t: x\nother_name: a: b", "config.yaml line 2: is not valid YAML: a value has a colon"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -62,29 +62,29 @@ func TestYAMLTypesAreStrict(t *testing.T) {
 		"null for a list":       {"api_keys: ~", "has no value"},
 		"list for text":         {"org_name: [a]", "ORG_NAME (config.yaml line 1): is a list; give one value"},
 		"list for a number":     {"code_length: [4]", "is a list; give one value"},
-		"mapping for text":      {"org_name: {a: b}", "is a mapping; give one value, in quotes if it is text that begins with {"},
-		"{code} alone":          {"\nauth_message: {code}", "AUTH_MESSAGE (config.yaml line 2): is a mapping; give one value, in quotes if it is text that begins with {"},
+		"mapping for text":      {"org_name: {a: b}", "is a mapping; give one value, in quotes if it is text that starts with {"},
+		"{code} alone":          {"\nauth_message: {code}", "AUTH_MESSAGE (config.yaml line 2): is a mapping; give one value, in quotes if it is text that starts with {"},
 		"secret in quotes":      {`code_secret: "'0123456789abcdef'"`, "CODE_SECRET (config.yaml line 1): is in quotes"},
 		"mapping for a list":    {"api_keys: {a: b}", "is a mapping; give one value"},
 		"tag":                   {"org_name: !x y", "has a YAML tag"},
 		"binary":                {"org_name: !!binary aGk=", "has a YAML tag"},
 		"number in a list":      {"allowed_prefixes: [\"1206\", 1425]", `ALLOWED_PREFIXES (config.yaml line 1): element 2 is a YAML number; put it in quotes: "1425"`},
 		"number for a list":     {"allowed_prefixes: 1206", `is a YAML number; put it in quotes: "1206"`},
-		"list in a list":        {"allowed_prefixes: [[\"1206\"]]", "element 1 is no plain text"},
+		"list in a list":        {"allowed_prefixes: [[\"1206\"]]", "element 1 is not a plain value"},
 		"null in a list":        {"allowed_prefixes: [\"1206\", ]\nblocked_prefixes: [~]", "BLOCKED_PREFIXES (config.yaml line 2): element 1 has no value"},
 		"empty in a list":       {`allowed_prefixes: ["1206", ""]`, "has an empty element"},
 		"commas in an element":  {`allowed_prefixes: ["1206,1425"]`, "element 1"},
 		"alias to a list":       {"allowed_prefixes: &a [\"1206\"]\norg_name: *a", "ORG_NAME (config.yaml line 2): is a list"},
-		"element within itself": {"allowed_prefixes: &a [*a]", "element 1 is no plain text"},
+		"element within itself": {"allowed_prefixes: &a [*a]", "element 1 is not a plain value"},
 		"octal number":          {"code_length: 010", `"010" is not a whole number; write decimal digits without leading zeros`},
 		"hexadecimal number":    {"code_length: 0x10", "is not a whole number"},
 		"underscore":            {"code_length: 1_0", "is not a whole number"},
 		"float":                 {"code_length: 4.0", "is not a whole number"},
 		"boolean for a number":  {"code_length: true", "is not a whole number"},
 		"number for a duration": {"flowroute_timeout: 10", `has no unit; write "10s"`},
-		"float for seconds":     {"code_expiration: 3.6e3", "is not a time"},
+		"float for seconds":     {"code_expiration: 3.6e3", "is not a duration"},
 		"number for a boolean":  {"debug_mode: 2", "write true or false"},
-		"float for a level":     {"log_level: 10.0", "is not a level"},
+		"float for a level":     {"log_level: 10.0", "is not a log level"},
 		"empty limits":          {"send_limits: []", "SEND_LIMITS (config.yaml line 1): is empty; write off for no limit"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestYAMLTypesAreStrict(t *testing.T) {
 	}
 }
 
-func TestYAMLThatIsFine(t *testing.T) {
+func TestValidYAML(t *testing.T) {
 	for name, tt := range map[string]struct {
 		yaml string
 		ok   func(c *Config) bool
@@ -119,14 +119,14 @@ func TestYAMLThatIsFine(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c := mustLoad(t, Source{Environ: environ(), Dir: dirWith(t, "config.yaml", tt.yaml)}); !tt.ok(c) {
-				t.Errorf("%q was read as something else", tt.yaml)
+				t.Errorf("%q was misread", tt.yaml)
 			}
 		})
 	}
 }
 
-// FuzzYAML puts a secret behind any text, so that it ends up anywhere: as the
-// value that it is, in another value, in a key, in broken YAML.
+// FuzzYAML appends a secret to any text, so that it ends up anywhere: as its own
+// value, in another value, in a key, in broken YAML.
 func FuzzYAML(f *testing.F) {
 	const hidden = "s3cr3t-0123456789-abcdefghijklmnopqrstuvwxyz"
 	for _, seed := range []string{

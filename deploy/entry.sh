@@ -1,9 +1,9 @@
 #!/bin/sh
-# What the image of the tests runs:
+# Entry point of the test image:
 #
 #   serve      the service
-#   test       the tests; arguments go to go test, as in: test -run TestRace ./cmd/...
-#   coverage   the same, and leaves cov-report/index.html
+#   test       the tests, with arguments for go test, such as: test -run TestRace ./cmd/...
+#   coverage   the tests, with a report in cov-report/index.html
 set -e
 cd "$(dirname "$0")/.."
 command=${1:-test}

@@ -1,12 +1,11 @@
 #!/bin/sh
-# Replaces the replicas of compose.yaml one after another, for a new image, new
-# settings or new secrets. No request is lost: each new replica is healthy
-# before an old one is told to stop, and that one finishes what it has.
-# Set the same variables as for compose up.
+# Replaces the replicas of compose.yaml one at a time, for a new image, settings
+# or secrets. No request is lost: an old replica stops only after a new one is
+# healthy, and finishes its requests. Set the same variables as for compose up.
 set -eu
 cd "$(dirname "$0")"
 service=sms-verification
-patience=60 # seconds for a new replica to become healthy
+timeout=60 # seconds for a new replica to become healthy
 
 compose() {
   if docker compose version >/dev/null 2>&1; then docker compose "$@"; else docker-compose "$@"; fi
@@ -20,14 +19,14 @@ healthy() { # all replicas
 
 old=$(compose ps -q "$service")
 count=$(echo "$old" | wc -w)
-[ "$count" -gt 0 ] || { echo "roll: no replica runs; start with: docker compose up -d" >&2; exit 1; }
+[ "$count" -gt 0 ] || { echo "roll: no replica is running; start them with: docker compose up -d" >&2; exit 1; }
 
 for replica in $old; do
   compose up -d --no-deps --no-recreate --scale "$service=$((count + 1))" "$service"
   waited=0
   until healthy; do
-    [ "$waited" -lt "$patience" ] || {
-      echo "roll: not every replica is healthy after $patience s; the others go on as they were. See: docker compose logs $service" >&2
+    [ "$waited" -lt "$timeout" ] || {
+      echo "roll: a replica is not healthy after $timeout s; the others keep running. See: docker compose logs $service" >&2
       exit 1
     }
     sleep 1

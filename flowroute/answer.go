@@ -20,15 +20,15 @@ import (
 const (
 	maxAnswer = 64 << 10 // bytes of an answer that are read
 
-	// Flowroute counts in clock seconds, so a second later is a new one.
+	// Flowroute limits each clock second, so a second is enough.
 	defaultPause = time.Second
-	maxPause     = time.Hour // a longer Retry-After is not believed
+	maxPause     = time.Hour // a longer Retry-After is ignored
 )
 
-// StatusError is an HTTP answer other than 429 by which a message was not
-// accepted. errors.Is tells what it is: [codes.ErrRejected],
-// [codes.ErrSenderRefused] or [codes.ErrUnconfirmed]. It leaves out Flowroute's
-// own words, because they may repeat the number.
+// StatusError is an HTTP answer, other than 429, that does not accept the
+// message. It wraps [codes.ErrRejected], [codes.ErrSenderRefused] or
+// [codes.ErrUnconfirmed]. It leaves out Flowroute's own text, which may repeat
+// the number.
 type StatusError struct {
 	Status  int    // HTTP status
 	ErrorID string // Flowroute's id of the error, for its support; may be empty
@@ -50,7 +50,7 @@ func (e *StatusError) Unwrap() error {
 	switch {
 	case e.Status == http.StatusBadRequest, e.Status == http.StatusUnprocessableEntity:
 		return codes.ErrRejected
-	case e.Status == http.StatusRequestTimeout: // perhaps a proxy's word
+	case e.Status == http.StatusRequestTimeout: // perhaps from a proxy that passed the message on
 		return codes.ErrUnconfirmed
 	case e.Status >= 400 && e.Status < 500:
 		return codes.ErrSenderRefused
@@ -58,13 +58,13 @@ func (e *StatusError) Unwrap() error {
 	return codes.ErrUnconfirmed
 }
 
-// answer returns the message id in res, or what the answer means.
+// answer returns the message id in res, or what the answer means as an error.
 func answer(res *http.Response) (string, error) {
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode < 200 { // the body of a 101 is the open connection
 		return "", &StatusError{Status: res.StatusCode}
 	}
-	// Read to the end, the connection can be used again.
+	// Only a connection whose answer was read to the end is used again.
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	readable := err == nil && len(body) <= maxAnswer
 
@@ -81,8 +81,8 @@ func answer(res *http.Response) (string, error) {
 	return "", &StatusError{Status: res.StatusCode, ErrorID: errorID(body)}
 }
 
-// messageID returns the id of an accepted message. Flowroute adds members
-// without notice, so only the id is looked at.
+// messageID returns the id of an accepted message. It ignores everything else,
+// because Flowroute adds members without notice.
 func messageID(body []byte) string {
 	var accepted struct {
 		Data struct {
@@ -95,7 +95,7 @@ func messageID(body []byte) string {
 	return accepted.Data.ID
 }
 
-// errorID returns Flowroute's id of the first error, if it is a UUID: anything
+// errorID returns Flowroute's id of the first error if it is a UUID. Anything
 // else might be something that must not be logged.
 func errorID(body []byte) string {
 	var failed struct {
@@ -122,9 +122,9 @@ func retryAfter(h http.Header) time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// dialCause says why there is no connection. Only errors that are known to
-// hold nothing but addresses, host names and certificates are repeated: one
-// about the proxy setting would hold its password.
+// dialCause returns why there is no connection. It repeats only errors that
+// hold nothing but addresses, host names and certificates: one about the proxy
+// setting would reveal its password.
 func dialCause(err error) string {
 	var op *net.OpError
 	var dns *net.DNSError
@@ -140,15 +140,15 @@ func dialCause(err error) string {
 	return lostCause(err)
 }
 
-// lostCause says why there is no answer, without the words of the error: they
-// may repeat what the other side wrote.
+// lostCause returns why there is no answer. It does not repeat the error,
+// which may quote the answer.
 func lostCause(err error) string {
 	var errno syscall.Errno
 	var network net.Error
 	switch {
 	case errors.Is(err, context.Canceled):
 		return "cancelled"
-	case errors.As(err, &network) && network.Timeout(): // a context's deadline too
+	case errors.As(err, &network) && network.Timeout(): // also a context's deadline
 		return "timeout"
 	case errors.As(err, &errno):
 		return errno.Error()

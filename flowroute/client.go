@@ -21,26 +21,26 @@ const (
 	mediaType      = "application/vnd.api+json"
 	defaultTimeout = 10 * time.Second
 
-	// maxIdle is how many connections wait for the next message. Fewer than
-	// the sends in flight would close and dial connections all the time.
+	// maxIdle is how many idle connections are kept. With fewer than the
+	// sends in flight, connections would be closed and dialled all the time.
 	maxIdle = 512
-	// idleTimeout is short, so that we seldom write into a connection that
-	// the other side is about to close: such a message would be unconfirmed.
+	// idleTimeout is short, so that a message is seldom written to a
+	// connection that Flowroute is closing: it would be unconfirmed.
 	idleTimeout = 30 * time.Second
 )
 
-// Options say where and as whom to send. They print masked.
+// Options configure a Client. They print masked, because they hold the keys.
 type Options struct {
 	BaseURL   string        // such as https://api.flowroute.com
 	AccessKey string        // user name of the API credentials
 	SecretKey string        // their password
-	From      codes.Phone   // of messages that name no sender, a number of the account
-	Callback  string        // URL that delivery receipts are asked for at; empty asks for none
-	Timeout   time.Duration // one attempt, connect to answer; 0 is 10s
+	From      codes.Phone   // sender of messages that name none, a number of the account
+	Callback  string        // URL for delivery receipts; empty: none are requested
+	Timeout   time.Duration // of one attempt, from dialling to the answer; 0 is 10s
 	UserAgent string        // such as sms-verification/1.2.3; empty is sms-verification
 }
 
-// Format masks the options under every verb: they hold the keys.
+// Format masks the options under every verb.
 func (Options) Format(f fmt.State, _ rune) { codes.Redact(f, "flowroute options") }
 
 // MarshalText masks the options in JSON and in log attributes.
@@ -60,7 +60,7 @@ type Client struct {
 
 var _ codes.Sender = (*Client)(nil)
 
-// New returns a client with connections of its own.
+// New returns a client with its own connections.
 func New(o Options) *Client {
 	timeout := o.Timeout
 	if timeout <= 0 {
@@ -77,13 +77,13 @@ func New(o Options) *Client {
 		timeout:   timeout,
 		transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment,
-			// A dial outlives the attempt that began it, for the next one to
-			// use, so it needs bounds of its own.
+			// A dial outlives the attempt that began it, so that the next one
+			// can use the connection. So it needs a timeout of its own.
 			DialContext:         gated((&net.Dialer{Timeout: timeout}).DialContext),
 			TLSHandshakeTimeout: timeout,
 			TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
-			// HTTP/2 would replay a message on a stream that the server gave
-			// up, and a gate needs a connection for each message.
+			// HTTP/2 would replay a message on a stream that the server reset,
+			// and a gate needs a connection for each message.
 			Protocols:              &http1,
 			DisableCompression:     true,
 			MaxIdleConns:           maxIdle,
@@ -100,9 +100,9 @@ func (*Client) Format(f fmt.State, _ rune) { codes.Redact(f, "flowroute client")
 // Close closes the connections that are not in use.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
-// Send makes one attempt to hand m to Flowroute and returns Flowroute's id of
-// the message; see [codes.Sender] for its errors. It ends with ctx, and within
-// Timeout. An answer that refuses m or that means nothing is a [*StatusError].
+// Send makes one attempt to send m and returns Flowroute's id of the message;
+// see [codes.Sender] for its errors. It ends with ctx, and within Timeout. Any
+// other answer than an id or 429 is a [*StatusError].
 func (c *Client) Send(ctx context.Context, m codes.Message) (string, error) {
 	id, err := c.send(ctx, m)
 	if err != nil {
@@ -118,8 +118,8 @@ func (c *Client) send(ctx context.Context, m codes.Message) (string, error) {
 	defer stop(nil)
 
 	deadline, _ := ctx.Deadline()
-	g := &gate{attempt: attempt, stop: stop, limits: [2]time.Time{m.NotAfter, deadline}}
-	if g.late() {
+	g := &gate{attempt: attempt, stop: stop, deadlines: [2]time.Time{m.NotAfter, deadline}}
+	if g.tooLate() {
 		return "", codes.ErrTooLate
 	}
 	if !m.NotAfter.IsZero() {
@@ -143,7 +143,7 @@ func (c *Client) send(ctx context.Context, m codes.Message) (string, error) {
 func (c *Client) request(ctx context.Context, m codes.Message) (*http.Request, error) {
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
-	encoder.SetEscapeHTML(false) // the text goes out as it is
+	encoder.SetEscapeHTML(false) // the text is sent unchanged
 	err := encoder.Encode(struct {
 		To   string `json:"to"`
 		From string `json:"from"`
@@ -153,10 +153,10 @@ func (c *Client) request(ctx context.Context, m codes.Message) (*http.Request, e
 	if err != nil {
 		return nil, fmt.Errorf("%w: cannot encode the message", codes.ErrUnavailable)
 	}
-	// From a bytes.Buffer net/http makes a GetBody, which lets it go from an idle
-	// connection that turns out to be closed to another one.
+	// For a bytes.Buffer net/http sets GetBody, so that it can use another
+	// connection if an idle one turns out to be closed.
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, &body)
-	if err != nil { // err holds the URL, which may hold a password
+	if err != nil { // err repeats the URL, which may hold a password
 		return nil, fmt.Errorf("%w: the base URL is not a URL", codes.ErrUnavailable)
 	}
 	req.Header.Set("Authorization", c.auth)

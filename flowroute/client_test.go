@@ -68,7 +68,7 @@ func raw(t *testing.T, h http.HandlerFunc) string {
 	return s.URL
 }
 
-// checkError checks what err is and that it tells nothing secret.
+// checkError checks which kind err is and that it reveals no secret.
 func checkError(t *testing.T, err, want error) {
 	t.Helper()
 	for _, kind := range []error{codes.ErrRejected, codes.ErrSenderRefused, codes.ErrUnconfirmed, codes.ErrUnavailable, codes.ErrTooLate} {
@@ -137,7 +137,7 @@ func TestRequestOnTheWire(t *testing.T) {
 		t.Errorf("body %s, want %s", body, want)
 	}
 	if got := header.Get("User-Agent"); got != "sms-verification" {
-		t.Errorf("User-Agent %q of a client that was given none", got)
+		t.Errorf("default User-Agent %q", got)
 	}
 	asking := client(t, url, func(o *flowroute.Options) {
 		o.Callback, o.UserAgent = "https://sms.example.com/webhooks/flowroute/to-ken", "sms-verification/1.2.3"
@@ -153,7 +153,7 @@ func TestRequestOnTheWire(t *testing.T) {
 		"Content-Type":  "application/vnd.api+json",
 		"Accept":        "application/vnd.api+json",
 		"User-Agent":    "sms-verification/1.2.3",
-		// net/http would repeat the POST if it had one of these.
+		// With one of these, net/http would repeat the POST.
 		"Idempotency-Key":   "",
 		"X-Idempotency-Key": "",
 	} {
@@ -233,7 +233,7 @@ func TestFaults(t *testing.T) {
 		t.Run(fmt.Sprint(c.fault.Kind, c.fault.Status), func(t *testing.T) {
 			t.Parallel()
 			sim, client := start(t, func(o *flowroute.Options) { o.Timeout = timeout })
-			// Twice: a used connection is where net/http might try again.
+			// Twice, because net/http might retry on a used connection.
 			for i := range int64(2) {
 				if err := sim.Fail(string(to), c.fault); err != nil {
 					t.Fatal(err)
@@ -255,7 +255,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestOddAnswers has what the simulator does not answer.
+// TestOddAnswers covers answers that the simulator does not give.
 func TestOddAnswers(t *testing.T) {
 	const uuid = "a72cab15-2511-43d3-92e2-d77bfbdc5776"
 	for _, c := range []struct {
@@ -309,8 +309,7 @@ func TestOddAnswers(t *testing.T) {
 	}
 }
 
-// TestRefusals: of the refusals, only those of the number or the text are the
-// person's.
+// TestRefusals: only 400 and 422 are about the number or the text.
 func TestRefusals(t *testing.T) {
 	for status := 400; status < 500; status++ {
 		want := codes.ErrSenderRefused
@@ -326,20 +325,6 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("status %d: %v, want %v", status, err, want)
 			}
 		}
-	}
-}
-
-func TestTooManyRequests(t *testing.T) {
-	sim, client := start(t, nil)
-	_ = sim.Fail("", flowroutetest.Fault{Kind: flowroutetest.Refuse, Status: 429, Times: 1})
-	_, err := client.Send(context.Background(), message)
-	checkError(t, err, codes.ErrUnavailable)
-	var busy *codes.UnavailableError
-	if !errors.As(err, &busy) || busy.RetryAfter != time.Second {
-		t.Errorf("error %v, want a RetryAfter of 1s", err)
-	}
-	if n := sim.Requests(); n.Requests != 1 || n.Accepted != 0 {
-		t.Errorf("counts %+v, want one attempt", n)
 	}
 }
 

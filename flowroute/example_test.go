@@ -36,8 +36,8 @@ func ExampleClient_Send() {
 	// 12065551234: "1234\nWelcome!"
 }
 
-// What an error means for the message, here at numbers with which the
-// simulator always acts out a fault.
+// Errors show what happened to the message. The simulator has numbers that
+// always get such an answer.
 func ExampleStatusError() {
 	sim, err := flowroutetest.NewServer("", flowroutetest.Options{Numbers: []string{"12065550101"}})
 	if err != nil {

@@ -13,50 +13,50 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// gate stands between one message and the network. It checks the clock right
-// before the first byte leaves, after whatever the process waited for, and
-// knows whether a byte left.
+// gate stands between one message and the network. It checks the deadlines
+// right before the first byte is written, because the process may have been
+// paused since the last check, and it knows whether a byte was written.
 type gate struct {
-	attempt context.Context
-	stop    context.CancelCauseFunc // ends attempt
-	limits  [2]time.Time            // the message's NotAfter and the caller's deadline; zero: none
+	attempt   context.Context
+	stop      context.CancelCauseFunc // ends attempt
+	deadlines [2]time.Time            // the message's NotAfter and the caller's deadline; zero: none
 
 	mu    sync.Mutex
 	state state
 }
 
-// state is how far a message is on its way.
+// state is how far an attempt has come.
 type state int
 
 const (
 	connecting state = iota
 	connected
-	left // a byte of it may have left
+	started // a byte may have been written
 )
 
-// late reports whether it is too late to send, by either clock.
-func (g *gate) late() bool {
+// tooLate reports whether a deadline has passed, by the monotonic or the wall clock.
+func (g *gate) tooLate() bool {
 	now := time.Now()
-	for _, limit := range g.limits {
-		if (codes.Message{NotAfter: limit}).Late(now) {
+	for _, deadline := range g.deadlines {
+		if (codes.Message{NotAfter: deadline}).Late(now) {
 			return true
 		}
 	}
 	return false
 }
 
-// expire ends the attempt unless a byte has left. A connection that is being
-// dialled stays for the next message.
+// expire ends the attempt unless a byte was written. A connection that is
+// being dialled is kept for the next message.
 func (g *gate) expire() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.state != left {
+	if g.state != started {
 		g.stop(context.DeadlineExceeded)
 	}
 }
 
-// trace puts the gate into the connection that net/http chose. net/http goes to
-// another connection only if it wrote nothing of the request to the one before.
+// trace puts the gate into the connection that net/http chose. net/http tries
+// another connection only if it wrote nothing of the request to the last one.
 func (g *gate) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GetConn: func(string) { g.set(connecting) },
@@ -70,8 +70,8 @@ func (g *gate) trace() *httptrace.ClientTrace {
 					return
 				case interface{ NetConn() net.Conn }: // TLS
 					conn = c.NetConn()
-				default: // not dialled here: nobody sees what it writes
-					g.set(left)
+				default: // not dialled here, so its writes cannot be seen
+					g.set(started)
 					return
 				}
 			}
@@ -85,40 +85,40 @@ func (g *gate) set(s state) {
 	g.state = s
 }
 
-// pass reports whether bytes may leave, and whether they are the first.
-func (g *gate) pass() (ok, first bool) {
+// admit reports whether bytes may be written, and whether they are the first.
+func (g *gate) admit() (ok, first bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.state == left {
+	if g.state == started {
 		return true, false
 	}
-	if g.attempt.Err() != nil || g.late() {
-		// Else net/http would try, and close, every idle connection.
+	if g.attempt.Err() != nil || g.tooLate() {
+		// Otherwise net/http would try, and close, every idle connection.
 		g.stop(context.DeadlineExceeded)
 		return false, false
 	}
-	g.state = left
+	g.state = started
 	return true, true
 }
 
-// failure says what an error of net/http means for the message.
+// failure returns what an error of net/http means for the message.
 func (g *gate) failure(err error) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
-	case g.state == left:
+	case g.state == started:
 		return fmt.Errorf("%w: no answer: %s", codes.ErrUnconfirmed, lostCause(err))
-	case g.late() && g.state == connected:
+	case g.tooLate() && g.state == connected:
 		return codes.ErrTooLate
-	case g.late():
+	case g.tooLate():
 		return fmt.Errorf("%w: no connection: %s", codes.ErrTooLate, dialCause(err))
 	}
 	return fmt.Errorf("%w: no connection: %s", codes.ErrUnavailable, dialCause(err))
 }
 
-// gatedConn writes what the gate of the current message lets pass. TLS and a
-// proxy's CONNECT are on top of it, and done before there is a gate. What TLS
-// itself writes later, such as an alert, counts as a byte of the message.
+// gatedConn asks the gate of the current message before it writes. The TLS
+// handshake and a proxy's CONNECT are done before there is a gate. Bytes that
+// TLS writes later, such as an alert, count as bytes of the message.
 type gatedConn struct {
 	net.Conn
 	gate atomic.Pointer[gate]
@@ -129,7 +129,7 @@ func (c *gatedConn) Write(b []byte) (int, error) {
 	if g == nil {
 		return c.Conn.Write(b)
 	}
-	ok, first := g.pass()
+	ok, first := g.admit()
 	if !ok {
 		return 0, os.ErrDeadlineExceeded
 	}
@@ -142,7 +142,7 @@ func (c *gatedConn) Write(b []byte) (int, error) {
 
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// gated returns dial with a place for a gate in each connection.
+// gated makes dial return gatedConns.
 func gated(dial dialFunc) dialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)

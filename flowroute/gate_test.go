@@ -26,7 +26,7 @@ type carrier struct {
 	requests, connections, bytes atomic.Int64
 }
 
-// startCarrier starts a carrier; delay is the time until it answers.
+// startCarrier starts a carrier that answers after delay.
 func startCarrier(t *testing.T, withTLS bool, delay time.Duration) *carrier {
 	t.Helper()
 	c := &carrier{}
@@ -40,9 +40,9 @@ func startCarrier(t *testing.T, withTLS bool, delay time.Duration) *carrier {
 		_, _ = io.WriteString(w, `{"data":{"id":"mdr2-1"}}`)
 	}))
 	c.Listener = &countingListener{c.Listener, c}
-	c.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that the client gave up
+	c.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that the client aborted
 	if withTLS {
-		c.EnableHTTP2 = true // offered, but not taken
+		c.EnableHTTP2 = true // offered, but not used
 		c.StartTLS()
 	} else {
 		c.Start()
@@ -96,7 +96,7 @@ func notAfter(at time.Time) codes.Message {
 	return m
 }
 
-// mustSend sends a message, with which a connection becomes a used one.
+// mustSend sends a message, after which the connection is a used one.
 func mustSend(t *testing.T, c *Client) {
 	t.Helper()
 	if id, err := c.Send(context.Background(), message); id != "mdr2-1" || err != nil {
@@ -104,8 +104,8 @@ func mustSend(t *testing.T, c *Client) {
 	}
 }
 
-// whenConnected returns a context in which do is called between the moment
-// that a send has its connection and its first byte.
+// whenConnected returns a context in which a send calls do when it has its
+// connection, before its first byte.
 func whenConnected(ctx context.Context, do func()) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { do() }})
 }
@@ -117,8 +117,8 @@ func overTCPAndTLS(t *testing.T, test func(t *testing.T, withTLS bool)) {
 	t.Run("TLS", func(t *testing.T) { t.Parallel(); test(t, true) })
 }
 
-// TestTooLateAtTheFirstByte: the clock is checked after the connection is there,
-// whatever time passed since it was checked before.
+// TestTooLateAtTheFirstByte: a process that was paused after it got its
+// connection, and continues too late, sends nothing.
 func TestTooLateAtTheFirstByte(t *testing.T) {
 	t.Parallel()
 	for _, used := range []bool{false, true} {
@@ -135,8 +135,8 @@ func TestTooLateAtTheFirstByte(t *testing.T) {
 	}
 }
 
-// patiently calls test with a limit that leaves more and more time to get a
-// connection on a busy machine, until test reports that there was enough.
+// patiently calls test with longer and longer limits until it reports that it
+// got a connection in time, which takes long on a busy machine.
 func patiently(t *testing.T, test func(limit time.Duration) bool) {
 	t.Helper()
 	for limit := 200 * time.Millisecond; limit < 5*time.Second; limit *= 3 {
@@ -144,11 +144,11 @@ func patiently(t *testing.T, test func(limit time.Duration) bool) {
 			return
 		}
 	}
-	t.Error("never a connection in time")
+	t.Error("got no connection in time")
 }
 
-// tooLateAtTheFirstByte lets a message become too late when it has a
-// connection. It reports whether it had one by then.
+// tooLateAtTheFirstByte makes a message too late once it has a connection. It
+// reports whether it got one in time.
 func tooLateAtTheFirstByte(t *testing.T, carrier *carrier, limit string, ends time.Duration, used bool) bool {
 	t.Helper()
 	client := carrier.client(t)
@@ -176,7 +176,7 @@ func tooLateAtTheFirstByte(t *testing.T, carrier *carrier, limit string, ends ti
 	}
 	time.Sleep(50 * time.Millisecond)
 	if n := carrier.bytes.Load() - before; n != 0 {
-		t.Errorf("%d bytes left", n)
+		t.Errorf("%d bytes were sent", n)
 	}
 	// The connection is not used again.
 	connections := carrier.connections.Load()
@@ -190,8 +190,8 @@ func tooLateAtTheFirstByte(t *testing.T, carrier *carrier, limit string, ends ti
 	return true
 }
 
-// TestTooLateSparesOtherConnections: a message that is too late costs the
-// connection that it was given and no other.
+// TestTooLateSparesOtherConnections: a message that is too late closes its own
+// connection and no other.
 func TestTooLateSparesOtherConnections(t *testing.T) {
 	t.Parallel()
 	carrier := startCarrier(t, false, 100*time.Millisecond)
@@ -209,7 +209,7 @@ func TestTooLateSparesOtherConnections(t *testing.T) {
 	}
 	sendAll(4)
 	idle := carrier.connections.Load()
-	// Only the gate sees that it is too late: no timer has fired.
+	// Only the gate can know that it is too late, because no timer fires.
 	m := notAfter(onTheWall(t, 50*time.Millisecond))
 	ctx := whenConnected(context.Background(), func() { time.Sleep(100 * time.Millisecond) })
 	if _, err := client.Send(ctx, m); !errors.Is(err, codes.ErrTooLate) {
@@ -217,12 +217,12 @@ func TestTooLateSparesOtherConnections(t *testing.T) {
 	}
 	sendAll(int(idle) - 1)
 	if n := carrier.connections.Load() - idle; n != 0 {
-		t.Errorf("%d new connections for the %d that were left", n, idle-1)
+		t.Errorf("%d new connections beside the %d others", n, idle-1)
 	}
 }
 
-// TestTooLateBeforeTheConnection: the attempt ends then, and the next one uses
-// the connection.
+// TestTooLateBeforeTheConnection: the attempt ends in time, and the next one
+// uses the connection that was being dialled.
 func TestTooLateBeforeTheConnection(t *testing.T) {
 	t.Parallel()
 	overTCPAndTLS(t, func(t *testing.T, withTLS bool) {
@@ -248,8 +248,8 @@ func TestTooLateBeforeTheConnection(t *testing.T) {
 	})
 }
 
-// TestInTimeIsEnough: NotAfter is about the first byte, not about the answer.
-func TestInTimeIsEnough(t *testing.T) {
+// TestAnswerAfterNotAfter: NotAfter bounds the first byte, not the answer.
+func TestAnswerAfterNotAfter(t *testing.T) {
 	t.Parallel()
 	client := startCarrier(t, false, time.Second).client(t)
 	mustSend(t, client)
@@ -258,9 +258,9 @@ func TestInTimeIsEnough(t *testing.T) {
 	}
 }
 
-// TestSuspendedMachine: the monotonic clock stands still while a virtual
-// machine is suspended, so either clock can make a message too late. One that
-// is too late from the start costs no connection.
+// TestSuspendedMachine: the monotonic clock stops while a virtual machine is
+// suspended, so both clocks are checked. A message that is too late from the
+// start opens no connection.
 func TestSuspendedMachine(t *testing.T) {
 	t.Parallel()
 	carrier := startCarrier(t, false, 0)
@@ -281,20 +281,20 @@ func TestSuspendedMachine(t *testing.T) {
 	}
 }
 
-// onTheWall returns the moment that the wall clock reaches after d, and the
+// onTheWall returns a time that the wall clock reaches after d, and the
 // monotonic clock an hour later.
 func onTheWall(t *testing.T, d time.Duration) time.Time {
 	t.Helper()
 	at := time.Now().Add(d + time.Hour)
-	// 30 bits of the first word are nanoseconds; the seconds on the wall are above them.
+	// In the first word the wall clock's seconds are above 30 bits of nanoseconds.
 	*(*uint64)(unsafe.Pointer(&at)) -= 3600 << 30
 	if time.Until(at) < 59*time.Minute || time.Until(at.Round(0)) > d {
-		t.Skip("time.Time is of another form now")
+		t.Skip("the layout of time.Time has changed")
 	}
 	return at
 }
 
-// brokenConn fails its writes after so many bytes once it is broken.
+// brokenConn writes only the first bytes, and then fails, once it is broken.
 type brokenConn struct {
 	net.Conn
 	broken  *atomic.Bool
@@ -309,10 +309,10 @@ func (c *brokenConn) Write(b []byte) (int, error) {
 	return n, syscall.EPIPE
 }
 
-// TestBrokenConnection: a connection that breaks before a byte of the message
-// was written is given up for another one. Without another one nothing was
-// sent; with a byte written the message may have been, unless the byte is of a
-// TLS record, of which nobody can read a part.
+// TestBrokenConnection: if a used connection breaks before a byte of the message
+// was written, another one is tried. After a byte the message may have been
+// sent, unless the byte is part of a TLS record, which is useless without the
+// rest.
 func TestBrokenConnection(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

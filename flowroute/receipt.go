@@ -10,20 +10,19 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// Bounds of what comes as delivery receipts.
+// Bounds of delivery receipts.
 const (
 	maxReceipts  = 50  // in one body
 	maxMessageID = 128 // characters
 )
 
-// What Flowroute's codes of receipts mean.
+// Flowroute's status codes.
 const (
 	codeAccepted = "1003" // "Message accepted by Carrier"
 	codeRejected = "1110" // "Message accepted by the SMSC but the phone rejected the message"
 )
 
-// receiptWire is a receipt in either of its forms: the members of the second
-// stand in data there.
+// receiptWire is a receipt in either of its forms: flat, or within data.
 type receiptWire struct {
 	Type       string          `json:"type"`
 	ID         string          `json:"id"`
@@ -35,10 +34,10 @@ type receiptWire struct {
 	} `json:"attributes"`
 }
 
-// ParseReceipts reads the body with which Flowroute calls back: one receipt or
-// a list, in data or not. Members that it does not know are ignored, as their
-// types are where Flowroute's vary. Its errors repeat nothing of the body,
-// which holds the text of the message and so the code.
+// ParseReceipts parses the body of Flowroute's callback: one receipt or a list,
+// in data or not. It ignores unknown members, and the types of members where
+// Flowroute's vary. Its errors repeat nothing of the body, which holds the text
+// of the message and so the code.
 func ParseReceipts(body []byte) ([]codes.Receipt, error) {
 	receipts, err := parseReceipts(body, false)
 	if err != nil {
@@ -76,8 +75,8 @@ func parseReceipts(body []byte, inData bool) ([]codes.Receipt, error) {
 	return receipts, nil
 }
 
-// receipt says what a receipt means. Statuses and codes that are not known are
-// each counted as one: they say nothing of the end of a message.
+// receipt returns what a receipt means. All unknown statuses become "other", as
+// do all unknown codes. They do not end a message.
 func (w receiptWire) receipt() codes.Receipt {
 	status, code, level := strings.ToLower(plain(w.Attributes.Status)), plain(w.Attributes.Code), plain(w.Attributes.Level)
 	r := codes.Receipt{MessageID: w.ID, Status: status, Stage: codes.StageSent}
@@ -107,7 +106,7 @@ func (w receiptWire) receipt() codes.Receipt {
 	return r
 }
 
-// plain is the text of a JSON string or number, "" for null and all else.
+// plain returns the text of a JSON string or number, and "" for anything else.
 func plain(raw json.RawMessage) string {
 	var text string
 	if json.Unmarshal(raw, &text) == nil {

@@ -13,7 +13,7 @@ import (
 
 const messageID = "mdr2-39cadeace66e11e7aff806cd7f24ba2d"
 
-// forms are the ways in which a receipt comes; %s stands for its attributes.
+// forms are the forms of a receipt; %s stands for its attributes.
 var forms = map[string]string{
 	"in data": `{"data":{"type":"delivery_receipt","id":"` + messageID + `","links":{"related":"https://api.flowroute.com/v2.1/messages/x"},"attributes":{%s}}}`,
 	"flat":    `{"attributes":{"to":"17866648610","from":"14582037530",%s},"id":"` + messageID + `","type":"delivery_receipt"}`,
@@ -30,21 +30,21 @@ func TestReceiptForms(t *testing.T) {
 	}{
 		{`"level":1,"status":"smsc submit","status_code":null`, codes.Receipt{Status: "smsc submit", Content: "1:smsc submit:", Stage: codes.StageSent}},
 		{`"body":"1234","status":"smsc submit"`, codes.Receipt{Status: "smsc submit", Content: ":smsc submit:", Stage: codes.StageSent}},
-		{`"level":2,"status":"message buffered","status_code":1003`, taken("2:message buffered:1003", "message buffered")},
-		{`"level":"2","status":"message buffered","status_code":"1003"`, taken("2:message buffered:1003", "message buffered")},
-		{`"level":2,"status":" Message Buffered ","status_code":" 1003 "`, taken("2:message buffered:1003", "message buffered")},
-		{`"level":2,"status":"message buffered"`, taken("2:message buffered:", "message buffered")},
-		{`"level":2,"status":"message buffered","status_code":{"a":1}`, taken("2:message buffered:", "message buffered")},
-		{`"level":2,"status":"delivered","status_code":null`, taken("2:delivered:", "delivered")},
-		{`"level":2,"status":"delivery success"`, taken("2:delivery success:", "delivery success")},
-		{`"level":2,"status":"ok now","status_code":1003`, taken("2:other:1003", "other")},
-		{`"level":2,"status":"smsc reject","status_code":1110`, lost("2:smsc reject:1110", "smsc reject", codes.ByPhone)},
-		{`"level":2,"status":"message buffered","status_code":"1110"`, lost("2:message buffered:1110", "message buffered", codes.ByPhone)},
-		{`"level":2,"status_code":1110`, lost("2:other:1110", "other", codes.ByPhone)},
-		{`"level":2,"status":"smsc reject","status_code":1999`, lost("2:smsc reject:other", "smsc reject", codes.ByNetwork)},
-		{`"level":2,"status":"rejected"`, lost("2:rejected:", "rejected", codes.ByNetwork)},
-		{`"level":2,"status":"delivery failure"`, lost("2:delivery failure:", "delivery failure", codes.BySomeone)},
-		{`"level":2,"status":"failed","status_code":1003`, lost("2:failed:1003", "failed", codes.BySomeone)},
+		{`"level":2,"status":"message buffered","status_code":1003`, delivered("2:message buffered:1003", "message buffered")},
+		{`"level":"2","status":"message buffered","status_code":"1003"`, delivered("2:message buffered:1003", "message buffered")},
+		{`"level":2,"status":" Message Buffered ","status_code":" 1003 "`, delivered("2:message buffered:1003", "message buffered")},
+		{`"level":2,"status":"message buffered"`, delivered("2:message buffered:", "message buffered")},
+		{`"level":2,"status":"message buffered","status_code":{"a":1}`, delivered("2:message buffered:", "message buffered")},
+		{`"level":2,"status":"delivered","status_code":null`, delivered("2:delivered:", "delivered")},
+		{`"level":2,"status":"delivery success"`, delivered("2:delivery success:", "delivery success")},
+		{`"level":2,"status":"ok now","status_code":1003`, delivered("2:other:1003", "other")},
+		{`"level":2,"status":"smsc reject","status_code":1110`, failed("2:smsc reject:1110", "smsc reject", codes.ByPhone)},
+		{`"level":2,"status":"message buffered","status_code":"1110"`, failed("2:message buffered:1110", "message buffered", codes.ByPhone)},
+		{`"level":2,"status_code":1110`, failed("2:other:1110", "other", codes.ByPhone)},
+		{`"level":2,"status":"smsc reject","status_code":1999`, failed("2:smsc reject:other", "smsc reject", codes.ByNetwork)},
+		{`"level":2,"status":"rejected"`, failed("2:rejected:", "rejected", codes.ByNetwork)},
+		{`"level":2,"status":"delivery failure"`, failed("2:delivery failure:", "delivery failure", codes.BySomeone)},
+		{`"level":2,"status":"failed","status_code":1003`, failed("2:failed:1003", "failed", codes.BySomeone)},
 		{`"level":2,"status":"never heard of it","status_code":1999`, codes.Receipt{Status: "other", Content: "2:other:other", Stage: codes.StageSent}},
 		{`"level":9e99,"status":["delivered"],"status_code":1e3`, codes.Receipt{Status: "other", Content: "other:other:other", Stage: codes.StageSent}},
 		{`"level":null,"status":null`, codes.Receipt{Status: "other", Content: ":other:", Stage: codes.StageSent}},
@@ -59,11 +59,11 @@ func TestReceiptForms(t *testing.T) {
 	}
 }
 
-func taken(content, status string) codes.Receipt {
+func delivered(content, status string) codes.Receipt {
 	return codes.Receipt{Status: status, Content: content, Stage: codes.StageDelivered}
 }
 
-func lost(content, status string, by codes.Failure) codes.Receipt {
+func failed(content, status string, by codes.Failure) codes.Receipt {
 	return codes.Receipt{Status: status, Content: content, Stage: codes.StageFailed, Failure: by}
 }
 
@@ -81,15 +81,15 @@ func TestReceiptList(t *testing.T) {
 		t.Errorf("%d receipts, %v", len(got), err)
 	}
 	if _, err := flowroute.ParseReceipts(list(51)); err == nil {
-		t.Error("51 receipts are understood")
+		t.Error("51 receipts are accepted")
 	}
 	if got, err := flowroute.ParseReceipts([]byte(`{"data":[]}`)); err != nil || len(got) != 0 {
 		t.Errorf("no receipts: %v, %v", got, err)
 	}
 }
 
-// TestReceiptNotUnderstood: nothing of the body is in an error.
-func TestReceiptNotUnderstood(t *testing.T) {
+// TestInvalidReceipts: an error repeats nothing of the body.
+func TestInvalidReceipts(t *testing.T) {
 	for _, body := range []string{
 		``, `4242`, `"4242"`, `null`, `{}`, `{"data":null}`, `{"data":4242}`, `{"data":{}}`, `{4242`, `{"code":"4242"} x`, `[4242]`, `[[]]`, "\xff4242",
 		`{"data":{"type":"message","id":"mdr2-4242","attributes":{"body":"4242"}}}`,
@@ -103,7 +103,7 @@ func TestReceiptNotUnderstood(t *testing.T) {
 	} {
 		got, err := flowroute.ParseReceipts([]byte(body))
 		if err == nil {
-			t.Errorf("%.60s is understood as %v", body, got)
+			t.Errorf("%.60s is accepted as %v", body, got)
 		} else if strings.Contains(err.Error(), "4242") {
 			t.Errorf("%.60s: %v", body, err)
 		}

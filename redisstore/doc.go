@@ -93,7 +93,7 @@
 //
 //	ACL SETUSER smsv on >password resetchannels ~smsv:* -@all +hello
 //	  +eval +evalsha +time +get +set +del +expire +pexpire +pttl +hset +hget
-//	  +hgetall +hincrby +rpush +lrange +ltrim +hmget +hlen +hrandfield +hdel +zadd +zcard +zcount +zrem +zscore
+//	  +hgetall +hincrby +rpush +llen +lrange +ltrim +hmget +hlen +hrandfield +hdel +zadd +zcard +zcount +zrem +zscore
 //	  +zrangebyscore +zrevrange +zremrangebyscore +info
 //
 // and on a cluster +cluster|slots +command besides; a database other than 0

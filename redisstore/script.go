@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"regexp"
 	"strconv"
@@ -62,9 +63,9 @@ type scripts struct {
 var include = regexp.MustCompile(`(?m)^ *--include (\w+)$`)
 
 // loadScripts reads each script, with the parts of the library that it includes.
-func loadScripts() scripts {
+func loadScripts(files fs.FS) scripts {
 	read := func(name string) string {
-		text, err := luaFiles.ReadFile("lua/" + name + ".lua")
+		text, err := fs.ReadFile(files, "lua/"+name+".lua")
 		if err != nil {
 			panic(err) // the file is part of the program
 		}

@@ -45,7 +45,7 @@ func New(client redis.UniversalClient, o Options) *Store {
 		batcher: newBatcher(client),
 		keys:    keys{o.Prefix},
 		guesses: keys{o.Prefix}.guessPrefix(),
-		scripts: loadScripts(),
+		scripts: loadScripts(luaFiles),
 		clocks:  newClocks(),
 		split:   &atomic.Bool{},
 	}

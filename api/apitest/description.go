@@ -1,6 +1,6 @@
-// Package apitest holds the answers of a running service against its
-// description: a status, header, reason or member that openapi.yaml does not
-// tell of is an error, and so is an answer that no example is like.
+// Package apitest checks the answers of a running service against openapi.yaml. A status,
+// header, reason or member that is not described is an error, and so is an answer without
+// an example of its shape.
 package apitest
 
 import (
@@ -23,15 +23,15 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 )
 
-// Description is an API description, made strict: what it does not name must
-// not be there. It is safe for concurrent use.
+// Description is an API description that allows nothing it does not name. It is safe for
+// concurrent use.
 type Description struct {
 	Doc  *openapi3.T
-	seen sync.Map // answers that were found right, so that the same a thousand times costs little: schemas are compiled anew each time
+	seen sync.Map // answers that passed; checking is slow because schemas are compiled each time
 }
 
-// New reads a description. It fails if that is no valid OpenAPI, examples
-// included, or if a JSON answer has no example.
+// New reads a description. It returns an error if the description or an example in it is
+// invalid, or if an answer has no example.
 func New(text []byte) (*Description, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(text)
 	if err != nil {
@@ -57,8 +57,8 @@ func New(text []byte) (*Description, error) {
 	return &Description{Doc: doc}, nil
 }
 
-// makeStrict forbids members that the schema does not name. Clients must take
-// them, so the published description cannot.
+// makeStrict forbids members that the schema does not name. The published description
+// cannot do so, since clients must accept members of later versions.
 func makeStrict(response *openapi3.Response) error {
 	for media, content := range response.Content {
 		if len(content.Examples) == 0 {
@@ -74,10 +74,10 @@ func makeStrict(response *openapi3.Response) error {
 
 var (
 	idForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
-	authID = regexp.MustCompile(`"auth_id":"(?:[^"\\]|\\.)*"`) // is the caller's: answers that differ in it alone are the same
+	authID = regexp.MustCompile(`"auth_id":"(?:[^"\\]|\\.)*"`) // chosen by the caller, so irrelevant to the check
 )
 
-// Exchange is a request and its answer, as far as the description has a say.
+// Exchange is a request and its answer.
 type Exchange struct {
 	Method, Path string
 	Status       int
@@ -85,7 +85,7 @@ type Exchange struct {
 	Body         []byte
 }
 
-// Check returns what the description does not tell of an answer.
+// Check returns an error if the answer does not match the description.
 func (d *Description) Check(x Exchange) error {
 	response, name := d.response(x)
 	if response == nil {
@@ -105,8 +105,8 @@ func (d *Description) Check(x Exchange) error {
 	return nil
 }
 
-// response finds the description of an answer, and the route's name. What is
-// no route, or not its method, is described as a component.
+// response returns the description of an answer, and the name of the route. Answers
+// without a route or with a wrong method are described as components.
 func (d *Description) response(x Exchange) (*openapi3.ResponseRef, string) {
 	route, operation := d.operation(x.Method, x.Path)
 	components := d.Doc.Components.Responses
@@ -123,7 +123,7 @@ func (d *Description) response(x Exchange) (*openapi3.ResponseRef, string) {
 	return nil, route
 }
 
-// operation finds a route by the path of a request.
+// operation returns the route and the operation of a request.
 func (d *Description) operation(method, path string) (route string, operation *openapi3.Operation) {
 	segments := strings.Split(path, "/")
 	for _, route := range d.Doc.Paths.InMatchingOrder() {
@@ -173,7 +173,7 @@ func (d *Description) checkResponse(response *openapi3.ResponseRef, x Exchange) 
 	return fmt.Errorf("no example is like %s", x.Body)
 }
 
-// ofHTTP are the headers that are HTTP's own, or those of a proxy in between.
+// ofHTTP are headers of HTTP itself, or of a proxy in between.
 var ofHTTP = []string{"Connection", "Content-Length", "Content-Type", "Date", "Server"}
 
 func checkHeaders(response *openapi3.Response, sent http.Header) error {
@@ -193,7 +193,7 @@ func checkHeaders(response *openapi3.Response, sent http.Header) error {
 	return nil
 }
 
-// shapeOf is what makes two JSON answers alike: their members and their reason.
+// shapeOf returns the shape of a JSON answer: its members, their types, and its reason.
 func shapeOf(body []byte) string {
 	var members map[string]any
 	if json.Unmarshal(body, &members) != nil {
@@ -207,10 +207,9 @@ func shapeOf(body []byte) string {
 	return fmt.Sprint(kinds, members["reason"])
 }
 
-// Transport returns a RoundTripper that fails a request whose answer is not
-// described. What the service does not answer itself is let through: the admin
-// address's own pages, net/http's refusals, and a proxy's, neither of which has
-// a request id.
+// Transport returns a RoundTripper that fails a request whose answer does not match the
+// description. Answers outside the description pass: other routes of debug and admin, and
+// errors of net/http or a proxy, which have no request id.
 func (d *Description) Transport(next http.RoundTripper) http.RoundTripper {
 	return transport{d, next}
 }
@@ -231,7 +230,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(body), failing{err}), response.Body}
 	if err != nil {
-		return response, nil // cut off: for the caller to see
+		return response, nil // cut off; the caller gets the error when it reads the body
 	}
 	if err := t.description.Check(Exchange{Method: r.Method, Path: r.URL.Path, Status: response.StatusCode, Header: response.Header, Body: body}); err != nil {
 		return nil, errors.Join(err, response.Body.Close())
@@ -239,7 +238,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// CloseIdleConnections is for http.Client's method of that name.
+// CloseIdleConnections is called by http.Client's method of that name.
 func (t transport) CloseIdleConnections() {
 	if closer, ok := t.next.(interface{ CloseIdleConnections() }); ok {
 		closer.CloseIdleConnections()

@@ -21,13 +21,13 @@ func described(t *testing.T) *Description {
 	return d
 }
 
-// answer of a service, and what is wrong with it; "" is nothing.
+// answer is an answer of a service, and what is wrong with it.
 type answer struct {
 	method, path string
 	status       int
 	body         string
-	header       string // besides those of every answer
-	wrong        string
+	header       string // beside those of every answer
+	wrong        string // empty if nothing is
 }
 
 func answers() []answer {
@@ -59,8 +59,8 @@ func answers() []answer {
 	}
 }
 
-// TestCheck: each way of not being described is found, also after the same
-// answer has been found right.
+// TestCheck: every deviation from the description is found, even if the same answer is
+// checked again.
 func TestCheck(t *testing.T) {
 	d := described(t)
 	for range 2 {
@@ -77,8 +77,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestTransport: an exchange of any client fails, and what is not the
-// service's own is let through.
+// TestTransport: answers that are not described fail; answers of others pass.
 func TestTransport(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", r.Header.Get("Accept"))
@@ -112,7 +111,7 @@ func TestTransport(t *testing.T) {
 	}
 }
 
-// TestNewRefuses a description that does not hold together.
+// TestNewRefuses: an invalid or inconsistent description is refused.
 func TestNewRefuses(t *testing.T) {
 	text, err := os.ReadFile("../openapi.yaml")
 	if err != nil {

@@ -18,16 +18,15 @@ import (
 	"unicode/utf8"
 )
 
-// maxAnswer is far more than the service ever answers, in bytes.
+// maxAnswer bounds an answer, in bytes: far more than the service ever sends.
 const maxAnswer = 64 << 10
 
-// notOurs is the Message of an answer that the service does not give.
-const notOurs = "the answer is not the JSON of this service; is the endpoint right, or did a proxy answer?"
+// notOurs is the Message for an answer that the service never gives.
+const notOurs = "the answer is not from this service; check the endpoint and any proxy in between"
 
 var errBroken = errors.New("the connection broke during the answer, or the answer is not HTTP")
 
-// answer is what the service says. Its members that the client does not know
-// are ignored.
+// answer is an answer of the service. Unknown members are ignored.
 type answer struct {
 	status     int
 	requestID  string
@@ -53,12 +52,11 @@ func (c *Client) post(ctx context.Context, path, authID string, members argument
 	return c.call(ctx, http.MethodPost, c.endpoint.JoinPath(path), authID, body)
 }
 
-// call makes a request, and repeats it as [WithRetries] allows. The answer it
-// returns without an error is a 200 and JSON; whether it says what it should is
-// for the caller to see.
+// call sends a request, and retries it as [WithRetries] allows. An answer without an error
+// is JSON with status 200; the caller checks its members.
 func (c *Client) call(ctx context.Context, method string, target *url.URL, authID string, body []byte) (*answer, error) {
 	if !utf8.ValidString(authID) {
-		// JSON would turn the invalid bytes of different ids into the same character.
+		// JSON would replace invalid bytes, so that two ids became one.
 		return nil, refuse("auth_id must be valid UTF-8")
 	}
 	key, err := c.keyOf(method)
@@ -79,7 +77,7 @@ func (c *Client) call(ctx context.Context, method string, target *url.URL, authI
 	}
 }
 
-// once makes one request.
+// once sends one request.
 func (c *Client) once(ctx context.Context, method string, target *url.URL, key string, body []byte) (*answer, error) {
 	var answered atomic.Bool
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotFirstResponseByte: func() { answered.Store(true) }})
@@ -107,9 +105,8 @@ func (c *Client) once(ctx context.Context, method string, target *url.URL, key s
 	return read(res, text)
 }
 
-// withoutSecrets returns a transport error without the URL, which may hold an
-// auth_id, and without what the other side sent, which may be what it was sent:
-// net/http quotes a malformed answer.
+// withoutSecrets removes from a transport error the URL, which may hold an auth_id, and
+// the answer: net/http quotes a malformed one, which may repeat the request.
 func withoutSecrets(ctx context.Context, err error, answered bool) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -136,9 +133,9 @@ func read(res *http.Response, text []byte) (*answer, error) {
 	ok := a.status == http.StatusOK
 	switch {
 	case len(text) > maxAnswer:
-		return nil, a.unexpected("the answer is longer than any of this service; is the endpoint right?")
+		return nil, a.unexpected("the answer is longer than any of this service; check the endpoint")
 	case a.status >= 300 && a.status < 400:
-		return nil, a.unexpected("the answer is a redirect, which is not followed; is the endpoint right?")
+		return nil, a.unexpected("the answer is a redirect, which is not followed; check the endpoint")
 	case json.Unmarshal(text, a) != nil, !ok && a.Reason == "":
 		return nil, a.unexpected(notOurs)
 	case ok:
@@ -152,13 +149,12 @@ func read(res *http.Response, text []byte) (*answer, error) {
 	return nil, e
 }
 
-// unexpected is the error of an answer that has no reason.
+// unexpected returns the error of an answer without a reason.
 func (a *answer) unexpected(message string) *Error {
 	return &Error{Status: a.status, Message: message, AttemptsLeft: -1, RetryAfter: a.retryAfter, RequestID: a.requestID}
 }
 
-// seconds returns n seconds, or 0 if they are no time to wait or too many for
-// a Duration.
+// seconds returns n seconds, or 0 if n is negative or too large for a Duration.
 func seconds(n int64) time.Duration {
 	if n < 0 || n > math.MaxInt64/int64(time.Second) {
 		return 0
@@ -166,7 +162,7 @@ func seconds(n int64) time.Duration {
 	return time.Duration(n) * time.Second
 }
 
-// isRequestID keeps out of the caller's logs what no request id of the service is.
+// isRequestID reports whether s is a request id of the service and safe to log.
 func isRequestID(s string) bool {
 	const allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 	return len(s) <= 64 && strings.Trim(s, allowed) == ""

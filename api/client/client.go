@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// defaultTimeout is a bit over the longest that the service takes with its own
-// defaults: 2s for its turn to send, 10s for the carrier, and the store.
+// defaultTimeout is a little more than the service takes at most with its own defaults:
+// 2s for its turn to send, 10s for the carrier, and the store.
 const defaultTimeout = 15 * time.Second
 
 // Client calls one service. It is safe for concurrent use.
@@ -21,16 +21,16 @@ type Client struct {
 	retries  int
 	key      string // of Idempotent, if keyed
 	keyed    bool
-	// authorize is a function because no way of printing a Client shows what
-	// a function holds.
+	// authorize holds the API key. It is a function so that no way of printing a Client
+	// shows the key.
 	authorize func(http.Header)
 }
 
 // Option changes how a [Client] calls the service.
 type Option func(*Client) error
 
-// WithAPIKey sends the key with every call. An empty key sends none, for a
-// service that is open.
+// WithAPIKey sends the key with every call. An empty key sends none, for a service
+// without API keys.
 func WithAPIKey(key string) Option {
 	return func(c *Client) error {
 		for i := range len(key) {
@@ -47,8 +47,8 @@ func WithAPIKey(key string) Option {
 	}
 }
 
-// WithHTTPClient calls through h, for a transport, a proxy or certificates of
-// one's own. Redirects are not followed whatever h says, and h is not changed.
+// WithHTTPClient calls through h, for example with another transport, proxy or
+// certificates. The client does not change h, and follows no redirects whatever h says.
 func WithHTTPClient(h *http.Client) Option {
 	return func(c *Client) error {
 		if h == nil {
@@ -59,9 +59,8 @@ func WithHTTPClient(h *http.Client) Option {
 	}
 }
 
-// WithTimeout bounds every call, connect to answer and with all its repeats,
-// beside its context. The default is 15s; less than the service may take can leave a call without its
-// answer though the SMS went out.
+// WithTimeout bounds every call, with all its retries; the context may end it earlier. The
+// default is 15s. With a shorter timeout a call can fail although the SMS was sent.
 func WithTimeout(d time.Duration) Option {
 	return func(c *Client) error {
 		if d <= 0 {
@@ -72,12 +71,11 @@ func WithTimeout(d time.Duration) Option {
 	}
 }
 
-// WithRetries lets a call that brought no answer, or a [ServiceUnavailable], be
-// repeated up to n times, 0 to 10; without it nothing is repeated. Each call then
-// carries an Idempotency-Key, so that it has one effect however often it is
-// made. A repeat waits as long as the service asks it to, else a fraction of a
-// second that doubles, and is not begun if the wait would outlast the context or
-// [WithTimeout].
+// WithRetries retries a call up to n times, 0 to 10, if it got no answer or a
+// [ServiceUnavailable]. Without this option nothing is retried. Each call then carries an
+// Idempotency-Key, so that it has one effect however often it is sent. A retry waits as
+// long as the service asks, else a fraction of a second that doubles. There is no retry if
+// the wait would outlast the context or [WithTimeout].
 func WithRetries(n int) Option {
 	return func(c *Client) error {
 		if n < 0 || n > maxRetries {
@@ -88,9 +86,9 @@ func WithRetries(n int) Option {
 	}
 }
 
-// New returns a client of the service at endpoint, an absolute http or https
-// URL such as "http://127.0.0.1:8000", with a path if the service is behind
-// one. It calls nothing yet. Its errors do not repeat the endpoint or the key.
+// New returns a client of the service at endpoint, an absolute http or https URL such as
+// "http://127.0.0.1:8000", with a path if the service is behind one. New does not connect.
+// Its errors do not repeat the endpoint or the key.
 func New(endpoint string, opts ...Option) (*Client, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
@@ -111,19 +109,18 @@ func New(endpoint string, opts ...Option) (*Client, error) {
 	return c, nil
 }
 
-// Auth is a code on its way to a person.
+// Auth is a code that was sent.
 type Auth struct {
-	AuthID       string        // as it was given
-	ExpiresIn    time.Duration // how long the code can be used, whole seconds
-	AttemptsLeft int64         // wrong codes that are allowed
-	ResendAfter  time.Duration // until another message to this number is allowed, whole seconds
+	AuthID       string        // as in the call
+	ExpiresIn    time.Duration // how long the code is valid, in whole seconds
+	AttemptsLeft int64         // wrong codes allowed
+	ResendAfter  time.Duration // until another message to this number is allowed, in whole seconds
 }
 
-// CreateAuth has a code made and sent to recipient, a 1 and ten digits. The
-// authID, 1 to 120 characters of the application's choice, names it from then
-// on; an earlier code under the same authID is void, unless nothing was sent.
-// After a [MessageUnconfirmed] or an error that is not an [*Error] the SMS may
-// still arrive.
+// CreateAuth creates a code and sends it to recipient, 1 and ten digits. The application
+// chooses authID, 1 to 120 characters, as the name of the code. The code replaces a live
+// code of the same authID, unless nothing was sent. After a [MessageUnconfirmed], or an
+// error that is not an [*Error], the SMS may still arrive.
 func (c *Client) CreateAuth(ctx context.Context, authID, recipient string, opts ...CreateOption) (*Auth, error) {
 	args := arguments{"auth_id": authID, "recipient": recipient}
 	for _, opt := range opts {
@@ -141,9 +138,9 @@ func (c *Client) CreateAuth(ctx context.Context, authID, recipient string, opts 
 	}, nil
 }
 
-// AuthenticateCode checks a code as the person typed it: nil is the right code,
-// which is used up by that, and every error is not. A wrong one is an [*Error]
-// with the Reason [InvalidAuthCode], which knows the attempts left.
+// AuthenticateCode checks a code that the person entered. It returns nil only for the
+// right code, which is then used up. For a wrong code it returns an [*Error] with the
+// Reason [InvalidAuthCode] and the attempts left.
 func (c *Client) AuthenticateCode(ctx context.Context, authID, code string, opts ...CheckOption) error {
 	args := arguments{"auth_id": authID, "code": code}
 	for _, opt := range opts {
@@ -159,7 +156,7 @@ func (c *Client) AuthenticateCode(ctx context.Context, authID, code string, opts
 	return nil
 }
 
-// CancelAuth makes the code under authID void. It is no error if there is none.
+// CancelAuth removes the code of authID. It succeeds if there is none.
 func (c *Client) CancelAuth(ctx context.Context, authID string, opts ...AuthOption) error {
 	target := c.endpoint.JoinPath("/")
 	target.RawQuery = queryOf(authID, opts)

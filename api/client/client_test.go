@@ -15,7 +15,7 @@ import (
 	"github.com/flowroute/sms-verification/api/client"
 )
 
-// The arguments of the tests. Each is long enough to be found if it leaks.
+// The arguments of the tests, long enough to recognize in a leak.
 const (
 	testID     = "secret-id/ä&42"
 	testNumber = "12065550137"
@@ -30,7 +30,7 @@ const (
 	standing = `{"auth_id":"secret-id/ä&42","state":"failed","reason":"PhoneRejected","description":"d","attempts_left":2,"expires_in":90}`
 )
 
-// calls are the calls of a client, by the name their errors begin with.
+// calls are the calls of a client, by the name in their errors.
 var calls = map[string]func(context.Context, *client.Client) error{
 	"create": func(ctx context.Context, c *client.Client) error {
 		_, err := c.CreateAuth(ctx, testID, testNumber)
@@ -62,7 +62,7 @@ func newClient(t *testing.T, endpoint string, opts ...client.Option) *client.Cli
 	return c
 }
 
-// reply is a handler that gives one answer, with headers as pairs.
+// reply returns a handler with one answer. headers are alternating names and values.
 func reply(status int, body string, headers ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -144,7 +144,7 @@ func TestWithoutKeyNoAuthorization(t *testing.T) {
 	}
 }
 
-// errorAnswer is one way in which the service says no.
+// errorAnswer is an error of the service, and what the client makes of it.
 type errorAnswer struct {
 	call, body string
 	headers    []string
@@ -180,9 +180,9 @@ func errorAnswers() []errorAnswer {
 		{"authenticate", `{"message":"Not with this key","reason":"ProfileNotAllowed"}`, nil,
 			client.Error{Status: 403, Message: "Not with this key", Reason: client.ProfileNotAllowed, AttemptsLeft: -1}, "profile not allowed for this API key"},
 		{"create", `{"message":"No such route","reason":"NotFound"}`, nil,
-			client.Error{Status: 404, Message: "No such route", Reason: client.NotFound, AttemptsLeft: -1}, "no such route, is the endpoint right?"},
+			client.Error{Status: 404, Message: "No such route", Reason: client.NotFound, AttemptsLeft: -1}, "no such route, check the endpoint"},
 		{"cancel", `{"message":"Method","reason":"MethodNotAllowed"}`, []string{"Allow", "GET"},
-			client.Error{Status: 405, Message: "Method", Reason: client.MethodNotAllowed, AttemptsLeft: -1}, "method not allowed, is the endpoint right?"},
+			client.Error{Status: 405, Message: "Method", Reason: client.MethodNotAllowed, AttemptsLeft: -1}, "method not allowed, check the endpoint"},
 		{"create", `{"message":"Key","reason":"IdempotencyConflict"}`, nil,
 			client.Error{Status: 409, Message: "Key", Reason: client.IdempotencyConflict, AttemptsLeft: -1}, "idempotency key in use by another call"},
 		{"create", `{"message":"Key","reason":"IdempotencyConflict"}`, nil,
@@ -203,7 +203,7 @@ func errorAnswers() []errorAnswer {
 			"service unavailable, try again in 2s"},
 		{"create", `{"message":"New","reason":"OfALaterVersion"}`, nil,
 			client.Error{Status: 418, Message: "New", Reason: "OfALaterVersion", AttemptsLeft: -1},
-			"refused for a reason that this client does not know (status 418)"},
+			"refused for an unknown reason (status 418)"},
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/flowroute/sms-verification/api/client"
 )
 
-// shop is a web application whose accounts belong to people with a phone.
+// shop is a web application that verifies the phone number of each account.
 type shop struct {
 	verifier *client.Client
 	accounts map[string]string // number by session; a real one has a database and a lock
@@ -26,8 +26,8 @@ func (s *shop) handler() http.Handler {
 	return mux
 }
 
-// signUp has a code sent to the number. The auth_id is the session's, so that a
-// code counts only in the browser that asked for it.
+// signUp sends a code to the number. The auth_id contains the session, so that a code is
+// valid only in the browser that requested it.
 func (s *shop) signUp(w http.ResponseWriter, r *http.Request) {
 	session, number := rand.Text(), r.FormValue("phone")
 	_, err := s.verifier.CreateAuth(r.Context(), "signup-"+session, number)
@@ -39,7 +39,7 @@ func (s *shop) signUp(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "That is enough codes for now. Please try again later.", http.StatusTooManyRequests)
 		return
 	}
-	if err != nil && client.ReasonOf(err) != client.MessageUnconfirmed { // that one may arrive
+	if err != nil && client.ReasonOf(err) != client.MessageUnconfirmed { // the message may arrive
 		http.Error(w, "Sorry, not now. Please try again.", http.StatusServiceUnavailable)
 		return
 	}
@@ -48,7 +48,7 @@ func (s *shop) signUp(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprintln(w, "We have sent you a code.")
 }
 
-// confirm opens the account if the code is right.
+// confirm creates the account if the code is right.
 func (s *shop) confirm(w http.ResponseWriter, r *http.Request) {
 	session, err := r.Cookie("signup")
 	if err != nil {
@@ -70,7 +70,7 @@ func (s *shop) confirm(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// A sign-up that only the owner of a phone can finish.
+// A sign-up that only the owner of the phone can complete.
 func Example_signUp() {
 	service := fakeService( // in reality, the address of the running service
 		`200 {"message":"Success: Verification code created.","auth_id":"%s","expires_in":3600,"attempts_left":3}`,

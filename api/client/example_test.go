@@ -118,7 +118,7 @@ func ExampleClient_AuthenticateCode() {
 	// Verified.
 }
 
-// One service for logins and payouts, in the language of the person.
+// A service for logins and payouts, with messages in the person's language.
 func ExampleWithProfile() {
 	service := fakeService(
 		`200 {"message":"Success: Verification code created.","auth_id":"user-42","expires_in":600,"attempts_left":5}`,
@@ -153,7 +153,7 @@ func ExampleWithProfile() {
 	// client: create: profile not allowed for this API key
 }
 
-// fakeService gives the answers one after the other. In them %s is the auth_id.
+// fakeService gives the answers in order. In an answer %s stands for the auth_id.
 func fakeService(answers ...string) *httptest.Server {
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var request struct {

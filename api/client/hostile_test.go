@@ -18,7 +18,7 @@ import (
 	"github.com/flowroute/sms-verification/api/client"
 )
 
-// mustHoldNoSecret fails if an error shows an argument, in any spelling, or the key.
+// mustHoldNoSecret fails if an error contains an argument, however encoded, or the key.
 func mustHoldNoSecret(t *testing.T, err error) {
 	t.Helper()
 	text := fmt.Sprintf("%v %+v %s %q", err, err, err, err)
@@ -29,8 +29,7 @@ func mustHoldNoSecret(t *testing.T, err error) {
 	}
 }
 
-// TestAnswersOfOthers has every call meet answers that the service never
-// gives: none may pass as a success.
+// TestAnswersOfOthers: an answer that the service never gives is an error of every call.
 func TestAnswersOfOthers(t *testing.T) {
 	tests := map[string]struct {
 		status int
@@ -72,8 +71,8 @@ func TestAnswersOfOthers(t *testing.T) {
 	}
 }
 
-// TestSuccessMustBeComplete takes away from the success of one call what makes
-// it one.
+// TestSuccessMustBeComplete: a success that lacks a member, or is about another auth_id, is
+// an error.
 func TestSuccessMustBeComplete(t *testing.T) {
 	tests := []struct{ call, body string }{
 		{"authenticate", `{}`},
@@ -92,6 +91,12 @@ func TestSuccessMustBeComplete(t *testing.T) {
 		{"create", `{"auth_id":"secret-id/ä&42","expires_in":1e400,"attempts_left":3}`},
 		{"create", `{"auth_id":"secret-id/ä&42","expires_in":3600}`},
 		{"create", `{"auth_id":"secret-id/ä&42","expires_in":3600,"attempts_left":0}`},
+		{"status", `{}`},
+		{"status", created},
+		{"status", `{"auth_id":"another","state":"sent","attempts_left":2,"expires_in":3599}`},
+		{"status", `{"auth_id":"secret-id/ä&42","state":"sent","attempts_left":0,"expires_in":3599}`},
+		{"status", `{"auth_id":"secret-id/ä&42","state":"sent","attempts_left":2}`},
+		{"status", `{"auth_id":"secret-id/ä&42","state":7,"attempts_left":2,"expires_in":3599}`},
 	}
 	for _, tt := range tests {
 		err := calls[tt.call](t.Context(), newClient(t, serve(t, reply(200, tt.body))))
@@ -140,7 +145,7 @@ func TestHeadersOfOthers(t *testing.T) {
 	}
 }
 
-// TestErrorsHoldNoSecret meets services that say back all that they were told.
+// TestErrorsHoldNoSecret: no error repeats a secret, even if the answer repeats the request.
 func TestErrorsHoldNoSecret(t *testing.T) {
 	echo := func(r *http.Request) string {
 		dump, _ := httputil.DumpRequest(r, true)
@@ -204,13 +209,13 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 
 func TestUnreachable(t *testing.T) {
 	server := httptest.NewServer(nil)
-	server.Close() // from here on nothing listens there
+	server.Close()
 	for call, do := range calls {
 		err := do(t.Context(), newClient(t, server.URL))
 		var e *client.Error
 		var op *net.OpError
 		if !errors.As(err, &op) || errors.As(err, &e) || !strings.Contains(err.Error(), "connection refused") {
-			t.Errorf("%s: error %v, want a net.OpError that says so", call, err)
+			t.Errorf("%s: error %v, want a net.OpError with connection refused", call, err)
 		}
 		mustHoldNoSecret(t, err)
 	}
@@ -291,12 +296,12 @@ func TestEndedContextCallsNothing(t *testing.T) {
 	}
 }
 
-// TestOneCallIsOneRequest breaks a connection that was used before, where
-// net/http would repeat a request that it takes to be harmless.
+// TestOneCallIsOneRequest: when a reused connection breaks, net/http does not repeat the
+// request, as it does for methods that it considers safe.
 func TestOneCallIsOneRequest(t *testing.T) {
 	for call, do := range calls {
 		if call == "status" {
-			continue // it is harmless
+			continue // safe to repeat
 		}
 		var requests atomic.Int64
 		c := newClient(t, serve(t, func(w http.ResponseWriter, r *http.Request) {

@@ -10,8 +10,7 @@ import (
 	"github.com/flowroute/sms-verification/api/client"
 )
 
-// sent calls a service that gives one answer, and returns the arguments that
-// it got, from the body or else the query.
+// sent runs a call and returns the arguments that it sent, in the body or in the query.
 func sent(t *testing.T, answer string, call func(*client.Client) error) map[string]string {
 	t.Helper()
 	got := map[string]string{}

@@ -13,8 +13,8 @@ import (
 	"github.com/flowroute/sms-verification/api/client"
 )
 
-// flaky answers one request after the other as it is told, and then as the
-// service does. It notes the keys.
+// flaky fails its first requests with fails, then answers like the service. It records the
+// keys.
 type flaky struct {
 	mu    sync.Mutex
 	fails []http.HandlerFunc
@@ -45,7 +45,7 @@ func loseAnswer(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler
 
 const busy = `{"message":"Too busy; try again later","reason":"ServiceUnavailable","retry_after":1}`
 
-// TestRetries: what is repeated, what is not, and that all of it has one key.
+// TestRetries: which answers are retried, and that a retry has the same key.
 func TestRetries(t *testing.T) {
 	for name, test := range map[string]struct {
 		fail    http.HandlerFunc
@@ -113,7 +113,7 @@ func TestRetriesAreBounded(t *testing.T) {
 	}
 }
 
-// TestRetryUnreachable: a service that comes back within the repeats is reached.
+// TestRetryUnreachable: a call is retried as often as allowed while nothing answers.
 func TestRetryUnreachable(t *testing.T) {
 	refusals := 0
 	c := newClient(t, "http://127.0.0.1:1", client.WithRetries(3), client.WithHTTPClient(&http.Client{
@@ -127,7 +127,7 @@ func TestRetryUnreachable(t *testing.T) {
 	}
 }
 
-// TestEachCallHasItsKey: one call never gets the answer of another.
+// TestEachCallHasItsKey: two calls never share a key, so none gets the answer of another.
 func TestEachCallHasItsKey(t *testing.T) {
 	service := &flaky{}
 	c := newClient(t, serve(t, service.ServeHTTP), client.WithRetries(1))

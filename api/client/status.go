@@ -7,42 +7,40 @@ import (
 	"time"
 )
 
-// State is how far the message with a code has got.
+// State is the state of the message with a code.
 type State string
 
 // The states.
 const (
-	StateCreated   State = "created"   // it is not known whether the carrier took it; the service may not ask for receipts
-	StateSent      State = "sent"      // the carrier took it
-	StateDelivered State = "delivered" // the recipient's network or phone took it
-	StateFailed    State = "failed"    // it was rejected on its way: offer a new code, or another number
+	StateCreated   State = "created"   // not known to be accepted; never changes if the service gets no receipts
+	StateSent      State = "sent"      // accepted by the carrier
+	StateDelivered State = "delivered" // accepted by the recipient's network or phone
+	StateFailed    State = "failed"    // rejected on its way: offer a new code, or ask for another number
 )
 
-// Failure says who rejected a message. A later version of the service may
-// have more of them.
+// Failure is who rejected a message. Later versions of the service may add failures.
 type Failure string
 
 // The failures.
 const (
 	PhoneRejected   Failure = "PhoneRejected"   // the phone is off, full, or blocks the sender
 	NetworkRejected Failure = "NetworkRejected" // the recipient's network
-	NotDelivered    Failure = "NotDelivered"    // it is not known
+	NotDelivered    Failure = "NotDelivered"    // not known
 )
 
-// Status is how a live code and its message stand.
+// Status is the status of a live code and its message.
 type Status struct {
-	AuthID       string // as it was given
+	AuthID       string // as in the call
 	State        State
 	Failure      Failure       // of StateFailed
 	Description  string        // of StateFailed, for developers
-	ExpiresIn    time.Duration // how long the code can still be used, whole seconds
-	AttemptsLeft int64         // wrong codes that are still allowed
+	ExpiresIn    time.Duration // how long the code is still valid, in whole seconds
+	AttemptsLeft int64         // wrong codes still allowed
 }
 
-// Status tells how the code under authID and its message stand. It spends
-// nothing and may be repeated, which net/http does by itself on a connection
-// that breaks. Where there is no live code the error is an
-// [*Error] with the Reason [UnknownAuthID] or [ExpiredAuthCode].
+// Status returns the status of the code of authID and its message. It changes nothing and
+// is safe to repeat; net/http itself does so when a connection breaks. If there is no live
+// code, it returns an [*Error] with the Reason [UnknownAuthID] or [ExpiredAuthCode].
 func (c *Client) Status(ctx context.Context, authID string, opts ...AuthOption) (*Status, error) {
 	target := c.endpoint.JoinPath("/status")
 	target.RawQuery = queryOf(authID, opts)

@@ -10,15 +10,14 @@ import (
 	"time"
 )
 
-// generators are the commands that write a client into DIR. The test that uses
-// the client is in testdata, under the generator's name.
+// generators are the commands that generate a client into DIR. The test of the client is
+// in testdata, in a folder named after the generator.
 var generators = map[string][]string{
 	"oapi-codegen": {"-generate", "types,client", "-package", "client", "-o", "DIR/client.go", "../openapi.yaml"},
 	"ogen":         {"-target", "DIR", "-package", "client", "../openapi.yaml"},
 }
 
-// TestGeneratedClients generates each client into a module of its own, and runs
-// its test there.
+// TestGeneratedClients generates each client into its own module and runs its test there.
 func TestGeneratedClients(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "sms-verification")
 	run(t, "../..", "go", "build", "-o", binary, "./cmd/sms-verification")
@@ -41,7 +40,7 @@ func TestGeneratedClients(t *testing.T) {
 			address, sms := serve(t, binary)
 			t.Setenv("SERVICE", address)
 			t.Setenv("SMS", sms)
-			// Without -trimpath every temporary folder is compiled anew.
+			// -trimpath lets the build cache work across temporary folders.
 			t.Log(run(t, dir, "go", "test", "-trimpath", "-count=1", "-v", "."))
 		})
 	}
@@ -60,7 +59,7 @@ func copyFiles(t *testing.T, dir string, files ...string) {
 	}
 }
 
-// run returns what a command prints.
+// run runs a command and returns its output.
 func run(t *testing.T, dir, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(name, args...)
@@ -72,8 +71,8 @@ func run(t *testing.T, dir, name string, args ...string) string {
 	return string(out)
 }
 
-// serve starts the service in debug mode. It returns its address and the file
-// that the SMS are printed to.
+// serve starts the service in debug mode. It returns its address and the file with the
+// printed SMS.
 func serve(t *testing.T, binary string) (address, sms string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -108,8 +107,7 @@ func create(t *testing.T, name string) *os.File {
 	return f
 }
 
-// servingAt returns the address in the log line "serving", or "" before it is
-// written.
+// servingAt returns the address in the log line "serving", or "" if there is none yet.
 func servingAt(t *testing.T, log string) string {
 	t.Helper()
 	text, err := os.ReadFile(log)

@@ -1,4 +1,3 @@
-// Package openapitest generates Go clients from ../openapi.yaml with two
-// generators, and runs them against the built service. The versions of the
-// generators are in go.mod.
+// Package openapitest generates Go clients from ../openapi.yaml with two generators and runs
+// them against the built service. go.mod has the versions of the generators.
 package openapitest

@@ -1,7 +1,6 @@
 package openapitest
 
-// The packages that the generated clients import. They are here so that go.mod
-// and go.sum cover them.
+// The packages that the generated clients import, so that go.mod and go.sum list them.
 import (
 	_ "github.com/go-faster/errors"
 	_ "github.com/go-faster/jx"

@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// isBrowser tells a person who opens the service's address from a program
-// that calls the API: it asks for HTML before JSON, and has no arguments.
+// isBrowser reports whether a person has opened the service's address in a browser: the
+// request prefers HTML to JSON and has no arguments.
 func isBrowser(r *http.Request) bool {
 	accept := strings.Join(r.Header["Accept"], ",")
 	return r.Method == http.MethodGet && r.URL.Path == "/" && r.URL.RawQuery == "" &&
 		quality(accept, "text/html") > quality(accept, "application/json")
 }
 
-// quality is how much an Accept header wants a media type, from 0 to 1: what
-// its most specific element that matches says.
+// quality returns the weight of a media type in an Accept header, from 0 to 1: that of the
+// most specific element that matches.
 func quality(accept, mediaType string) float64 {
 	family, _, _ := strings.Cut(mediaType, "/")
 	best, q := 0, 0.0
@@ -28,7 +28,7 @@ func quality(accept, mediaType string) float64 {
 		}
 		best, q = specific, 1
 		if text, given := parameters["q"]; given {
-			q, _ = strconv.ParseFloat(text, 64) // what is no number is not wanted
+			q, _ = strconv.ParseFloat(text, 64) // an invalid weight counts as 0
 		}
 	}
 	return q

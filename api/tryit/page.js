@@ -1,15 +1,15 @@
-// The try-it page: a sign-up over the API of this service. It decides nothing
-// by itself; what it shows is what the API answered.
+// The try-it page: a sign-up over the API of this service. The page decides nothing; it
+// shows what the API answers.
 
 import { bare, countdown, element, lifetime, plural, pretty, quote } from "./text.js";
 
 const $ = (id) => document.getElementById(id);
 const settings = JSON.parse(document.body.dataset.settings);
 const profiles = settings.profiles ?? [];
-let chosen = settings; // the profile in the form, or the settings as they are
+let chosen = settings; // the profile in the form, or the service's own settings
 
-// What is known of the sign-up, from the form and the answers. A member that is
-// undefined is left out of the requests.
+// The current sign-up, from the form and the answers. Requests omit undefined members.
+// expires and clear are times: when the code expires, and when the next message is allowed.
 const signUp = { id: "", to: "", profile: undefined, locale: undefined, expires: 0, clear: 0 };
 
 const now = () => performance.now() / 1000;
@@ -38,7 +38,7 @@ async function post(path, value) {
     answer = { status: response.status, ok: response.ok, body: {}, text };
     try { answer.body = JSON.parse(text); } catch { /* net/http answers some requests in plain text */ }
   } catch {
-    answer = { status: 0, ok: false, body: { message: "The service does not answer. Does it still run?" }, text: "no answer" };
+    answer = { status: 0, ok: false, body: { message: "The service does not answer. Is it still running?" }, text: "no answer" };
   }
   record(path, curl(path, body, key), curl(path, body, key && "••••••"), answer, now() - begun);
   poll();
@@ -76,7 +76,7 @@ async function copyText(text, pre, button) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    getSelection().selectAllChildren(pre); // without a clipboard, as over plain HTTP from elsewhere
+    getSelection().selectAllChildren(pre); // no clipboard, such as over plain HTTP from another machine
     done = "Selected";
   }
   button.textContent = done;
@@ -151,7 +151,7 @@ async function busy(button, work) {
   }
 }
 
-// create asks for a code, the first or a new one.
+// create requests a code, the first or another one.
 async function create(again) {
   notice("");
   const answer = await post("/", { auth_id: signUp.id, recipient: signUp.to, profile: signUp.profile, locale: signUp.locale });
@@ -177,12 +177,12 @@ async function create(again) {
   }
   if (reason === "RateLimited" || reason === "ServiceUnavailable") {
     signUp.clear = now() + (retryAfter ?? 1);
-    notice(limit ? `The limit ${limit} is reached: there have been enough messages for now.` : message + ".", "warn");
+    notice(limit ? `The limit ${limit} is reached. Try again later.` : message + ".", "warn");
     tick();
     return;
   }
   notice(message + ".", "bad");
-  if (again) return; // the code from before may still be entered
+  if (again) return; // the previous code is still valid
   if (reason === "Unauthorized" && settings.needs_key) {
     invalid("api-key", true);
   } else if (reason === "ProfileNotAllowed") {
@@ -226,7 +226,7 @@ async function verify() {
   invalid("code", true);
 }
 
-// tick brings what runs down up to date.
+// tick updates the countdowns.
 function tick() {
   const left = signUp.expires - now();
   $("expiry").textContent = signUp.expires === 0 ? "" : left > 0 ? `Expires in ${countdown(left)}` : "Expired";
@@ -240,7 +240,7 @@ function tick() {
   $("clock").textContent = new Date().toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
 }
 
-// choose brings the form up to date with the profile in it.
+// choose updates the form to the selected profile.
 function choose() {
   chosen = profiles.find((p) => p.name === $("profile")?.value) ?? settings;
   $("code").classList.toggle("long", chosen.code_length > 10);
@@ -314,7 +314,7 @@ function fillIn(code) {
   $("code").focus();
 }
 
-// bubble shows a message. The code in it can be tapped.
+// bubble returns a message whose code can be tapped.
 function bubble(text) {
   const b = element("p", "bubble new");
   const found = codeIn(text);
@@ -330,7 +330,7 @@ function bubble(text) {
   return b;
 }
 
-// headsUp shows a message on top of the page if the phone is out of sight.
+// headsUp shows a message at the top of the page if the phone is out of sight.
 function headsUp(text) {
   const phone = document.querySelector(".phone").getBoundingClientRect();
   const found = codeIn(text);
@@ -361,7 +361,7 @@ function receive(messages) {
   $("empty").hidden = seen.size > 0;
 }
 
-// poll looks for messages to the number that is in use.
+// poll fetches the messages to the current number.
 async function poll() {
   const to = bare(signUp.to).replace("+", "");
   if (to !== owner) {
@@ -376,7 +376,7 @@ async function poll() {
   try {
     const response = await fetch("messages?to=" + encodeURIComponent(to), { cache: "no-store" });
     if (response.ok && to === owner) receive((await response.json()).messages);
-  } catch { /* the next request says that the service is gone */ }
+  } catch { /* the next request reports it */ }
 }
 
 if (settings.needs_key) $("key-field").replaceWith($("key-field").content);

@@ -1,4 +1,4 @@
-// How the try-it page writes things.
+// Text helpers of the try-it page.
 
 export function element(tag, className, text) {
   const e = document.createElement(tag);
@@ -14,7 +14,7 @@ export function pretty(number) {
   return d ? `+1 ${d[1]} ${d[2]} ${d[3]}` : number;
 }
 
-// The API takes digits; people write blanks, dots, dashes and brackets too.
+// The API accepts digits only; people also write spaces, dots, dashes and brackets.
 export const bare = (number) => number.replace(/[\s().-]/g, "");
 
 export function lifetime(seconds) {
@@ -30,5 +30,5 @@ export function countdown(seconds) {
   return s < 3600 ? `${minutes}:${pad(s % 60)}` : `${Math.floor(s / 3600)}:${pad(minutes)}:${pad(s % 60)}`;
 }
 
-// quote writes a text as one word of a shell.
+// quote returns a text as one shell word.
 export const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;

@@ -1,10 +1,9 @@
-// Package tryit is the page of debug mode at /debug/ on which a person can try
-// the service: a sign-up form on the left, and on the right the phone on which
-// its messages arrive. Everything on it goes through the API of the same
-// process; the page adds but one route, which shows what the phone received.
+// Package tryit serves the page at /debug/ in debug mode, on which a person can try the
+// service: a sign-up form, and a phone that shows the messages. The page calls the API of
+// the same process. It adds one route, for the messages on the phone.
 //
-// What the phone shows are codes, so the page answers only to a Host that no
-// foreign name can be pointed at, and its messages only to itself.
+// Messages contain codes. So the page is served only for a Host that no foreign domain can
+// resolve to, and the messages only to the page itself.
 package tryit
 
 import (
@@ -28,29 +27,28 @@ type Message struct {
 	At   time.Time `json:"at"`
 }
 
-// Number is one that acts something out.
+// Number is a test number that simulates an answer.
 type Number struct {
 	Phone  string `json:"number"` // 11 digits
 	Does   string `json:"does"`
-	Answer string `json:"answer"` // the status and reason with which a create for it is answered
+	Answer string `json:"answer"` // status and reason of the answer to a create
 }
 
-// Profile is one that the service has.
+// Profile is a profile of the service.
 type Profile struct {
 	Name       string   `json:"name"`
 	CodeLength int      `json:"code_length"` // digits
-	SameCode   bool     `json:"same_code"`   // the same code may be sent again
+	SameCode   bool     `json:"same_code"`   // RESEND=same
 	Languages  []string `json:"languages"`   // of its messages, as BCP 47 tags
 }
 
-// Options are what the page needs to know; Messages, Numbers and CodeLength are
-// required.
+// Options configure the page. Messages, Numbers and CodeLength are required.
 type Options struct {
 	Messages   func(to string) []Message `json:"-"` // to one number, oldest first
 	Numbers    []Number                  `json:"numbers"`
 	CodeLength int                       `json:"code_length"` // digits
-	NeedsKey   bool                      `json:"needs_key"`   // the API asks for a key
-	SameCode   bool                      `json:"same_code"`   // the same code may be sent again
+	NeedsKey   bool                      `json:"needs_key"`   // the API requires a key
+	SameCode   bool                      `json:"same_code"`   // RESEND=same
 	Profiles   []Profile                 `json:"profiles,omitempty"`
 }
 
@@ -71,8 +69,8 @@ type page struct {
 
 const home = "/debug/"
 
-// Handler puts the page in front of the API. Browsers that open the API's
-// address are led to it; all other requests are the API's own.
+// Handler puts the page in front of the API. A browser that opens the API's address is
+// redirected to the page; all other requests go to the API.
 func Handler(api http.Handler, o Options) (http.Handler, error) {
 	p := &page{api: api, messages: o.Messages, assets: map[string]asset{}}
 	for name, mediaType := range map[string]string{
@@ -93,8 +91,8 @@ func Handler(api http.Handler, o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Not by package template: it calls methods by name, so that the linker
-	// would keep every method of every package, ten megabytes of them.
+	// Not with html/template: it calls methods by name, so the linker would keep every
+	// exported method, which adds ten megabytes.
 	content = bytes.Replace(content, []byte("SETTINGS"), []byte(html.EscapeString(string(settings))), 1)
 	p.assets[home] = asset{"text/html; charset=utf-8", content}
 	return p, nil
@@ -130,11 +128,10 @@ const shown = 20
 
 func (p *page) inbox(w http.ResponseWriter, r *http.Request) {
 	secure(w.Header())
-	// Every browser of today says where a request comes from. An old one, or a
-	// program, is no page of somebody else that reads the answer: nothing
-	// allows that across origins.
+	// Current browsers send the origin of a request. Without it the client is a program
+	// or an old browser, which lets no page of another origin read the answer.
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
-		http.Error(w, "The messages are for this page alone.", http.StatusForbidden)
+		http.Error(w, "Only the try-it page may read the messages.", http.StatusForbidden)
 		return
 	}
 	messages := p.messages(r.URL.Query().Get("to"))
@@ -143,8 +140,7 @@ func (p *page) inbox(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string][]Message{"messages": append([]Message{}, messages...)})
 }
 
-// secure lets the page load its own files and talk to its own service, and
-// nothing else.
+// secure allows the page to load its own files and call its own service, nothing else.
 func secure(h http.Header) {
 	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "+
 		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'")
@@ -156,9 +152,9 @@ func secure(h http.Header) {
 	h.Set("X-Request-Id", rand.Text())
 }
 
-// isLocal reports whether the request's Host is one that cannot be made to
-// lead here by whoever owns a domain: localhost, a loopback address, or, where
-// the service was told to listen elsewhere, any other address.
+// isLocal reports whether no owner of a domain could have made the request's Host resolve
+// to this service: it is localhost, a loopback address, or any address if the service
+// listens on others than loopback.
 func isLocal(r *http.Request) bool {
 	host, _, err := net.SplitHostPort(r.Host)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// handler is the page in front of an API that answers 418 to everything. Each
-// number has 30 messages.
+// handler returns the page in front of an API that always answers 418. Each number has 30
+// messages.
 func handler(t *testing.T, o Options) http.Handler {
 	t.Helper()
 	o.Messages = func(to string) []Message {
@@ -31,8 +31,7 @@ func handler(t *testing.T, o Options) http.Handler {
 	return h
 }
 
-// ask sends a request whose headers are "Name: value", on a connection to the
-// given address of the service.
+// ask sends a request with headers "Name: value" on a connection to the local address.
 func ask(h http.Handler, local, method, url string, headers ...string) *http.Response {
 	r := httptest.NewRequest(method, url, nil)
 	r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.ParseIP(local)}))
@@ -50,7 +49,7 @@ const (
 	safari   = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 )
 
-// TestWhoGetsThePage: people are led to the page, programs get the API.
+// TestWhoGetsThePage: browsers are redirected to the page, programs get the API.
 func TestWhoGetsThePage(t *testing.T) {
 	h := handler(t, Options{CodeLength: 4})
 	const led, api, page = http.StatusSeeOther, http.StatusTeapot, http.StatusOK
@@ -101,8 +100,8 @@ func TestWhoGetsThePage(t *testing.T) {
 	}
 }
 
-// TestHosts: a name that somebody else owns can be made to lead to loopback,
-// and a page there would be of the same origin.
+// TestHosts: the page is refused for a Host that an attacker can resolve to loopback,
+// since the attacker's page would have the same origin.
 func TestHosts(t *testing.T) {
 	h := handler(t, Options{CodeLength: 4})
 	for _, c := range []struct {
@@ -123,7 +122,7 @@ func TestHosts(t *testing.T) {
 		{"127.0.0.1", "evillocalhost", 403},
 		{"127.0.0.1", "192.0.2.7:8000", 403},
 		{"127.0.0.1", "0.0.0.0:8000", 403},
-		{"192.0.2.7", "192.0.2.7:8000", 200}, // told to listen there
+		{"192.0.2.7", "192.0.2.7:8000", 200}, // the service listens there
 		{"192.0.2.7", "localhost:8000", 200},
 		{"192.0.2.7", "evil.example", 403},
 	} {
@@ -136,7 +135,7 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-// TestMessages are the newest of one number, and for the page alone.
+// TestMessages: the page gets the newest messages of a number; other origins get none.
 func TestMessages(t *testing.T) {
 	h := handler(t, Options{CodeLength: 4})
 	get := func(headers ...string) *http.Response {
@@ -166,7 +165,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// TestHeaders: the page loads its own files, and runs no script in its text.
+// TestHeaders: the page loads only its own files and has no inline script or style.
 func TestHeaders(t *testing.T) {
 	h := handler(t, Options{CodeLength: 6, NeedsKey: true, Numbers: []Number{{Phone: "15005550422", Does: "<i>", Answer: "500"}}})
 	for path, mediaType := range map[string]string{
@@ -194,7 +193,7 @@ func TestHeaders(t *testing.T) {
 		}
 		if path == "/debug/" {
 			if inline := regexp.MustCompile(`(?i)<style|style=|\son[a-z]+=|<script[^>]*>[^<]|javascript:|<i>`).FindString(text); inline != "" {
-				t.Errorf("the page has in its text: %s", inline)
+				t.Errorf("the page has inline: %s", inline)
 			}
 			for _, part := range []string{`&#34;code_length&#34;:6,&#34;needs_key&#34;:true`, `{&#34;number&#34;:&#34;15005550422&#34;`, `id="api-key"`, `autocomplete="one-time-code"`, `inputmode="numeric"`} {
 				if !strings.Contains(text, part) {

@@ -11,8 +11,7 @@ import (
 	"time"
 )
 
-// TestGuide: the program that the guide shows is the one here, and a person sees what
-// the guide says.
+// TestGuide: the program in the guide is guide/main.go, and prints what the guide says.
 func TestGuide(t *testing.T) {
 	guide, err := os.ReadFile("../from-twilio.md")
 	if err != nil {

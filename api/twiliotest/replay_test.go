@@ -15,11 +15,11 @@ import (
 	"time"
 )
 
-// The requests of the clients that cannot be installed here, as their sources write
-// them. twilio-python 9: twilio/base/client_base.py (get_headers), sent by Python's
-// requests, whose own headers come first. twilio-node 5: src/base/BaseTwilio.ts and
-// RequestClient.ts, sent by axios, whose form is that of the package qs. %[1]s is the
-// host, %[2]s the credentials, %[3]s the path.
+// replayed are requests of Twilio's Python and Node clients, written from their sources.
+// twilio-python 9: twilio/base/client_base.py (get_headers), sent by Python's requests,
+// whose own headers come first. twilio-node 5: src/base/BaseTwilio.ts and
+// RequestClient.ts, sent by axios, with forms encoded by the package qs. %[1]s is the host,
+// %[2]s the credentials, %[3]s the path, %[5]s a form of %[4]d bytes.
 var replayed = map[string]struct{ post, get string }{
 	"python": {
 		post: "POST %[3]s HTTP/1.1\r\nHost: %[1]s\r\n" +
@@ -39,7 +39,7 @@ var replayed = map[string]struct{ post, get string }{
 	},
 }
 
-// connection speaks as one of the clients.
+// connection sends the requests of one of the clients.
 type connection struct {
 	*testing.T
 	net.Conn
@@ -48,7 +48,7 @@ type connection struct {
 	credentials string
 }
 
-// send sends a request, with a form if there is one, and returns the answer.
+// send sends a request, with a form unless it is empty, and returns the answer.
 func (c connection) send(path, form string) (status int, body map[string]any) {
 	c.Helper()
 	text := fmt.Sprintf(replayed[c.name].get, c.RemoteAddr(), c.credentials, path)
@@ -67,7 +67,7 @@ func (c connection) send(path, form string) (status int, body map[string]any) {
 		c.Fatal(err)
 	}
 	for _, name := range []string{"date_created", "date_updated"} {
-		// The only form that the Python client reads.
+		// The only format that the Python client parses.
 		if date, given := body[name].(string); given && !regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$`).MatchString(date) {
 			c.Errorf("%s %q", name, date)
 		}
@@ -75,8 +75,8 @@ func (c connection) send(path, form string) (status int, body map[string]any) {
 	return res.StatusCode, body
 }
 
-// TestReplayed: a verification from its start to the right code, one that is canceled,
-// and errors, as the clients in Python and Node ask for them.
+// TestReplayed: a verification up to the right code, a canceled one, and errors, with the
+// requests of the Python and Node clients.
 func TestReplayed(t *testing.T) {
 	for name := range replayed {
 		t.Run(name, func(t *testing.T) {

@@ -26,7 +26,7 @@ const (
 	service   = "VA0123456789abcdef0123456789abcdef"
 )
 
-// binary builds the service, once for all tests.
+// binary builds the service once for all tests.
 var binary = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "twiliotest")
 	if err != nil {
@@ -52,10 +52,10 @@ func TestMain(m *testing.M) {
 // running is the service in debug mode, with Twilio's settings.
 type running struct {
 	address, host string
-	sms           string // file that the messages are printed to
+	sms           string // file with the printed messages
 }
 
-// serve starts the service, with more settings, and ends it with the test.
+// serve starts the service with additional settings and stops it at the end of the test.
 func serve(t *testing.T, settings ...string) *running {
 	t.Helper()
 	path, err := binary()
@@ -100,8 +100,7 @@ func create(t *testing.T, name string) *os.File {
 	return f
 }
 
-// servingAt returns the address in the log line "serving", or "" before it is
-// written.
+// servingAt returns the address in the log line "serving", or "" if there is none yet.
 func servingAt(t *testing.T, log string) string {
 	t.Helper()
 	text, err := os.ReadFile(log)
@@ -117,7 +116,7 @@ func servingAt(t *testing.T, log string) string {
 	return ""
 }
 
-// code returns the code of the last message to a number, which was sent.
+// code returns the code of the last message, which must be to the number.
 func (r *running) code(t *testing.T, number string) string {
 	t.Helper()
 	text, err := os.ReadFile(r.sms)
@@ -132,10 +131,10 @@ func (r *running) code(t *testing.T, number string) string {
 	return code[1]
 }
 
-// wrong is another code of the same length.
+// wrong returns another code of the same length.
 func wrong(code string) string { return code[:len(code)-1] + string('0'+(code[len(code)-1]-'0'+1)%10) }
 
-// rewritten sends the requests of Twilio's client to the service.
+// rewritten redirects the requests of Twilio's client to the service.
 type rewritten struct{ host string }
 
 func (h rewritten) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -143,7 +142,7 @@ func (h rewritten) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// api is Twilio's client with an auth token.
+// api returns Twilio's client with an auth token.
 func (r *running) api(token string) *verify.ApiService {
 	c := &client.Client{
 		Credentials: client.NewCredentials(account, token),
@@ -152,7 +151,7 @@ func (r *running) api(token string) *verify.ApiService {
 	return twilio.NewRestClientWithParams(twilio.ClientParams{Client: c}).VerifyV2
 }
 
-// get requests what a verification says its address is.
+// get requests the url of a verification.
 func get(t *testing.T, address string) int {
 	t.Helper()
 	u, err := url.Parse(address)

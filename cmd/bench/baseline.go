@@ -4,15 +4,14 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	_ "embed"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"math/big"
-	"net"
 	"net/http"
+	"os"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -20,15 +19,32 @@ import (
 )
 
 const (
-	baselineCommand = "baseline"
-	autoPipeline    = "autopipeline" // the baseline with go-redis' AutoPipeline
+	baselineName     = "baseline"
+	autoPipelineName = "autopipeline" // the baseline with go-redis' AutoPipeline
 )
 
-//go:embed lua/create.lua
-var createScript string
+// createScript has the arguments code, attempts and seconds to live.
+const createScript = `
+redis.call('HSET', KEYS[1], 'code', ARGV[1], 'left', ARGV[2])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return 1`
 
-//go:embed lua/check.lua
-var checkScript string
+// checkScript returns -1 if the code is right, -2 if there is no entry, and
+// else the attempts that are left.
+const checkScript = `
+local code = redis.call('HGET', KEYS[1], 'code')
+if not code then
+  return -2
+end
+if code == ARGV[1] then
+  redis.call('DEL', KEYS[1])
+  return -1
+end
+local left = redis.call('HINCRBY', KEYS[1], 'left', -1)
+if left <= 0 then
+  redis.call('DEL', KEYS[1])
+end
+return left`
 
 // bareService is the baseline: a handler of Echo that makes one call of
 // go-redis for each request, over pooled connections. It keeps none of the
@@ -40,53 +56,55 @@ type bareService struct {
 	messages      string // URL of Flowroute
 }
 
-func baseline(ctx context.Context, args []string, out, _ io.Writer) error {
-	flags := flag.NewFlagSet(baselineCommand, flag.ContinueOnError)
-	redisAddr := flags.String("redis", "", "host:port of Redis")
-	flowrouteURL := flags.String("flowroute", "", "URL of Flowroute")
-	pipeline := flags.Bool(autoPipeline, false, "share round trips to Redis with AutoPipeline")
-	if err := flags.Parse(args); err != nil {
+// baseline serves the baseline of that name, with the settings of the service.
+func baseline(ctx context.Context, name string) error {
+	options, err := redis.ParseURL(os.Getenv("REDIS_URL"))
+	if err != nil {
 		return err
 	}
-	client := dialRedis(*redisAddr)
+	client := dialRedis(options.Addr)
 	s := &bareService{
 		redis:    client,
 		create:   redis.NewScript(createScript),
 		check:    redis.NewScript(checkScript),
 		http:     &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConns: 512, MaxIdleConnsPerHost: 512}},
-		messages: *flowrouteURL + "/v2.1/messages",
+		messages: strings.Replace(os.Getenv("FLOWROUTE_BASE_URL"), "://", "://"+accessKey+":"+secretKey+"@", 1) + "/v2.1/messages",
 	}
 	for _, script := range []*redis.Script{s.create, s.check} {
 		if err := script.Load(ctx, client).Err(); err != nil {
 			return err
 		}
 	}
-	if *pipeline {
-		shared, err := client.AutoPipeline()
-		if err != nil {
+	if name == autoPipelineName {
+		if s.redis, err = client.AutoPipeline(); err != nil {
 			return err
 		}
-		s.redis = shared
 	}
 	e := echo.New()
 	e.POST("/", s.handleCreate)
 	e.POST("/verify", s.handleCheck)
+	e.GET("/readyz", func(c echo.Context) error { return c.NoContent(http.StatusOK) })
 	e.GET("/metrics", mallocs)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
+	failed := make(chan error, 2)
+	for _, addr := range []string{os.Getenv("LISTEN_ADDR"), os.Getenv("ADMIN_ADDR")} {
+		server := &http.Server{Addr: addr, Handler: e, ReadHeaderTimeout: 5 * time.Second}
+		go func() { failed <- server.ListenAndServe() }()
 	}
-	_, _ = fmt.Fprintf(out, `{"msg":"serving","address":%q,"admin":%[1]q}`+"\n", listener.Addr().String())
-	server := &http.Server{Handler: e, ReadHeaderTimeout: 5 * time.Second}
-	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
-	return server.Serve(listener)
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+	}
+	return err
+}
+
+type bareRequest struct {
+	AuthID    string `json:"auth_id"`
+	Recipient string `json:"recipient"`
+	Code      string `json:"code"`
 }
 
 func (s *bareService) handleCreate(c echo.Context) error {
-	var args struct {
-		AuthID    string `json:"auth_id"`
-		Recipient string `json:"recipient"`
-	}
+	var args bareRequest
 	if err := c.Bind(&args); err != nil {
 		return err
 	}
@@ -100,24 +118,18 @@ func (s *bareService) handleCreate(c echo.Context) error {
 	if err := s.create.EvalSha(ctx, s.redis, []string{"baseline:" + args.AuthID}, code, attempts, lifetime).Err(); err != nil {
 		return err
 	}
-	if err := s.send(ctx, args.Recipient, code); err != nil {
+	if err := s.send(args.Recipient, code); err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, map[string]string{"message": "Success", "auth_id": args.AuthID})
 }
 
-func (s *bareService) send(ctx context.Context, to, code string) error {
+func (s *bareService) send(to, code string) error {
 	body, err := json.Marshal(map[string]string{"to": to, "from": sender, "body": code + "\nWelcome!"})
 	if err != nil {
 		return err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.messages, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	r.SetBasicAuth(accessKey, secretKey)
-	r.Header.Set("Content-Type", "application/vnd.api+json")
-	answer, err := s.http.Do(r)
+	answer, err := s.http.Post(s.messages, "application/vnd.api+json", bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -132,10 +144,7 @@ func (s *bareService) send(ctx context.Context, to, code string) error {
 }
 
 func (s *bareService) handleCheck(c echo.Context) error {
-	var args struct {
-		AuthID string `json:"auth_id"`
-		Code   string `json:"code"`
-	}
+	var args bareRequest
 	if err := c.Bind(&args); err != nil {
 		return err
 	}
@@ -151,7 +160,7 @@ func (s *bareService) handleCheck(c echo.Context) error {
 	return c.JSON(http.StatusBadRequest, map[string]any{"reason": "InvalidAuthCode", "attempts_left": left})
 }
 
-// mallocs answers what the benchmark reads from /metrics of the service.
+// mallocs answers the one metric that the benchmark reads from the service.
 func mallocs(c echo.Context) error {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

@@ -4,14 +4,14 @@ import (
 	"bytes"
 	"context"
 	_ "embed"
-	"flag"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
+	"os/exec"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"text/template"
 	"time"
@@ -21,6 +21,8 @@ import (
 
 //go:embed capacity.tmpl
 var capacityText string
+
+const capacityFile = "deploy/capacity.md"
 
 // The assumptions of the document.
 const (
@@ -43,128 +45,81 @@ type fleet struct {
 	CPU, RedisCPU     float64 // processors busy at the peak
 }
 
-// figures are operations per second with Redis at one place.
-type figures struct {
-	Rate, CPU, Redis float64 // of 32 connections; of each busy processor of a replica; of each Redis master
+// line is a kind of request with its operations per second, with Redis on
+// loopback and at the distance.
+type line struct {
+	Name             string
+	Rate, CPU, Redis [2]float64 // of 32 connections; of each busy processor of a replica; of each Redis master
 }
 
 // report is what the document shows.
 type report struct {
-	Machine, Redis, Go           string
-	Date, Load                   string
-	Speed, Memory, Growth, Start string
-	Distance                     string
-	Create, Wrong, Right         [2]figures // Redis on loopback, and at the distance
-	Alone, Notice                float64    // bytes
-	Sends, Guesses               float64
-	Fleets                       []fleet
-}
-
-// capacitySettings is how much to measure.
-type capacitySettings struct {
-	rounds   int
-	length   time.Duration
-	distance time.Duration
-	entries  uint64
-	sizes    string
+	Machine, Redis, Go     string
+	Date, Load             string
+	Distance               string
+	Tables                 []string // the output of speed, memory, growth and start
+	Lines                  []line
+	Alone, Notice          float64 // bytes
+	SendCounts, WrongCodes float64
+	Fleets                 []fleet
 }
 
 // capacity measures everything and writes the document.
-func capacity(ctx context.Context, args []string, out, progress io.Writer) error {
-	var s capacitySettings
-	flags := flag.NewFlagSet("capacity", flag.ContinueOnError)
-	file := flags.String("o", "deploy/capacity.md", "file to write")
-	flags.IntVar(&s.rounds, "rounds", 5, "rounds of speed and growth")
-	flags.DurationVar(&s.length, "length", 2*time.Second, "length of each run")
-	flags.DurationVar(&s.distance, "distance", time.Millisecond, "how far away Redis is, each way")
-	flags.Uint64Var(&s.entries, "entries", 1_000_000, "pending entries of memory")
-	flags.StringVar(&s.sizes, "sizes", "1000,100000,1000000", "numbers of live entries of growth")
-	if err := flags.Parse(args); err != nil {
-		return err
+func (b *bench) capacity(ctx context.Context, out io.Writer) error {
+	if !slices.Contains(b.near, planned) || !slices.Contains(b.far, planned) || len(b.workloads) < len(workloads()) {
+		return fmt.Errorf("capacity needs all workloads, %d among both numbers of connections, and a -distance above 0", planned)
 	}
-	if s.distance <= 0 {
-		return fmt.Errorf("-distance must be above 0")
-	}
-	r := report{Distance: s.distance.String()}
+	b.services = b.services[:1]
+	r := report{Distance: b.distance.String()}
 	if err := r.describe(ctx); err != nil {
 		return err
 	}
-	if err := r.measure(ctx, s, progress); err != nil {
+	for _, command := range []command{b.speed, b.memory, b.growth, b.start} {
+		var table strings.Builder
+		if err := command(ctx, &table); err != nil && !errors.Is(err, errMissed) { // the table shows which one
+			return err
+		}
+		r.Tables = append(r.Tables, table.String())
+	}
+	r.plan(b)
+	document, err := r.text()
+	if err != nil {
 		return err
 	}
-	var document bytes.Buffer
-	if err := r.write(&document); err != nil {
-		return err
-	}
-	_, _ = fmt.Fprintln(out, "writing", *file)
-	return os.WriteFile(*file, document.Bytes(), 0o644)
+	_, _ = fmt.Fprintln(out, "writing", capacityFile)
+	return os.WriteFile(capacityFile, document, 0o644)
 }
 
-func (r *report) measure(ctx context.Context, s capacitySettings, progress io.Writer) error {
-	rounds, seconds := strconv.Itoa(s.rounds), fmt.Sprint(s.length.Seconds())
-	p, err := parsePlan([]string{"-rounds", rounds, "-seconds", seconds, "-distance", r.Distance, "-" + autoPipeline})
-	if err != nil {
-		return err
-	}
-	var speed, memory, grown, started strings.Builder
-	samples, notes, err := p.run(ctx, progress)
-	if err != nil {
-		return err
-	}
-	speed.WriteString(notes + "\n")
-	if err := writeTable(&speed, samples, p.bases()); err != nil {
-		return err
-	}
-	all, err := measureMemory(ctx, p.services, s.entries, progress)
-	if err == nil {
-		err = writeMemory(&memory, s.entries, all)
-	}
-	if err != nil {
-		return err
-	}
-	err = growth(ctx, []string{"-rounds", rounds, "-length", s.length.String(), "-entries", s.sizes}, &grown, progress)
-	if err != nil {
-		return err
-	}
-	taken, err := measureStart(ctx, ".", 11, 2*s.length)
-	if err == nil {
-		err = writeStart(&started, taken)
-	}
-	r.Speed, r.Memory, r.Growth, r.Start = speed.String(), memory.String(), grown.String(), started.String()
-	r.plan(samples, all)
-	return err
-}
-
-func (r *report) write(out io.Writer) error {
+func (r *report) text() ([]byte, error) {
 	t, err := template.New("capacity").Funcs(template.FuncMap{"number": number}).Parse(capacityText)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return t.Execute(out, r)
+	var document bytes.Buffer
+	err = t.Execute(&document, r)
+	return document.Bytes(), err
 }
 
 // plan works out the fleets from what was measured with Redis at the distance.
-func (r *report) plan(samples []sample, all []kept) {
+func (r *report) plan(b *bench) {
 	var perCycle, redisPerCycle float64 // microseconds
-	places := []string{"loopback", r.Distance}
-	for workload, f := range map[string]*[2]figures{"create": &r.Create, "wrong": &r.Wrong, "right": &r.Right} {
-		var own [2][]sample
-		for _, s := range samples {
-			if i := slices.Index(places, s.place); s.workload == workload && s.system == "service" && s.connections == planned {
-				own[i] = append(own[i], s)
-			}
+	for _, w := range b.workloads {
+		l := line{Name: w.plural}
+		for i, at := range []string{"loopback", r.Distance} {
+			runs := slices.DeleteFunc(slices.Clone(b.samples), func(s sample) bool {
+				return s.row != row{w.name, planned, at, b.services[0].name}
+			})
+			l.Rate[i], l.CPU[i], l.Redis[i] = median(each(runs, rate)), 1e6/median(each(runs, cpu)), 1e6/median(each(runs, redisCPU))
 		}
-		for i := range own {
-			f[i] = figures{median(each(own[i], rate)), 1e6 / median(each(own[i], cpu)), 1e6 / median(each(own[i], redisCPU))}
-		}
-		perCycle, redisPerCycle = perCycle+1e6/f[1].CPU, redisPerCycle+1e6/f[1].Redis
+		r.Lines = append(r.Lines, l)
+		perCycle, redisPerCycle = perCycle+1e6/l.CPU[1], redisPerCycle+1e6/l.Redis[1]
 	}
-	r.Alone, r.Notice = all[0].each, all[1].each-all[0].each
-	r.Sends, r.Guesses = all[2].each-all[1].each, all[3].each-all[2].each
+	r.Alone, r.Notice = b.bytes[0], b.bytes[1]-b.bytes[0]
+	r.SendCounts, r.WrongCodes = b.bytes[2]-b.bytes[1], b.bytes[3]-b.bytes[2]
 	for _, day := range []float64{100_000, 1_000_000, 10_000_000, 100_000_000} {
 		f := fleet{PerDay: day, PerSecond: peak * day / dayLong}
 		f.Pending = f.PerSecond * lifetime
-		f.Gigabytes = (f.Pending*(r.Alone+r.Notice) + day*(r.Sends+r.Guesses)) / 1e9
+		f.Gigabytes = (f.Pending*(r.Alone+r.Notice) + day*(r.SendCounts+r.WrongCodes)) / 1e9
 		f.CPU = f.PerSecond * perCycle / 1e6
 		f.RedisCPU = f.PerSecond * redisPerCycle / 1e6
 		f.Replicas = 1 + math.Ceil(f.CPU/busy/replicas) // one may be down
@@ -181,22 +136,21 @@ func (r *report) describe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	processors, err := proc.CPUInfo()
-	if err != nil {
-		return err
-	}
 	load, err := proc.LoadAvg()
 	if err != nil {
 		return err
 	}
-	r.Machine = fmt.Sprintf("%d processors %s", len(processors), processors[0].ModelName)
-	r.Load = fmt.Sprintf("%.2f", load.Load1)
-	e, err := newEnv(ctx)
+	processors, err := os.ReadFile("/proc/cpuinfo") // procfs reads it on Linux only
 	if err != nil {
 		return err
 	}
-	defer e.close()
-	r.Redis, err = e.redis.info(ctx, "server", "redis_version")
+	_, model, _ := strings.Cut(string(processors), "model name\t: ")
+	model, _, _ = strings.Cut(model, "\n")
+	r.Machine = fmt.Sprintf("%d processors %s", runtime.NumCPU(), model)
+	r.Load = fmt.Sprintf("%.2f", load.Load1)
+	version, err := exec.CommandContext(ctx, "redis-server", "--version").Output()
+	_, after, _ := strings.Cut(string(version), " v=")
+	r.Redis, _, _ = strings.Cut(after, " ")
 	return err
 }
 

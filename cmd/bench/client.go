@@ -14,6 +14,7 @@ import (
 // client is one kept HTTP connection. It does as little as possible, because
 // it shares the processors with the system that is measured.
 type client struct {
+	env    *env
 	conn   net.Conn
 	in     *bufio.Reader
 	out    []byte
@@ -21,34 +22,32 @@ type client struct {
 	body   []byte // of the last answer
 }
 
-func dialClient(addr string) (*client, error) {
+func (e *env) dial(addr string) (*client, error) {
 	conn, err := net.DialTimeout("tcp", addr, startTimeout)
 	if err != nil {
 		return nil, err
 	}
-	return &client{conn: conn, in: bufio.NewReader(conn)}, nil
+	return &client{env: e, conn: conn, in: bufio.NewReader(conn)}, nil
 }
+
+const unknown = `"UnknownAuthId"`
 
 // create requests a code for entry n and expects success.
 func (c *client) create(n, recipient uint64) error {
-	body := fmt.Sprintf(`{"auth_id":"bench-%012d","recipient":"%s"}`, n, recipientOf(recipient))
-	return c.post("/", body, http.StatusOK, "Success")
+	return c.post("/", fmt.Sprintf(`{"auth_id":"bench-%012d","recipient":"%s"}`, n, recipientOf(recipient)), http.StatusOK, "Success")
 }
 
-const (
-	right   = `"authenticated":true`
-	wrong   = `"InvalidAuthCode"`
-	unknown = `"UnknownAuthId"`
-)
-
-func (c *client) right(n, code uint64) error { return c.verify(n, code, http.StatusOK, right) }
-
-// wrong enters a code that is not the right one.
-func (c *client) wrong(n, code uint64) error {
-	return c.verify(n, (code+1)%10_000, http.StatusBadRequest, wrong)
+// right enters the right code of entry n.
+func (c *client) right(n uint64) error {
+	return c.verify(n, c.env.codeOf(n), http.StatusOK, `"authenticated":true`)
 }
 
-func (c *client) verify(n, code uint64, status int, want string) error {
+// wrong enters a code for entry n that is not the right one.
+func (c *client) wrong(n uint64) error {
+	return c.verify(n, (c.env.codeOf(n)+1)%10_000, http.StatusBadRequest, `"InvalidAuthCode"`)
+}
+
+func (c *client) verify(n uint64, code uint32, status int, want string) error {
 	return c.post("/verify", fmt.Sprintf(`{"auth_id":"bench-%012d","code":"%04d"}`, n, code), status, want)
 }
 
@@ -70,10 +69,9 @@ func (c *client) post(path, body string, status int, want string) error {
 		c.body, err = io.ReadAll(answer.Body)
 		_ = answer.Body.Close()
 	}
-	if err != nil {
-		return fmt.Errorf("read an answer: %w", err)
-	}
 	switch {
+	case err != nil:
+		return fmt.Errorf("read an answer: %w", err)
 	case c.status == http.StatusServiceUnavailable:
 		return errRefused
 	case !c.answered(status, want):
@@ -87,30 +85,24 @@ func (c *client) answered(status int, want string) bool {
 	return c.status == status && bytes.Contains(c.body, []byte(want))
 }
 
+// codeOf returns the code that was last sent for entry n.
+func (e *env) codeOf(n uint64) uint32 { return e.codes[n%uint64(len(e.codes))].Load() }
+
+const (
+	firstArea, areas         = 212, 8 // area codes of eight states
+	firstExchange, exchanges = 200, 800
+)
+
 // recipientOf returns the phone number of entry n, which Flowroute accepts.
 // Entries that follow each other are in different area codes and exchanges, as
-// those of real traffic are. Entries 80 million apart have the same number.
+// those of real traffic are. Entries 64 million apart have the same number.
 func recipientOf(n uint64) string {
-	areas := areaCodes()
-	area, n := areas[n%uint64(len(areas))], n/uint64(len(areas))
-	return fmt.Sprintf("1%s%03d%04d", area, 200+n%exchanges, n/exchanges%10_000)
+	return fmt.Sprintf("1%03d%03d%04d", firstArea+n%areas, firstExchange+n/areas%exchanges, n/areas/exchanges%10_000)
 }
 
 // entryOf is the inverse of recipientOf.
 func entryOf(recipient string) uint64 {
-	areas := areaCodes()
-	exchange, _ := strconv.ParseUint(recipient[4:7], 10, 64)
-	line, _ := strconv.ParseUint(recipient[7:], 10, 64)
-	for i, area := range areas {
-		if area == recipient[1:4] {
-			return (line*exchanges+exchange-200)*uint64(len(areas)) + uint64(i)
-		}
-	}
-	return 0
-}
-
-const exchanges = 800 // of an area code: 200 to 999
-
-func areaCodes() []string {
-	return []string{"206", "425", "212", "213", "214", "215", "216", "217", "218", "219"}
+	n, _ := strconv.ParseUint(recipient, 10, 64)
+	area, exchange, line := n/10_000_000%1000, n/10_000%1000, n%10_000
+	return (line*exchanges+exchange-firstExchange)*areas + area - firstArea
 }

@@ -3,9 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"net"
-	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -38,12 +36,8 @@ func startDistance(ctx context.Context, target string, each time.Duration) (*dis
 	d := &distance{addr: listener.Addr().String(), each: each}
 	var queues [2]chan chunk // to Redis and from Redis, each in the order in which chunks are due
 	for i := range queues {
-		t, err := newTimer()
-		if err != nil {
-			return nil, err
-		}
 		queues[i] = make(chan chunk, 1<<14)
-		go d.forward(ctx, queues[i], t)
+		go d.forward(ctx, queues[i])
 	}
 	go func() {
 		for {
@@ -79,8 +73,7 @@ func (d *distance) read(ctx context.Context, from, to net.Conn, queue chan<- chu
 }
 
 // forward writes the chunks of one direction when they are due.
-func (d *distance) forward(ctx context.Context, queue <-chan chunk, t *timer) {
-	defer t.close()
+func (d *distance) forward(ctx context.Context, queue <-chan chunk) {
 	for {
 		var c chunk
 		select {
@@ -88,11 +81,7 @@ func (d *distance) forward(ctx context.Context, queue <-chan chunk, t *timer) {
 		case <-ctx.Done():
 			return
 		}
-		if wait := time.Until(c.due); wait > 0 {
-			if err := t.sleep(wait); err != nil {
-				time.Sleep(time.Until(c.due))
-			}
-		}
+		sleepUntil(c.due)
 		d.chunks.Add(1)
 		d.late.Add(int64(time.Since(c.due)))
 		if len(c.data) > 0 {
@@ -107,20 +96,4 @@ func (d *distance) forward(ctx context.Context, queue <-chan chunk, t *timer) {
 // lateness returns by how much a chunk was forwarded late, on average.
 func (d *distance) lateness() time.Duration {
 	return time.Duration(d.late.Load() / max(1, d.chunks.Load()))
-}
-
-// roundTrip returns the median time of a PING to the Redis at addr.
-func roundTrip(ctx context.Context, addr string) (time.Duration, error) {
-	client := dialRedis(addr)
-	defer func() { _ = client.Close() }()
-	took := make([]time.Duration, 101)
-	for i := range took {
-		begun := time.Now()
-		if err := client.Ping(ctx).Err(); err != nil {
-			return 0, fmt.Errorf("ping redis: %w", err)
-		}
-		took[i] = time.Since(begun)
-	}
-	slices.Sort(took)
-	return took[len(took)/2], nil
 }

@@ -5,9 +5,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,6 +16,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
 )
@@ -27,15 +30,23 @@ const (
 	sender    = "12065550100"
 	keyPrefix = "smsv:" // the default: it is part of the size of a key
 	attempts  = 1_000_000
+
+	startTimeout = 10 * time.Second
+	// A service that is ready still inspects its Redis for a moment, which
+	// would be counted among what the first requests cost.
+	settling = 500 * time.Millisecond
 )
 
 // env is what the measured programs run on.
 type env struct {
-	dir   string // for files; the programs that start in it find none
-	redis *redisServer
-	sms   *flowroutetest.Server
-	codes []atomic.Uint32 // the code sent for each entry, plus 1; by entry modulo the length
-	used  atomic.Uint64   // entries that were used; none is used twice
+	dir       string // for files; the programs that start in it find no settings
+	redis     *process
+	redisAddr string
+	client    *redis.Client
+	sms       *flowroutetest.Server
+	codes     []atomic.Uint32 // the code last sent for each entry; by entry modulo the length
+	used      atomic.Uint64   // entries that were used; none is used twice
+	started   []*process
 }
 
 func newEnv(ctx context.Context) (e *env, err error) {
@@ -48,7 +59,11 @@ func newEnv(ctx context.Context) (e *env, err error) {
 	if e.dir, err = os.MkdirTemp("", "bench"); err != nil {
 		return e, err
 	}
-	if e.redis, err = startRedis(ctx, e.dir); err != nil {
+	e.redisAddr = freeAddr()
+	e.client = dialRedis(e.redisAddr)
+	host, port, _ := net.SplitHostPort(e.redisAddr)
+	cmd := exec.Command("redis-server", "--port", port, "--bind", host, "--save", "", "--dir", e.dir)
+	if e.redis, err = e.start(ctx, cmd, func() error { return e.client.Ping(ctx).Err() }); err != nil {
 		return e, err
 	}
 	// The simulator runs in this process, so that the load knows the codes.
@@ -57,34 +72,92 @@ func newEnv(ctx context.Context) (e *env, err error) {
 		OnMessage: func(m flowroutetest.Message) {
 			text, _, _ := strings.Cut(m.Body, "\n")
 			if code, err := strconv.ParseUint(text, 10, 32); err == nil {
-				e.codes[entryOf(m.To)%uint64(len(e.codes))].Store(uint32(code) + 1)
+				e.codes[entryOf(m.To)%uint64(len(e.codes))].Store(uint32(code))
 			}
 		},
 	})
 	return e, err
 }
 
+// close ends everything that was started in e.
 func (e *env) close() {
+	for _, p := range e.started {
+		p.end()
+	}
+	if e.client != nil {
+		_ = e.client.Close()
+	}
 	if e.sms != nil {
 		_ = e.sms.Close()
-	}
-	if e.redis != nil {
-		e.redis.close()
 	}
 	if e.dir != "" {
 		_ = os.RemoveAll(e.dir)
 	}
 }
 
-// unused returns the first of n entries that were not used before.
-func (e *env) unused(n uint64) uint64 { return e.used.Add(n) - n }
-
-// codeOf returns the code that was last sent for an entry.
-func (e *env) codeOf(entry uint64) uint64 {
-	return uint64(e.codes[entry%uint64(len(e.codes))].Load() - 1)
+func dialRedis(addr string) *redis.Client {
+	return redis.NewClient(&redis.Options{
+		Addr:                     addr,
+		PoolSize:                 64,
+		DisableIdentity:          true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	})
 }
 
-// system is a running program that is measured.
+func freeAddr() string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "127.0.0.1:0" // the program that gets it says why it cannot listen
+	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().String()
+}
+
+// process is a program that the benchmark started.
+type process struct {
+	pid    int
+	end    func() // kills it and waits until it is gone
+	exited chan struct{}
+}
+
+// start starts a program and returns when ready has no error.
+func (e *env) start(ctx context.Context, cmd *exec.Cmd, ready func() error) (*process, error) {
+	log, err := os.CreateTemp(e.dir, "log") // a file costs the benchmark no processor time
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = log.Close() }()
+	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = log, log, endWithParent()
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	p := &process{pid: cmd.Process.Pid, exited: make(chan struct{})}
+	p.end = func() {
+		_ = cmd.Process.Kill() // fails if it has ended already
+		<-p.exited
+	}
+	e.started = append(e.started, p)
+	go func() {
+		defer close(p.exited)
+		_ = cmd.Wait() // it was killed, or its output says why it ended
+	}()
+	timeout := time.After(startTimeout)
+	for err = ready(); err != nil; err = ready() {
+		select {
+		case <-time.After(time.Millisecond):
+			continue
+		case <-ctx.Done():
+		case <-p.exited:
+		case <-timeout:
+		}
+		p.end()
+		printed, _ := os.ReadFile(log.Name())
+		return nil, fmt.Errorf("start %s: %w; it printed: %s", filepath.Base(cmd.Path), err, printed)
+	}
+	return p, nil
+}
+
+// system is a running build of the service, or a baseline.
 type system struct {
 	*process
 	name    string
@@ -92,27 +165,12 @@ type system struct {
 	metrics string // URL
 }
 
-// startSystem starts a program that logs its addresses as the service does.
-func startSystem(ctx context.Context, name string, cmd *exec.Cmd) (*system, error) {
-	var log struct{ Msg, Address, Admin string }
-	p, err := startProcess(ctx, cmd, func(line []byte) bool {
-		return json.Unmarshal(line, &log) == nil && log.Msg == "serving"
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &system{process: p, name: name, addr: log.Address, metrics: "http://" + log.Admin + "/metrics"}, nil
-}
-
-// settling is how long a service that is ready still inspects its Redis, which
-// would be counted among what the first requests cost.
-const settling = 500 * time.Millisecond
-
-// startService starts a build of the service and waits until it is ready.
-// Every feature that costs time is on, and the load reaches no limit.
-func (e *env) startService(ctx context.Context, name, binary, redis string, settings ...string) (*system, error) {
+// startSystem starts a build of the service. Every feature that costs time is
+// on, and the load reaches no limit. A baseline has the same settings.
+func (e *env) startSystem(ctx context.Context, p program, redisAddr string, settings ...string) (*system, error) {
 	hash := sha256.Sum256([]byte(apiKey))
-	cmd := exec.Command(binary)
+	addr, admin := freeAddr(), freeAddr()
+	cmd := exec.Command(p.command[0], p.command[1:]...)
 	cmd.Dir = e.dir
 	cmd.Env = append([]string{
 		"FLOWROUTE_ACCESS_KEY=" + accessKey,
@@ -125,115 +183,54 @@ func (e *env) startService(ctx context.Context, name, binary, redis string, sett
 		"ALLOWED_PREFIXES=us,ca",
 		"API_KEYS=bench:" + hex.EncodeToString(hash[:]),
 		"CODE_SECRET=bench-code-secret-of-some-length",
-		"REDIS_URL=redis://" + redis + "/0",
+		"REDIS_URL=redis://" + redisAddr + "/0",
 		"REDIS_KEY_PREFIX=" + keyPrefix,
-		"LISTEN_ADDR=127.0.0.1:0",
-		"ADMIN_ADDR=127.0.0.1:0",
+		"LISTEN_ADDR=" + addr,
+		"ADMIN_ADDR=" + admin,
 	}, settings...)
-	s, err := startSystem(ctx, name, cmd)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.ready(ctx); err != nil {
-		s.end()
-		return nil, err
-	}
-	time.Sleep(settling)
-	return s, nil
-}
-
-// startBaseline starts this program as the baseline of that name.
-func (e *env) startBaseline(ctx context.Context, name, redis string) (*system, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.Command(self, baselineCommand, "-redis", redis, "-flowroute", e.sms.URL, fmt.Sprintf("-%s=%t", autoPipeline, name == autoPipeline))
-	return startSystem(ctx, name, cmd)
-}
-
-// ready waits until the service is ready.
-func (s *system) ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	for {
-		answer, err := get(ctx, "http://"+s.addr+"/readyz")
+	running, err := e.start(ctx, cmd, func() error {
+		answer, err := get(ctx, "http://"+addr+"/readyz")
 		if err != nil {
-			return fmt.Errorf("%s is not ready: %w", s.name, err)
+			return err
 		}
 		_ = answer.Body.Close()
-		if answer.StatusCode == http.StatusOK {
-			return nil
+		if answer.StatusCode != http.StatusOK {
+			return errors.New(answer.Status)
 		}
-		time.Sleep(time.Millisecond)
-	}
+		return nil
+	})
+	return &system{running, p.name, addr, "http://" + admin + "/metrics"}, err
 }
 
-// build builds the service from the source in dir, as it is released. A file
-// is a build already.
-func (e *env) build(ctx context.Context, name, path string) (string, error) {
-	path, err := filepath.Abs(path)
+// program is a build of the service, or a baseline.
+type program struct {
+	name    string
+	command []string
+}
+
+// build builds the service from the source in a folder, as it is released. A
+// file is a build already.
+func (e *env) build(ctx context.Context, s service) (p program, err error) {
+	path, err := filepath.Abs(s.path)
 	if err != nil {
-		return "", err
+		return p, err
 	}
 	if info, err := os.Stat(path); err != nil || !info.IsDir() {
-		return path, err
+		return program{s.name, []string{path}}, err
 	}
-	binary := filepath.Join(e.dir, "service-"+name)
+	binary := filepath.Join(e.dir, "service-"+s.name)
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "./cmd/sms-verification")
 	cmd.Dir = path
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build %s: %w\n%s", path, err, output)
+		return p, fmt.Errorf("build %s: %w\n%s", path, err, output)
 	}
-	return binary, nil
-}
-
-// seed makes a system create count entries from first on.
-func (e *env) seed(ctx context.Context, s *system, first, count uint64) error {
-	return e.forEach(ctx, s, count, func(c *client, op uint64) error { return c.create(first+op, first+op) })
-}
-
-// forEach does step count times, for what is not measured.
-func (e *env) forEach(ctx context.Context, s *system, count uint64, step func(c *client, op uint64) error) error {
-	if count == 0 {
-		return nil
-	}
-	l := load{addrs: []string{s.addr}, connections: 32, length: time.Hour, limit: count,
-		step: func(c *client, op uint64) (err error) {
-			for range 20 { // a busy machine answers 503 now and then
-				if err = step(c, op); !errors.Is(err, errRefused) {
-					return err
-				}
-			}
-			return errors.New("answered 503 for 20 times")
-		}}
-	if _, err := l.run(ctx); err != nil {
-		return fmt.Errorf("prepare entries: %w", err)
-	}
-	return nil
-}
-
-// usage is what a system and its Redis have used since they started.
-type usage struct {
-	cpu, redis time.Duration
-	mallocs    float64 // of the system
-}
-
-func (e *env) usageOf(ctx context.Context, s *system) (u usage, err error) {
-	if u.mallocs, err = s.mallocs(ctx); err != nil {
-		return usage{}, err
-	}
-	if u.cpu, err = cpuTime(s.pid()); err != nil {
-		return usage{}, err
-	}
-	u.redis, err = cpuTime(e.redis.pid())
-	return u, err
+	return program{s.name, []string{binary}}, nil
 }
 
 const mallocsMetric = "go_memstats_mallocs_total"
 
-// mallocs returns the number of allocations so far.
+// mallocs returns how often a system has allocated memory so far.
 func (s *system) mallocs(ctx context.Context) (float64, error) {
 	answer, err := get(ctx, s.metrics)
 	if err != nil {

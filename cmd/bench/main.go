@@ -9,8 +9,8 @@
 //	go run ./cmd/bench capacity  all of these, written to a document
 //
 // It knows the service only as a program with an HTTP API, so that it can
-// measure any commit. Each command lists its flags with -help. CONTRIBUTING.md
-// explains how to read the results.
+// measure any commit. The flags are the same for all commands; -help lists
+// them. CONTRIBUTING.md explains how to read the results. It runs on Linux.
 package main
 
 import (
@@ -21,7 +21,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -34,21 +38,123 @@ func main() {
 	}
 }
 
-// command measures one thing. It writes its table to out and reports on
-// progress what it is doing.
-type command func(ctx context.Context, args []string, out, progress io.Writer) error
+// bench is one run of the program: its flags and what it has measured.
+type bench struct {
+	rounds    int
+	length    time.Duration // of each run
+	near, far []int         // connections with Redis on loopback, and at the distance
+	distance  time.Duration
+	workloads []workload
+	services  []service // speed compares the others with the first; growth and start measure the first
+	baselines []string
+	entries   int
+	raw       string // file
+	progress  io.Writer
+
+	samples []sample  // of speed
+	bytes   []float64 // of memory: for each stage, an entry with everything beside it
+	takes   []takes   // of start
+}
+
+// service is a build of the service: a binary, or the folder of its source.
+type service struct{ name, path string }
+
+// command measures one thing and writes its table to out.
+type command func(ctx context.Context, out io.Writer) error
 
 func run(ctx context.Context, args []string, out, progress io.Writer) error {
+	b := &bench{progress: progress}
 	commands := map[string]command{
-		"speed":         speed,
-		"memory":        memory,
-		"growth":        growth,
-		"start":         start,
-		"capacity":      capacity,
-		baselineCommand: baseline, // started by speed
+		"speed": b.speed, "memory": b.memory, "growth": b.growth, "start": b.start, "capacity": b.capacity,
 	}
-	if len(args) > 0 && commands[args[0]] != nil {
-		return commands[args[0]](ctx, args[1:], out, progress)
+	switch {
+	case len(args) > 0 && (args[0] == baselineName || args[0] == autoPipelineName): // started by speed
+		return baseline(ctx, args[0])
+	case len(args) == 0 || commands[args[0]] == nil:
+		return errors.New("usage: bench speed|memory|growth|start|capacity [flags]")
 	}
-	return errors.New("usage: bench speed|memory|growth|start|capacity [flags]")
+	if err := b.parse(args[0], args[1:]); err != nil {
+		return err
+	}
+	return commands[args[0]](ctx, out)
+}
+
+func (b *bench) parse(command string, args []string) error {
+	b.near, b.far = []int{1, 32, 64}, []int{1, 32}
+	b.workloads, b.services = workloads(), []service{{"service", "."}}
+	b.baselines = []string{baselineName}
+	flags := flag.NewFlagSet(command, flag.ContinueOnError)
+	flags.IntVar(&b.rounds, "rounds", 5, "rounds; each runs everything once")
+	seconds := flags.Float64("seconds", 2, "seconds of each run")
+	flags.Func("connections", "numbers of connections with Redis on loopback; empty: not measured (default 1,32,64)", list(&b.near, parseConnections))
+	flags.DurationVar(&b.distance, "distance", time.Millisecond, "how far away Redis is, each way; 0: loopback only")
+	flags.Func("distance-connections", "numbers of connections with Redis at that distance (default 1,32)", list(&b.far, parseConnections))
+	flags.Func("workloads", "workloads (default create,wrong,right)", list(&b.workloads, parseWorkload))
+	flags.Func("service", "builds of the service, each name=binary or name=folder of the source, such as old=/tmp/old,new=. (default service=.)", list(&b.services, parseService))
+	pipeline := flags.Bool(autoPipelineName, command == "capacity", "measure the baseline with go-redis' AutoPipeline too")
+	flags.StringVar(&b.raw, "raw", "", "file to which speed writes every run, in the format of Go benchmarks, for benchstat")
+	flags.IntVar(&b.entries, "entries", 1_000_000, "pending entries of memory; growth has up to as many")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if b.rounds < 1 || *seconds <= 0 || b.distance < 0 || flags.NArg() > 0 {
+		return errors.New("-rounds and -seconds must be above 0, -distance at least 0, and nothing may follow the flags")
+	}
+	if b.entries < 1 || b.entries > 1_000_000 {
+		return errors.New("-entries: 1 to 1000000, the most that SEND_LIMITS_TOTAL allows")
+	}
+	if len(b.services) == 0 || len(b.workloads) == 0 {
+		return errors.New("-service and -workloads must not be empty")
+	}
+	if b.distance == 0 {
+		b.far = nil
+	}
+	if *pipeline {
+		b.baselines = append(b.baselines, autoPipelineName)
+	}
+	b.length = time.Duration(*seconds * float64(time.Second))
+	return nil
+}
+
+// list returns a function that parses a list with commas, such as 1,32.
+func list[T any](into *[]T, parse func(string) (T, error)) func(string) error {
+	return func(text string) error {
+		*into = nil
+		for item := range strings.FieldsFuncSeq(text, func(c rune) bool { return c == ',' }) {
+			value, err := parse(item)
+			if err != nil {
+				return err
+			}
+			*into = append(*into, value)
+		}
+		return nil
+	}
+}
+
+func parseConnections(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("%q is not a number above 0", text)
+	}
+	return n, nil
+}
+
+func parseWorkload(name string) (workload, error) {
+	i := slices.IndexFunc(workloads(), func(w workload) bool { return w.name == name })
+	if i < 0 {
+		return workload{}, fmt.Errorf("there is no workload %q", name)
+	}
+	return workloads()[i], nil
+}
+
+func parseService(text string) (service, error) {
+	name, path, _ := strings.Cut(text, "=")
+	if name == "" || path == "" {
+		return service{}, fmt.Errorf("%q is not name=path", text)
+	}
+	return service{name, path}, nil
+}
+
+func (b *bench) report(format string, args ...any) {
+	_, _ = fmt.Fprintf(b.progress, format+"\n", args...)
 }

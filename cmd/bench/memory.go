@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"math"
@@ -13,98 +12,70 @@ import (
 	"time"
 )
 
-// What a pending entry may take of Redis, in bytes.
-const (
-	targetAlone    = 215
-	targetDefaults = 400
-)
-
 // stage is a set of features, each with what it keeps beside an entry.
 type stage struct {
 	name     string
 	settings []string
 	wrong    bool    // a wrong code was entered for every entry
-	target   float64 // bytes; 0 is none
+	target   float64 // bytes of an entry; 0: none
 }
 
 func stages() []stage {
 	const noLimits, noTotal = "SEND_LIMITS=off GUESS_LIMITS=off SEND_LIMITS_TOTAL=off", "SEND_LIMITS_TOTAL=off"
 	return []stage{
-		{name: "live entry alone", settings: strings.Fields("EXPIRED_NOTICE=0 " + noLimits), target: targetAlone},
+		{name: "live entry alone", settings: strings.Fields("EXPIRED_NOTICE=0 " + noLimits), target: 215},
 		{name: "with EXPIRED_NOTICE", settings: strings.Fields(noLimits)},
-		{name: "with SEND_LIMITS too: the defaults", settings: []string{noTotal}, target: targetDefaults},
+		{name: "with SEND_LIMITS too: the defaults", settings: []string{noTotal}, target: 400},
 		{name: "with a wrong code for each too", settings: []string{noTotal}, wrong: true},
 		{name: "the defaults and SEND_LIMITS_TOTAL"},
 	}
 }
 
-// kept is what Redis holds after a stage.
-type kept struct {
-	stage
-	service string
-	each    float64 // bytes for one entry with everything beside it
-	keys    string  // number and size of each kind
-}
-
-func memory(ctx context.Context, args []string, out, progress io.Writer) error {
-	flags := flag.NewFlagSet("memory", flag.ContinueOnError)
-	entries := flags.Uint64("entries", 1_000_000, "pending entries, each of its own recipient")
-	list := flags.String("service", "service=.", "builds of the service, as for speed")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	services, err := parseServices(*list)
-	if err != nil {
-		return err
-	}
-	all, err := measureMemory(ctx, services, *entries, progress)
-	if err != nil {
-		return err
-	}
-	return writeMemory(out, *entries, all)
-}
-
-func measureMemory(ctx context.Context, services []service, entries uint64, progress io.Writer) ([]kept, error) {
-	if entries < 1 || entries > 1_000_000 {
-		return nil, fmt.Errorf("-entries: 1 to 1000000, the most that SEND_LIMITS_TOTAL allows")
-	}
+// memory measures what a pending entry takes of Redis, and works out what more
+// entries need: each takes the same, except that the hash tables of Redis
+// double at a time.
+func (b *bench) memory(ctx context.Context, out io.Writer) error {
 	e, err := newEnv(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer e.close()
-	binaries := map[service]string{}
-	for _, s := range services {
-		if binaries[s], err = e.build(ctx, s.name, s.path); err != nil {
-			return nil, err
-		}
-	}
-	var all []kept
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintf(w, "%d pending entries\tsystem\tB/entry\ttarget\t10 million\t100 million\tkeys, and bytes of each\n", b.entries)
 	for _, stage := range stages() {
-		for _, s := range services {
-			_, _ = fmt.Fprintf(progress, "%s: storing %d entries, %s\n", s.name, entries, stage.name)
-			k := kept{stage: stage, service: s.name}
-			if k.each, k.keys, err = e.measureStage(ctx, binaries[s], stage, entries); err != nil {
-				return nil, err
+		for _, service := range b.services {
+			b.report("%s: storing %d entries, %s", service.name, b.entries, stage.name)
+			p, err := e.build(ctx, service)
+			if err != nil {
+				return err
 			}
-			all = append(all, k)
+			bytes, keys, err := e.measureStage(ctx, p, stage, uint64(b.entries))
+			if err != nil {
+				return err
+			}
+			if b.entries < 1_000_000 { // fewer share the sorted sets of notices, and so take more each
+				stage.target = 0
+			}
+			b.bytes = append(b.bytes, bytes)
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%.0f\t%s\t%.1f GB\t%.0f GB\t%s\n",
+				stage.name, service.name, bytes, verdict(bytes, stage.target), bytes/100, bytes/10, keys)
 		}
 	}
-	return all, nil
+	return w.Flush()
 }
 
-func (e *env) measureStage(ctx context.Context, binary string, s stage, entries uint64) (each float64, keys string, err error) {
-	if err := e.fill(ctx, binary, s, 1000); err != nil { // scripts and buffers belong to no entry
+func (e *env) measureStage(ctx context.Context, p program, s stage, entries uint64) (bytes float64, keys string, err error) {
+	if err := e.fill(ctx, p, s, 1000); err != nil { // scripts and buffers belong to no entry
 		return 0, "", err
 	}
-	if err := e.redis.clear(ctx); err != nil {
+	if err := e.client.FlushAll(ctx).Err(); err != nil {
 		return 0, "", err
 	}
 	before, err := e.usedMemory(ctx)
 	if err != nil {
 		return 0, "", err
 	}
-	if err := e.fill(ctx, binary, s, entries); err != nil {
+	if err := e.fill(ctx, p, s, entries); err != nil {
 		return 0, "", err
 	}
 	if keys, err = e.countKeys(ctx); err != nil {
@@ -116,32 +87,17 @@ func (e *env) measureStage(ctx context.Context, binary string, s stage, entries 
 
 // fill lets a service create entries, and ends it, because its connections
 // take memory of Redis too.
-func (e *env) fill(ctx context.Context, binary string, s stage, entries uint64) error {
-	running, err := e.startService(ctx, "service", binary, e.redis.addr, append(s.settings, "RETRIES_ALLOWED=3")...)
+func (e *env) fill(ctx context.Context, p program, s stage, entries uint64) error {
+	running, err := e.startSystem(ctx, p, e.redisAddr, append(s.settings, "RETRIES_ALLOWED=3")...)
 	if err != nil {
 		return err
 	}
 	defer running.end()
-	first := e.unused(entries)
-	if err := e.seed(ctx, running, first, entries); err != nil || !s.wrong {
+	first, err := e.seed(ctx, running, entries)
+	if err != nil || !s.wrong {
 		return err
 	}
-	return e.forEach(ctx, running, entries, func(c *client, op uint64) error { return c.wrong(first+op, e.codeOf(first+op)) })
-}
-
-// writeMemory writes the measured sizes, and what more entries need: each takes
-// the same, except that the hash tables of Redis double at a time.
-func writeMemory(out io.Writer, entries uint64, all []kept) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintf(w, "%d pending entries\tsystem\tB/entry\ttarget\t10 million\t100 million\tkeys, and bytes of each\n", entries)
-	for _, k := range all {
-		if entries < 1_000_000 { // fewer share the sorted sets of notices, and so take more each
-			k.target = 0
-		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%.0f\t%s\t%.1f GB\t%.0f GB\t%s\n",
-			k.name, k.service, k.each, verdict(k.each, k.target), k.each/100, k.each/10, k.keys)
-	}
-	return w.Flush()
+	return e.forEach(ctx, running, first, entries, (*client).wrong)
 }
 
 // countKeys waits until Redis has dropped what lives for seconds only, and
@@ -154,11 +110,11 @@ func (e *env) countKeys(ctx context.Context) (string, error) {
 	case <-time.After(3 * time.Second):
 	}
 	counts, sizes := map[string]int{}, map[string]int64{}
-	keys := e.redis.client.Scan(ctx, 0, "*", 10_000).Iterator()
+	keys := e.client.Scan(ctx, 0, "*", 10_000).Iterator()
 	for keys.Next(ctx) {
 		kind, _, _ := strings.Cut(strings.TrimPrefix(keys.Val(), keyPrefix), "{") // the letters before the hash tag
 		if counts[kind]++; sizes[kind] == 0 {
-			sizes[kind], _ = e.redis.client.MemoryUsage(ctx, keys.Val(), 0).Result() // fails if it has expired
+			sizes[kind], _ = e.client.MemoryUsage(ctx, keys.Val(), 0).Result() // fails if it has expired
 		}
 	}
 	var list []string
@@ -174,11 +130,11 @@ func (e *env) countKeys(ctx context.Context) (string, error) {
 func (e *env) usedMemory(ctx context.Context) (float64, error) {
 	last := -1.0
 	for range 100 {
-		info, err := e.redis.info(ctx, "memory", "used_memory")
-		if err != nil {
-			return 0, err
+		info := e.client.InfoMap(ctx, "memory")
+		if info.Err() != nil {
+			return 0, info.Err()
 		}
-		now, err := strconv.ParseFloat(info, 64)
+		now, err := strconv.ParseFloat(info.Item("Memory", "used_memory"), 64)
 		if err != nil || math.Abs(now-last) < now/1000 {
 			return now, err
 		}
@@ -186,4 +142,15 @@ func (e *env) usedMemory(ctx context.Context) (float64, error) {
 		time.Sleep(200 * time.Millisecond)
 	}
 	return last, nil
+}
+
+// verdict says whether a value is within its target; 0: there is none.
+func verdict(value, target float64) string {
+	switch {
+	case target == 0:
+		return ""
+	case value <= target:
+		return fmt.Sprintf("%.0f: met", target)
+	}
+	return fmt.Sprintf("%.0f: MISSED", target)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"syscall"
 	"time"
 
@@ -27,27 +26,11 @@ func cpuTime(pid int) (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
-// timer sleeps to within some 0.1 ms. time.Sleep is up to 1 ms late in an idle
+// sleepUntil is late by some 0.1 ms. time.Sleep is up to 1 ms late in an idle
 // process, because the runtime waits for whole milliseconds.
-type timer struct {
-	fd   int
-	file *os.File
-}
-
-func newTimer() (*timer, error) {
-	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("timerfd_create: %w", err)
+func sleepUntil(due time.Time) {
+	for wait := time.Until(due); wait > 0; wait = time.Until(due) {
+		t := unix.NsecToTimespec(int64(wait))
+		_ = unix.Nanosleep(&t, nil) // a signal ends it early
 	}
-	return &timer{fd, os.NewFile(uintptr(fd), "timerfd")}, nil
 }
-
-func (t *timer) sleep(d time.Duration) error {
-	if err := unix.TimerfdSettime(t.fd, 0, &unix.ItimerSpec{Value: unix.NsecToTimespec(int64(d))}, nil); err != nil {
-		return fmt.Errorf("timerfd_settime: %w", err)
-	}
-	_, err := t.file.Read(make([]byte, 8)) // returns when the time is over
-	return err
-}
-
-func (t *timer) close() { _ = t.file.Close() }

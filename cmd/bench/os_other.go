@@ -16,10 +16,4 @@ func cpuTime(int) (time.Duration, error) {
 	return 0, errors.New("the benchmark needs Linux to read processor time")
 }
 
-type timer struct{}
-
-func newTimer() (*timer, error) { return &timer{}, nil }
-
-func (*timer) sleep(d time.Duration) error { time.Sleep(d); return nil }
-
-func (*timer) close() {}
+func sleepUntil(due time.Time) { time.Sleep(time.Until(due)) }

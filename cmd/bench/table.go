@@ -12,8 +12,8 @@ import (
 // round only.
 type row struct {
 	workload    string
-	connections uint64
-	place       string
+	connections int
+	redisAt     string
 	system      string
 }
 
@@ -25,7 +25,7 @@ type sample struct {
 	allocs     float64 // for each operation
 }
 
-func rate(s sample) float64     { return float64(s.ops) / s.elapsed.Seconds() }
+func rate(s sample) float64     { return s.rate() }
 func cpu(s sample) float64      { return s.cpu }
 func redisCPU(s sample) float64 { return s.redis }
 func allocs(s sample) float64   { return s.allocs }
@@ -45,7 +45,7 @@ func writeTable(out io.Writer, samples []sample, bases []string) error {
 	_, _ = fmt.Fprintln(w, "workload\tconns\tRedis at\tsystem\tops/s\tp50 ms\tp99 ms\tCPU µs/op\tRedis µs/op\tallocs/op\t503")
 	for _, r := range rows {
 		of := func(value func(sample) float64) float64 { return median(each(runs[r], value)) }
-		_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%.0f\t%.2f\t%.2f\t%.1f\t%.1f\t%.1f\t%.2f%%\n", r.workload, r.connections, r.place, r.system,
+		_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%.0f\t%.2f\t%.2f\t%.1f\t%.1f\t%.1f\t%.2f%%\n", r.workload, r.connections, r.redisAt, r.system,
 			of(rate), of(func(s sample) float64 { return s.p50.Seconds() * 1e3 }), of(func(s sample) float64 { return s.p99.Seconds() * 1e3 }),
 			of(cpu), of(redisCPU), of(allocs), of(func(s sample) float64 { return 100 * float64(s.refused) / float64(s.ops+s.refused) }))
 	}
@@ -56,9 +56,9 @@ func writeTable(out io.Writer, samples []sample, bases []string) error {
 	_, _ = fmt.Fprintln(w, "workload\tconns\tRedis at\tsystem/base\tops/s\tCPU\tRedis CPU\tallocs")
 	for _, r := range rows {
 		for _, base := range bases {
-			if b := (row{r.workload, r.connections, r.place, base}); r != b && (!slices.Contains(bases, r.system) || base == bases[0]) {
+			if b := (row{r.workload, r.connections, r.redisAt, base}); r != b && (!slices.Contains(bases, r.system) || base == bases[0]) {
 				of := func(value func(sample) float64) string { return spread(ratios(runs[r], runs[b], value)) }
-				_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%s/%s\t%s\t%s\t%s\t%s\n", r.workload, r.connections, r.place, r.system, base,
+				_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%s/%s\t%s\t%s\t%s\t%s\n", r.workload, r.connections, r.redisAt, r.system, base,
 					of(rate), of(cpu), of(redisCPU), of(allocs))
 			}
 		}
@@ -71,7 +71,7 @@ func benchmarkLines(samples []sample) []byte {
 	var out bytes.Buffer
 	for _, s := range samples {
 		_, _ = fmt.Fprintf(&out, "Benchmark/%s/conns=%d/redis=%s/system=%s %d %.1f ops/s %d p50-ns %d p99-ns %.2f cpu-µs/op %.2f redis-µs/op %.2f allocs/op\n",
-			s.workload, s.connections, s.place, s.system, s.ops, rate(s), s.p50, s.p99, s.cpu, s.redis, s.allocs)
+			s.workload, s.connections, s.redisAt, s.system, s.ops, rate(s), s.p50, s.p99, s.cpu, s.redis, s.allocs)
 	}
 	return out.Bytes()
 }

@@ -52,6 +52,19 @@ func TestSharedIDs(t *testing.T) {
 	verify(t, p.URL, "a", code, as("bank")).want(t, 200, "")
 }
 
+// TestSessionSwap: the code that was sent to an attacker's phone does not verify the
+// number that the attacker's session has changed to, when that number gets no message.
+func TestSessionSwap(t *testing.T) {
+	p, sim := service(t, "SEND_LIMITS=1/1h")
+	const session, attacker, victim = "session-1", "12065550133", "12065550144"
+	create(t, p.URL, "another", victim) // uses up the limit of the victim
+	code := sendCode(t, sim, p.URL, session, attacker)
+	create(t, p.URL, session, victim).want(t, 429, "RateLimited")
+	body := `{"auth_id":"` + session + `","code":"` + code + `","recipient":"`
+	do(t, http.MethodPost, p.URL+"/verify", body+victim+`"}`).want(t, 400, "UnknownAuthId")
+	do(t, http.MethodPost, p.URL+"/verify", body+attacker+`"}`).want(t, 200, "")
+}
+
 // sendMany makes 20 creates at once on all replicas, and expects that so many are
 // sent and that a limit refuses the rest.
 func sendMany(t *testing.T, fleet []*process, want int, limit, profile, id, more string, headers ...string) {

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/app"
-	"github.com/flowroute/sms-verification/codes"
 	"github.com/flowroute/sms-verification/config"
 	"github.com/flowroute/sms-verification/redisstore"
 	"github.com/flowroute/sms-verification/redisstore/embedded"
@@ -21,10 +20,10 @@ func checkCommand() *cobra.Command {
 	var asJSON, strict, race bool
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Checks the settings and Redis, and says what they are worth; sends nothing",
-		Long: "Checks the settings and Redis, and says what they are worth: the odds of guessing a code, and how a\n" +
-			"message looks and how many segments it takes, for the service and for each profile; and the most that\n" +
-			"can be spent in a day and a month. Sends nothing.",
+		Short: "Checks the settings and Redis; sends nothing",
+		Long: "Checks the settings and Redis; sends nothing.\n\n" +
+			"Prints, for the service and for each profile, the odds of guessing a code and the message with its number of\n" +
+			"segments, and the highest possible spend per day and month.",
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			print := printReport
@@ -35,10 +34,10 @@ func checkCommand() *cobra.Command {
 		},
 	}
 	config.Flags(cmd.Flags())
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the findings as JSON")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
 	cmd.Flags().BoolVar(&strict, "strict", false, "exit with status 1 on any warning")
-	cmd.Flags().BoolVar(&race, "race", false, fmt.Sprintf("make many parallel checks on Redis, below REDIS_KEY_PREFIX, for at most %v and %d keys,\n"+
-		"and fail if a code is accepted twice or compared too often", raceTime, raceKeys))
+	cmd.Flags().BoolVar(&race, "race", false, fmt.Sprintf("check many codes in parallel on this Redis, below REDIS_KEY_PREFIX, for at most %v and with at most\n"+
+		"%d keys, and fail if one is accepted twice or compared too often", raceTime, raceKeys))
 	return cmd
 }
 
@@ -62,16 +61,16 @@ func check(cmd *cobra.Command, print func(io.Writer, *report) error, strict, rac
 	traces.Close()
 
 	r := newReport(cfg)
-	found, redisErr := checkRedis(cmd.Context(), cfg, race)
-	r.addRedis(found, redisErr)
+	inspection, raced, redisErr := checkRedis(cmd.Context(), cfg, race)
+	r.addRedis(inspection, raced, redisErr)
 	if err := print(out, r); err != nil {
 		return err
 	}
 	if redisErr != nil {
-		return errors.New("check: Redis cannot be used; see REDIS_URL, REDIS_MODE and the permissions of its user")
+		return errors.New("check: " + redisUnusable)
 	}
 	if !r.OK {
-		return errors.New("check --race: this Redis does not keep the promise of the service: " + found.race.found())
+		return errors.New("check --race: codes are not safe on this Redis: " + raced.found())
 	}
 	if n := len(r.Warnings); strict && n > 0 {
 		return fmt.Errorf("check: %d warning(s), and --strict allows none", n)
@@ -81,93 +80,48 @@ func check(cmd *cobra.Command, print func(io.Writer, *report) error, strict, rac
 
 const checkTimeout = 5 * time.Second
 
-// redisFindings is what check finds out about Redis.
-type redisFindings struct {
-	redisstore.Inspection
-	race *raceReport // nil if it was not asked for
-}
-
-func checkRedis(ctx context.Context, cfg *config.Config, race bool) (found redisFindings, err error) {
+// checkRedis inspects Redis and, if asked to, races on it.
+func checkRedis(ctx context.Context, cfg *config.Config, race bool) (found redisstore.Inspection, raced *raceReport, err error) {
 	options := app.DialOptions(cfg)
 	if cfg.DebugMode {
 		server, err := embedded.Start()
 		if err != nil {
-			return found, err
+			return found, nil, err
 		}
 		defer server.Close()
 		options = redisstore.DialOptions{URL: server.URL(), Mode: redisstore.Standalone}
 	}
 	store, err := app.OpenStore(cfg, options, nil)
 	if err != nil {
-		return found, err
+		return found, nil, err
 	}
 	defer func() { _ = store.Close() }()
-	if err := inspect(ctx, store, cfg, &found); err != nil || !race {
-		return found, withCertificateHint(err, cfg)
+	if found, err = inspect(ctx, store, cfg); err != nil || !race {
+		return found, nil, withCertificateHint(err, cfg)
 	}
-	found.race, err = raceRedis(ctx, cfg, options)
-	return found, err
+	raced, err = raceRedis(ctx, cfg, options)
+	return found, raced, err
 }
 
-// withCertificateHint adds what is likely wrong if a server closes connections
-// under TLS: it does so before it says that it wants a client certificate.
+// withCertificateHint adds the likely cause when a server closes a TLS
+// connection: servers that require a client certificate do so without a message.
 func withCertificateHint(err error, cfg *config.Config) error {
 	if err == nil || cfg.RedisTLSCert != "" || !strings.HasPrefix(cfg.RedisURL.Reveal(), "rediss:") {
 		return err
 	}
 	for _, closed := range []string{"connection reset", "broken pipe", "EOF"} {
 		if strings.Contains(err.Error(), closed) {
-			return fmt.Errorf("%w; if this Redis wants a client certificate, set REDIS_TLS_CERT and REDIS_TLS_KEY", err)
+			return fmt.Errorf("%w; if this Redis requires a client certificate, set REDIS_TLS_CERT and REDIS_TLS_KEY", err)
 		}
 	}
 	return err
 }
 
-func inspect(ctx context.Context, store *redisstore.Store, cfg *config.Config, found *redisFindings) (err error) {
+func inspect(ctx context.Context, store *redisstore.Store, cfg *config.Config) (redisstore.Inspection, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	if err := store.Prepare(ctx); err != nil {
-		return err
+	if err := store.Prepare(ctx); err != nil || cfg.DebugMode { // the Redis of debug mode ends with the process anyway
+		return redisstore.Inspection{}, err
 	}
-	if !cfg.DebugMode { // else what it keeps is gone with the process anyway
-		found.Inspection, err = store.Inspect(ctx)
-	}
-	return err
-}
-
-// nist begins a warning.
-const nist = "NIST SP 800-63B-4 asks for "
-
-// weakCodes says where the settings fall short of the standards.
-func weakCodes(cfg *config.Config) []string {
-	w := weakCode(app.PolicyOf(cfg), nil, func(key string) string { return key })
-	if len(cfg.GuessLimits) == 0 {
-		w = append(w, nist+"a count of failures that a new code does not reset; set GUESS_LIMITS")
-	}
-	if len(cfg.SendLimits) == 0 {
-		w = append(w, "SEND_LIMITS is off: one number can be sent any number of messages, at your cost")
-	}
-	if len(cfg.AllowedPrefixes) == 0 {
-		w = append(w, "ALLOWED_PREFIXES is empty: messages go to every country of +1, also where toll fraud lives; set it to us,ca")
-	}
-	service := app.PolicyOf(cfg)
-	for i, p := range app.ProfilesOf(cfg) {
-		w = append(w, weakCode(p, &service, cfg.Profiles[i].Path)...)
-	}
-	return w
-}
-
-// weakCode says where the codes of a policy fall short of the standards, except
-// in what the policy inherits. path returns the name of a setting.
-func weakCode(p codes.Policy, inherited *codes.Policy, path func(key string) string) (w []string) {
-	if p.CodeLength < 6 && (inherited == nil || inherited.CodeLength != p.CodeLength) {
-		w = append(w, nist+"at least six digits; set "+path("CODE_LENGTH")+" to 6")
-	}
-	if p.Lifetime > 10*time.Minute && (inherited == nil || inherited.Lifetime != p.Lifetime) {
-		w = append(w, nist+"at most ten minutes, as does OWASP ASVS 5 (6.6); set "+path("CODE_EXPIRATION")+" to 600")
-	}
-	if p.Attempts > 100 && (inherited == nil || inherited.Attempts != p.Attempts) {
-		w = append(w, nist+"at most 100 failures in a row; set "+path("RETRIES_ALLOWED")+" to 5")
-	}
-	return w
+	return store.Inspect(ctx)
 }

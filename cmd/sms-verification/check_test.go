@@ -51,14 +51,14 @@ func TestCheck(t *testing.T) {
 		},
 		{
 			name: "weakest", redis: plain, env: []string{"RETRIES_ALLOWED=101"},
-			want: []string{"+Inf", "1 number(s): 1\n", "at most 100 failures", "set GUESS_LIMITS", "SEND_LIMITS is off"},
+			want: []string{"any number compared per number and day", "1 number(s): 1\n", "at most 100 failures", "set GUESS_LIMITS", "SEND_LIMITS is off"},
 		},
 		{
 			name: "long and not ASCII", redis: plain, env: []string{"ORG_NAME=Café " + strings.Repeat("o", 60)},
 			want: []string{"Message: 2 segment(s), UCS-2"},
 		},
 		{name: "typographic", redis: plain, env: append(recommended(), "AUTH_MESSAGE=Don’t share {code}"+strings.Repeat(".", 60)),
-			want: []string{"│ SMS to +1XXXXXXXXXX ", "│ 490371.", "Message: 2 segment(s), UCS-2; by the standards 2, UCS-2", "Warning: AUTH_MESSAGE: the message takes 2 segments because of ’ (U+2019)"}},
+			want: []string{"│ SMS to +1XXXXXXXXXX ", "│ 490371.", "Message: 2 segment(s), UCS-2; by the GSM standard 2, UCS-2", "Warning: AUTH_MESSAGE: the message takes 2 segments because of ’ (U+2019)"}},
 		{name: "long ASCII", redis: plain, env: []string{"ORG_NAME=" + strings.Repeat("o", 300)}, want: []string{"Message: 3 segment(s), ASCII"}},
 		{name: "snapshots", redis: snapshots, env: recommended(), want: []string{"Redis: reached", "Warning: ", rdb}, lack: []string{"NIST"}},
 	} {

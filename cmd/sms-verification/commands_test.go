@@ -49,7 +49,7 @@ func TestDemo(t *testing.T) {
 		`200 {"message":"Success: Verification code created."`,
 		"# The person mistypes it", "/verify", fmt.Sprintf(`"code": "%s"`, otherCode(sms[1])),
 		`400 {"message":"Invalid code","reason":"InvalidAuthCode","attempts_left":2}`,
-		"# And then types it right", "/verify", fmt.Sprintf(`"code": "%s"`, sms[1]),
+		"# Then the person types it correctly", "/verify", fmt.Sprintf(`"code": "%s"`, sms[1]),
 		`200 {"authenticated":true`,
 		"# A code works once", "/verify", fmt.Sprintf(`"code": "%s"`, sms[1]),
 		`400 {"message":"Unknown auth id","reason":"UnknownAuthId","attempts_left":0}`,
@@ -80,8 +80,8 @@ func TestDemoKeep(t *testing.T) {
 	t.Parallel()
 	p := startIn(t, hostileDir(t), hostile(), "demo", "--keep")
 	url := ""
-	eventually(t, 10*time.Second, "the demo says where it goes on", func() bool {
-		if found := regexp.MustCompile(`goes on at (http://127\.0\.0\.1:\d+) `).FindStringSubmatch(p.stdout.String()); found != nil {
+	eventually(t, 10*time.Second, "the demo says where it keeps running", func() bool {
+		if found := regexp.MustCompile(`keeps running at (http://127\.0\.0\.1:\d+) `).FindStringSubmatch(p.stdout.String()); found != nil {
 			url = found[1]
 		}
 		return url != ""
@@ -227,7 +227,7 @@ func TestSendAndVerify(t *testing.T) {
 	}
 
 	out, _ := run(0, withKey, "send", "signup-1", "12065550142")
-	contains(t, "send", out, "valid for 1h0m0s", "3 wrong tries", "verify --endpoint "+p.URL+" signup-1 CODE")
+	contains(t, "send", out, "valid for 1h0m0s", "3 wrong attempts", "verify --endpoint "+p.URL+" signup-1 CODE")
 	code := codeShown(t, p, 1)
 	_, errOut := run(1, withKey, "verify", "signup-1", otherCode(code))
 	contains(t, "a wrong code", errOut, "wrong code", "2 attempts left")

@@ -21,18 +21,18 @@ func demoCommand() *cobra.Command {
 	var keep bool
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Shows one verification from end to end, with nothing installed and no account",
+		Short: "Shows one verification from end to end; needs no account and no Redis",
 		Args:  usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return demo(cmd.Context(), keep, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	cmd.Flags().BoolVar(&keep, "keep", false, "leave the service running afterwards")
+	cmd.Flags().BoolVar(&keep, "keep", false, "keep the service running afterwards")
 	return cmd
 }
 
-// demo runs the service in debug mode and uses it as an application would.
-// It reads neither the environment nor any file.
+// demo runs the service in debug mode and calls it as an application does. It
+// reads no environment and no file.
 func demo(ctx context.Context, keep bool, out, errOut io.Writer) error {
 	cfg, err := config.Load(config.Source{Set: map[string]string{
 		"DEBUG_MODE":  "true",
@@ -56,14 +56,14 @@ func demo(ctx context.Context, keep bool, out, errOut io.Writer) error {
 
 	err = demoSteps(ctx, a, phone, out)
 	if err == nil && keep {
-		_, _ = fmt.Fprintf(out, "\nThe service goes on at %s until Ctrl-C; open it in a browser.\n", "http://"+a.Addr())
+		_, _ = fmt.Fprintf(out, "\nThe service keeps running at %s until Ctrl-C; open it in a browser.\n", "http://"+a.Addr())
 		<-ctx.Done()
 	}
 	stop()
 	return errors.Join(err, <-ended)
 }
 
-// demoPhone keeps what the phone showed, as far as there is room.
+// demoPhone keeps the SMS that the phone showed.
 type demoPhone chan string
 
 func (p demoPhone) Write(view []byte) (int, error) {
@@ -74,8 +74,8 @@ func (p demoPhone) Write(view []byte) (int, error) {
 	return len(view), nil
 }
 
-// last is the last thing that it showed: an SMS is there before the answer.
-func (p demoPhone) last() string {
+// next returns the next SMS. It is there once its create is answered.
+func (p demoPhone) next() string {
 	select {
 	case view := <-p:
 		return view
@@ -85,32 +85,26 @@ func (p demoPhone) last() string {
 }
 
 func demoSteps(ctx context.Context, a *app.App, phone demoPhone, out io.Writer) error {
-	say := func(text string) { _, _ = fmt.Fprintf(out, "\n# %s\n", text) }
-	if err := awaitReady(ctx, a); err != nil {
-		return err
+	err := awaitReady(ctx, a)
+	step := func(title, path, body string, want int) {
+		if err == nil {
+			_, _ = fmt.Fprintf(out, "\n# %s\n", title)
+			err = show(ctx, a, out, path, body, want)
+		}
 	}
-	say("The application asks for a code. The person receives it:")
-	create := `{"auth_id": "signup-1", "recipient": "12065550142"}`
-	if err := show(ctx, a, out, "/", create, http.StatusOK); err != nil {
-		return err
-	}
-	code := firstDigits(phone.last())
-	say("The person mistypes it:")
-	if err := show(ctx, a, out, "/verify", fmt.Sprintf(`{"auth_id": "signup-1", "code": "%s"}`, otherCode(code)), http.StatusBadRequest); err != nil {
-		return err
-	}
-	say("And then types it right:")
-	if err := show(ctx, a, out, "/verify", fmt.Sprintf(`{"auth_id": "signup-1", "code": "%s"}`, code), http.StatusOK); err != nil {
-		return err
-	}
-	say("A code works once:")
-	return show(ctx, a, out, "/verify", fmt.Sprintf(`{"auth_id": "signup-1", "code": "%s"}`, code), http.StatusBadRequest)
+	step("The application asks for a code. The person receives it:", "/", `{"auth_id": "signup-1", "recipient": "12065550142"}`, http.StatusOK)
+	code := firstDigits(phone.next())
+	verify := func(code string) string { return fmt.Sprintf(`{"auth_id": "signup-1", "code": "%s"}`, code) }
+	step("The person mistypes it:", "/verify", verify(otherCode(code)), http.StatusBadRequest)
+	step("Then the person types it correctly:", "/verify", verify(code), http.StatusOK)
+	step("A code works once:", "/verify", verify(code), http.StatusBadRequest)
+	return err
 }
 
-const demoPatience = 10 * time.Second
+const demoTimeout = 10 * time.Second
 
 func awaitReady(ctx context.Context, a *app.App) error {
-	deadline := time.Now().Add(demoPatience)
+	deadline := time.Now().Add(demoTimeout)
 	for !a.Ready() {
 		if time.Now().After(deadline) || ctx.Err() != nil {
 			return errors.New("demo: the service did not become ready")
@@ -120,10 +114,10 @@ func awaitReady(ctx context.Context, a *app.App) error {
 	return nil
 }
 
-// show sends a request as curl would and prints it with its answer.
+// show sends a request, and prints it as a curl command with its answer.
 func show(ctx context.Context, a *app.App, out io.Writer, path, body string, want int) error {
 	_, _ = fmt.Fprintf(out, "$ curl %s -H 'Content-Type: application/json' -d '%s'\n", "http://"+a.Addr()+path, body)
-	ctx, cancel := context.WithTimeout(ctx, demoPatience)
+	ctx, cancel := context.WithTimeout(ctx, demoTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+a.Addr()+path, strings.NewReader(body))
 	if err != nil {
@@ -143,13 +137,13 @@ func show(ctx context.Context, a *app.App, out io.Writer, path, body string, wan
 		return err
 	}
 	if response.StatusCode != want {
-		return fmt.Errorf("demo: the answer should have been %d", want)
+		return fmt.Errorf("demo: status %d, expected %d", response.StatusCode, want)
 	}
 	return nil
 }
 
-// firstDigits finds the code in what the phone shows: the first digits after
-// the line with the number.
+// firstDigits returns the code in an SMS as the phone shows it: the first digits
+// after the line with the number.
 func firstDigits(view string) string {
 	_, text, _ := strings.Cut(view, "SMS to +")
 	_, text, _ = strings.Cut(text, "\n")
@@ -161,7 +155,7 @@ func firstDigits(view string) string {
 	return digits[:len(digits)-len(strings.TrimLeft(digits, "0123456789"))]
 }
 
-// otherCode is a code of the same length that is wrong.
+// otherCode returns a wrong code of the same length.
 func otherCode(code string) string {
 	first := byte('1')
 	if strings.HasPrefix(code, "1") {

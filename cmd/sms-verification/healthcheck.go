@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -15,16 +14,16 @@ import (
 	"github.com/flowroute/sms-verification/config"
 )
 
-// healthcheckTimeout is shorter than the timeout of a container's health check.
+// healthcheckTimeout is shorter than the usual timeout of a container's health check.
 const healthcheckTimeout = 2 * time.Second
 
 func healthcheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "healthcheck",
-		Short: "Asks the service on this machine whether it is ready; exit status 1 if not",
-		Long: "Asks the service on this machine whether it is ready; exit status 1 if not.\n\n" +
-			"For the health check of a container: images need no shell and no curl for it. It asks /readyz at LISTEN_ADDR,\n" +
-			"which it reads from the same settings as the service, except for flags that only the service was given.",
+		Short: "Checks that the service on this machine is ready; exit status 1 if not",
+		Long: "Checks that the service on this machine is ready; exit status 1 if not.\n\n" +
+			"It is the health check of a container whose image has no shell and no curl. It requests /readyz at LISTEN_ADDR,\n" +
+			"which it reads from the environment and the files, as serve does. Flags given to serve must be repeated.",
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := settings(cmd)
@@ -42,25 +41,22 @@ func healthcheckCommand() *cobra.Command {
 	return cmd
 }
 
-// askReady returns nil if the service that listens on addr is ready, else why not.
+// askReady returns nil if the service that listens on addr is ready.
 func askReady(ctx context.Context, addr string) error {
-	host, port, err := net.SplitHostPort(addr)
+	addr, err := localAddr(addr)
 	if err != nil {
 		return err
 	}
-	if port == "0" {
-		return errors.New("LISTEN_ADDR has port 0, which is another one at every start; set a port")
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost" // who listens everywhere listens there
+	if strings.HasSuffix(addr, ":0") {
+		return errors.New("LISTEN_ADDR has port 0, so the port changes at every start; set a port")
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthcheckTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/readyz", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/readyz", nil)
 	if err != nil {
 		return err
 	}
-	// Not by way of a proxy that the environment may name.
+	// A transport of its own, so that a proxy in the environment is not used.
 	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
 	if err != nil {
 		return err

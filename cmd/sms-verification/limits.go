@@ -16,16 +16,16 @@ import (
 	"github.com/flowroute/sms-verification/redisstore"
 )
 
-// limitsReport is what limits finds. Its JSON is for programs: members are only
+// limitsReport is the result of limits. Its JSON is an interface: members are only
 // added.
 type limitsReport struct {
-	RecipientEnds string         `json:"recipient_ends"` // as in the log
+	RecipientEnds string         `json:"recipient_ends"` // the last two digits, as in the log
 	Limits        []limitRow     `json:"limits"`
-	RefusedUntil  *time.Time     `json:"refused_until"` // null: not refused
+	RefusedUntil  *time.Time     `json:"refused_until"` // null: the number is not refused
 	RefusedBy     string         `json:"refused_by,omitempty"`
 	Cleared       *clearedCounts `json:"cleared,omitempty"`
 
-	Unverified     []unverifiedRow `json:"unverified"` // that the number shares with others
+	Unverified     []unverifiedRow `json:"unverified"` // limits that the number shares with others
 	UnverifiedMode string          `json:"unverified_mode"`
 }
 
@@ -35,17 +35,17 @@ type limitRow struct {
 	Counts     string     `json:"counts"`
 	Used       int64      `json:"used"`
 	Max        int64      `json:"max"`
-	NextFree   *time.Time `json:"next_free"` // null: now
+	NextFree   *time.Time `json:"next_free"` // null: one more is allowed now
 	RetryAfter int64      `json:"retry_after"`
 }
 
-// unverifiedRow is one window of a limit on messages whose code is not entered.
+// unverifiedRow is one window of UNVERIFIED_LIMITS.
 type unverifiedRow struct {
 	limitRow
-	Share int64 `json:"share"` // of Max, for verified codes
+	Share int64 `json:"share"` // part of Max that verified codes add
 }
 
-// clearedCounts is what --clear made Redis forget.
+// clearedCounts counts what --clear removed.
 type clearedCounts struct {
 	Messages   int64 `json:"messages"`
 	WrongCodes int64 `json:"wrong_codes"`
@@ -56,12 +56,12 @@ func limitsCommand() *cobra.Command {
 	var asJSON, clear bool
 	cmd := &cobra.Command{
 		Use:   "limits NUMBER",
-		Short: "Shows what stands against a number under the limits, and until when it is refused",
-		Long: "Shows what stands against a number under SEND_LIMITS and GUESS_LIMITS, and against its exchange, its area code\n" +
-			"and all numbers under UNVERIFIED_LIMITS, and until when it is refused. --clear clears what is counted for the\n" +
-			"number itself only.\n\n" +
-			"It needs the settings of the service: CODE_SECRET is in the keys of Redis. Under a new secret limits count anew.\n" +
-			"Other limits that numbers share, such as SEND_LIMITS_TOTAL, are not shown.",
+		Short: "Shows how much of each limit a number has used, and until when it is refused",
+		Long: "Shows how much of SEND_LIMITS and GUESS_LIMITS a number has used, how much of UNVERIFIED_LIMITS its exchange, its\n" +
+			"area code and all numbers have used, and until when the number is refused. --clear resets the counts of the number\n" +
+			"itself only. Other limits that numbers share, such as SEND_LIMITS_TOTAL, are not shown.\n\n" +
+			"Needs the settings of the service, because the Redis keys depend on CODE_SECRET. A new secret starts all counts\n" +
+			"from zero.",
 		Example: "  sms-verification limits 12065551234\n  sms-verification limits 12065551234 --clear",
 		Args:    exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -80,8 +80,8 @@ func limitsCommand() *cobra.Command {
 		},
 	}
 	config.Flags(cmd.Flags())
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the findings as JSON")
-	cmd.Flags().BoolVar(&clear, "clear", false, "clear what is counted for this number: its messages, wrong codes and refunds")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
+	cmd.Flags().BoolVar(&clear, "clear", false, "reset the counts of this number: messages, wrong codes and refunds")
 	return cmd
 }
 
@@ -92,7 +92,7 @@ func limits(cmd *cobra.Command, number codes.Phone, clear bool) (*limitsReport, 
 	}
 	if cfg.DebugMode {
 		return nil, &config.Error{Problems: []string{
-			"DEBUG_MODE: the limits of a service in debug mode are inside its process, where this command cannot see them; set REDIS_URL instead"}}
+			"DEBUG_MODE: the limits of a service in debug mode are inside its process, so this command cannot read them; set REDIS_URL instead"}}
 	}
 	logs := app.NewLogs(cmd.ErrOrStderr(), cfg.LogLevel, false)
 	defer logs.Close()
@@ -104,20 +104,19 @@ func limits(cmd *cobra.Command, number codes.Phone, clear bool) (*limitsReport, 
 	defer func() { _ = store.Close() }()
 	r, err := readLimits(cmd.Context(), store, cfg, number, clear)
 	if err != nil {
-		return nil, fmt.Errorf("limits: Redis cannot be used; see REDIS_URL, REDIS_MODE and the permissions of its user: %w", err)
+		return nil, fmt.Errorf("limits: %s: %w", redisUnusable, err)
 	}
 	return r, nil
 }
 
-// readLimits reads what stands against a number, after it was cleared if that
-// is asked for.
+// readLimits reads the counts of a number, after clearing them if clear is set.
 func readLimits(ctx context.Context, store *redisstore.Store, cfg *config.Config, number codes.Phone, clear bool) (*limitsReport, error) {
-	if err := insist(ctx, func() error { return store.Prepare(ctx) }); err != nil { // how the server takes scripts
+	if err := retry(ctx, func() error { return store.Prepare(ctx) }); err != nil { // finds out which scripts the server accepts
 		return nil, err
 	}
 	secret := codes.NewHasher(cfg.CodeSecret())
 	recipient := secret.Phone(number)
-	ofNumber := []codes.Limit{
+	own := []codes.Limit{
 		{Kind: codes.SendLimit, Subject: recipient, Windows: cfg.SendLimits},
 		{Kind: codes.GuessLimit, Subject: recipient, Windows: cfg.GuessLimits},
 	}
@@ -127,36 +126,36 @@ func readLimits(ctx context.Context, store *redisstore.Store, cfg *config.Config
 	}
 	if clear {
 		var cleared redisstore.Cleared
-		if err := insist(ctx, func() (err error) { cleared, err = store.ClearLimits(ctx, recipient); return err }); err != nil {
+		if err := retry(ctx, func() (err error) { cleared, err = store.ClearLimits(ctx, recipient); return err }); err != nil {
 			return nil, err
 		}
 		r.Cleared = &clearedCounts{Messages: cleared.Sends, WrongCodes: cleared.Guesses, Refunds: cleared.Refunds}
 	}
-	var standings, shared []redisstore.Standing
-	if err := insist(ctx, func() (err error) { standings, err = store.Standings(ctx, ofNumber); return err }); err != nil {
+	var ownStandings, sharedStandings []redisstore.Standing
+	if err := retry(ctx, func() (err error) { ownStandings, err = store.Standings(ctx, own); return err }); err != nil {
 		return nil, err
 	}
-	unverified := cfg.Unverified.Limits(secret.Destination(number))
-	if err := insist(ctx, func() (err error) { shared, err = store.Unverified(ctx, unverified); return err }); err != nil {
+	shared := cfg.Unverified.Limits(secret.Destination(number))
+	if err := retry(ctx, func() (err error) { sharedStandings, err = store.Unverified(ctx, shared); return err }); err != nil {
 		return nil, err
 	}
 	now := time.Now()
-	for _, s := range standings {
+	for _, s := range ownStandings {
 		r.Limits = append(r.Limits, r.row(s, now, true))
 	}
-	for _, s := range shared {
+	for _, s := range sharedStandings {
 		row := r.row(s, now, cfg.Unverified.Mode == codes.UnverifiedEnforce)
 		r.Unverified = append(r.Unverified, unverifiedRow{limitRow: row, Share: s.Share})
 	}
 	return r, nil
 }
 
-const insistFor = 2 * time.Second
+const retryFor = 2 * time.Second
 
-// insist calls an operation again while Redis is not reached: one that has to
-// be found and dialled first may take longer than an operation may.
-func insist(ctx context.Context, do func() error) error {
-	for end := time.Now().Add(insistFor); ; {
+// retry retries an operation while Redis is not reached: finding and dialling a
+// server may take longer than the timeout of one operation.
+func retry(ctx context.Context, do func() error) error {
+	for end := time.Now().Add(retryFor); ; {
 		err := do()
 		if !errors.Is(err, codes.ErrNotReached) || time.Now().After(end) || ctx.Err() != nil {
 			return err
@@ -164,8 +163,8 @@ func insist(ctx context.Context, do func() error) error {
 	}
 }
 
-// row returns what stands under a window, as of a time. One that refuses and has no
-// room may be the one that refuses the number for longest.
+// row returns the row of one window. If the window refuses the number for longer
+// than those before, row records it in the report.
 func (r *limitsReport) row(s redisstore.Standing, now time.Time, refuses bool) limitRow {
 	row := limitRow{
 		Limit: s.Kind.Setting() + " " + s.Window.Text, Counts: "messages", Used: s.Used, Max: s.Window.Max + s.Share,
@@ -178,10 +177,10 @@ func (r *limitsReport) row(s redisstore.Standing, now time.Time, refuses bool) l
 		row.Counts = "unverified messages"
 	}
 	if s.Wait > 0 {
-		at := now.Add(time.Duration(row.RetryAfter) * time.Second).UTC().Truncate(time.Second)
-		row.NextFree = &at
-		if refuses && (r.RefusedUntil == nil || at.After(*r.RefusedUntil)) {
-			r.RefusedUntil, r.RefusedBy = &at, row.Limit
+		free := now.Add(time.Duration(row.RetryAfter) * time.Second).UTC().Truncate(time.Second)
+		row.NextFree = &free
+		if refuses && (r.RefusedUntil == nil || free.After(*r.RefusedUntil)) {
+			r.RefusedUntil, r.RefusedBy = &free, row.Limit
 		}
 	}
 	return row
@@ -210,7 +209,7 @@ func printLimits(out io.Writer, r *limitsReport) error {
 		fmt.Fprintln(w, "UNVERIFIED_MODE is shadow: UNVERIFIED_LIMITS refuse nothing")
 	}
 	if r.RefusedUntil != nil {
-		fmt.Fprintf(w, "Refused until %s by %s: until then a request for a code is answered 429\n", clockTime(*r.RefusedUntil), r.RefusedBy)
+		fmt.Fprintf(w, "Refused with 429 until %s by %s\n", clockTime(*r.RefusedUntil), r.RefusedBy)
 	} else {
 		fmt.Fprintln(w, "Not refused: these limits allow a new code now")
 	}
@@ -223,7 +222,7 @@ func (r limitRow) next() string {
 	if r.NextFree == nil {
 		return "the next is allowed now"
 	}
-	return "the next place is free at " + clockTime(*r.NextFree)
+	return "the next is allowed at " + clockTime(*r.NextFree)
 }
 
 func clockTime(t time.Time) string { return t.Format("2006-01-02 15:04:05 UTC") }

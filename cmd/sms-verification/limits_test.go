@@ -49,7 +49,7 @@ func TestLimitsFreesALockedOutNumber(t *testing.T) {
 		t.Errorf("refused for %v s, and for %d s by the service", left, locked.body.RetryAfter)
 	}
 	contains(t, "limits", succeeds(t, env, "limits", "12065550142"), "Number ending in 42", "SEND_LIMITS 5/10m: 1 of 5 messages; the next is allowed now",
-		"GUESS_LIMITS 2/24h: 2 of 2 wrong codes; the next place is free at 20", " UTC by GUESS_LIMITS 2/24h: until then a request for a code is answered 429")
+		"GUESS_LIMITS 2/24h: 2 of 2 wrong codes; the next is allowed at 20", " UTC by GUESS_LIMITS 2/24h\n")
 	create(t, p.URL, "a", "12065550142").want(t, 429, "RateLimited") // showing it cleared nothing
 
 	cleared := succeeds(t, env, "limits", "12065550142", "--clear")
@@ -95,9 +95,9 @@ func TestLimitsShowsUnverified(t *testing.T) {
 			if off := refused.body.RetryAfter - full.RetryAfter; off < 0 || off > 10 {
 				t.Errorf("free in %d s, the service says %d s", full.RetryAfter, refused.body.RetryAfter)
 			}
-			contains(t, "limits", succeeds(t, env, "limits", "12065550142"), "UNVERIFIED_LIMITS exchange:2/1h: 2 of 2 unverified messages; the next place is free at 20",
+			contains(t, "limits", succeeds(t, env, "limits", "12065550142"), "UNVERIFIED_LIMITS exchange:2/1h: 2 of 2 unverified messages; the next is allowed at 20",
 				"UNVERIFIED_LIMITS area:9/1h+100%: 2 of 10 unverified messages (9, and 1 more for verified codes); the next is allowed now",
-				" UTC by UNVERIFIED_LIMITS exchange:2/1h: until then")
+				" UTC by UNVERIFIED_LIMITS exchange:2/1h\n")
 
 			shadow := append(env, "UNVERIFIED_MODE=shadow")
 			if shown := readReport(t, shadow, "12065550142"); shown.RefusedUntil != nil || shown.Unverified[0].NextFree == nil {

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// TestMessageRecipes: each recipe of codes/messages.md gives the message that it shows,
+// TestMessageRecipes: each recipe of deploy/messages.md gives the message that it shows,
 // in one segment and without a warning.
 func TestMessageRecipes(t *testing.T) {
 	t.Parallel()
-	document, err := os.ReadFile("../../codes/messages.md")
+	document, err := os.ReadFile("../../deploy/messages.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -175,5 +175,5 @@ func TestProfileFromTheShell(t *testing.T) {
 	contains(t, "send", out+errOut, "valid for 10m0s", "Next: sms-verification verify --endpoint "+fleet[0].URL+" --profile login login-1 CODE")
 	succeeds(t, env, "verify", "login-1", codeSent(t, sim, anyone), "--profile", "login", "--endpoint", fleet[0].URL)
 	contains(t, "a profile of another caller", refuses(t, 1, env, "send", "a", anyone, "--profile", "payout", "--endpoint", fleet[0].URL),
-		"profile not allowed", "add this key's name to callers of the profile payout")
+		"profile not allowed", "add this key's name to the callers of profile payout")
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/app"
@@ -15,53 +16,53 @@ import (
 	"github.com/flowroute/sms-verification/redisstore"
 )
 
-// Bounds of a race: it runs on a Redis that others use.
+// Limits of a race, which runs on a Redis that others use.
 const (
 	raceTime     = 10 * time.Second // in all
-	raceStart    = 8 * time.Second  // after that no entry is begun
-	raceKeys     = 1000             // with those of Prepare
-	raceEntries  = 600              // each is one key
-	raceLifetime = 10 * time.Second // of what is stored
-	raceParallel = 4                // entries that are raced at once
-	raceClients  = 2                // each stands for a replica
-	raceAttempts = 3                // wrong codes that an entry compares
+	raceStart    = 8 * time.Second  // no entry is started later
+	raceKeys     = 1000             // including those of Prepare
+	raceEntries  = 600              // one key each
+	raceLifetime = 10 * time.Second // of an entry
+	raceParallel = 4                // entries at a time
+	raceClients  = 2                // each acts as a replica
+	raceAttempts = 3                // wrong codes that an entry may compare
 )
 
-// raceStore is the part of a store that is raced.
+// raceStore is the part of a store that a race uses.
 type raceStore interface {
 	Reserve(ctx context.Context, r codes.Reservation) (codes.Reserved, error)
 	Check(ctx context.Context, c codes.Check) (codes.Checked, error)
 }
 
-// raceReport is what a race found. Its JSON is for programs: members are only added.
+// raceReport is the result of a race. Its JSON is an interface: members are only added.
 type raceReport struct {
-	Entries          int `json:"entries"`            // of which every call was answered
-	Checks           int `json:"checks"`             // calls made for all entries
+	Entries          int `json:"entries"`            // entries whose calls were all answered
+	Checks           int `json:"checks"`             // calls for all entries
 	AcceptedTwice    int `json:"accepted_twice"`     // entries whose right code was accepted more than once
 	ComparedTooOften int `json:"compared_too_often"` // entries that compared more wrong codes than they may
-	Lost             int `json:"lost"`               // entries that did not answer, though nothing had ended them
+	Lost             int `json:"lost"`               // entries that vanished early
 	FailedCalls      int `json:"failed_calls"`
 }
 
-// found returns what the race found wrong, or "".
+// found returns the violations that the race found, or "".
 func (r *raceReport) found() string {
 	var wrong []string
-	for _, of := range []struct {
-		n    int
-		what string
+	for _, violation := range []struct {
+		codes int
+		text  string
 	}{
 		{r.AcceptedTwice, "accepted twice"}, {r.ComparedTooOften, "compared too often"}, {r.Lost, "lost before its time"},
 	} {
-		if of.n > 0 {
-			wrong = append(wrong, fmt.Sprintf("%d code(s) %s", of.n, of.what))
+		if violation.codes > 0 {
+			wrong = append(wrong, fmt.Sprintf("%d code(s) %s", violation.codes, violation.text))
 		}
 	}
 	return strings.Join(wrong, ", ")
 }
 
-// String says it in words.
+// String returns the result as a sentence.
 func (r *raceReport) String() string {
-	text := fmt.Sprintf("%d codes with %d checks in all, many at once: ", r.Entries, r.Checks)
+	text := fmt.Sprintf("%d codes with %d checks, many in parallel: ", r.Entries, r.Checks)
 	if found := r.found(); found != "" {
 		text += "FAILED: " + found
 	} else {
@@ -73,53 +74,50 @@ func (r *raceReport) String() string {
 	return text
 }
 
-// round is what happens to one entry at once.
+// round is the number of right and wrong codes that one entry is sent in parallel.
 type round struct{ right, wrong int }
 
 var raceRounds = []round{{right: 8}, {wrong: 12}, {right: 4, wrong: 8}}
 
-// race makes parallel calls for many entries, over all stores, until it has done
-// so many or its time is over.
+// race races this many entries over all stores, or as many as its time allows.
 func race(ctx context.Context, stores []raceStore, entries int) raceReport {
 	ctx, cancel := context.WithTimeout(ctx, raceTime)
 	defer cancel()
 	begun := time.Now()
+	var next atomic.Int64
 	var mu sync.Mutex
-	var all raceReport
-	next := 0
-	begin := func() (n int, ok bool) {
-		mu.Lock()
-		defer mu.Unlock()
-		next++
-		return next - 1, next <= entries && time.Since(begun) < raceStart && ctx.Err() == nil
-	}
+	var total raceReport
 	var workers sync.WaitGroup
 	for range raceParallel {
 		workers.Go(func() {
-			for n, ok := begin(); ok; n, ok = begin() {
-				one := raceEntry(ctx, stores, raceRounds[n%len(raceRounds)])
+			for time.Since(begun) < raceStart && ctx.Err() == nil {
+				n := int(next.Add(1)) - 1
+				if n >= entries {
+					return
+				}
+				entry := raceEntry(ctx, stores, raceRounds[n%len(raceRounds)])
 				mu.Lock()
-				all.add(one)
+				total.add(entry)
 				mu.Unlock()
 			}
 		})
 	}
 	workers.Wait()
-	return all
+	return total
 }
 
-func (r *raceReport) add(one raceReport) {
-	r.Entries += one.Entries
-	r.Checks += one.Checks
-	r.AcceptedTwice += one.AcceptedTwice
-	r.ComparedTooOften += one.ComparedTooOften
-	r.Lost += one.Lost
-	r.FailedCalls += one.FailedCalls
+func (r *raceReport) add(other raceReport) {
+	r.Entries += other.Entries
+	r.Checks += other.Checks
+	r.AcceptedTwice += other.AcceptedTwice
+	r.ComparedTooOften += other.ComparedTooOften
+	r.Lost += other.Lost
+	r.FailedCalls += other.FailedCalls
 }
 
-// raceEntry stores an entry and lets its calls loose at once. Then it tries the
-// right code once more, which must not help when the entry has ended.
-func raceEntry(ctx context.Context, stores []raceStore, of round) raceReport {
+// raceEntry stores an entry and checks all codes of the round in parallel. Then it
+// checks the right code once more, which must fail if the entry has ended.
+func raceEntry(ctx context.Context, stores []raceStore, sent round) raceReport {
 	r := codes.Reservation{Op: codes.NewOp(), Entry: codes.Entry{
 		Name: codes.EntryName{Current: randomDigest()}, Code: randomDigest(), Recipient: randomDigest(),
 		Attempts: raceAttempts, Lifetime: raceLifetime,
@@ -127,7 +125,7 @@ func raceEntry(ctx context.Context, stores []raceStore, of round) raceReport {
 	if _, err := stores[0].Reserve(ctx, r); err != nil {
 		return raceReport{FailedCalls: 1}
 	}
-	answers := make(chan codes.Status, of.right+of.wrong)
+	answers := make(chan codes.Status, sent.right+sent.wrong)
 	check := func(n int, code codes.Digest) codes.Status {
 		c := codes.Check{Name: r.Entry.Name, Code: code, Op: codes.NewOp()}
 		checked, err := stores[n%len(stores)].Check(ctx, c)
@@ -139,7 +137,7 @@ func raceEntry(ctx context.Context, stores []raceStore, of round) raceReport {
 	start := make(chan struct{})
 	for n := range cap(answers) {
 		code := r.Entry.Code
-		if n >= of.right {
+		if n >= sent.right {
 			code = randomDigest()
 		}
 		go func() {
@@ -155,11 +153,11 @@ func raceEntry(ctx context.Context, stores []raceStore, of round) raceReport {
 	return judge(count, check(0, r.Entry.Code), cap(answers)+1)
 }
 
-const raceFailed codes.Status = -1 // of a check that was not answered
+const raceFailed codes.Status = -1 // the check was not answered
 
-// judge says what is wrong with the answers for one entry, the last of them by
-// itself. A call that failed may have taken effect, so it excuses an answer that
-// is missing, but none too many.
+// judge compares the answers for one entry with the promises; last is the answer
+// to the final check. A failed call may have taken effect, so it can explain an
+// answer that is missing, but not one too many.
 func judge(count map[codes.Status]int, last codes.Status, checks int) (r raceReport) {
 	r = raceReport{Checks: checks, FailedCalls: count[raceFailed]}
 	switch rights, wrongs := count[codes.Right], count[codes.Wrong]; {
@@ -180,15 +178,15 @@ func judge(count map[codes.Status]int, last codes.Status, checks int) (r raceRep
 }
 
 func randomDigest() (d codes.Digest) {
-	_, _ = rand.Read(d[:]) // never fails: crypto/rand ends the program instead
+	_, _ = rand.Read(d[:]) // never returns an error
 	return d
 }
 
-// raceRedis races stores of their own clients, under names that nobody else has.
+// raceRedis races two stores with a client each, under a prefix of its own.
 func raceRedis(ctx context.Context, cfg *config.Config, o redisstore.DialOptions) (*raceReport, error) {
 	own := *cfg
 	own.RedisKeyPrefix += "race-" + codes.NewOp().String() + ":"
-	stopped := ctx.Err // by a signal
+	stopped := ctx.Err // not by the timeout below
 	ctx, cancel := context.WithTimeout(ctx, raceTime)
 	defer cancel()
 	var stores []raceStore
@@ -208,7 +206,7 @@ func raceRedis(ctx context.Context, cfg *config.Config, o redisstore.DialOptions
 		return nil, fmt.Errorf("check --race: %w", err)
 	}
 	if r.Entries == 0 && r.found() == "" {
-		return nil, errors.New("check --race: no code was answered in time; see REDIS_URL, REDIS_WAIT_REPLICAS and the load of Redis")
+		return nil, errors.New("check --race: no check was answered in time; see REDIS_URL, REDIS_WAIT_REPLICAS and the load of Redis")
 	}
 	return &r, nil
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"maps"
 	"math"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,46 +12,56 @@ import (
 	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/app"
 	"github.com/flowroute/sms-verification/codes"
 	"github.com/flowroute/sms-verification/config"
+	"github.com/flowroute/sms-verification/redisstore"
 )
 
-// report is what check finds. Its JSON is for programs: members are only added.
+// report is the result of check. Its JSON is an interface: members are only added.
 type report struct {
 	OK       bool            `json:"ok"`
-	Problems []string        `json:"problems"` // that keep the service from working
+	Problems []string        `json:"problems"` // the service cannot run with these
 	Warnings []string        `json:"warnings"`
-	Notes    []string        `json:"notes,omitempty"`    // that no flag makes a failure
-	Message  *messageReport  `json:"message,omitempty"`  // nil if the settings have problems, as the rest
-	Guessing *guessingReport `json:"guessing,omitempty"` // of the weakest that the service and its profiles have
+	Notes    []string        `json:"notes,omitempty"`    // --strict ignores these
+	Message  *messageReport  `json:"message,omitempty"`  // nil, like all below, if the settings have problems
+	Guessing *guessingReport `json:"guessing,omitempty"` // for a number under all profiles
 	Profiles []profileReport `json:"profiles,omitempty"`
 	Spend    *spendReport    `json:"spend,omitempty"`
 	Redis    string          `json:"redis,omitempty"` // "fine", or why it cannot be used
-	Race     *raceReport     `json:"race,omitempty"`  // of --race
+	Race     *raceReport     `json:"race,omitempty"`  // nil without --race
 }
 
-// messageReport is the SMS with a sample code, and what it costs.
+// messageReport is the SMS with a sample code, and its segments.
 type messageReport struct {
 	Text             string `json:"text"`
 	Segments         int    `json:"segments"`
 	Encoding         string `json:"encoding"`
-	StandardSegments int    `json:"standard_segments"` // by the rule of the standards, which carriers may bill by
+	StandardSegments int    `json:"standard_segments"` // by the GSM standard, which carriers may bill by
 	StandardEncoding string `json:"standard_encoding"`
 }
 
-// guessingReport is what the limits are worth against guessing.
+// guessingReport says how well the limits protect against guessing.
 type guessingReport struct {
 	Digits        int      `json:"digits"`
 	WrongPerEntry int64    `json:"wrong_codes_per_entry"`
-	WrongPerDay   *float64 `json:"wrong_codes_per_number_and_day"` // null: without bound
+	WrongPerDay   *float64 `json:"wrong_codes_per_number_and_day"` // null: unlimited
 	Odds          []odds   `json:"odds"`
 }
 
-// odds are the chance to guess one code in a day, with so many numbers to try.
+// odds is the probability of guessing at least one code in a day, for an attacker
+// with this many numbers.
 type odds struct {
 	Numbers     int     `json:"numbers"`
 	Probability float64 `json:"probability"`
 }
 
-// newReport tells of the settings.
+// profileReport is the part of the report about one profile.
+type profileReport struct {
+	Name     string                          `json:"name"`
+	Message  *messageReport                  `json:"message"`
+	Messages map[codes.Locale]*messageReport `json:"messages,omitempty"` // by language
+	Guessing *guessingReport                 `json:"guessing"`           // as if all codes were of this profile
+}
+
+// newReport returns the report about the settings.
 func newReport(cfg *config.Config) *report {
 	service, profiles := app.PolicyOf(cfg), app.ProfilesOf(cfg)
 	text, _ := sampleMessage(service, service.Message)
@@ -66,14 +75,14 @@ func newReport(cfg *config.Config) *report {
 	}
 }
 
-// addRedis adds what was found out about Redis.
-func (r *report) addRedis(found redisFindings, err error) {
+// addRedis adds the results of checkRedis.
+func (r *report) addRedis(found redisstore.Inspection, raced *raceReport, err error) {
 	r.Warnings = append(r.Warnings, found.Warnings...)
 	if len(found.Unread) > 0 {
 		r.Notes = append(r.Notes, "the user of Redis may not read "+strings.Join(found.Unread, ", ")+
-			"; make sure of appendonly yes, or save \"\", and maxmemory-policy noeviction")
+			"; make sure that appendonly is yes or save is empty, and maxmemory-policy is noeviction")
 	}
-	r.Redis, r.Race = "fine", found.race
+	r.Redis, r.Race = "fine", raced
 	if err != nil {
 		r.Redis = err.Error()
 		r.Problems = append(r.Problems, "Redis cannot be used: "+r.Redis)
@@ -82,45 +91,6 @@ func (r *report) addRedis(found redisFindings, err error) {
 		r.Problems = append(r.Problems, "race: "+r.Race.found())
 	}
 	r.OK = len(r.Problems) == 0
-}
-
-// sampleMessage returns how a message looks under a policy, and its code.
-func sampleMessage(p codes.Policy, m codes.Template) (codes.Text, codes.Code) {
-	code := codes.Code(strings.Repeat("4903716258", p.CodeLength/10+1)[:p.CodeLength])
-	return m.Render(code, p.OrgName, p.Lifetime), code
-}
-
-func reviewMessage(p codes.Policy, m codes.Template) []string {
-	return slices.Concat(codes.ReviewTemplate(m), codes.ReviewMessage(sampleMessage(p, m)))
-}
-
-// messageWarnings returns what is likely a mistake in the messages, each with
-// the name of its setting.
-func messageWarnings(cfg *config.Config) (warnings []string) {
-	add := func(path string, mistakes []string) {
-		for _, mistake := range mistakes {
-			warnings = append(warnings, path+": "+mistake)
-		}
-	}
-	service := app.PolicyOf(cfg)
-	known := reviewMessage(service, service.Message)
-	add("AUTH_MESSAGE", known)
-	add("ORG_NAME", codes.ReviewOrgName(service.OrgName))
-	for i, p := range app.ProfilesOf(cfg) {
-		path := cfg.Profiles[i].Path
-		mistakes := reviewMessage(p, p.Message)
-		if reflect.DeepEqual(p.Message, service.Message) { // with another code or name there may be more of them
-			mistakes = slices.DeleteFunc(mistakes, func(m string) bool { return slices.Contains(known, m) })
-		}
-		add(path("AUTH_MESSAGE"), mistakes)
-		for _, locale := range slices.Sorted(maps.Keys(p.Messages)) {
-			add(path("MESSAGES")+"."+string(locale), reviewMessage(p, p.Messages[locale]))
-		}
-		if p.OrgName != service.OrgName {
-			add(path("ORG_NAME"), codes.ReviewOrgName(p.OrgName))
-		}
-	}
-	return warnings
 }
 
 func newMessageReport(text codes.Text) *messageReport {
@@ -135,6 +105,21 @@ func newMessageReport(text codes.Text) *messageReport {
 	return m
 }
 
+func newProfileReports(profiles []codes.Policy) (reports []profileReport) {
+	for _, p := range profiles {
+		message := func(m codes.Template) *messageReport {
+			text, _ := sampleMessage(p, m)
+			return newMessageReport(text)
+		}
+		r := profileReport{Name: p.Profile, Message: message(p.Message), Messages: map[codes.Locale]*messageReport{}, Guessing: newGuessingReport(p)}
+		for locale, m := range p.Messages {
+			r.Messages[locale] = message(m)
+		}
+		reports = append(reports, r)
+	}
+	return reports
+}
+
 func newGuessingReport(p codes.Policy) *guessingReport {
 	guesses := codes.MaxGuessesPerDay(p.Limits, p.Attempts, p.Lifetime)
 	g := &guessingReport{Digits: p.CodeLength, WrongPerEntry: p.Attempts}
@@ -147,23 +132,43 @@ func newGuessingReport(p codes.Policy) *guessingReport {
 	return g
 }
 
-// String returns the report in one line, without the odds.
-func (g *guessingReport) String() string {
-	perDay := "+Inf"
-	if g.WrongPerDay != nil {
-		perDay = strconv.FormatFloat(*g.WrongPerDay, 'f', -1, 64)
+// weakest returns the policy of the service with the shortest code, the most
+// attempts and the longest lifetime of all profiles: an attacker who guesses the
+// codes of a number can choose any profile.
+func weakest(service codes.Policy, profiles []codes.Policy) codes.Policy {
+	for _, p := range profiles {
+		service.CodeLength = min(service.CodeLength, p.CodeLength)
+		service.Attempts = max(service.Attempts, p.Attempts)
+		service.Lifetime = max(service.Lifetime, p.Lifetime)
 	}
-	return fmt.Sprintf("%d digit(s), %d wrong codes per entry, at most %s compared per number and day", g.Digits, g.WrongPerEntry, perDay)
+	return service
 }
 
-// print prints the message as a phone shows it.
+// String returns one line, without the odds.
+func (g *guessingReport) String() string {
+	perDay := "any number"
+	if g.WrongPerDay != nil {
+		perDay = "at most " + strconv.FormatFloat(*g.WrongPerDay, 'f', -1, 64)
+	}
+	return fmt.Sprintf("%d digit(s), %d wrong codes per entry, %s compared per number and day", g.Digits, g.WrongPerEntry, perDay)
+}
+
+// print draws the message as a phone shows it.
 func (m *messageReport) print(w io.Writer, title string) {
-	_, _ = fmt.Fprintf(w, "%s: %d segment(s), %s; by the standards %d, %s\n%s", title,
+	_, _ = fmt.Fprintf(w, "%s: %d segment(s), %s; by the GSM standard %d, %s\n%s", title,
 		m.Segments, m.Encoding, m.StandardSegments, m.StandardEncoding, app.PhoneView("1XXXXXXXXXX", m.Text))
 }
 
-// printReport prints a report for people. Problems of the settings are not in
-// it: they are the command's error.
+func (p *profileReport) print(w io.Writer) {
+	_, _ = fmt.Fprintf(w, "Profile %s: %v; chance of guessing a code in a day: %.2g\n", p.Name, p.Guessing, p.Guessing.Odds[0].Probability)
+	p.Message.print(w, "Profile "+p.Name+", message")
+	for _, locale := range slices.Sorted(maps.Keys(p.Messages)) {
+		p.Messages[locale].print(w, "Profile "+p.Name+", message "+string(locale))
+	}
+}
+
+// printReport prints the report as text. Problems of the settings are left out:
+// the command returns them as its error.
 func printReport(out io.Writer, r *report) error {
 	if r.Message == nil {
 		return nil
@@ -177,14 +182,14 @@ func printReport(out io.Writer, r *report) error {
 	}
 	fmt.Fprintln(w)
 	for _, o := range r.Guessing.Odds {
-		fmt.Fprintf(w, "  chance to guess one code in a day, over %6d number(s): %.2g\n", o.Numbers, o.Probability)
+		fmt.Fprintf(w, "  chance of guessing a code in a day, with %6d number(s): %.2g\n", o.Numbers, o.Probability)
 	}
 	for _, p := range r.Profiles {
 		p.print(w)
 	}
 	r.Spend.print(w)
 	if r.Redis == "fine" {
-		fmt.Fprintln(w, "Redis: reached, every script ran")
+		fmt.Fprintln(w, "Redis: reached; all scripts ran")
 	} else {
 		fmt.Fprintln(w, "Redis: CANNOT BE USED:", r.Redis)
 	}

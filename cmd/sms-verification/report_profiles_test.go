@@ -29,9 +29,9 @@ func TestReportShowsProfiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	contains(t, "report", out.String(),
-		"Profile login: 8 digit(s), 5 wrong codes per entry, at most 45 compared per number and day; chance to guess one code in a day: 4.5e-07\n",
-		"Profile login, message: 1 segment(s), ASCII; by the standards 1, GSM-7\n", "49037162 Shop",
-		"Profile login, message es: 1 segment(s), UCS-2; by the standards 1, UCS-2\n", "49037162 código",
+		"Profile login: 8 digit(s), 5 wrong codes per entry, at most 45 compared per number and day; chance of guessing a code in a day: 4.5e-07\n",
+		"Profile login, message: 1 segment(s), ASCII; by the GSM standard 1, GSM-7\n", "49037162 Shop",
+		"Profile login, message es: 1 segment(s), UCS-2; by the GSM standard 1, UCS-2\n", "49037162 código",
 		"Profile login, message fr: 2 segment(s), ASCII", "49037162 pour",
 		"Profile payout: 6 digit(s), 5 wrong codes per entry, at most 45 compared", "Profile payout, message: 1 segment(s)")
 	if len(r.Warnings) > 0 {

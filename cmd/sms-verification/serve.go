@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"os"
 	"os/signal"
 	"runtime"
@@ -10,14 +9,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/app"
-	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/telemetry"
 	"github.com/flowroute/sms-verification/config"
 )
 
-// ballast is memory that the garbage collector counts and nobody touches, so
-// that it takes none. What a replica keeps is a few megabytes: by itself that
-// would be collected dozens of times a second under load, for a tenth of the
-// processor time. Unlike a larger GOGC it does not multiply a large heap.
+// ballast is the size of an allocation that is never written to, so that it takes
+// no physical memory. The live heap is a few megabytes; without the ballast it is
+// collected dozens of times a second under load, for a tenth of the CPU time.
+// Unlike a larger GOGC it does not multiply a large heap.
 const ballast = 20 << 20
 
 func serveCommand(cmd *cobra.Command, _ []string) error {
@@ -28,7 +26,7 @@ func serveCommand(cmd *cobra.Command, _ []string) error {
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
 		defer runtime.KeepAlive(make([]byte, ballast))
 	}
-	signal.Ignore(syscall.SIGPIPE) // the service outlives whoever reads its log
+	signal.Ignore(syscall.SIGPIPE) // the service must survive the reader of its log
 	logs := app.NewLogs(cmd.ErrOrStderr(), cfg.LogLevel, cfg.DebugMode && app.IsTerminal(cmd.ErrOrStderr()))
 	defer logs.Close()
 	phone := app.NewLineWriter(cmd.OutOrStdout())
@@ -49,22 +47,12 @@ func serveCommand(cmd *cobra.Command, _ []string) error {
 	return a.Run(cmd.Context())
 }
 
-// startWarnings are those of the settings that check prints. Debug mode is for
-// trying out, so there the strength of the codes is not one of them.
+// startWarnings returns the warnings about settings that check prints too. In
+// debug mode it leaves out those about weak codes.
 func startWarnings(cfg *config.Config) []string {
 	warnings := append(cfg.Warnings(), messageWarnings(cfg)...)
 	if cfg.DebugMode {
 		return warnings
 	}
 	return append(warnings, weakCodes(cfg)...)
-}
-
-// newTraces reads the variables of OpenTelemetry; a mistake in them is one in
-// the settings.
-func newTraces(ctx context.Context, logs *app.Logs) (*telemetry.Traces, error) {
-	traces, err := telemetry.NewTraces(ctx, build(), logs.Logger)
-	if err != nil {
-		return nil, &config.Error{Problems: []string{err.Error()}}
-	}
-	return traces, nil
 }

@@ -95,7 +95,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	_, line := newKey(t, "shop")
 	p, closed := serve(t, debugEnvironment("BLOCKED_PREFIXES=premium", "SEND_LIMITS=1/1h")), serve(t, debugEnvironment("API_KEYS="+line))
 	for args, want := range map[string]string{
-		"verify never 1234 --endpoint " + p.URL:                   "Ask for a new code: sms-verification send",
+		"verify never 1234 --endpoint " + p.URL:                   "Request a new code: sms-verification send",
 		"send a 19005550142 --endpoint " + p.URL:                  "ALLOWED_PREFIXES and BLOCKED_PREFIXES",
 		"send a 15005550422 --endpoint " + p.URL:                  "Check the number",
 		"send a 12065550142 --endpoint " + closed.URL:             "Set SMS_VERIFICATION_API_KEY",

@@ -107,7 +107,7 @@ func TestReportOfSpendNotBounded(t *testing.T) {
 	if err := printReport(&out, r); err != nil {
 		t.Fatal(err)
 	}
-	contains(t, "report", out.String(), "Spend, at 0.004 per segment: not bounded\n")
+	contains(t, "report", out.String(), "Spend, at 0.004 per segment: unlimited\n")
 	text, err := json.Marshal(r.Spend)
 	if want := `{"segment_price":0.004,"total":{"day":null,"month":null}}`; err != nil || string(text) != want {
 		t.Errorf("%s, %v, want %s", text, err, want)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"net"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -15,13 +14,13 @@ func topCommand() *cobra.Command {
 	var once bool
 	cmd := &cobra.Command{
 		Use:   "top [ADDRESS ...]",
-		Short: "Shows what running replicas do, in a terminal",
-		Long: "Shows what running replicas do, in a terminal: the way of the codes, limits, latencies, Redis and Flowroute.\n\n" +
-			"ADDRESS is a replica's ADMIN_ADDR, as host:port or as the URL of its metrics; several are summed.\n" +
-			"Without one it is the ADMIN_ADDR of the settings. q ends it.",
+		Short: "Shows the metrics of running replicas in a terminal",
+		Long: "Shows the metrics of running replicas in a terminal: codes, checks, limits, latencies, Redis and Flowroute.\n\n" +
+			"ADDRESS is the ADMIN_ADDR of a replica, as host:port or as the URL of its metrics. Several replicas are added up.\n" +
+			"The default is the ADMIN_ADDR of the settings. Press q to quit.",
 		Example: "  sms-verification top\n  sms-verification top 10.0.0.1:9464 10.0.0.2:9464\n  sms-verification top --once",
 	}
-	cmd.Flags().BoolVar(&once, "once", false, "print one picture and end")
+	cmd.Flags().BoolVar(&once, "once", false, "print one frame and exit")
 	cmd.RunE = func(cmd *cobra.Command, addresses []string) error {
 		if len(addresses) == 0 {
 			local, err := localAdmin()
@@ -30,16 +29,16 @@ func topCommand() *cobra.Command {
 			}
 			addresses = []string{local}
 		}
-		watched, err := top.New(addresses)
+		t, err := top.New(addresses)
 		if err != nil {
 			return usageError{err}
 		}
-		return watched.Run(cmd.Context(), once, cmd.InOrStdin(), cmd.OutOrStdout())
+		return t.Run(cmd.Context(), once, cmd.InOrStdin(), cmd.OutOrStdout())
 	}
 	return cmd
 }
 
-// localAdmin is where the settings here put ADMIN_ADDR, as seen from here.
+// localAdmin returns the ADMIN_ADDR of the settings, as this machine reaches it.
 func localAdmin() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -50,14 +49,7 @@ func localAdmin() (string, error) {
 		return "", err
 	}
 	if addr == "" {
-		return "", usageError{errors.New("top: ADMIN_ADDR is off here; name the address of a replica that has it on")}
+		return "", usageError{errors.New("top: ADMIN_ADDR is off in these settings; give the ADMIN_ADDR of a replica")}
 	}
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return "", err
-	}
-	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
-		host = "localhost"
-	}
-	return net.JoinHostPort(host, port), nil
+	return localAddr(addr)
 }

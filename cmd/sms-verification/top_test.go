@@ -94,7 +94,7 @@ func TestTopTerminal(t *testing.T) {
 			t.Errorf("%s: begins with %.20q", name, frames)
 		}
 		for frame := range strings.SplitSeq(frames, "\x1b[H") {
-			if lines := strings.Split(frame, "\r\n"); frame != "" && (len(lines) != 12 || !strings.Contains(lines[11], "a higher window shows more")) {
+			if lines := strings.Split(frame, "\r\n"); frame != "" && (len(lines) != 12 || !strings.Contains(lines[11], "enlarge the window to see more")) {
 				t.Errorf("%s: a frame of %d lines in a window of 12: %q", name, len(lines), frame)
 			}
 		}

@@ -9,42 +9,41 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// RunCallers tests that callers are counted apart and share the turns that lie
-// ahead, and that a check can demand a number.
+// RunCallers checks that callers are counted separately and share the future turns,
+// and that a check can require a number.
 func RunCallers(t *testing.T, open func(testing.TB) Backend) {
 	run(t, open, tests{
-		"recipient":             demandedRecipient,
+		"recipient":             requiredRecipient,
 		"recipient of an older": olderRecipient,
 		"expired recipient":     expiredRecipient,
-		"limits":                apart(callerLimits),
-		"clients":               apart(clientLimits),
-		"share":                 apart(fairShare),
-		"alone":                 apart(fairAlone),
-		"next turn":             apart(fairNextTurn),
+		"limits":                isolated(countedSeparately),
+		"share":                 isolated(fairShare),
+		"alone":                 isolated(fairAlone),
+		"next turn":             isolated(fairNextTurn),
 		"count guess":           countedGuess,
 	}, nil)
 }
 
-func demandedRecipient(s suite) {
-	e := usual()
-	s.reserve(e)
+func requiredRecipient(s suite) {
+	e := anyEntry()
+	s.create(e)
 	other := codes.Check{Name: e.Name, Code: e.Code, Recipient: Fresh(), PreviousRecipient: Fresh()}
 	s.check(other, codes.Outcome{Status: codes.Unknown})
 	other.Code = Fresh()
 	s.check(other, codes.Outcome{Status: codes.Unknown})
-	s.live(e, e.Attempts) // nothing was spent
+	s.live(e, e.Attempts) // no attempt was used
 	s.check(codes.Check{Name: e.Name, Code: Fresh(), Recipient: e.Recipient}, wrongFor(e, e.Attempts-1))
 	right := codes.Check{Name: e.Name, Code: e.Code, Recipient: Fresh(), PreviousRecipient: e.Recipient}
 	s.check(right, codes.Outcome{Status: codes.Right, Recipient: e.Recipient})
 }
 
-// olderRecipient: an entry that has a predecessor, which is not served in the
-// quickest way, demands the number too.
+// olderRecipient: a check requires the number also if the entry has a predecessor,
+// for which the store takes a slower path.
 func olderRecipient(s suite) {
-	older := usual()
-	s.reserve(older)
-	e := next(older)
-	s.reserve(e)
+	older := anyEntry()
+	s.create(older)
+	e := successor(older)
+	s.create(e)
 	s.check(codes.Check{Name: e.Name, Code: e.Code, Recipient: older.Recipient}, codes.Outcome{Status: codes.Unknown})
 	s.live(e, e.Attempts)
 	s.check(codes.Check{Name: e.Name, Code: e.Code, Recipient: e.Recipient}, codes.Outcome{Status: codes.Right, Recipient: e.Recipient})
@@ -52,66 +51,47 @@ func olderRecipient(s suite) {
 
 func expiredRecipient(s suite) {
 	e := entry(3, time.Second, time.Minute)
-	s.reserve(e)
+	s.create(e)
 	s.Advance(1500 * time.Millisecond)
 	s.check(codes.Check{Name: e.Name, Code: e.Code, Recipient: Fresh()}, codes.Outcome{Status: codes.Expired})
 }
 
-// by makes a caller ask for a message to a number of its own.
-func by(caller string, limits ...codes.Limit) codes.Reservation {
-	r := to(Fresh(), limits...)
+// by returns a caller's reservation of a message to a new number.
+func by(caller string) codes.Reservation {
+	r := messageTo(Fresh())
 	r.Caller = caller
 	return r
 }
 
-func callerLimits(s suite) {
-	limit := func(caller string) codes.Limit {
-		return codes.Limit{Kind: codes.CallerLimit, Subject: codes.NameDigest(caller), Windows: Windows(s, "2/3s")}
-	}
-	profile := limit("shop")
-	profile.Kind = codes.ProfileLimit // of the same name, and counted apart
-	s.take(within(to(Fresh()), profile))
-	s.take(within(to(Fresh()), profile))
-	s.refused(within(to(Fresh()), profile), "SEND_LIMITS_TOTAL 2/3s")
-	first := by("shop", limit("shop"))
-	s.take(first)
-	s.take(first) // repeated
-	s.take(by("shop", limit("shop")))
-	s.refused(by("shop", limit("shop")), "CALLER_LIMITS 2/3s")
-	s.take(by("bank", limit("bank")))
-	if _, err := s.Store.Release(context.Background(), first); err != nil {
-		s.Fatal(err)
-	}
-	s.take(by("shop", limit("shop")))
-	s.Advance(3 * time.Second)
-	s.take(by("shop", limit("shop")))
-}
-
-// clientLimits: clients are counted apart, whatever number they ask for, and a
-// message that was not sent frees its place.
-func clientLimits(s suite) {
+// countedSeparately: callers, profiles and clients have separate counts, over all
+// numbers, and a message that was not sent does not count.
+func countedSeparately(s suite) {
 	one, other := Fresh(), Fresh()
-	of := func(client codes.Digest) codes.Reservation {
-		return within(to(Fresh()), codes.Limit{Kind: codes.ClientLimit, Subject: client, Windows: Windows(s, "2/3s")})
+	kinds := []codes.LimitKind{codes.CallerLimit, codes.ProfileLimit, codes.ClientLimit}
+	of := func(kind codes.LimitKind, who codes.Digest) codes.Reservation {
+		return messageTo(Fresh(), codes.Limit{Kind: kind, Subject: who, Windows: Windows(s, "2/3s")})
 	}
-	first := of(one)
-	s.take(first)
-	s.take(first) // repeated
-	if again := s.take(of(one)).Again; again != 0 {
-		s.Errorf("the number has to wait for %v for the sake of the client", again)
+	for _, kind := range kinds {
+		limit := kind.Setting() + " 2/3s"
+		first := of(kind, one)
+		s.reserve(first)
+		s.reserve(first) // repeated
+		if again := s.reserve(of(kind, one)).Again; again != 0 {
+			s.Errorf("%s: the number has to wait for %v", limit, again)
+		}
+		s.refused(of(kind, one), limit)
+		s.reserve(of(kind, other))
+		s.release(first, true)
+		s.reserve(of(kind, one))
+		s.refused(of(kind, one), limit)
 	}
-	s.refused(of(one), "CLIENT_LIMITS 2/3s")
-	s.take(of(other))
-	if _, err := s.Store.Release(context.Background(), first); err != nil {
-		s.Fatal(err)
-	}
-	s.take(of(one))
-	s.refused(of(one), "CLIENT_LIMITS 2/3s")
 	s.Advance(3 * time.Second)
-	s.take(of(one))
+	for _, kind := range kinds {
+		s.reserve(of(kind, one))
+	}
 }
 
-// fair adds a turn that callers share: 12 lie ahead.
+// fair adds a shared turn to a reservation. At most 12 future turns can be reserved.
 func fair(r codes.Reservation) codes.Reservation {
 	r = paced(r, 2, 6*time.Second)
 	r.Pace.Fair = true
@@ -126,48 +106,48 @@ func (s suite) busy(err error) {
 	}
 }
 
-// fairShare: a caller holds no more than its share of the turns that lie ahead,
-// so that another one finds one.
+// fairShare: a caller holds no more than its share of the future turns, so that there
+// is one for another caller.
 func fairShare(s suite) {
 	flood := func(want int) {
 		s.Helper()
 		for range want {
-			s.take(fair(by("flood")))
+			s.reserve(fair(by("flood")))
 		}
 		_, err := s.Store.Reserve(context.Background(), fair(by("flood")))
 		s.busy(err)
 	}
 	flood(2 + 6) // two at once, and half of 12: there may be a newcomer
 	first := fair(by("quiet"))
-	turn := s.take(first).Turn
-	s.take(first) // repeated
+	turn := s.reserve(first).Turn
+	s.reserve(first) // repeated
 	if wait := time.Until(turn.Begin); wait > 5*TurnSpan {
 		s.Errorf("the quiet caller waits for %v", wait)
 	}
 	for range 3 { // a third of 12
-		s.take(fair(by("quiet")))
+		s.reserve(fair(by("quiet")))
 	}
 	s.Advance(4 * TurnSpan)
-	s.take(fair(by("quiet"))) // both asked lately: a third each
+	s.reserve(fair(by("quiet"))) // both asked recently: a third each
 	for range 4 {
-		s.take(fair(by("flood")))
+		s.reserve(fair(by("flood")))
 	}
 	_, err := s.Store.Reserve(context.Background(), fair(by("flood")))
 	s.busy(err)
 }
 
-// fairAlone: turns that nobody else asks for are a caller's own.
+// fairAlone: a caller may use all turns that nobody else asks for.
 func fairAlone(s suite) {
 	for range 6 {
-		s.take(fair(by("shop")))
-		s.take(fair(by("shop")))
+		s.reserve(fair(by("shop")))
+		s.reserve(fair(by("shop")))
 		s.Advance(TurnSpan)
 	}
 }
 
 func fairNextTurn(s suite) {
 	for range 8 {
-		s.take(fair(by("shop")))
+		s.reserve(fair(by("shop")))
 	}
 	_, err := s.Store.NextTurn(context.Background(), fair(codes.Reservation{Op: codes.NewOp(), Caller: "shop"}))
 	s.busy(err)
@@ -176,17 +156,17 @@ func fairNextTurn(s suite) {
 	}
 }
 
-// countedGuess: a wrong code that is counted later, and again, counts once.
+// countedGuess: CountGuess counts a wrong code once per op.
 func countedGuess(s suite) {
 	one, windows := Fresh(), Windows(s, "2/1h")
 	for range 2 {
 		op := codes.NewOp()
-		s.take(to(one, guesses(one, windows)))
+		s.reserve(messageTo(one, guesses(one, windows)))
 		for range 2 {
 			if err := s.Store.CountGuess(context.Background(), one, op, windows); err != nil {
 				s.Fatal(err)
 			}
 		}
 	}
-	s.refused(to(one, guesses(one, windows)), "GUESS_LIMITS 2/1h")
+	s.refused(messageTo(one, guesses(one, windows)), "GUESS_LIMITS 2/1h")
 }

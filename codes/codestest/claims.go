@@ -48,13 +48,13 @@ func claim(lease time.Duration) codes.Claim {
 	return codes.Claim{Key: Fresh(), Arguments: Fresh(), Op: codes.NewOp(), Lease: lease}
 }
 
-// repeated is the same request, claimed by somebody else.
+// repeated returns the claim of a retry of the request.
 func repeated(c codes.Claim) codes.Claim {
 	c.Op = codes.NewOp()
 	return c
 }
 
-// RunClaims checks what the interface codes.Claims demands.
+// RunClaims checks codes.Claims.
 func RunClaims(t *testing.T, open func(testing.TB) Backend) {
 	run(t, open, tests{
 		"the answer is kept": func(s suite) {
@@ -64,7 +64,7 @@ func RunClaims(t *testing.T, open func(testing.TB) Backend) {
 			s.settle(c, "created 60 3", true)
 			s.settle(c, "created 60 3", false)
 			s.answered(repeated(c), "created 60 3")
-			s.settle(repeated(c), "", false) // somebody else's
+			s.settle(repeated(c), "", false) // not its claim
 			s.answered(repeated(c), "created 60 3")
 		},
 		"other arguments": func(s suite) {
@@ -76,7 +76,7 @@ func RunClaims(t *testing.T, open func(testing.TB) Backend) {
 				s.Errorf("Claim = %v", err)
 			}
 		},
-		"in progress, then run afresh": func(s suite) {
+		"in progress, then run again": func(s suite) {
 			c := claim(time.Second)
 			s.runs(c, c.Op)
 			if retryAfter := s.inProgress(repeated(c)); retryAfter != time.Second {
@@ -85,7 +85,7 @@ func RunClaims(t *testing.T, open func(testing.TB) Backend) {
 			s.Advance(time.Second)
 			second := repeated(c)
 			s.runs(second, second.Op)
-			s.settle(c, "rejected", false) // the first is too late
+			s.settle(c, "rejected", false) // its lease has expired
 			s.inProgress(repeated(c))
 		},
 		"dropped": func(s suite) {
@@ -102,11 +102,11 @@ func RunClaims(t *testing.T, open func(testing.TB) Backend) {
 		},
 		"an ended context": func(s suite) {
 			c := claim(time.Minute)
-			_, _, err := s.Store.Claim(gone(), c)
+			_, _, err := s.Store.Claim(cancelledContext(), c)
 			s.unavailable("Claim", err)
 			second := repeated(c)
 			s.runs(second, second.Op)
-			_, err = s.Store.Settle(gone(), second, "rejected")
+			_, err = s.Store.Settle(cancelledContext(), second, "rejected")
 			s.unavailable("Settle", err)
 			s.inProgress(repeated(c))
 		},
@@ -114,7 +114,7 @@ func RunClaims(t *testing.T, open func(testing.TB) Backend) {
 		"parallel": func(s suite) {
 			c := claim(time.Minute)
 			var ran atomic.Int64
-			together(crowd, func(i int) {
+			parallel(parallelCalls, func(i int) {
 				var running *codes.InProgressError
 				_, _, err := s.store(i).Claim(context.Background(), repeated(c))
 				switch {
@@ -125,7 +125,7 @@ func RunClaims(t *testing.T, open func(testing.TB) Backend) {
 				}
 			})
 			if ran.Load() != 1 {
-				s.Errorf("%d of %d parallel requests with one key ran", ran.Load(), crowd)
+				s.Errorf("%d of %d parallel requests with one key ran", ran.Load(), parallelCalls)
 			}
 		},
 	})

@@ -8,59 +8,58 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// pace keeps the clock of a backend, which may run on by itself, near the
-// Model's, which stands still.
-type pace struct {
-	most time.Duration // by which one clock may differ from the other
-	last time.Time     // when they were together
-	lost bool
+// clocks keeps the clock of a backend, which may run by itself, near the Model's,
+// which stands still.
+type clocks struct {
+	most    time.Duration // by which they may differ
+	synced  time.Time     // when they last agreed
+	drifted bool
 }
 
-func newPace(most time.Duration) pace { return pace{most: most, last: time.Now()} }
+func newClocks(most time.Duration) clocks { return clocks{most: most, synced: time.Now()} }
 
-// over reports whether the clocks were ever too far apart: what the backend
-// answers from then on cannot be compared.
-func (p *pace) over() bool {
-	p.lost = p.lost || time.Since(p.last) > p.most
-	return p.lost
+// lost reports whether the clocks ever differed too much. From then on the answers
+// of the backend cannot be compared.
+func (c *clocks) lost() bool {
+	c.drifted = c.drifted || time.Since(c.synced) > c.most
+	return c.drifted
 }
 
-// pass lets the time d pass for both, less what the backend's has run ahead.
-func (p *pace) pass(d time.Duration, model *Model, advance func(time.Duration)) {
-	if p.over() {
+// advance moves both clocks by d, less what the backend's has run ahead.
+func (c *clocks) advance(d time.Duration, model *Model, backend func(time.Duration)) {
+	if c.lost() {
 		return
 	}
 	now := time.Now()
-	advance(d - now.Sub(p.last))
-	p.last = now
+	backend(d - now.Sub(c.synced))
+	c.synced = now
 	model.Advance(d)
 }
 
-// near reports whether two times are the same but for what the clocks differ:
-// both are over, or neither.
-func (p *pace) near(got, want time.Duration) bool {
-	return (got > 0) == (want > 0) && (got-want).Abs() <= p.most
+// near reports whether two times left differ only by the clocks: both are positive,
+// or neither.
+func (c *clocks) near(got, want time.Duration) bool {
+	return (got > 0) == (want > 0) && (got-want).Abs() <= c.most
 }
 
-// sameTurn reports whether two turns are. The Model's is as far off as when
-// the clocks were together, the backend's may be nearer by now.
-func (p *pace) sameTurn(got, want codes.Turn) bool {
-	return got.Begin.Sub(want.Begin).Abs() <= p.most
+// sameTurn reports whether two turns differ only by the clocks. The Model's is as far
+// off as when the clocks agreed, the backend's may be nearer by now.
+func (c *clocks) sameTurn(got, want codes.Turn) bool {
+	return got.Begin.Sub(want.Begin).Abs() <= c.most
 }
 
-// sameResent reports whether two live entries are the same, but for what the
-// clocks differ.
-func (p *pace) sameResent(got, want *codes.Resent) bool {
+// sameResent reports whether two live entries differ only by the clocks.
+func (c *clocks) sameResent(got, want *codes.Resent) bool {
 	if got == nil || want == nil {
 		return got == want
 	}
-	near := p.near(got.TTLLeft, want.TTLLeft)
+	near := c.near(got.TTLLeft, want.TTLLeft)
 	same := *got
 	same.TTLLeft = want.TTLLeft
 	return same == *want && near
 }
 
-// sameError reports whether two errors are the same, but for their texts.
+// sameError reports whether two errors are the same, apart from their texts.
 func sameError(err, want error) bool {
 	var limit, wantLimit *codes.LimitError
 	var busy, wantBusy *codes.UnavailableError

@@ -9,64 +9,57 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// RunStore checks what codes.Entries demands of entries that nothing else
-// concerns. open returns a store that holds nothing, as for each suite here.
+// RunStore checks codes.Entries. For each suite, open must return an empty store.
 func RunStore(t *testing.T, open func(testing.TB) Backend) {
 	run(t, open, tests{
 		"no entry": func(s suite) {
-			e := usual()
+			e := anyEntry()
 			s.unknown(e)
 			if view := s.peek(e.Name); view != (codes.EntryView{}) {
 				s.Errorf("Peek = %+v", view)
 			}
 		},
 		"right once": func(s suite) {
-			e := usual()
-			s.reserve(e)
+			e := anyEntry()
+			s.create(e)
 			s.right(e)
 			s.unknown(e)
 		},
 		"wrong down to none": func(s suite) {
-			e := usual()
-			s.reserve(e)
+			e := anyEntry()
+			s.create(e)
 			for left := int64(2); left >= 0; left-- {
 				s.wrong(e, left)
 			}
 			s.unknown(e)
 		},
-		"right after wrong": func(s suite) {
-			e := entry(2, time.Minute, time.Minute)
-			s.reserve(e)
-			s.wrong(e, 1)
-			s.right(e)
-		},
 		"the largest numbers": func(s suite) {
 			const attempts = 1<<53 - 1
 			e := entry(attempts, 9_000_000_000*time.Second, 86400*time.Second)
-			s.reserve(e)
+			s.create(e)
 			s.wrong(e, attempts-1)
 			s.wrong(e, attempts-2)
 			s.right(e)
 		},
 		"digests of any bytes": func(s suite) {
-			e := usual()
+			e := anyEntry()
 			e.Recipient = codes.Digest{0, '\r', '\n', ' ', '%', 0xff, 0}
 			e.Code = codes.Digest{}
-			s.reserve(e)
+			s.create(e)
 			s.wrong(e, 2)
 			s.right(e)
 		},
 		"a new entry replaces code, attempts and end": replaced,
-		"ids that are much alike":                     alike,
+		"ids with a common prefix":                    commonPrefix,
 		"peek":                                        peeked,
-		"what a check ended":                          ended,
+		"the entry that a check ended":                ended,
 		"cancelled":                                   cancelled,
 		"an ended context":                            endedContext,
 		"expired, reported once": func(s suite) {
 			e := entry(3, time.Second, 2*time.Second)
-			s.reserve(e)
+			s.create(e)
 			s.Advance(1100 * time.Millisecond)
-			for range 3 { // which reports nothing
+			for range 3 { // Peek does not report it
 				if view := s.peek(e.Name); view != (codes.EntryView{Stage: codes.StageExpired}) {
 					s.Errorf("Peek = %+v", view)
 				}
@@ -76,41 +69,41 @@ func RunStore(t *testing.T, open func(testing.TB) Backend) {
 		},
 		"expired, forgotten in time": func(s suite) {
 			e := entry(3, time.Second, time.Second)
-			s.reserve(e)
+			s.create(e)
 			s.Advance(2100 * time.Millisecond)
 			s.unknown(e)
 		},
 		"no notice, no report": func(s suite) {
 			first := entry(3, time.Hour, time.Hour)
-			s.reserve(first)
+			s.create(first)
 			second := entry(3, time.Second, 0)
 			second.Name = first.Name
-			s.reserve(second) // takes the notice of the first away too
+			s.create(second) // removes the notice of the first too
 			s.Advance(1100 * time.Millisecond)
 			s.unknown(second)
 		},
 		"used up is not expired": func(s suite) {
 			e := entry(1, time.Second, time.Hour)
-			s.reserve(e)
+			s.create(e)
 			s.wrong(e, 0)
 			s.Advance(1100 * time.Millisecond)
 			s.unknown(e)
 		},
 	}, tests{
 		"parallel wrong codes": func(s suite) {
-			e := usual()
-			s.reserve(e)
-			s.crowd(codes.Check{Name: e.Name, Code: Fresh()}, map[codes.Status]int{codes.Wrong: 3, codes.Unknown: crowd - 3})
+			e := anyEntry()
+			s.create(e)
+			s.checkInParallel(codes.Check{Name: e.Name, Code: Fresh()}, map[codes.Status]int{codes.Wrong: 3, codes.Unknown: parallelCalls - 3})
 		},
 		"parallel right codes": func(s suite) {
-			e := usual()
-			s.reserve(e)
-			s.crowd(codes.Check{Name: e.Name, Code: e.Code}, map[codes.Status]int{codes.Right: 1, codes.Unknown: crowd - 1})
+			e := anyEntry()
+			s.create(e)
+			s.checkInParallel(codes.Check{Name: e.Name, Code: e.Code}, map[codes.Status]int{codes.Right: 1, codes.Unknown: parallelCalls - 1})
 		},
 		"one check in parallel": func(s suite) {
-			e := usual()
-			s.reserve(e)
-			s.crowd(codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp()}, map[codes.Status]int{codes.Wrong: crowd})
+			e := anyEntry()
+			s.create(e)
+			s.checkInParallel(codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp()}, map[codes.Status]int{codes.Wrong: parallelCalls})
 			s.live(e, 2)
 		},
 	})
@@ -118,42 +111,42 @@ func RunStore(t *testing.T, open func(testing.TB) Backend) {
 
 func replaced(s suite) {
 	first := entry(2, time.Second, time.Minute)
-	s.reserve(first)
+	s.create(first)
 	s.wrong(first, 1)
-	second := next(first)
-	s.about("replaced", s.take(unlimited(second)).Replaced, time.Second)
-	s.Advance(1100 * time.Millisecond) // the first would be over
+	second := successor(first)
+	s.about("replaced", s.reserve(reservationOf(second)).Replaced, time.Second)
+	s.Advance(1100 * time.Millisecond) // the first would have expired
 	s.check(codes.Check{Name: first.Name, Code: first.Code}, wrongFor(second, 2))
 	s.right(second)
 	short := entry(2, time.Second, 0)
-	if replaced := s.take(unlimited(short)).Replaced; replaced != 0 {
+	if replaced := s.reserve(reservationOf(short)).Replaced; replaced != 0 {
 		s.Errorf("the first entry replaced one with %v left", replaced)
 	}
 	s.Advance(1100 * time.Millisecond)
-	if replaced := s.take(unlimited(next(short))).Replaced; replaced != 0 {
-		s.Errorf("replaced one that was over, with %v left", replaced)
+	if replaced := s.reserve(reservationOf(successor(short))).Replaced; replaced != 0 {
+		s.Errorf("replaced an expired entry with %v left", replaced)
 	}
 }
 
-// alike: what becomes of an entry is nothing to others whose ids begin the same.
-func alike(s suite) {
-	like := usual()
+// commonPrefix: entries do not affect others whose ids begin with the same bytes.
+func commonPrefix(s suite) {
+	like := anyEntry()
 	made := func(last byte, lifetime, notice time.Duration) codes.Entry {
 		e := entry(2, lifetime, notice)
 		e.Name.Current = like.Name.Current
 		e.Name.Current[len(e.Name.Current)-1] += last
-		s.reserve(e)
+		s.create(e)
 		return e
 	}
-	forgotten := made(7, time.Second, time.Second) // the first, whose notice is over before the others'
+	forgotten := made(7, time.Second, time.Second) // the first, whose notice ends before those of the others
 	right, removed, again := made(1, time.Second, time.Minute), made(2, time.Second, time.Hour), made(3, time.Second, time.Minute)
 	over, wrong, mute := made(4, time.Second, time.Minute), made(5, time.Minute, time.Second), made(6, time.Second, 0)
 	late := made(8, time.Second, time.Hour)
 	s.right(right)
 	s.cancel(removed)
 	s.wrong(wrong, 1)
-	again = next(again)
-	s.reserve(again)
+	again = successor(again)
+	s.create(again)
 	s.Advance(1100 * time.Millisecond)
 	s.expired(over)
 	for _, e := range []codes.Entry{right, removed, over, mute, like} {
@@ -164,15 +157,15 @@ func alike(s suite) {
 	s.Advance(2500 * time.Millisecond)
 	s.unknown(forgotten)
 	made(9, time.Second, time.Second)
-	s.Advance(2100 * time.Millisecond) // the one that was made last is over first
+	s.Advance(2100 * time.Millisecond) // the newest expires first
 	s.expired(late)
 	s.right(wrong)
 }
 
 func peeked(s suite) {
-	e := usual()
-	s.reserve(e)
-	for range 3 { // it spends nothing
+	e := anyEntry()
+	s.create(e)
+	for range 3 { // it uses no attempt
 		s.live(e, 3)
 	}
 	s.wrong(e, 2)
@@ -185,7 +178,7 @@ func peeked(s suite) {
 	}
 }
 
-// ended: a check that ends an entry says whose it was, and what it had left.
+// ended: a check that ends an entry returns its area and the lifetime it had left.
 func ended(s suite) {
 	e := entry(2, time.Minute, time.Minute)
 	e.Area = codes.AreaCaribbean
@@ -197,22 +190,22 @@ func ended(s suite) {
 			s.Errorf("area %v, want %v", got.Area, e.Area)
 		}
 	}
-	s.reserve(e)
+	s.create(e)
 	expect(Fresh(), wrongFor(e, 1), 0)
 	expect(Fresh(), wrongFor(e, 0), time.Minute)
-	s.reserve(e)
+	s.create(e)
 	expect(e.Code, codes.Outcome{Status: codes.Right, Recipient: e.Recipient}, time.Minute)
 }
 
 func cancelled(s suite) {
-	e := usual()
-	s.reserve(e)
+	e := anyEntry()
+	s.create(e)
 	s.about("cancelled", s.cancel(e), time.Minute)
 	s.about("cancelled again", s.cancel(e), 0)
 	s.unknown(e)
 
 	over := entry(3, time.Second, time.Minute)
-	s.reserve(over)
+	s.create(over)
 	s.Advance(1100 * time.Millisecond)
 	s.about("cancelled late", s.cancel(over), 0)
 	s.unknown(over)
@@ -220,18 +213,18 @@ func cancelled(s suite) {
 	for range 50 {
 		s.cancel(e)
 	}
-	s.reserve(e)
+	s.create(e)
 	s.right(e)
 }
 
-// endedContext: a call whose caller has given up has no effect.
+// endedContext: a call whose context has ended has no effect.
 func endedContext(s suite) {
-	ctx := gone()
+	ctx := cancelledContext()
 	e := entry(1, time.Minute, time.Minute)
-	_, err := s.Store.Reserve(ctx, unlimited(e))
+	_, err := s.Store.Reserve(ctx, reservationOf(e))
 	s.unavailable("Reserve", err)
 	s.unknown(e)
-	r := s.reserve(e)
+	r := s.create(e)
 	_, err = s.Store.Check(ctx, codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp()})
 	s.unavailable("Check", err)
 	_, err = s.Store.Cancel(ctx, codes.Cancel{Name: e.Name, Op: codes.NewOp()})
@@ -243,13 +236,13 @@ func endedContext(s suite) {
 	s.right(e)
 }
 
-// crowd makes the same check many times at once, each under an op of its own
+// checkInParallel makes the same check many times at once, each under its own op
 // if c has none.
-func (s suite) crowd(c codes.Check, want map[codes.Status]int) {
+func (s suite) checkInParallel(c codes.Check, want map[codes.Status]int) {
 	s.Helper()
 	var mu sync.Mutex
 	counts := map[codes.Status]int{}
-	together(crowd, func(i int) {
+	parallel(parallelCalls, func(i int) {
 		c := c
 		if c.Op == (codes.Op{}) {
 			c.Op = codes.NewOp()
@@ -264,7 +257,7 @@ func (s suite) crowd(c codes.Check, want map[codes.Status]int) {
 	})
 	for _, status := range []codes.Status{codes.Unknown, codes.Right, codes.Wrong} {
 		if counts[status] != want[status] {
-			s.Errorf("of %d parallel checks %v came to %v; want %v", crowd, counts, status, want)
+			s.Errorf("%d parallel checks: %v, want %v", parallelCalls, counts, want)
 		}
 	}
 }

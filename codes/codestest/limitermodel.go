@@ -12,25 +12,25 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// limiterPace is less than the tenths of a second by which everything that
-// happens to limits here misses everything else; see drawLimits.
-const limiterPace = 70 * time.Millisecond
+// limiterDrift is less than the least time between any two changes of limits here; see
+// drawLimits.
+const limiterDrift = 70 * time.Millisecond
 
-// RunLimiterModel runs random operations of two callers, each with random
-// limits of its own, on a store and on the Model side by side, and compares
-// every answer. Advance must take no time.
+// RunLimiterModel runs random operations of two callers, each with its own random
+// limits, on a store and on the Model side by side, and compares every answer.
+// Backend.Advance must return at once.
 func RunLimiterModel(t *testing.T, open func(testing.TB) Backend) {
 	compared := 0
 	rapid.Check(t, func(r *rapid.T) {
 		l := &limiterPair{storePair: storePair{
-			Backend: open(t), model: NewModel(), pace: newPace(limiterPace), compared: &compared,
+			Backend: open(t), model: NewModel(), clocks: newClocks(limiterDrift), compared: &compared,
 		}}
 		for i := range l.callers {
 			l.callers[i] = drawLimits(t, r)
 		}
 		for i := range l.recipients {
 			l.recipients[i] = entry(1_000_000, 1_000_000*time.Second, 0)
-			l.both(r, reserveAs(context.Background(), unlimited(l.recipients[i])))
+			l.both(r, reserveAs(context.Background(), reservationOf(l.recipients[i])))
 		}
 		l.recent = nil
 		r.Repeat(map[string]func(*rapid.T){
@@ -47,10 +47,9 @@ func RunLimiterModel(t *testing.T, open func(testing.TB) Backend) {
 	enough(t, compared)
 }
 
-// drawLimits makes limits for events that happen at whole seconds. Each window
-// ends at another fraction of a second than the rest, turns begin at even tenths
-// and a request waits for an odd number of them: so nothing happens where a few
-// milliseconds more would make another answer.
+// drawLimits makes limits for events at whole seconds. Each window ends at its own
+// fraction of a second, turns begin at even tenths, and a request waits for an odd
+// number of tenths. So no answer depends on a few milliseconds.
 func drawLimits(t testing.TB, r *rapid.T) codes.Limits {
 	window := func(name, span string, least, most int) string {
 		return fmt.Sprintf("%d/%s", rapid.IntRange(least, most).Draw(r, name+" in "+span), span)
@@ -78,7 +77,7 @@ func drawLimits(t testing.TB, r *rapid.T) codes.Limits {
 	return limits
 }
 
-// limiterPair is a store and the model of it, whose limits matter.
+// limiterPair is a store and its model, with limits.
 type limiterPair struct {
 	storePair
 	callers    [2]codes.Limits
@@ -95,7 +94,7 @@ func (l *limiterPair) recipient(t *rapid.T) codes.Entry {
 
 func (l *limiterPair) reserve(t *rapid.T) {
 	limits, recipient := l.caller(t), l.recipient(t).Recipient
-	r := to(recipient)
+	r := messageTo(recipient)
 	r.Entry.Lifetime, r.Entry.Notice = 1_000_000*time.Second, 0
 	add := func(limit codes.Limit) {
 		if len(limit.Windows) > 0 {
@@ -146,14 +145,14 @@ func (l *limiterPair) refund(t *rapid.T) {
 		return
 	}
 	l.both(t, call(func(s codes.Store) (bool, error) { return true, s.Refund(context.Background(), r.Op, r.Limits) },
-		func(bool) bool { return true }, func(_ *pace, _, _ bool) bool { return true }))
+		func(bool) bool { return true }, func(_ *clocks, _, _ bool) bool { return true }))
 }
 
 // verify enters the code of a reservation, which may have been entered before.
 func (l *limiterPair) verify(t *rapid.T) {
 	r, ok := l.anyReservation(t)
 	old := func(e event) bool { return e.op == r.Op && l.model.now-e.at > 20*time.Second } // the store may have forgotten it
-	if ok && !slices.ContainsFunc(l.model.places[unverified(r.Entry.Destination)[2]], old) {
+	if ok && !slices.ContainsFunc(l.model.counted[unverified(r.Entry.Destination)[2]], old) {
 		l.both(t, checkWith(codes.Check{Name: r.Entry.Name, Code: r.Entry.Code, Op: codes.NewOp(), CountVerified: true}))
 	}
 }
@@ -172,5 +171,5 @@ func (l *limiterPair) guess(t *rapid.T) {
 func (l *limiterPair) pass(t *rapid.T) {
 	seconds := rapid.OneOf(rapid.IntRange(1, 9), rapid.IntRange(10, 70)).Draw(t, "seconds")
 	l.recent = nil
-	l.pace.pass(time.Duration(seconds)*time.Second, l.model, l.Advance)
+	l.clocks.advance(time.Duration(seconds)*time.Second, l.model, l.Advance)
 }

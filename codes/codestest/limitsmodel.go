@@ -8,7 +8,7 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// subject is whose events a limit counts.
+// subject identifies whose events a limit counts.
 type subject struct {
 	kind codes.LimitKind
 	who  codes.Digest
@@ -26,7 +26,7 @@ func subjectOf(l codes.Limit) subject {
 	return s
 }
 
-// unverified are the subjects of a destination.
+// unverified returns the subjects of a destination.
 func unverified(d codes.Destination) (all [3]subject) {
 	for i := range all {
 		all[i] = subjectOf(codes.Limit{Kind: codes.ExchangeLimit + codes.LimitKind(i), Destination: d})
@@ -34,29 +34,29 @@ func unverified(d codes.Destination) (all [3]subject) {
 	return all
 }
 
-// again returns how long it takes until the recipient may have another message.
+// again returns how long until the recipient may get another message.
 func (m *Model) again(limits []codes.Limit) (longest time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, l := range limits {
 		for _, w := range l.Windows {
 			if l.Kind == codes.SendLimit {
-				longest = max(longest, m.waitFor(w, m.places[subjectOf(l)]))
+				longest = max(longest, m.waitFor(w, m.counted[subjectOf(l)]))
 			}
 		}
 	}
 	return longest
 }
 
-// reached returns the limit that clears last, of those that refuse or of those
-// with Shadow, if any has no room.
+// reached returns the limit that has no room: of those with Shadow the first, of the
+// others the one that clears last.
 func (m *Model) reached(limits []codes.Limit, shadow bool) (last *codes.LimitError) {
 	longest := time.Duration(0)
 	for _, l := range limits {
 		for _, w := range l.Windows {
 			s := subjectOf(l)
 			w.Max += w.Percent * m.verifiedIn(s) / 100
-			if wait := m.waitFor(w, m.places[s]); l.Shadow == shadow && wait > longest {
+			if wait := m.waitFor(w, m.counted[s]); l.Shadow == shadow && wait > longest && (last == nil || !shadow) {
 				longest = wait
 				last = &codes.LimitError{Kind: l.Kind, Limit: l.Kind.Setting() + " " + w.Text, RetryAfter: wholeSeconds(wait)}
 			}
@@ -68,8 +68,8 @@ func (m *Model) reached(limits []codes.Limit, shadow bool) (last *codes.LimitErr
 	return last
 }
 
-// verifiedIn returns how many codes were verified in the last 24 hours, the quarter
-// of an hour that runs counted whole.
+// verifiedIn returns how many codes were verified in the last 24 hours, in steps of a
+// quarter of an hour.
 func (m *Model) verifiedIn(s subject) (n int64) {
 	for at, count := range m.verified[s] {
 		if m.now/quarter-at < 24*time.Hour/quarter {
@@ -89,27 +89,28 @@ func (m *Model) CountVerified(_ context.Context, v codes.VerifiedMessages) error
 	return nil
 }
 
-// verify counts a code that was entered, and removes its messages, if any stands.
+// verify counts a code that was entered, if any of its messages is counted as
+// unverified, and uncounts them.
 func (m *Model) verify(d codes.Destination, ops []codes.Op) {
-	stand := false
+	wasCounted := false
 	for _, s := range unverified(d) {
 		for _, op := range ops {
-			n := len(m.places[s])
-			m.places[s] = without(m.places[s], op)
-			stand = stand || len(m.places[s]) < n
+			n := len(m.counted[s])
+			m.counted[s] = without(m.counted[s], op)
+			wasCounted = wasCounted || len(m.counted[s]) < n
 		}
 	}
 	for _, s := range unverified(d) {
 		if m.verified[s] == nil {
 			m.verified[s] = map[time.Duration]int64{}
 		}
-		if stand {
+		if wasCounted {
 			m.verified[s][m.now/quarter]++
 		}
 	}
 }
 
-// waitFor is how long it takes until a window has room for one more event.
+// waitFor returns how long until a window allows one more event.
 func (m *Model) waitFor(w codes.Window, events []event) time.Duration {
 	if int64(len(events)) < w.Max {
 		return 0
@@ -122,7 +123,7 @@ func wholeSeconds(d time.Duration) time.Duration {
 }
 
 func (m *Model) count(s subject, op codes.Op) {
-	m.places[s] = append(m.places[s], event{op: op, at: m.now})
+	m.counted[s] = append(m.counted[s], event{op: op, at: m.now})
 }
 
 func without(events []event, op codes.Op) []event {
@@ -134,7 +135,7 @@ func without(events []event, op codes.Op) []event {
 	return events
 }
 
-// Refund frees the place of a message that was rejected on its way.
+// Refund uncounts a message that was rejected on its way.
 func (m *Model) Refund(ctx context.Context, op codes.Op, limits []codes.Limit) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -153,7 +154,7 @@ func (m *Model) Refund(ctx context.Context, op codes.Op, limits []codes.Limit) e
 	}
 	m.refunds[l.Subject] = append(refunds, event{op: op, at: m.now})
 	for _, l := range limits {
-		m.places[subjectOf(l)] = without(m.places[subjectOf(l)], op)
+		m.counted[subjectOf(l)] = without(m.counted[subjectOf(l)], op)
 	}
 	return nil
 }
@@ -178,7 +179,7 @@ func (m *Model) CountGuess(ctx context.Context, recipient codes.Digest, op codes
 	if ctx.Err() != nil {
 		return codes.ErrUnavailable
 	}
-	if !slices.ContainsFunc(m.places[s], func(e event) bool { return e.op == op }) {
+	if !slices.ContainsFunc(m.counted[s], func(e event) bool { return e.op == op }) {
 		m.count(s, op)
 	}
 	return nil

@@ -11,23 +11,23 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// Model is a codes.Store in memory, written to be evidently right: one lock, a
-// clock that stands still until it is moved, and nothing that is ever forgotten
-// but what the interfaces say.
+// Model is a codes.Store in memory, written to be evidently correct: one lock, a
+// clock that stands still until it is advanced, and nothing is forgotten unless the
+// interfaces say so.
 type Model struct {
 	mu       sync.Mutex
 	now      time.Duration
 	entries  map[codes.Digest][]*version // the oldest first
-	places   map[subject][]event
+	counted  map[subject][]event
 	refunds  map[codes.Digest][]event
 	failures map[codes.Digest][]event
-	turns    []event                             // in order
+	turns    []event                             // sorted by time
 	asked    map[string]time.Duration            // when each caller last asked for a turn
 	verified map[subject]map[time.Duration]int64 // codes, by quarters of an hour
 	claims   map[codes.Digest]*modelClaim
 	messages map[codes.Digest]*modelMessage
 
-	// What calls came to, by their ops.
+	// The answers to calls, by their ops.
 	reserved map[codes.Op]modelReserved
 	released map[codes.Op]bool
 	checked  map[codes.Op]codes.Checked
@@ -40,12 +40,12 @@ type Model struct {
 type version struct {
 	codes.Entry
 	op        codes.Op
-	senders   []codes.Op    // the op and those that sent the code again, but for those released
+	senders   []codes.Op    // op and those that sent the code again, except those released
 	canResend bool          // it was stored with SameCode
 	start     time.Duration // its turn
 	end       time.Duration
 	left      int64             // attempts
-	noticeEnd time.Duration     // until then a check reports that it is over; 0 once one did
+	noticeEnd time.Duration     // until then a check reports that it expired; 0 once one did
 	message   codes.SentMessage // the newest that holds its code
 }
 
@@ -64,7 +64,7 @@ type modelReserved struct {
 func NewModel() *Model {
 	return &Model{
 		entries:  map[codes.Digest][]*version{},
-		places:   map[subject][]event{},
+		counted:  map[subject][]event{},
 		refunds:  map[codes.Digest][]event{},
 		failures: map[codes.Digest][]event{},
 		claims:   map[codes.Digest]*modelClaim{},
@@ -80,15 +80,14 @@ func NewModel() *Model {
 	}
 }
 
-// Advance moves the model's clock.
+// Advance advances the model's clock.
 func (m *Model) Advance(d time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.now += d
 }
 
-// once runs a call under the lock, unless it ran before: then it returns the
-// answer of that time.
+// once runs a call under the lock, or returns the answer of its op if it ran before.
 func once[A any](ctx context.Context, m *Model, answers map[codes.Op]A, op codes.Op, call func() (A, error)) (answer A, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -105,15 +104,15 @@ func once[A any](ctx context.Context, m *Model, answers map[codes.Op]A, op codes
 	return answer, err
 }
 
-// Reserve takes the places, the turn and the entry of a create.
+// Reserve counts a message, reserves its turn and stores its entry.
 func (m *Model) Reserve(ctx context.Context, r codes.Reservation) (codes.Reserved, error) {
-	var shadowed *codes.LimitError // which a repetition does not report
+	var shadowed *codes.LimitError // a retry does not report it
 	done, err := once(ctx, m, m.reserved, r.Op, func() (modelReserved, error) {
 		if refused := m.reached(r.Limits, false); refused != nil {
 			return modelReserved{}, refused
 		}
 		shadowed = m.reached(r.Limits, true)
-		turn, err := m.takeTurn(r)
+		turn, err := m.reserveTurn(r)
 		if err != nil {
 			return modelReserved{}, err
 		}
@@ -125,7 +124,7 @@ func (m *Model) Reserve(ctx context.Context, r codes.Reservation) (codes.Reserve
 		if resent := m.resend(r, turn); resent != nil {
 			return modelReserved{turn: turn, resent: resent}, nil
 		}
-		return modelReserved{turn: turn, replaced: m.push(r, turn)}, nil
+		return modelReserved{turn: turn, replaced: m.store(r, turn)}, nil
 	})
 	if err != nil {
 		return codes.Reserved{}, err
@@ -135,7 +134,7 @@ func (m *Model) Reserve(ctx context.Context, r codes.Reservation) (codes.Reserve
 	}, nil
 }
 
-// resend makes the newest version one of r's too, if its code is to be sent again.
+// resend makes r a sender of the newest version, if its code is to be sent again.
 func (m *Model) resend(r codes.Reservation, turn time.Duration) *codes.Resent {
 	versions := m.replaceable(r.Entry.Name)
 	if len(versions) == 0 {
@@ -152,9 +151,9 @@ func (m *Model) resend(r codes.Reservation, turn time.Duration) *codes.Resent {
 	return &codes.Resent{Code: v.Code, Op: v.op, AttemptsLeft: v.left, TTLLeft: v.end - turn}
 }
 
-// push makes a version the newest of its entry. It returns what was left of
-// the one before it.
-func (m *Model) push(r codes.Reservation, turn time.Duration) time.Duration {
+// store adds a version to an entry. It returns the lifetime that the previous one had
+// left.
+func (m *Model) store(r codes.Reservation, turn time.Duration) time.Duration {
 	name := r.Entry.Name
 	versions := m.replaceable(name)
 	replaced := time.Duration(0)
@@ -171,8 +170,8 @@ func (m *Model) push(r codes.Reservation, turn time.Duration) time.Duration {
 	return replaced
 }
 
-// replaceable returns the versions that the next one may give way to: not those
-// that are over with nothing before them.
+// replaceable returns the versions that can be restored when a new one is released:
+// all but those at the start of the list that have expired.
 func (m *Model) replaceable(n codes.EntryName) []*version {
 	versions := m.versions(n)
 	for len(versions) > 0 && versions[0].end <= m.now {
@@ -181,7 +180,7 @@ func (m *Model) replaceable(n codes.EntryName) []*version {
 	return versions
 }
 
-// keepAs is keep under the current secret.
+// keepAs is keep, with all versions moved to the current secret.
 func (m *Model) keepAs(n codes.EntryName, versions []*version) {
 	for _, v := range versions {
 		v.Name = n
@@ -189,8 +188,7 @@ func (m *Model) keepAs(n codes.EntryName, versions []*version) {
 	m.keep(n, versions)
 }
 
-// versions returns a copy of the list of an entry's versions, whichever secret
-// they are under.
+// versions returns a copy of the list of an entry's versions, under both secrets.
 func (m *Model) versions(n codes.EntryName) []*version {
 	if n.Previous == (codes.Digest{}) {
 		return slices.Clone(m.entries[n.Current])
@@ -198,7 +196,7 @@ func (m *Model) versions(n codes.EntryName) []*version {
 	return slices.Concat(m.entries[n.Previous], m.entries[n.Current])
 }
 
-// keep makes these the versions of an entry, each under the secret that it has.
+// keep replaces the versions of an entry. Each stays under its own secret.
 func (m *Model) keep(n codes.EntryName, versions []*version) {
 	delete(m.entries, n.Current)
 	delete(m.entries, n.Previous)
@@ -207,9 +205,9 @@ func (m *Model) keep(n codes.EntryName, versions []*version) {
 	}
 }
 
-// counting returns the versions of an entry and the place of the one that
-// counts: the newest whose turn has come. It is -1 if there is none.
-func (m *Model) counting(n codes.EntryName) ([]*version, int) {
+// current returns the versions of an entry and the index of the valid one: the
+// newest whose turn has come. The index is -1 if there is none.
+func (m *Model) current(n codes.EntryName) ([]*version, int) {
 	versions := m.versions(n)
 	for i := len(versions) - 1; i >= 0; i-- {
 		if versions[i].start <= m.now {
@@ -232,7 +230,7 @@ func (m *Model) Release(ctx context.Context, r codes.Reservation) (bool, error) 
 	return once(ctx, m, m.released, r.Op, func() (bool, error) {
 		for _, l := range r.Limits {
 			if l.Reserves() {
-				m.places[subjectOf(l)] = without(m.places[subjectOf(l)], r.Op)
+				m.counted[subjectOf(l)] = without(m.counted[subjectOf(l)], r.Op)
 			}
 		}
 		versions := m.versions(r.Entry.Name)
@@ -253,7 +251,7 @@ func (m *Model) Release(ctx context.Context, r codes.Reservation) (bool, error) 
 // Check compares a code.
 func (m *Model) Check(ctx context.Context, c codes.Check) (codes.Checked, error) {
 	return once(ctx, m, m.checked, c.Op, func() (codes.Checked, error) {
-		versions, i := m.counting(c.Name)
+		versions, i := m.current(c.Name)
 		if i < 0 || versions[i].left == 0 {
 			return codes.Checked{}, nil
 		}
@@ -290,10 +288,10 @@ func (m *Model) Check(ctx context.Context, c codes.Check) (codes.Checked, error)
 	})
 }
 
-// Cancel removes the entry that counts.
+// Cancel removes an entry.
 func (m *Model) Cancel(ctx context.Context, c codes.Cancel) (time.Duration, error) {
 	return once(ctx, m, m.canceled, c.Op, func() (time.Duration, error) {
-		versions, i := m.counting(c.Name)
+		versions, i := m.current(c.Name)
 		if i < 0 {
 			return 0, nil
 		}
@@ -303,11 +301,11 @@ func (m *Model) Cancel(ctx context.Context, c codes.Cancel) (time.Duration, erro
 	})
 }
 
-// Peek shows an entry.
+// Peek returns what can be seen of an entry.
 func (m *Model) Peek(_ context.Context, n codes.EntryName) (codes.EntryView, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	versions, i := m.counting(n)
+	versions, i := m.current(n)
 	if i < 0 || versions[i].left == 0 {
 		return codes.EntryView{}, nil
 	}

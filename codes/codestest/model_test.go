@@ -18,7 +18,7 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// TestModelAgainstItself shows that the comparisons let a right store pass.
+// TestModelAgainstItself: the comparisons accept a correct store.
 func TestModelAgainstItself(t *testing.T) {
 	t.Run("store", func(t *testing.T) { RunStoreModel(t, openModel) })
 	t.Run("limits", func(t *testing.T) { RunLimiterModel(t, openModel) })

@@ -9,12 +9,12 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// TurnSpan is the span in which at most Rate turns begin: the carrier's second
-// and a reserve for messages that are late on their way.
+// TurnSpan is the time in which at most Rate turns begin: the carrier's second and a
+// margin for messages that are delayed on their way.
 const TurnSpan = 1200 * time.Millisecond
 
-// takeTurn takes the next turn.
-func (m *Model) takeTurn(r codes.Reservation) (time.Duration, error) {
+// reserveTurn reserves the next turn.
+func (m *Model) reserveTurn(r codes.Reservation) (time.Duration, error) {
 	p, turn := r.Pace, m.nextTurn(r.Pace)
 	if p.Rate == 0 {
 		return turn, nil
@@ -34,7 +34,7 @@ func (m *Model) takeTurn(r codes.Reservation) (time.Duration, error) {
 	return turn, nil
 }
 
-// nextTurn is when the next turn begins.
+// nextTurn returns when the next turn begins.
 func (m *Model) nextTurn(p codes.Pace) time.Duration {
 	if n := len(m.turns); p.Rate > 0 && n >= p.Rate {
 		return max(m.now, m.turns[n-p.Rate].at+TurnSpan)
@@ -42,8 +42,8 @@ func (m *Model) nextTurn(p codes.Pace) time.Duration {
 	return m.now
 }
 
-// waitForShare is how long it takes until a caller holds less than its share of
-// the turns that lie ahead.
+// waitForShare returns how long until a caller holds less than its share of the
+// future turns.
 func (m *Model) waitForShare(p codes.Pace, caller string) time.Duration {
 	callers := int64(0)
 	for _, at := range m.asked {
@@ -63,17 +63,17 @@ func (m *Model) waitForShare(p codes.Pace, caller string) time.Duration {
 	return held[0].at - m.now
 }
 
-// turn is a time of the model by the local clock.
+// turn converts a time of the model to a turn by the local clock.
 func (m *Model) turn(at time.Duration) codes.Turn {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return codes.Turn{Begin: time.Now().Add(max(0, at-m.now))}
 }
 
-// NextTurn takes another turn.
+// NextTurn reserves another turn.
 func (m *Model) NextTurn(ctx context.Context, r codes.Reservation) (codes.Turn, error) {
 	done, err := once(ctx, m, m.reserved, r.Op, func() (modelReserved, error) {
-		turn, err := m.takeTurn(r)
+		turn, err := m.reserveTurn(r)
 		return modelReserved{turn: turn}, err
 	})
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// The receipts that there can be of a message, each with its content.
+// Receipts of a message, as Flowroute sends them.
 var (
 	submitted = codes.Receipt{Content: "1:smsc submit:", Stage: codes.StageSent}
 	buffered  = codes.Receipt{Content: "2:message buffered:1003", Stage: codes.StageDelivered}
@@ -18,7 +18,7 @@ var (
 	failed    = codes.Receipt{Content: "2:failed:", Stage: codes.StageFailed, Failure: codes.BySomeone}
 )
 
-// message is the message of a reservation.
+// message returns the message of a reservation.
 func message(r codes.Reservation) codes.SentMessage {
 	return codes.SentMessage{
 		Message: Fresh(), Entry: r.Entry.Name, Op: r.Op, Recipient: r.Entry.Recipient,
@@ -26,10 +26,10 @@ func message(r codes.Reservation) codes.SentMessage {
 	}
 }
 
-// messageOf reserves an entry and makes its message.
+// messageOf stores an entry and returns its message.
 func (s suite) messageOf(e codes.Entry) codes.SentMessage {
 	s.Helper()
-	return message(s.reserve(e))
+	return message(s.create(e))
 }
 
 func (s suite) recordSent(m codes.SentMessage, want codes.DeliveryEvents) {
@@ -40,11 +40,11 @@ func (s suite) recordSent(m codes.SentMessage, want codes.DeliveryEvents) {
 	}
 }
 
-// sent reserves an entry and records its message.
+// sent stores an entry and records its message.
 func (s suite) sent(e codes.Entry) codes.SentMessage {
 	s.Helper()
 	m := s.messageOf(e)
-	s.recordSent(m, codes.DeliveryEvents{})
+	s.recordSent(m, noEvents)
 	return m
 }
 
@@ -102,12 +102,11 @@ var (
 	firstFailed    = codes.DeliveryEvents{Failed: true}
 )
 
-// RunReceipts checks what the interface codes.Receipts demands, and the message
-// that codes.Entries.Peek names.
+// RunReceipts checks codes.Receipts, and the message that codes.Entries.Peek returns.
 func RunReceipts(t *testing.T, open func(testing.TB) Backend) {
 	run(t, open, tests{
 		"in order": func(s suite) {
-			m := s.sent(usual())
+			m := s.sent(anyEntry())
 			s.stands(m, codes.StageSent, "")
 			s.joins(m, submitted, codes.Joined, noEvents)
 			s.stands(m, codes.StageSent, "")
@@ -116,7 +115,7 @@ func RunReceipts(t *testing.T, open func(testing.TB) Backend) {
 			s.stands(m, codes.StageDelivered, "")
 		},
 		"duplicates": func(s suite) {
-			m := s.sent(usual())
+			m := s.sent(anyEntry())
 			s.joins(m, buffered, codes.Joined, firstDelivered)
 			s.joins(m, buffered, codes.Duplicate, noEvents)
 			s.joins(m, submitted, codes.Joined, noEvents)
@@ -124,19 +123,19 @@ func RunReceipts(t *testing.T, open func(testing.TB) Backend) {
 			s.joins(m, buffered, codes.Duplicate, noEvents)
 		},
 		"rejected by the phone": func(s suite) {
-			m := s.sent(usual())
+			m := s.sent(anyEntry())
 			s.joins(m, rejected, codes.Joined, firstFailed)
-			s.joins(m, failed, codes.Joined, noEvents) // the first to say by whom counts
+			s.joins(m, failed, codes.Joined, noEvents) // the first failure decides who rejected it
 			s.stands(m, codes.StageFailed, codes.ByPhone)
 		},
 		"delivered, then rejected": func(s suite) {
-			m := s.sent(usual())
+			m := s.sent(anyEntry())
 			s.joins(m, buffered, codes.Joined, firstDelivered)
 			s.joins(m, failed, codes.Joined, firstFailed)
 			s.stands(m, codes.StageFailed, codes.BySomeone)
 		},
 		"before the message": func(s suite) {
-			m := s.messageOf(usual())
+			m := s.messageOf(anyEntry())
 			s.early(m, buffered, codes.Early)
 			s.early(m, buffered, codes.Duplicate)
 			s.early(m, delivered, codes.Early)
@@ -146,20 +145,20 @@ func RunReceipts(t *testing.T, open func(testing.TB) Backend) {
 			s.joins(m, rejected, codes.Joined, firstFailed)
 		},
 		"both before the message": func(s suite) {
-			m := s.messageOf(usual())
+			m := s.messageOf(anyEntry())
 			s.early(m, rejected, codes.Early)
 			s.early(m, buffered, codes.Early)
 			s.recordSent(m, codes.DeliveryEvents{Delivered: true, Failed: true})
 			s.stands(m, codes.StageFailed, codes.ByPhone)
 		},
 		"too early": func(s suite) {
-			m := s.messageOf(usual())
+			m := s.messageOf(anyEntry())
 			s.early(m, buffered, codes.Early)
 			s.Advance(2100 * time.Millisecond)
 			s.recordSent(m, noEvents)
 		},
 		"an early receipt lives as long as its message": func(s suite) {
-			m := s.messageOf(usual())
+			m := s.messageOf(anyEntry())
 			s.early(m, buffered, codes.Early)
 			s.recordSent(m, firstDelivered)
 			s.Advance(2100 * time.Millisecond)
@@ -167,7 +166,7 @@ func RunReceipts(t *testing.T, open func(testing.TB) Backend) {
 			s.joins(m, buffered, codes.Duplicate, noEvents)
 		},
 		"repeated": func(s suite) {
-			m := s.messageOf(usual())
+			m := s.messageOf(anyEntry())
 			s.early(m, buffered, codes.Early)
 			s.recordSent(m, firstDelivered)
 			s.recordSent(m, firstDelivered)
@@ -176,16 +175,16 @@ func RunReceipts(t *testing.T, open func(testing.TB) Backend) {
 			s.receive(r, known(m, codes.Joined, firstFailed))
 		},
 		"an ended context": func(s suite) {
-			m := s.messageOf(usual())
-			_, err := s.Store.Receive(gone(), stored(m, buffered))
+			m := s.messageOf(anyEntry())
+			_, err := s.Store.Receive(cancelledContext(), stored(m, buffered))
 			s.unavailable("Receive", err)
-			_, err = s.Store.RecordSent(gone(), m)
+			_, err = s.Store.RecordSent(cancelledContext(), m)
 			s.unavailable("RecordSent", err)
 			s.early(m, rejected, codes.Early)
 			s.recordSent(m, firstFailed)
 		},
 		"an entry names its message": func(s suite) {
-			e := usual()
+			e := anyEntry()
 			m := s.messageOf(e)
 			s.names(e.Name, codes.Digest{})
 			s.recordSent(m, noEvents)
@@ -193,17 +192,17 @@ func RunReceipts(t *testing.T, open func(testing.TB) Backend) {
 			s.wrong(e, 2)
 			s.names(e.Name, m.Message)
 		},
-		"a replaced entry's message is not its": func(s suite) {
-			first, late := s.sent(usual()), s.messageOf(usual())
+		"not the message of a replaced entry": func(s suite) {
+			first, late := s.sent(anyEntry()), s.messageOf(anyEntry())
 			for _, m := range []codes.SentMessage{first, late} {
-				s.reserve(under(usual(), m.Entry))
+				s.create(named(anyEntry(), m.Entry))
 				s.names(m.Entry, codes.Digest{})
 			}
 			s.recordSent(late, noEvents)
 			s.names(late.Entry, codes.Digest{})
 		},
-		"no message makes an entry": func(s suite) {
-			e := usual()
+		"a message does not store an entry": func(s suite) {
+			e := anyEntry()
 			m := s.messageOf(e)
 			s.right(e)
 			s.recordSent(m, noEvents)
@@ -212,23 +211,23 @@ func RunReceipts(t *testing.T, open func(testing.TB) Backend) {
 			}
 		},
 		"the message of the entry before, after a release": func(s suite) {
-			m := s.sent(usual())
-			r := s.reserve(under(usual(), m.Entry))
+			m := s.sent(anyEntry())
+			r := s.create(named(anyEntry(), m.Entry))
 			s.release(r, true)
 			s.names(m.Entry, m.Message)
 		},
 		"recorded late, named after a release": func(s suite) {
-			m := s.messageOf(usual())
-			r := s.reserve(under(usual(), m.Entry))
+			m := s.messageOf(anyEntry())
+			r := s.create(named(anyEntry(), m.Entry))
 			s.recordSent(m, noEvents)
 			s.names(m.Entry, codes.Digest{})
 			s.release(r, true)
 			s.names(m.Entry, m.Message)
 		},
 		"recorded out of order": func(s suite) {
-			first := s.messageOf(usual())
-			second := s.messageOf(under(usual(), first.Entry))
-			r := s.reserve(under(usual(), first.Entry))
+			first := s.messageOf(anyEntry())
+			second := s.messageOf(named(anyEntry(), first.Entry))
+			r := s.create(named(anyEntry(), first.Entry))
 			s.recordSent(second, noEvents)
 			s.recordSent(first, noEvents)
 			s.release(r, true)
@@ -240,24 +239,24 @@ func RunReceipts(t *testing.T, open func(testing.TB) Backend) {
 	})
 }
 
-// messageMoved: a release shows the message of the entry before, whichever
-// secret that is under.
+// messageMoved: after a release, Peek returns the message of the previous entry,
+// although that is under the previous secret.
 func messageMoved(s suite) {
-	m := s.sent(usual())
+	m := s.sent(anyEntry())
 	names := codes.EntryName{Current: Fresh(), Previous: m.Entry.Current}
 	s.names(names, m.Message)
-	r := s.reserve(under(usual(), names))
+	r := s.create(named(anyEntry(), names))
 	s.names(names, codes.Digest{})
 	s.release(r, true)
 	s.names(names, m.Message)
 }
 
-// receiptsInParallel: however often and in whatever order the receipts of a
-// message come, before and after the message, each event is reported once.
+// receiptsInParallel: each event is reported once, however often and in whatever order
+// the receipts of a message come, before and after it.
 func receiptsInParallel(s suite) {
 	all := []codes.Receipt{submitted, buffered, delivered, rejected, failed}
 	for round := range 10 {
-		m := s.messageOf(usual())
+		m := s.messageOf(anyEntry())
 		var mu sync.Mutex
 		wasDelivered, wasFailed := 0, 0
 		count := func(events codes.DeliveryEvents, err error) {
@@ -273,8 +272,8 @@ func receiptsInParallel(s suite) {
 				wasFailed++
 			}
 		}
-		together(crowd, func(i int) {
-			if i == round { // sooner or later among the others
+		parallel(parallelCalls, func(i int) {
+			if i == round { // at another point in each round
 				count(s.store(i).RecordSent(context.Background(), m))
 			}
 			received, err := s.store(i).Receive(context.Background(), stored(m, all[i%len(all)]))

@@ -8,9 +8,9 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// modelMessage is a message, or what waits for one.
+// modelMessage is a message, or the receipts that came before it.
 type modelMessage struct {
-	sent     *codes.SentMessage // nil while it is not known
+	sent     *codes.SentMessage // nil until it is recorded
 	receipts []codes.StoredReceipt
 	reported codes.DeliveryEvents
 	end      time.Duration
@@ -54,7 +54,7 @@ func (m *Model) Receive(ctx context.Context, r codes.StoredReceipt) (codes.Recei
 	})
 }
 
-// message returns what there is of a message, or begins it.
+// message returns a message, or adds it.
 func (m *Model) message(id codes.Digest) *modelMessage {
 	if known := m.messages[id]; known != nil && m.now < known.end {
 		return known
@@ -63,7 +63,7 @@ func (m *Model) message(id codes.Digest) *modelMessage {
 	return m.messages[id]
 }
 
-// events are those that were not reported yet.
+// events returns the events that were not reported yet, and marks them as reported.
 func (m *modelMessage) events() codes.DeliveryEvents {
 	if m.sent == nil {
 		return codes.DeliveryEvents{}
@@ -78,7 +78,7 @@ func (m *modelMessage) events() codes.DeliveryEvents {
 	return events
 }
 
-// Delivery returns what all receipts of a message together say.
+// Delivery returns the stage of a message by all its receipts.
 func (m *Model) Delivery(_ context.Context, id codes.Digest) (codes.Stage, codes.Failure, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

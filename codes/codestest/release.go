@@ -9,30 +9,30 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// RunRelease checks that a create that sent nothing changes nothing: what a
-// release leaves of an entry and of those before it.
+// RunRelease checks that a create that sent nothing changes nothing: a release removes
+// its entry and restores the previous one.
 func RunRelease(t *testing.T, open func(testing.TB) Backend) {
 	run(t, open, tests{
 		"nothing before": func(s suite) {
 			e := entry(3, time.Second, time.Minute)
-			s.release(s.reserve(e), true)
+			s.release(s.create(e), true)
 			s.unknown(e)
 			s.Advance(1100 * time.Millisecond)
 			s.unknown(e) // nor is it expired
 		},
 		"nothing to release": func(s suite) {
-			e := usual()
-			s.reserve(e)
-			s.release(unlimited(next(e)), false)
+			e := anyEntry()
+			s.create(e)
+			s.release(reservationOf(successor(e)), false)
 			s.live(e, 3)
 		},
-		"code and attempts live on": func(s suite) {
-			before := usual()
-			s.reserve(before)
+		"code and attempts are restored": func(s suite) {
+			before := anyEntry()
+			s.create(before)
 			s.wrong(before, 2)
 			after := entry(9, time.Hour, 0)
 			after.Name = before.Name
-			r := s.reserve(after)
+			r := s.create(after)
 			s.wrong(after, 8)
 			s.release(r, true)
 			s.live(before, 2)
@@ -40,107 +40,88 @@ func RunRelease(t *testing.T, open func(testing.TB) Backend) {
 			s.right(before)
 			s.unknown(before)
 		},
-		"the end lives on": func(s suite) {
+		"the expiry is restored": func(s suite) {
 			before := entry(3, 2*time.Second, time.Minute)
-			s.reserve(before)
+			s.create(before)
 			s.Advance(time.Second)
-			s.release(s.reserve(next(before)), true)
+			s.release(s.create(successor(before)), true)
 			s.about("lifetime", s.peek(before.Name).TTLLeft, time.Second)
 			s.Advance(1100 * time.Millisecond)
 			s.expired(before)
 			s.unknown(before)
 		},
-		"a later end lives on": func(s suite) {
+		"a later expiry is restored": func(s suite) {
 			before := entry(3, time.Minute, time.Minute)
-			s.reserve(before)
-			after := next(before)
+			s.create(before)
+			after := successor(before)
 			after.Lifetime = time.Second
-			s.release(s.reserve(after), true)
+			s.release(s.create(after), true)
 			s.Advance(1100 * time.Millisecond)
 			s.right(before)
 		},
-		"the notice lives on": func(s suite) {
+		"the notice is restored": func(s suite) {
 			long, none := entry(3, time.Second, time.Minute), entry(3, time.Second, 0)
-			s.reserve(long)
-			s.reserve(none)
-			short := next(long)
+			s.create(long)
+			s.create(none)
+			short := successor(long)
 			short.Notice = 0
-			s.release(s.reserve(short), true)
-			s.release(s.reserve(next(none)), true)
+			s.release(s.create(short), true)
+			s.release(s.create(successor(none)), true)
 			s.Advance(1100 * time.Millisecond)
 			s.expired(long)
 			s.unknown(none)
 		},
-		"it was over meanwhile": func(s suite) {
+		"the previous entry expired meanwhile": func(s suite) {
 			before := entry(3, time.Second, time.Minute)
-			s.reserve(before)
-			r := s.reserve(next(before))
+			s.create(before)
+			r := s.create(successor(before))
 			s.Advance(1100 * time.Millisecond)
 			s.release(r, true)
 			s.expired(before)
 			s.unknown(before)
 		},
-		"released after its end":                      releasedLate,
-		"an entry that is over replaced those before": stayReplaced,
-		"creates that overlap":                        overlapping,
-		"the newest keeps its attempts": func(s suite) {
-			middle := usual()
-			r := s.reserve(middle)
-			newest := next(middle)
-			s.reserve(newest)
-			s.wrong(newest, 2)
-			s.release(r, true)
-			s.live(newest, 2)
-			s.right(newest)
-			s.unknown(newest)
-		},
+		"released after it expired":         releasedLate,
+		"replaced by an entry that expired": stayReplaced,
+		"creates that overlap":              overlapping,
 		"failures that repeat": func(s suite) {
-			before := usual()
-			s.reserve(before)
+			before := anyEntry()
+			s.create(before)
 			s.wrong(before, 2)
 			limit := sends(Fresh(), Windows(s, "1/1h"))
 			for range 3 * codes.MaxPredecessors {
-				r := within(unlimited(next(before)), limit)
-				s.about("replaced", s.take(r).Replaced, time.Minute)
+				r := withLimits(reservationOf(successor(before)), limit)
+				s.about("replaced", s.reserve(r).Replaced, time.Minute)
 				s.release(r, true)
 				s.live(before, 2)
 			}
 			s.right(before)
 			s.unknown(before)
 		},
-		"after a right code nothing comes back": func(s suite) {
-			before := usual()
-			s.reserve(before)
-			after := next(before)
-			r := s.reserve(after)
-			s.right(after)
-			s.release(r, false)
-			s.unknown(before)
-			s.about("ended", s.peek(before.Name).TTLLeft, 0)
+		"once it was ended, nothing is restored": func(s suite) {
+			for _, end := range s.ends() {
+				before := anyEntry()
+				s.create(before)
+				after := successor(before)
+				r := s.create(after)
+				end(after)
+				s.release(r, false)
+				s.unknown(before)
+				s.about("ended", s.peek(before.Name).TTLLeft, 0)
+			}
 		},
-		"after a cancel nothing comes back": func(s suite) {
-			before := usual()
-			s.reserve(before)
-			after := next(before)
-			r := s.reserve(after)
-			s.cancel(after)
-			s.release(r, false)
-			s.unknown(before)
-			s.about("ended", s.peek(before.Name).TTLLeft, 0)
-		},
-		"after a right code the next create begins anew": func(s suite) {
-			before := usual()
-			s.reserve(before)
+		"a used entry is not restored": func(s suite) {
+			before := anyEntry()
+			s.create(before)
 			s.right(before)
-			s.release(s.reserve(next(before)), true)
+			s.release(s.create(successor(before)), true)
 			s.unknown(before)
 		},
-		"used up by wrong codes it gives way": func(s suite) {
-			before := usual()
-			s.reserve(before)
-			after := next(before)
+		"an entry that was used up can be released": func(s suite) {
+			before := anyEntry()
+			s.create(before)
+			after := successor(before)
 			after.Attempts = 1
-			r := s.reserve(after)
+			r := s.create(after)
 			s.wrong(after, 0)
 			s.unknown(before)
 			if _, err := s.Store.Release(context.Background(), r); err != nil {
@@ -149,48 +130,46 @@ func RunRelease(t *testing.T, open func(testing.TB) Backend) {
 			s.live(before, 3)
 			s.right(before)
 		},
-		"one that was used up stays so": func(s suite) {
+		"a previous entry that was used up stays so": func(s suite) {
 			before := entry(1, time.Minute, time.Minute)
-			s.reserve(before)
+			s.create(before)
 			s.wrong(before, 0)
-			r := unlimited(next(before))
-			s.about("replaced", s.take(r).Replaced, 0)
+			r := reservationOf(successor(before))
+			s.about("replaced", s.reserve(r).Replaced, 0)
 			s.release(r, true)
 			s.unknown(before)
 		},
-		"one that was reported stays so": func(s suite) {
+		"a previous entry that was reported stays so": func(s suite) {
 			before := entry(3, time.Second, time.Minute)
-			s.reserve(before)
+			s.create(before)
 			s.Advance(1100 * time.Millisecond)
 			s.expired(before)
-			s.release(s.reserve(next(before)), true)
+			s.release(s.create(successor(before)), true)
 			s.unknown(before)
 		},
-		"as many as are kept":  manyPredecessors,
-		"more than are kept":   tooManyPredecessors,
-		"waiting for its turn": apart(releasedWaiting),
-		"over while another waits": apart(func(s suite) {
+		"more predecessors than are kept": tooManyPredecessors,
+		"expired while another waits": isolated(func(s suite) {
 			s.waiting(2) // so that the next turn is two spans off
 			short := entry(3, time.Second, 0)
-			s.reserve(short)
-			late := next(short)
-			s.take(paced(unlimited(late), 1, time.Minute))
+			s.create(short)
+			late := successor(short)
+			s.reserve(paced(reservationOf(late), 1, time.Minute))
 			s.Advance(1500 * time.Millisecond)
-			s.unknown(short) // which has no notice, whatever the one that waits has
+			s.unknown(short) // it has no notice, although the waiting one has
 			s.Advance(2 * TurnSpan)
 			s.right(late)
 		}),
-		"several that wait":                apart(severalWait),
-		"ended while it waits":             apart(endedWhileWaiting),
+		"several that wait":                isolated(severalWait),
+		"ended while it waits":             isolated(endedWhileWaiting),
 		"under a new secret":               releasedUnderNewSecret,
 		"callers with the secrets swapped": swappedSecrets,
-		"over under the other secret": func(s suite) {
+		"expired under the other secret": func(s suite) {
 			names := codes.EntryName{Current: Fresh(), Previous: Fresh()}
-			s.reserve(under(entry(3, time.Second, time.Minute), names))
+			s.create(named(entry(3, time.Second, time.Minute), names))
 			s.Advance(1100 * time.Millisecond)
-			e := under(usual(), swap(names))
-			s.reserve(e)
-			s.live(under(e, names), 3)
+			e := named(anyEntry(), swap(names))
+			s.create(e)
+			s.live(named(e, names), 3)
 			s.check(codes.Check{Name: names, Code: Fresh(), PreviousCode: e.Code}, codes.Outcome{Status: codes.Right, Recipient: e.Recipient})
 		},
 		"moved and released": movedAndReleased,
@@ -200,57 +179,57 @@ func RunRelease(t *testing.T, open func(testing.TB) Backend) {
 	})
 }
 
-// releasedLate: entries that are over do not keep those before them from
-// coming back.
+// releasedLate: an expired entry can be released, so that the one before it is
+// restored.
 func releasedLate(s suite) {
 	first := entry(3, time.Minute, 0)
-	s.reserve(first)
-	short := next(first)
+	s.create(first)
+	short := successor(first)
 	short.Lifetime, short.Notice = time.Second, 0
-	second, third := s.reserve(short), s.reserve(next(first))
+	second, third := s.create(short), s.create(successor(first))
 	s.Advance(1100 * time.Millisecond)
 	s.release(third, true)
-	s.unknown(first) // the second replaced it, and is over
+	s.unknown(first) // the second replaced it, and has expired
 	if _, err := s.Store.Release(context.Background(), second); err != nil {
 		s.Fatal(err)
 	}
 	s.right(first)
 }
 
-// stayReplaced: an entry whose message went out has replaced those before it
-// for good.
+// stayReplaced: an entry whose message was sent has replaced those before it for good.
 func stayReplaced(s suite) {
-	first := usual()
-	s.reserve(first)
-	sent := next(first)
+	first := anyEntry()
+	s.create(first)
+	sent := successor(first)
 	sent.Lifetime, sent.Notice = time.Second, 0
-	s.reserve(sent)
+	s.create(sent)
 	s.Advance(1100 * time.Millisecond)
-	r := unlimited(next(first))
-	s.about("replaced", s.take(r).Replaced, 0)
+	r := reservationOf(successor(first))
+	s.about("replaced", s.reserve(r).Replaced, 0)
 	s.release(r, true)
 	s.unknown(first)
 }
 
-// overlapping: of creates of one id that are all under way, so many fail, in
-// every order. The newest of the others counts, and none of those before it.
+// overlapping: of several creates of one id in progress some fail, in every order. The
+// newest of the others is valid, and none of those before it.
 func overlapping(s suite) {
 	orders := [][]int{{1, 2, 3}, {1, 3, 2}, {2, 1, 3}, {2, 3, 1}, {3, 1, 2}, {3, 2, 1}}
 	for _, order := range orders {
 		for failures := range len(order) + 1 {
-			e := usual()
+			e := anyEntry()
 			all := make([]codes.Reservation, 0, len(order)+1)
 			for i := range len(order) + 1 {
-				e = next(e)
-				e.Attempts = int64(i + 2) // by which it is known
-				all = append(all, s.reserve(e))
+				e = successor(e)
+				e.Attempts = int64(i + 3) // identifies it
+				all = append(all, s.create(e))
+				s.wrong(e, e.Attempts-1)
 			}
 			standing := []int{0, 1, 2, 3}
 			for _, i := range order[:failures] {
 				s.release(all[i], true)
 				standing = slices.DeleteFunc(standing, func(other int) bool { return other == i })
 				newest := all[standing[len(standing)-1]].Entry
-				s.live(newest, newest.Attempts)
+				s.live(newest, newest.Attempts-1)
 			}
 			s.right(all[standing[len(standing)-1]].Entry)
 			for _, r := range all {
@@ -263,23 +242,15 @@ func overlapping(s suite) {
 	}
 }
 
-// chain makes entries of one name, one after the other.
+// chain stores entries of one name, one after the other.
 func (s suite) chain(n int) []codes.Reservation {
 	all := make([]codes.Reservation, 0, n)
-	e := usual()
+	e := anyEntry()
 	for range n {
-		e = next(e)
-		all = append(all, s.reserve(e))
+		e = successor(e)
+		all = append(all, s.create(e))
 	}
 	return all
-}
-
-func manyPredecessors(s suite) {
-	all := s.chain(codes.MaxPredecessors + 1)
-	for _, r := range slices.Backward(all[1:]) {
-		s.release(r, true)
-	}
-	s.right(all[0].Entry)
 }
 
 func tooManyPredecessors(s suite) {
@@ -293,27 +264,18 @@ func tooManyPredecessors(s suite) {
 	s.unknown(kept[0].Entry)
 }
 
-// waiting reserves entries of one name, each of which waits for its turn longer
-// than the one before; the first does not wait.
+// waiting reserves entries of one name. The first has its turn at once, and each of the
+// others waits for its turn longer than the one before.
 func (s suite) waiting(n int) []codes.Reservation {
 	all := make([]codes.Reservation, 0, n)
-	e := usual()
+	e := anyEntry()
 	for range n {
-		e = next(e)
-		r := paced(unlimited(e), 1, time.Minute)
-		s.take(r)
+		e = successor(e)
+		r := paced(reservationOf(e), 1, time.Minute)
+		s.reserve(r)
 		all = append(all, r)
 	}
 	return all
-}
-
-func releasedWaiting(s suite) {
-	all := s.waiting(2)
-	s.wrong(all[0].Entry, 2)
-	s.release(all[1], true)
-	s.live(all[0].Entry, 2)
-	s.Advance(TurnSpan)
-	s.right(all[0].Entry)
 }
 
 func severalWait(s suite) {
@@ -331,10 +293,10 @@ func severalWait(s suite) {
 	s.right(all[0].Entry)
 }
 
-// endedWhileWaiting: a right code and a cancel end the entry that counts. The
-// one that waits has its turn, and when it is released nothing comes back.
+// endedWhileWaiting: a right code or a cancel ends the valid entry. The waiting one
+// becomes valid at its turn, and when it is released nothing is restored.
 func endedWhileWaiting(s suite) {
-	for _, end := range []func(codes.Entry){s.right, func(e codes.Entry) { s.cancel(e) }} {
+	for _, end := range s.ends() {
 		s.Advance(TurnSpan)
 		all := s.waiting(2)
 		first, second := all[0].Entry, all[1].Entry
@@ -347,21 +309,21 @@ func endedWhileWaiting(s suite) {
 	}
 }
 
-// releasedInParallel: of parallel creates of one id all but one fail.
+// releasedInParallel: of parallel creates of one id, all or all but one fail.
 func releasedInParallel(s suite) {
 	for _, sent := range []int{-1, 0, codes.MaxPredecessors - 1} {
-		before := usual()
-		s.reserve(before)
+		before := anyEntry()
+		s.create(before)
 		s.wrong(before, 2)
 		want, attempts := before, int64(2)
 		all := make([]codes.Reservation, codes.MaxPredecessors)
 		for i := range all {
-			all[i] = unlimited(next(before))
+			all[i] = reservationOf(successor(before))
 			if i == sent {
 				want, attempts = all[i].Entry, 3
 			}
 		}
-		together(len(all), func(i int) {
+		parallel(len(all), func(i int) {
 			if _, err := s.store(i).Reserve(context.Background(), all[i]); err != nil {
 				s.Errorf("Reserve: %v", err)
 			}

@@ -9,64 +9,64 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// RunRepetition checks that a call that is sent again, because its reply was
-// lost, changes nothing and gets its first answer, whatever happened since.
+// RunRepetition checks that a call that is retried, because its reply was lost,
+// changes nothing and returns its first answer, whatever happened since.
 func RunRepetition(t *testing.T, open func(testing.TB) Backend) {
 	run(t, open, tests{
 		"reserve": func(s suite) {
-			e := usual()
-			s.reserve(e)
+			e := anyEntry()
+			s.create(e)
 			limit := sends(e.Recipient, Windows(s, "2/1h"))
-			r := within(unlimited(next(e)), limit, total(Windows(s, "9/1h")))
-			first := s.take(r)
+			r := withLimits(reservationOf(successor(e)), limit, total(Windows(s, "9/1h")))
+			first := s.reserve(r)
 			s.wrong(r.Entry, 2)
-			if again := s.take(r); again.Replaced != first.Replaced {
+			if again := s.reserve(r); again.Replaced != first.Replaced {
 				s.Errorf("replaced %v, then %v", first.Replaced, again.Replaced)
 			}
 			s.live(r.Entry, 2)
-			s.take(within(unlimited(usual()), limit)) // it took one place
+			s.reserve(withLimits(reservationOf(anyEntry()), limit)) // it counted once
 			s.release(r, true)
-			s.live(e, 3) // and there was one of it
+			s.live(e, 3) // and it was stored once
 		},
-		"reserve, when its code is used": func(s suite) {
-			r := s.reserve(usual())
-			s.right(r.Entry)
-			s.take(r)
-			s.unknown(r.Entry)
+		"reserve, after its entry ended": func(s suite) {
+			for _, end := range append(s.ends(), nil) {
+				r := s.create(anyEntry())
+				if end != nil {
+					end(r.Entry)
+				} else {
+					s.release(r, true)
+				}
+				s.reserve(r)
+				s.unknown(r.Entry)
+			}
 		},
-		"reserve, when it is replaced": func(s suite) {
-			r := s.reserve(usual())
-			e := next(r.Entry)
-			s.reserve(e)
-			s.take(r)
+		"reserve, after it was replaced": func(s suite) {
+			r := s.create(anyEntry())
+			e := successor(r.Entry)
+			s.create(e)
+			s.reserve(r)
 			s.right(e)
 		},
-		"reserve, when it is released": func(s suite) {
-			r := s.reserve(usual())
-			s.release(r, true)
-			s.take(r)
-			s.unknown(r.Entry)
-		},
-		"reserve, waiting for its turn": apart(func(s suite) {
+		"reserve, waiting for its turn": isolated(func(s suite) {
 			all := s.waiting(2)
-			s.take(all[1])
+			s.reserve(all[1])
 			s.release(all[1], true)
 			s.Advance(TurnSpan)
 			s.right(all[0].Entry)
 		}),
 		"release": func(s suite) {
-			e := usual()
-			r := s.reserve(e)
+			e := anyEntry()
+			r := s.create(e)
 			s.release(r, true)
-			after := s.reserve(next(e))
+			after := s.create(successor(e))
 			s.release(r, true)
 			s.live(after.Entry, 3)
 		},
-		"wrong code":                     repeatedWrong,
-		"right code":                     repeatedRight,
-		"wrong code, when it is over":    repeatedOver,
-		"wrong code, as long as desired": repeatedKept,
-		"wrong code, when it is released": func(s suite) {
+		"wrong code":                   repeatedWrong,
+		"right code":                   repeatedRight,
+		"wrong code, after its expiry": repeatedAfterExpiry,
+		"wrong code, under a claim":    repeatedUnderClaim,
+		"wrong code, after its release": func(s suite) {
 			all := s.chain(2)
 			c := codes.Check{Name: all[1].Entry.Name, Code: Fresh(), Op: codes.NewOp()}
 			s.check(c, wrongFor(all[1].Entry, 2))
@@ -76,10 +76,10 @@ func RunRepetition(t *testing.T, open func(testing.TB) Backend) {
 		},
 		"the last wrong code": func(s suite) {
 			e := entry(1, time.Minute, time.Minute)
-			s.reserve(e)
+			s.create(e)
 			c := codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp()}
 			first := s.check(c, wrongFor(e, 0))
-			s.reserve(next(e))
+			s.create(successor(e))
 			if again := s.check(c, wrongFor(e, 0)); again != first {
 				s.Errorf("%+v, then %+v", first, again)
 			}
@@ -87,7 +87,7 @@ func RunRepetition(t *testing.T, open func(testing.TB) Backend) {
 		},
 		"expired": func(s suite) {
 			e := entry(1, time.Second, time.Minute)
-			s.reserve(e)
+			s.create(e)
 			s.Advance(1100 * time.Millisecond)
 			c := codes.Check{Name: e.Name, Code: e.Code, Op: codes.NewOp()}
 			for range 2 {
@@ -96,12 +96,12 @@ func RunRepetition(t *testing.T, open func(testing.TB) Backend) {
 			s.unknown(e)
 		},
 		"cancel": func(s suite) {
-			e := usual()
-			s.reserve(e)
+			e := anyEntry()
+			s.create(e)
 			c := codes.Cancel{Name: e.Name, Op: codes.NewOp()}
 			first, err := s.Store.Cancel(context.Background(), c)
 			s.about("cancelled", first, time.Minute)
-			s.reserve(next(e))
+			s.create(successor(e))
 			again, errAgain := s.Store.Cancel(context.Background(), c)
 			if err != nil || errAgain != nil || again != first {
 				s.Errorf("Cancel = %v, %v, then %v, %v", first, err, again, errAgain)
@@ -110,22 +110,22 @@ func RunRepetition(t *testing.T, open func(testing.TB) Backend) {
 		},
 	}, tests{
 		"reserve in parallel": func(s suite) {
-			e := usual()
-			s.reserve(e)
+			e := anyEntry()
+			s.create(e)
 			limit := sends(e.Recipient, Windows(s, "2/1h"))
-			r := within(unlimited(next(e)), limit)
-			together(crowd, func(i int) {
+			r := withLimits(reservationOf(successor(e)), limit)
+			parallel(parallelCalls, func(i int) {
 				if _, err := s.store(i).Reserve(context.Background(), r); err != nil {
 					s.Errorf("Reserve: %v", err)
 				}
 			})
-			s.take(within(unlimited(usual()), limit))
+			s.reserve(withLimits(reservationOf(anyEntry()), limit))
 			s.release(r, true)
 			s.right(e)
 		},
 		"release in parallel": func(s suite) {
 			all := s.chain(3)
-			together(crowd, func(i int) {
+			parallel(parallelCalls, func(i int) {
 				if removed, err := s.store(i).Release(context.Background(), all[2]); err != nil || !removed {
 					s.Errorf("Release = %v, %v", removed, err)
 				}
@@ -133,25 +133,25 @@ func RunRepetition(t *testing.T, open func(testing.TB) Backend) {
 			s.right(all[1].Entry)
 		},
 		"cancel in parallel": func(s suite) {
-			e, c := usual(), codes.Cancel{Op: codes.NewOp()}
+			e, c := anyEntry(), codes.Cancel{Op: codes.NewOp()}
 			c.Name = e.Name
-			s.reserve(e)
+			s.create(e)
 			var found atomic.Int64
-			together(crowd, func(i int) {
+			parallel(parallelCalls, func(i int) {
 				if ttlLeft, err := s.store(i).Cancel(context.Background(), c); err == nil && ttlLeft > 0 {
 					found.Add(1)
 				}
 			})
-			if found.Load() != crowd {
-				s.Errorf("%d of %d repetitions had the first answer", found.Load(), crowd)
+			if found.Load() != parallelCalls {
+				s.Errorf("%d of %d repetitions had the first answer", found.Load(), parallelCalls)
 			}
 		},
 	})
 }
 
 func repeatedWrong(s suite) {
-	e := usual()
-	s.reserve(e)
+	e := anyEntry()
+	s.create(e)
 	c := codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp()}
 	s.check(c, wrongFor(e, 2))
 	s.wrong(e, 1)
@@ -159,15 +159,15 @@ func repeatedWrong(s suite) {
 	s.live(e, 1)
 	s.right(e)
 	s.check(c, wrongFor(e, 2))
-	after := next(e)
-	s.reserve(after)
-	s.check(c, wrongFor(e, 2)) // and costs the new entry nothing
+	after := successor(e)
+	s.create(after)
+	s.check(c, wrongFor(e, 2)) // and uses no attempt of the new entry
 	s.live(after, 3)
 }
 
 func repeatedRight(s suite) {
-	e := usual()
-	s.reserve(e)
+	e := anyEntry()
+	s.create(e)
 	c := codes.Check{Name: e.Name, Code: e.Code, Op: codes.NewOp()}
 	want := codes.Outcome{Status: codes.Right, Recipient: e.Recipient}
 	first := s.check(c, want)
@@ -175,17 +175,17 @@ func repeatedRight(s suite) {
 	if again := s.check(c, want); again != first {
 		s.Errorf("%+v, then %+v", first, again)
 	}
-	after := next(e)
-	s.reserve(after)
+	after := successor(e)
+	s.create(after)
 	s.check(c, want)
 	s.live(after, 3)
 }
 
-// repeatedOver: the entry's time runs out between the two.
-func repeatedOver(s suite) {
+// repeatedAfterExpiry: the entry expires between the two.
+func repeatedAfterExpiry(s suite) {
 	for _, notice := range []time.Duration{0, time.Minute} {
 		e := entry(3, time.Second, notice)
-		s.reserve(e)
+		s.create(e)
 		s.Advance(700 * time.Millisecond)
 		c := codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp()}
 		s.check(c, wrongFor(e, 2))
@@ -198,10 +198,10 @@ func repeatedOver(s suite) {
 	}
 }
 
-// repeatedKept: the answer under a claim is kept beyond the end of the entry.
-func repeatedKept(s suite) {
+// repeatedUnderClaim: the answer under a claim is kept after the entry has expired.
+func repeatedUnderClaim(s suite) {
 	e := entry(3, time.Second, 0)
-	s.reserve(e)
+	s.create(e)
 	c := codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp(), Claim: Fresh()}
 	s.check(c, wrongFor(e, 2))
 	s.Advance(3 * time.Second)

@@ -8,12 +8,12 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// RunResend checks what becomes of an entry whose code is sent again.
+// RunResend checks entries whose code is sent again.
 func RunResend(t *testing.T, open func(testing.TB) Backend) {
 	run(t, open, tests{
 		"the entry stays": func(s suite) {
-			first := resendable(usual())
-			s.take(first)
+			first := resendable(anyEntry())
+			s.reserve(first)
 			s.wrong(first.Entry, 2)
 			reserved := s.resent(another(first), first, 2)
 			s.about("replaced", reserved.Replaced, 0)
@@ -23,18 +23,18 @@ func RunResend(t *testing.T, open func(testing.TB) Backend) {
 			s.unknown(first.Entry)
 		},
 		"attempts are not refilled": func(s suite) {
-			first := resendable(usual())
-			s.take(first)
+			first := resendable(anyEntry())
+			s.reserve(first)
 			for left := int64(2); left >= 0; left-- {
 				s.resent(another(first), first, left+1)
 				s.wrong(first.Entry, left)
 			}
 			s.unknown(first.Entry)
-			s.fresh(another(first))
+			s.newCode(another(first))
 		},
-		"the end stays": func(s suite) {
+		"the expiry stays": func(s suite) {
 			first := resendable(entry(3, 3*time.Second, time.Minute))
-			s.take(first)
+			s.reserve(first)
 			s.Advance(time.Second)
 			s.resent(another(first), first, 3)
 			s.Advance(2100 * time.Millisecond)
@@ -44,32 +44,31 @@ func RunResend(t *testing.T, open func(testing.TB) Backend) {
 		"a new code": newCodes,
 		"after half of the lifetime": func(s suite) {
 			first := resendable(entry(3, 4*time.Second, time.Minute))
-			s.take(first)
+			s.reserve(first)
 			s.Advance(time.Second)
 			s.resent(another(first), first, 3)
 			s.Advance(1300 * time.Millisecond)
-			s.fresh(another(first))
+			s.newCode(another(first))
 		},
 		"a fixed code": func(s suite) {
-			first := resendable(usual())
+			first := resendable(anyEntry())
 			first.Entry.Digits = 0
-			s.take(first)
-			s.fresh(another(first)) // a fixed code that changed
+			s.reserve(first)
+			s.newCode(another(first)) // a fixed code that changed
 			same := another(first)
 			same.Entry.Code = first.Entry.Code
-			s.fresh(same)
+			s.newCode(same)
 			again := same
 			again.Op = codes.NewOp()
 			s.resent(again, same, 3)
 		},
-		"some fail":                someFail,
-		"all fail":                 allFail,
-		"after the last, the next": failedAndResent,
-		"more than are kept":       manySenders,
-		"between two new codes":    resentBetween,
-		"ended":                    resentAndEnded,
-		"the newest message":       newestMessage,
-		"waiting for its turn":     apart(resentWaiting),
+		"some or all fail":       resendersFail,
+		"resent after a failure": failedAndResent,
+		"more senders than kept": manySenders,
+		"between two new codes":  resentBetween,
+		"used or cancelled":      resentAndEnded,
+		"the newest message":     newestMessage,
+		"waiting for its turn":   isolated(resentWaiting),
 		"under the previous secret": func(s suite) {
 			first, names := s.underNewSecret()
 			second := another(first)
@@ -85,12 +84,12 @@ func RunResend(t *testing.T, open func(testing.TB) Backend) {
 			second := another(first)
 			second.Entry.Name, second.PreviousRecipient = names, Fresh()
 			second.Entry.Recipient = Fresh()
-			s.fresh(second)
+			s.newCode(second)
 		},
 		"limits": func(s suite) {
 			limit := sends(Fresh(), Windows(s, "2/1h"))
-			first := within(resendable(usual()), limit)
-			s.take(first)
+			first := withLimits(resendable(anyEntry()), limit)
+			s.reserve(first)
 			second := another(first)
 			s.resent(second, first, 3)
 			s.refused(another(first), "SEND_LIMITS 2/1h")
@@ -99,8 +98,8 @@ func RunResend(t *testing.T, open func(testing.TB) Backend) {
 			s.refused(another(first), "SEND_LIMITS 2/1h")
 		},
 		"repeated": func(s suite) {
-			first := resendable(usual())
-			s.take(first)
+			first := resendable(anyEntry())
+			s.reserve(first)
 			second := another(first)
 			for range 3 {
 				s.resent(second, first, 3)
@@ -109,10 +108,10 @@ func RunResend(t *testing.T, open func(testing.TB) Backend) {
 			s.resent(second, first, 3) // its answer, although the entry has ended
 			s.unknown(first.Entry)
 		},
-		"given up": func(s suite) {
-			first := resendable(usual())
-			s.take(first)
-			_, err := s.Store.Reserve(gone(), another(first))
+		"an ended context": func(s suite) {
+			first := resendable(anyEntry())
+			s.reserve(first)
+			_, err := s.Store.Reserve(cancelledContext(), another(first))
 			s.unavailable("Reserve", err)
 			s.release(first, true)
 			s.unknown(first.Entry)
@@ -122,7 +121,7 @@ func RunResend(t *testing.T, open func(testing.TB) Backend) {
 	})
 }
 
-// newCodes: an entry that the next create replaces, and why.
+// newCodes: reasons why the next create replaces an entry.
 func newCodes(s suite) {
 	for what, change := range map[string]func(first, second *codes.Reservation){
 		"it was stored without":     func(first, _ *codes.Reservation) { first.SameCode = false },
@@ -136,80 +135,58 @@ func newCodes(s suite) {
 			second.Entry.Recipient, second.PreviousRecipient = Fresh(), Fresh()
 		},
 	} {
-		first := resendable(usual())
+		first := resendable(anyEntry())
 		second := another(first)
 		change(&first, &second)
-		s.take(first)
-		s.fresh(second)
+		s.reserve(first)
+		s.newCode(second)
 		s.release(second, true)
 		s.live(first.Entry, 3)
 		if s.Failed() {
 			s.Fatal(what)
 		}
 	}
-	for what, end := range map[string]func(codes.Entry){
-		"used":    s.right,
-		"removed": func(e codes.Entry) { s.cancel(e) },
-	} {
-		first := resendable(usual())
-		s.take(first)
+	for _, end := range s.ends() {
+		first := resendable(anyEntry())
+		s.reserve(first)
 		end(first.Entry)
-		s.fresh(another(first))
-		if s.Failed() {
-			s.Fatal(what)
-		}
+		s.newCode(another(first))
 	}
 }
 
-// someFail: the entry stays as long as one of those that sent its code may have
-// sent it.
-func someFail(s suite) {
-	for sent := range 3 {
-		before := usual()
-		s.reserve(before)
-		first := resendable(next(before))
-		all := []codes.Reservation{first, another(first), another(first)}
-		for _, r := range all {
-			s.take(r)
-		}
-		s.wrong(first.Entry, 2)
-		for i, r := range all {
-			if i != sent {
-				s.release(r, false)
-				s.release(r, false)
-			}
-		}
-		s.live(first.Entry, 2)
-		s.right(first.Entry)
-		s.unknown(before)
-	}
-}
-
-// allFail: then the entry before is live again, in whatever order they fail.
-func allFail(s suite) {
+// resendersFail: the entry stays as long as one of the creates that sent its code may
+// have succeeded. Once all of them failed, the previous entry is restored.
+func resendersFail(s suite) {
 	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {2, 0, 1}} {
-		before := usual()
-		s.reserve(before)
-		s.wrong(before, 2)
-		first := resendable(next(before))
-		all := []codes.Reservation{first, another(first), another(first)}
-		for _, r := range all {
-			s.take(r)
+		for _, failures := range []int{2, 3} {
+			before := anyEntry()
+			s.create(before)
+			first := resendable(successor(before))
+			all := []codes.Reservation{first, another(first), another(first)}
+			for _, r := range all {
+				s.reserve(r)
+			}
+			s.wrong(first.Entry, 2)
+			for n, i := range order[:failures] {
+				s.release(all[i], n == 2)
+				s.release(all[i], n == 2) // repeated
+			}
+			live, attempts, other := first.Entry, int64(2), before
+			if failures == 3 {
+				live, attempts, other = before, 3, first.Entry
+			}
+			s.live(live, attempts)
+			s.right(live)
+			s.unknown(other)
 		}
-		for n, i := range order {
-			s.release(all[i], n == len(order)-1)
-		}
-		s.live(before, 2)
-		s.right(before)
-		s.unknown(first.Entry)
 	}
 }
 
-// failedAndResent: a code whose first message was not sent is sent by the next.
+// failedAndResent: a code whose first message failed is sent by the next create.
 func failedAndResent(s suite) {
-	first := resendable(usual())
+	first := resendable(anyEntry())
 	second, third := another(first), another(first)
-	s.take(first)
+	s.reserve(first)
 	s.resent(second, first, 3)
 	s.release(first, false)
 	s.resent(third, first, 3)
@@ -219,12 +196,12 @@ func failedAndResent(s suite) {
 	s.unknown(first.Entry)
 }
 
-// manySenders: of an entry that was sent more often than is kept, it is not known
-// that nothing was sent, so it stays.
+// manySenders: the store keeps a limited number of senders of an entry. Beyond it, the
+// entry stays, since it is not known that nothing was sent.
 func manySenders(s suite) {
-	first := resendable(usual())
+	first := resendable(anyEntry())
 	all := []codes.Reservation{first}
-	s.take(first)
+	s.reserve(first)
 	for range 30 {
 		r := another(first)
 		s.resent(r, first, 3)
@@ -239,14 +216,14 @@ func manySenders(s suite) {
 	s.right(first.Entry)
 }
 
-// resentBetween: versions of an entry that come and go keep who sent them.
+// resentBetween: an entry keeps its senders while it is replaced and restored.
 func resentBetween(s suite) {
-	first := resendable(usual())
+	first := resendable(anyEntry())
 	second := another(first)
-	s.take(first)
+	s.reserve(first)
 	s.resent(second, first, 3)
-	other := resendable(next(first.Entry))
-	s.fresh(other)
+	other := resendable(successor(first.Entry))
+	s.newCode(other)
 	s.release(first, false)
 	s.release(other, true)
 	s.wrong(first.Entry, 2)
@@ -254,12 +231,12 @@ func resentBetween(s suite) {
 	s.right(first.Entry)
 }
 
-// resentAndEnded: once the code is used or removed, nothing comes back.
+// resentAndEnded: once the code was used or cancelled, nothing is restored.
 func resentAndEnded(s suite) {
-	for _, end := range []func(codes.Entry){s.right, func(e codes.Entry) { s.cancel(e) }} {
-		first := resendable(usual())
+	for _, end := range s.ends() {
+		first := resendable(anyEntry())
 		second := another(first)
-		s.take(first)
+		s.reserve(first)
 		s.resent(second, first, 3)
 		end(first.Entry)
 		s.unknown(first.Entry)
@@ -269,44 +246,35 @@ func resentAndEnded(s suite) {
 	}
 }
 
-// newestMessage: each message that held the code is found by its receipts, and
-// the entry shows the newest.
+// newestMessage: receipts join each message that held the code, and Peek returns the
+// newest.
 func newestMessage(s suite) {
-	first := resendable(usual())
+	first := resendable(anyEntry())
 	second, third := another(first), another(first)
-	s.take(first)
+	s.reserve(first)
 	s.resent(second, first, 3)
 	m := []codes.SentMessage{message(first), message(second), message(third)}
-	see := func(want codes.SentMessage) {
-		s.Helper()
-		if view := s.peek(first.Entry.Name); view.Stage != codes.StageSent || view.Message != want.Message {
-			s.Fatalf("Peek = %+v, want message %v", view, want.Message)
-		}
-	}
-	s.recordSent(m[1], codes.DeliveryEvents{})
-	see(m[1])
-	s.recordSent(m[0], codes.DeliveryEvents{}) // later, but older
-	see(m[1])
+	s.recordSent(m[1], noEvents)
+	s.names(first.Entry.Name, m[1].Message)
+	s.recordSent(m[0], noEvents) // recorded later, but older
+	s.names(first.Entry.Name, m[1].Message)
 	s.resent(third, first, 3)
-	see(m[1])
-	s.recordSent(m[2], codes.DeliveryEvents{})
-	see(m[2])
+	s.names(first.Entry.Name, m[1].Message)
+	s.recordSent(m[2], noEvents)
+	s.names(first.Entry.Name, m[2].Message)
 	for _, of := range m {
-		s.receive(stored(of, delivered), codes.Received{
-			Result: codes.Joined, Known: true, Op: of.Op, Recipient: of.Recipient,
-			Events: codes.DeliveryEvents{Delivered: true, Area: of.Area, Caller: of.Caller},
-		})
+		s.joins(of, delivered, codes.Joined, firstDelivered)
 	}
 }
 
-// resentWaiting: the code counts from the turn of its first message on.
+// resentWaiting: the entry is valid from the turn of its first message on.
 func resentWaiting(s suite) {
-	before := usual()
-	s.take(paced(unlimited(before), 1, time.Minute))
-	first := paced(resendable(next(before)), 1, time.Minute)
+	before := anyEntry()
+	s.reserve(paced(reservationOf(before), 1, time.Minute))
+	first := paced(resendable(successor(before)), 1, time.Minute)
 	second := another(first)
-	s.take(first)
-	left := s.resent(second, first, 3).Resent.TTLLeft // when its turn comes, one span after the other
+	s.reserve(first)
+	left := s.resent(second, first, 3).Resent.TTLLeft // at its turn, one span after that of first
 	if want := time.Minute - TurnSpan; (left - want).Abs() > 100*time.Millisecond {
 		s.Errorf("lifetime left at the turn: %v, want %v", left, want)
 	}
@@ -318,27 +286,27 @@ func resentWaiting(s suite) {
 	s.live(before, 2)
 }
 
-// underNewSecret returns a reservation under the secret before, and the names of
-// its entry since the secret was changed.
+// underNewSecret returns a reservation under the previous secret, and the names of its
+// entry under the new one.
 func (s suite) underNewSecret() (codes.Reservation, codes.EntryName) {
 	s.Helper()
-	first := resendable(usual())
-	s.take(first)
+	first := resendable(anyEntry())
+	s.reserve(first)
 	return first, codes.EntryName{Current: Fresh(), Previous: first.Entry.Name.Current}
 }
 
-// resentInParallel: of parallel creates one makes the entry, and all send its code.
+// resentInParallel: one of the parallel creates stores the entry, and all send its code.
 func resentInParallel(s suite) {
 	for _, succeeds := range []int{-1, 0, 7} {
-		before := usual()
-		s.reserve(before)
+		before := anyEntry()
+		s.create(before)
 		all := make([]codes.Reservation, 8)
 		sent := make([]codes.Digest, len(all))
-		first := resendable(next(before))
+		first := resendable(successor(before))
 		for i := range all {
 			all[i] = another(first)
 		}
-		together(len(all), func(i int) {
+		parallel(len(all), func(i int) {
 			reserved, err := s.store(i).Reserve(context.Background(), all[i])
 			if err != nil {
 				s.Errorf("Reserve: %v", err)
@@ -352,7 +320,7 @@ func resentInParallel(s suite) {
 				s.Fatal("two codes were sent")
 			}
 		}
-		together(len(all), func(i int) {
+		parallel(len(all), func(i int) {
 			if i == succeeds {
 				return
 			}

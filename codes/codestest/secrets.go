@@ -7,8 +7,8 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// under returns an entry as a caller with other secrets sees it.
-func under(e codes.Entry, n codes.EntryName) codes.Entry {
+// named returns an entry as a caller with other secrets sees it.
+func named(e codes.Entry, n codes.EntryName) codes.Entry {
 	e.Name = n
 	return e
 }
@@ -18,58 +18,58 @@ func swap(n codes.EntryName) codes.EntryName {
 }
 
 func releasedUnderNewSecret(s suite) {
-	before := usual()
-	s.reserve(before)
+	before := anyEntry()
+	s.create(before)
 	s.wrong(before, 2)
 	names := codes.EntryName{Current: Fresh(), Previous: before.Name.Current}
-	r := unlimited(under(usual(), names))
-	s.about("replaced", s.take(r).Replaced, time.Minute)
+	r := reservationOf(named(anyEntry(), names))
+	s.about("replaced", s.reserve(r).Replaced, time.Minute)
 	s.wrong(r.Entry, 2)
 	s.release(r, true)
-	s.live(under(before, names), 2)
+	s.live(named(before, names), 2)
 	// Its code is still that of the previous secret.
 	s.check(codes.Check{Name: names, Code: Fresh(), PreviousCode: before.Code}, codes.Outcome{Status: codes.Right, Recipient: before.Recipient})
-	s.unknown(under(before, names))
+	s.unknown(named(before, names))
 }
 
-// swappedSecrets: two callers of which each has the other's secret as its
-// previous one see the same entry.
+// swappedSecrets: two callers see the same entry if each has the other's secret as its
+// previous one.
 func swappedSecrets(s suite) {
 	names := codes.EntryName{Current: Fresh(), Previous: Fresh()}
 	for range 3 {
-		first := under(usual(), names)
-		second := under(usual(), swap(names))
-		s.reserve(first)
+		first := named(anyEntry(), names)
+		second := named(anyEntry(), swap(names))
+		s.create(first)
 		s.live(second, 3)
-		s.reserve(second)
+		s.create(second)
 		s.check(codes.Check{Name: names, Code: Fresh(), PreviousCode: first.Code}, wrongFor(second, 2))
 		s.check(codes.Check{Name: names, Code: Fresh(), PreviousCode: second.Code}, codes.Outcome{Status: codes.Right, Recipient: second.Recipient})
 		s.unknown(first)
 		s.unknown(second)
 	}
-	e := under(usual(), names)
-	s.reserve(e)
-	s.about("cancelled", s.cancel(under(e, swap(names))), time.Minute)
+	e := named(anyEntry(), names)
+	s.create(e)
+	s.about("cancelled", s.cancel(named(e, swap(names))), time.Minute)
 	s.unknown(e)
 }
 
-// movedAndReleased: the entry of a create is under the other secret by the time
-// that it fails.
+// movedAndReleased: when a create fails, another one has moved its entry to the other
+// secret.
 func movedAndReleased(s suite) {
 	if s.Split {
-		s.Skip("two steps")
+		s.Skip("a cluster reserves under two secrets in two steps")
 	}
 	names := codes.EntryName{Current: Fresh(), Previous: Fresh()}
-	before := under(usual(), names)
-	s.reserve(before)
+	before := named(anyEntry(), names)
+	s.create(before)
 	s.wrong(before, 2)
-	first := s.reserve(under(usual(), names))
-	second := s.reserve(under(usual(), swap(names)))
+	first := s.create(named(anyEntry(), names))
+	second := s.create(named(anyEntry(), swap(names)))
 	s.release(first, true)
 	s.live(second.Entry, 3)
 	s.release(second, true)
 	s.live(before, 2)
-	s.live(under(before, swap(names)), 2)
+	s.live(named(before, swap(names)), 2)
 	s.right(before)
 	s.unknown(first.Entry)
 	s.unknown(second.Entry)
@@ -77,13 +77,13 @@ func movedAndReleased(s suite) {
 
 func swappedInParallel(s suite) {
 	if s.Split {
-		s.Skip("two steps")
+		s.Skip("a cluster reserves under two secrets in two steps")
 	}
 	for range 10 {
 		names := codes.EntryName{Current: Fresh(), Previous: Fresh()}
 		all := make([]codes.Reservation, codes.MaxPredecessors)
-		together(len(all), func(i int) {
-			all[i] = unlimited(under(entry(99, time.Minute, 0), names))
+		parallel(len(all), func(i int) {
+			all[i] = reservationOf(named(entry(99, time.Minute, 0), names))
 			if i%2 == 1 {
 				all[i].Entry.Name = swap(names)
 			}

@@ -10,18 +10,18 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// Sender is a codes.Sender that keeps what it is given.
+// Sender is a codes.Sender that keeps the messages.
 type Sender struct {
 	mu       sync.Mutex
 	messages []codes.Message
 	err      error
 }
 
-// MessageID is the id of the nth message that a Sender keeps, from 1.
+// MessageID returns the id of the nth message that a Sender keeps, from 1.
 func MessageID(n int) string { return fmt.Sprintf("mdr2-%032x", n) }
 
-// Send keeps m, or fails with what FailWith set. With codes.ErrUnconfirmed it
-// does both: the message may arrive.
+// Send keeps m, or returns the error of FailWith. With codes.ErrUnconfirmed it does
+// both, since the message may arrive.
 func (s *Sender) Send(ctx context.Context, m codes.Message) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -37,14 +37,14 @@ func (s *Sender) Send(ctx context.Context, m codes.Message) (string, error) {
 	return MessageID(len(s.messages)), nil
 }
 
-// FailWith makes every later Send fail, until it is called with nil.
+// FailWith makes Send fail with err from now on; nil ends that.
 func (s *Sender) FailWith(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.err = err
 }
 
-// Messages returns what was kept, in order.
+// Messages returns the messages, in order.
 func (s *Sender) Messages() []codes.Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,10 +14,10 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// TestUnverifiedSimulation: what the default UNVERIFIED_LIMITS do to honest
-// traffic, to a campaign and to attacks. People live in 330 area codes of 500
-// exchanges each, some of which have many more people than others. Twice as much
-// happens at noon as on average; 15 % ask for a second code.
+// TestUnverifiedSimulation runs honest traffic, a campaign and attacks against the
+// default UNVERIFIED_LIMITS. People live in 330 area codes of 500 exchanges each, some
+// with many more people than others. Traffic at noon is twice the average, and 15 % ask
+// for a second code.
 func TestUnverifiedSimulation(t *testing.T) {
 	hour := func(h float64) time.Duration { return time.Duration(h * float64(time.Hour)) }
 	attack := func(perSecond float64, exchanges int, verified float64) func(*traffic) {
@@ -32,8 +32,8 @@ func TestUnverifiedSimulation(t *testing.T) {
 		aDay     int
 		verified float64
 		extra    func(*traffic)
-		refused  float64 // share of honest messages, at most
-		hostile  int     // messages of the attack that are sent, at most
+		refused  float64 // the largest share of honest messages
+		hostile  int     // the most messages of the attack that may be sent
 	}{
 		"200 a day":                             {200, .5, nil, 0, 0},
 		"5,000 a day":                           {5000, .5, nil, 0, 0},
@@ -76,14 +76,14 @@ type arrival struct {
 	at             time.Duration
 	area, exchange int
 	verified       bool // a while later, or never
-	again          bool // a second code is asked for at once
+	again          bool // a second code is requested at once
 	hostile        bool
 }
 
-// traffic is what arrives.
+// traffic is a sequence of requests.
 type traffic struct {
 	random           *rand.Rand
-	areas, exchanges []float64 // how many people live in so many of them together
+	areas, exchanges []float64 // running sums of the people in them
 	arrivals         []arrival
 }
 
@@ -131,7 +131,7 @@ func (s *traffic) run(t *testing.T) (n trafficCount) {
 	limits.Mode = codes.UnverifiedEnforce
 	m := NewModel()
 	slices.SortFunc(s.arrivals, func(a, b arrival) int { return cmp.Compare(a.at, b.at) })
-	var entered []arrival // in order
+	var entered []arrival // sorted by time
 	made := map[time.Duration]codes.Reservation{}
 	enter := func(until time.Duration) {
 		for len(entered) > 0 && entered[0].at <= until {
@@ -148,7 +148,7 @@ func (s *traffic) run(t *testing.T) (n trafficCount) {
 	for _, a := range s.arrivals {
 		enter(a.at)
 		m.Advance(a.at - m.now)
-		r := unlimited(usual())
+		r := reservationOf(anyEntry())
 		r.Entry.Lifetime = time.Hour
 		r.Entry.Destination = destination(a.area, a.exchange)
 		r.Limits = limits.Limits(r.Entry.Destination)
@@ -165,7 +165,7 @@ func (s *traffic) run(t *testing.T) (n trafficCount) {
 	return n
 }
 
-// count asks for a message, and reports whether it was sent.
+// count requests a message, and reports whether it was sent.
 func (n *trafficCount) count(t *testing.T, m *Model, r codes.Reservation, hostile bool) bool {
 	_, err := m.Reserve(context.Background(), r)
 	var limit *codes.LimitError

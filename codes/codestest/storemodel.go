@@ -13,12 +13,12 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// RunStoreModel runs random operations on entries, on a store and on the Model
-// side by side, and compares every answer. Advance must take no time.
+// RunStoreModel runs random operations on entries, on a store and on the Model side
+// by side, and compares every answer. Backend.Advance must return at once.
 func RunStoreModel(t *testing.T, open func(testing.TB) Backend) {
 	compared := 0
 	rapid.Check(t, func(r *rapid.T) {
-		s := &storePair{Backend: open(t), model: NewModel(), pace: newPace(250 * time.Millisecond), compared: &compared}
+		s := &storePair{Backend: open(t), model: NewModel(), clocks: newClocks(250 * time.Millisecond), compared: &compared}
 		for i := range s.ids {
 			s.ids[i] = codes.EntryName{Current: Fresh(), Previous: Fresh()}
 		}
@@ -31,10 +31,10 @@ func RunStoreModel(t *testing.T, open func(testing.TB) Backend) {
 			"next turn": s.nextTurn,
 			"sent":      s.sent,
 			"again":     s.again,
-			"given up":  s.givenUp,
+			"cancelled": s.cancelled,
 			"pass":      s.pass,
 		})
-		for _, id := range s.ids { // what is left
+		for _, id := range s.ids {
 			s.both(r, peekAt(id))
 			s.both(r, checkWith(codes.Check{Name: id, Op: codes.NewOp()}))
 		}
@@ -42,21 +42,21 @@ func RunStoreModel(t *testing.T, open func(testing.TB) Backend) {
 	enough(t, compared)
 }
 
-// storePair is a store and the model of it.
+// storePair is a store and its model.
 type storePair struct {
 	Backend
 	model    *Model
-	pace     pace
+	clocks   clocks
 	compared *int
 
-	ids    [3]codes.EntryName // under two secrets, of which callers have either as the current one
+	ids    [3]codes.EntryName // callers have either of the two secrets as the current one
 	made   []codes.Reservation
-	recent []storeCall // what may be sent again
+	recent []storeCall // calls that may be retried
 }
 
-// storeCall makes a call on a store. It reports whether the call had an effect,
-// and how the answer differs from the other's, if that is not nil.
-type storeCall func(store codes.Store, p *pace, other any) (answer any, effect bool, difference string)
+// storeCall makes a call on a store. It reports whether the call had an effect, and,
+// if other is not nil, how the answer differs from it.
+type storeCall func(store codes.Store, c *clocks, other any) (answer any, effect bool, difference string)
 
 // answered is an answer and its error.
 type answered[A any] struct {
@@ -64,13 +64,13 @@ type answered[A any] struct {
 	err   error
 }
 
-// call makes a storeCall of one that gives an answer.
-func call[A any](make func(codes.Store) (A, error), effect func(A) bool, same func(p *pace, got, want A) bool) storeCall {
-	return func(store codes.Store, p *pace, other any) (any, bool, string) {
+// call makes a storeCall of a method.
+func call[A any](make func(codes.Store) (A, error), effect func(A) bool, same func(c *clocks, got, want A) bool) storeCall {
+	return func(store codes.Store, c *clocks, other any) (any, bool, string) {
 		value, err := make(store)
 		got := answered[A]{value, err}
 		want, compare := other.(answered[A])
-		if compare && (!sameError(err, want.err) || err == nil && !same(p, value, want.value)) {
+		if compare && (!sameError(err, want.err) || err == nil && !same(c, value, want.value)) {
 			return got, false, fmt.Sprintf("%+v, %v; want %+v, %v", value, err, want.value, want.err)
 		}
 		return got, err == nil && effect(value), ""
@@ -80,23 +80,23 @@ func call[A any](make func(codes.Store) (A, error), effect func(A) bool, same fu
 func reserveAs(ctx context.Context, r codes.Reservation) storeCall {
 	return call(func(s codes.Store) (codes.Reserved, error) { return s.Reserve(ctx, r) },
 		func(codes.Reserved) bool { return true },
-		func(p *pace, got, want codes.Reserved) bool {
-			return p.near(got.Replaced, want.Replaced) && p.near(got.Again, want.Again) && p.sameTurn(got.Turn, want.Turn) &&
-				p.sameResent(got.Resent, want.Resent) && reflect.DeepEqual(got.Shadowed, want.Shadowed)
+		func(c *clocks, got, want codes.Reserved) bool {
+			return c.near(got.Replaced, want.Replaced) && c.near(got.Again, want.Again) && c.sameTurn(got.Turn, want.Turn) &&
+				c.sameResent(got.Resent, want.Resent) && reflect.DeepEqual(got.Shadowed, want.Shadowed)
 		})
 }
 
 func releaseOf(r codes.Reservation) storeCall {
 	return call(func(s codes.Store) (bool, error) { return s.Release(context.Background(), r) },
 		func(removed bool) bool { return removed },
-		func(_ *pace, _, _ bool) bool { return true }) // of one that was used up either answer is right
+		func(_ *clocks, _, _ bool) bool { return true }) // of an entry that was used up, either answer is right
 }
 
 func checkIn(ctx context.Context, c codes.Check) storeCall {
 	return call(func(s codes.Store) (codes.Checked, error) { return s.Check(ctx, c) },
 		func(c codes.Checked) bool { return c.Status != codes.Unknown },
-		func(p *pace, got, want codes.Checked) bool {
-			return got.Outcome == want.Outcome && got.Area == want.Area && p.near(got.TTLLeft, want.TTLLeft)
+		func(c *clocks, got, want codes.Checked) bool {
+			return got.Outcome == want.Outcome && got.Area == want.Area && c.near(got.TTLLeft, want.TTLLeft)
 		})
 }
 
@@ -105,14 +105,14 @@ func checkWith(c codes.Check) storeCall { return checkIn(context.Background(), c
 func cancelIn(ctx context.Context, c codes.Cancel) storeCall {
 	return call(func(s codes.Store) (time.Duration, error) { return s.Cancel(ctx, c) },
 		func(ttlLeft time.Duration) bool { return ttlLeft > 0 },
-		func(p *pace, got, want time.Duration) bool { return p.near(got, want) })
+		func(c *clocks, got, want time.Duration) bool { return c.near(got, want) })
 }
 
 func peekAt(n codes.EntryName) storeCall {
 	return call(func(s codes.Store) (codes.EntryView, error) { return s.Peek(context.Background(), n) },
 		func(codes.EntryView) bool { return false },
-		func(p *pace, got, want codes.EntryView) bool {
-			near := p.near(got.TTLLeft, want.TTLLeft)
+		func(c *clocks, got, want codes.EntryView) bool {
+			near := c.near(got.TTLLeft, want.TTLLeft)
 			got.TTLLeft = want.TTLLeft
 			return got == want && near
 		})
@@ -121,21 +121,21 @@ func peekAt(n codes.EntryName) storeCall {
 func turnUnder(p codes.Pace, waitLeft time.Duration) storeCall {
 	r := codes.Reservation{Op: codes.NewOp(), Pace: p, WaitLeft: waitLeft}
 	return call(func(s codes.Store) (codes.Turn, error) { return s.NextTurn(context.Background(), r) },
-		func(codes.Turn) bool { return true }, (*pace).sameTurn)
+		func(codes.Turn) bool { return true }, (*clocks).sameTurn)
 }
 
 // both makes a call on the model and on the store.
 func (s *storePair) both(t *rapid.T, call storeCall) {
-	want, _, _ := call(s.model, &s.pace, nil)
-	_, effect, difference := call(s.Store, &s.pace, want)
-	if s.pace.over() {
+	want, _, _ := call(s.model, &s.clocks, nil)
+	_, effect, difference := call(s.Store, &s.clocks, want)
+	if s.clocks.lost() {
 		return
 	}
 	if difference != "" {
 		t.Fatalf("at %v: %s", s.model.now, difference)
 	}
 	*s.compared++
-	if effect { // a call that changed nothing may change something when it is repeated
+	if effect { // a retry of a call without effect may have one
 		s.recent = append(s.recent, call)
 	}
 }
@@ -146,8 +146,8 @@ var (
 	anySeconds = rapid.Map(rapid.IntRange(1, 60), func(n int) time.Duration { return time.Duration(n) * time.Second })
 )
 
-// caller draws an id as one of two callers knows it, who have the secrets
-// swapped, and the digests of a code under both.
+// caller draws an id, with the digests of a code under both secrets, as one of two
+// callers sees it. The callers have the secrets swapped.
 func (s *storePair) caller(t *rapid.T) (n codes.EntryName, code, previous codes.Digest) {
 	n, code = s.ids[anyID.Draw(t, "id")], anyDigest.Draw(t, "code")
 	previous = code
@@ -176,7 +176,7 @@ func (s *storePair) reserve(t *rapid.T) {
 	}
 	r = paced(r, rapid.IntRange(0, 2).Draw(t, "rate"), time.Hour)
 	if versions := s.model.versions(n); len(versions) > 0 && versions[len(versions)-1].isHalfOver(s.model.nextTurn(r.Pace)) {
-		r.SameCode = false // the store may think otherwise
+		r.SameCode = false // the store may see more or less than half
 	}
 	s.made = append(s.made, r)
 	s.both(t, reserveAs(context.Background(), r))
@@ -201,7 +201,7 @@ func (s *storePair) nextTurn(t *rapid.T) {
 	s.both(t, turnUnder(codes.Pace{Rate: rapid.IntRange(1, 2).Draw(t, "rate"), MaxWait: time.Hour}, time.Hour))
 }
 
-// anyMade draws a reservation whose entry is not over and whose message is not
+// anyMade draws a reservation whose entry has not expired and whose message was not
 // sent.
 func (s *storePair) anyMade(t *rapid.T) (r codes.Reservation, waits, ok bool) {
 	s.made = slices.DeleteFunc(s.made, func(r codes.Reservation) bool {
@@ -216,8 +216,7 @@ func (s *storePair) anyMade(t *rapid.T) (r codes.Reservation, waits, ok bool) {
 	return r, s.model.find(r).start > s.model.now, true
 }
 
-// find returns the version that a reservation made or sent again, if it is still
-// there.
+// find returns the version that a reservation stored or sent again, if there is one.
 func (m *Model) find(r codes.Reservation) *version {
 	for _, v := range m.versions(r.Entry.Name) {
 		if slices.Contains(v.senders, r.Op) {
@@ -238,43 +237,41 @@ func (s *storePair) sent(t *rapid.T) {
 		m := message(r)
 		s.both(t, call(func(s codes.Store) (codes.DeliveryEvents, error) { return s.RecordSent(context.Background(), m) },
 			func(codes.DeliveryEvents) bool { return false },
-			func(_ *pace, got, want codes.DeliveryEvents) bool { return got == want }))
+			func(_ *clocks, got, want codes.DeliveryEvents) bool { return got == want }))
 	}
 }
 
-// again repeats an operation.
+// again retries a call.
 func (s *storePair) again(t *rapid.T) {
 	if len(s.recent) > 0 {
 		s.both(t, s.recent[rapid.IntRange(0, len(s.recent)-1).Draw(t, "operation")])
 	}
 }
 
-// givenUp makes a call whose caller does not wait any more.
-func (s *storePair) givenUp(t *rapid.T) {
+// cancelled makes a call whose context was cancelled.
+func (s *storePair) cancelled(t *rapid.T) {
 	n, code, _ := s.caller(t)
 	op := codes.NewOp()
 	s.both(t, rapid.SampledFrom([]storeCall{
-		reserveAs(gone(), codes.Reservation{Op: op, Entry: codes.Entry{Name: n, Attempts: 1, Lifetime: time.Minute}}),
-		checkIn(gone(), codes.Check{Name: n, Code: code, Op: op}),
-		cancelIn(gone(), codes.Cancel{Name: n, Op: op}),
+		reserveAs(cancelledContext(), codes.Reservation{Op: op, Entry: codes.Entry{Name: n, Attempts: 1, Lifetime: time.Minute}}),
+		checkIn(cancelledContext(), codes.Check{Name: n, Code: code, Op: op}),
+		cancelIn(cancelledContext(), codes.Cancel{Name: n, Op: op}),
 	}).Draw(t, "call"))
 }
 
-// pass lets time pass, to a moment at which nothing is about to change or has
-// just changed.
+// pass advances to a moment at which nothing is about to change or has just changed.
 func (s *storePair) pass(t *rapid.T) {
 	d := time.Duration(rapid.OneOf(rapid.IntRange(1, 30), rapid.IntRange(10, 700)).Draw(t, "tenths")) * time.Second / 10
 	for s.changes(s.model.now + d) {
 		d += time.Second / 10
 	}
 	s.recent = nil
-	s.pace.pass(d, s.model, s.Advance)
+	s.clocks.advance(d, s.model, s.Advance)
 }
 
 func isNear(at, change time.Duration) bool { return (at - change).Abs() < 300*time.Millisecond }
 
-// isHalfOver reports whether a version has, but for a moment, half of its lifetime
-// left at a time.
+// isHalfOver reports whether a version has about half of its lifetime left at a time.
 func (v *version) isHalfOver(at time.Duration) bool { return isNear(at, v.end-v.Lifetime/2) }
 
 func (s *storePair) changes(at time.Duration) bool {

@@ -16,17 +16,17 @@ type suite struct {
 	open func(testing.TB) Backend
 }
 
-// tests are the steps of each test by its name.
+// tests are tests by their names.
 type tests map[string]func(suite)
 
-// run runs tests on one backend: they share no names. Those that make many
-// calls at once run one after the other.
-func run(t *testing.T, open func(testing.TB) Backend, steps, crowds tests) {
+// run runs tests on one backend, on which they use different names. Tests that make
+// many parallel calls run one after the other.
+func run(t *testing.T, open func(testing.TB) Backend, sequential, concurrent tests) {
 	b := open(t)
-	for name, test := range crowds {
+	for name, test := range concurrent {
 		t.Run(name, func(t *testing.T) { test(suite{t, b, open}) })
 	}
-	for name, test := range steps {
+	for name, test := range sequential {
 		t.Run(name, func(t *testing.T) {
 			if b.Parallel {
 				t.Parallel()
@@ -36,9 +36,9 @@ func run(t *testing.T, open func(testing.TB) Backend, steps, crowds tests) {
 	}
 }
 
-// apart makes a test that needs a store of its own, because it counts what all
-// tests share: turns, or messages in all.
-func apart(test func(suite)) func(suite) {
+// isolated gives a test its own store, because it uses what tests otherwise share:
+// turns, or counts of all messages.
+func isolated(test func(suite)) func(suite) {
 	return func(s suite) {
 		s.Backend = s.open(s.TB)
 		test(s)
@@ -55,7 +55,7 @@ func (s suite) store(i int) codes.Store {
 
 func name() codes.EntryName { return codes.EntryName{Current: Fresh()} }
 
-// entry makes an entry with a name of its own.
+// entry returns an entry with a new name.
 func entry(attempts int64, lifetime, notice time.Duration) codes.Entry {
 	return codes.Entry{
 		Name: name(), Code: Fresh(), Recipient: Fresh(),
@@ -63,23 +63,23 @@ func entry(attempts int64, lifetime, notice time.Duration) codes.Entry {
 	}
 }
 
-// usual makes an entry of which nothing matters but that it is live.
-func usual() codes.Entry { return entry(3, time.Minute, time.Minute) }
+// anyEntry returns an entry for tests that need no particular one.
+func anyEntry() codes.Entry { return entry(3, time.Minute, time.Minute) }
 
-// next makes an entry that replaces another.
-func next(e codes.Entry) codes.Entry {
-	n := usual()
+// successor returns an entry that replaces another.
+func successor(e codes.Entry) codes.Entry {
+	n := anyEntry()
 	n.Name = e.Name
 	return n
 }
 
-// unlimited reserves an entry and nothing else.
-func unlimited(e codes.Entry) codes.Reservation {
+// reservationOf returns the reservation of an entry, without limits or a turn.
+func reservationOf(e codes.Entry) codes.Reservation {
 	return codes.Reservation{Op: codes.NewOp(), Entry: e}
 }
 
-// within adds limits to a reservation.
-func within(r codes.Reservation, limits ...codes.Limit) codes.Reservation {
+// withLimits adds limits to a reservation.
+func withLimits(r codes.Reservation, limits ...codes.Limit) codes.Reservation {
 	r.Limits = append(r.Limits, limits...)
 	return r
 }
@@ -90,7 +90,7 @@ func paced(r codes.Reservation, rate int, wait time.Duration) codes.Reservation 
 	return r
 }
 
-func (s suite) take(r codes.Reservation) codes.Reserved {
+func (s suite) reserve(r codes.Reservation) codes.Reserved {
 	s.Helper()
 	reserved, err := s.Store.Reserve(context.Background(), r)
 	if err != nil {
@@ -99,10 +99,10 @@ func (s suite) take(r codes.Reservation) codes.Reserved {
 	return reserved
 }
 
-func (s suite) reserve(e codes.Entry) codes.Reservation {
+func (s suite) create(e codes.Entry) codes.Reservation {
 	s.Helper()
-	r := unlimited(e)
-	s.take(r)
+	r := reservationOf(e)
+	s.reserve(r)
 	return r
 }
 
@@ -125,13 +125,13 @@ func (s suite) check(c codes.Check, want codes.Outcome) codes.Checked {
 	return got
 }
 
-// right checks the code of an entry that counts.
+// right checks the code of a valid entry.
 func (s suite) right(e codes.Entry) {
 	s.Helper()
 	s.check(codes.Check{Name: e.Name, Code: e.Code}, codes.Outcome{Status: codes.Right, Recipient: e.Recipient})
 }
 
-// wrong checks a wrong code against an entry that counts.
+// wrong checks a wrong code against a valid entry.
 func (s suite) wrong(e codes.Entry, left int64) {
 	s.Helper()
 	s.check(codes.Check{Name: e.Name, Code: Fresh()}, wrongFor(e, left))
@@ -160,6 +160,11 @@ func (s suite) cancel(e codes.Entry) (ttlLeft time.Duration) {
 	return ttlLeft
 }
 
+// ends are the ways to end an entry for good.
+func (s suite) ends() []func(codes.Entry) {
+	return []func(codes.Entry){s.right, func(e codes.Entry) { s.cancel(e) }}
+}
+
 func (s suite) peek(n codes.EntryName) codes.EntryView {
 	s.Helper()
 	view, err := s.Store.Peek(context.Background(), n)
@@ -169,8 +174,8 @@ func (s suite) peek(n codes.EntryName) codes.EntryView {
 	return view
 }
 
-// live expects a live entry with so many attempts, which began to count a moment
-// ago and lives for a minute, as usual.
+// live expects a live entry with so many attempts, which was stored a moment ago with
+// a lifetime of a minute, as anyEntry has.
 func (s suite) live(e codes.Entry, attempts int64) {
 	s.Helper()
 	view := s.peek(e.Name)
@@ -180,34 +185,34 @@ func (s suite) live(e codes.Entry, attempts int64) {
 	s.about("lifetime", view.TTLLeft, time.Minute)
 }
 
-// resendable reserves an entry whose code may be sent again.
+// resendable returns the reservation of an entry whose code may be sent again.
 func resendable(e codes.Entry) codes.Reservation {
-	r := unlimited(e)
+	r := reservationOf(e)
 	r.SameCode, r.Entry.Digits = true, 6
 	return r
 }
 
-// another is a reservation for the same recipient, with a code of its own that
-// serves if none is sent again.
+// another returns a reservation for the same recipient. Its own code is sent only if
+// no other is sent again.
 func another(r codes.Reservation) codes.Reservation {
 	r.Op, r.Entry.Code = codes.NewOp(), Fresh()
 	return r
 }
 
-// resent expects that r sends the code of the entry that first made.
+// resent expects that r sends the code of first again.
 func (s suite) resent(r, first codes.Reservation, attempts int64) codes.Reserved {
 	s.Helper()
-	reserved := s.take(r)
+	reserved := s.reserve(r)
 	if got := reserved.Resent; got == nil || got.Code != first.Entry.Code || got.Op != first.Op || got.AttemptsLeft != attempts {
 		s.Fatalf("Reserve = %+v; want the code of %v again, with %d attempts left", got, first.Op, attempts)
 	}
 	return reserved
 }
 
-// fresh expects that r makes an entry.
-func (s suite) fresh(r codes.Reservation) {
+// newCode expects that r stores a new entry.
+func (s suite) newCode(r codes.Reservation) {
 	s.Helper()
-	if resent := s.take(r).Resent; resent != nil {
+	if resent := s.reserve(r).Resent; resent != nil {
 		s.Fatalf("Reserve sends a code again: %+v", resent)
 	}
 	if view := s.peek(r.Entry.Name); view.AttemptsLeft != r.Entry.Attempts {
@@ -215,19 +220,19 @@ func (s suite) fresh(r codes.Reservation) {
 	}
 }
 
-// patience is how much of its time a step may take on a busy machine.
-const patience = 20 * time.Second
+// slack is how long a step may take on a busy machine.
+const slack = 20 * time.Second
 
-// about expects a time that was so long when it began to run down, or nothing.
+// about expects a remaining time that was most a moment ago, or 0.
 func (s suite) about(what string, got, most time.Duration) {
 	s.Helper()
-	if got > most || got < most-patience || most > 0 && got <= 0 {
+	if got > most || got < most-slack || most > 0 && got <= 0 {
 		s.Fatalf("%s: %v left, want %v", what, got, most)
 	}
 }
 
-// gone returns a context that has ended.
-func gone() context.Context {
+// cancelledContext returns a context that has ended.
+func cancelledContext() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return ctx
@@ -240,7 +245,7 @@ func (s suite) unavailable(call string, err error) {
 	}
 }
 
-// Suites returns every suite of promises by its name.
+// Suites returns every suite by its name.
 func Suites() map[string]func(t *testing.T, open func(testing.TB) Backend) {
 	return map[string]func(*testing.T, func(testing.TB) Backend){
 		"entries": RunStore, "reservations": RunReservations, "release": RunRelease, "repetition": RunRepetition,

@@ -12,44 +12,41 @@ import (
 // RunUnverified checks the limits on messages whose code is not entered.
 func RunUnverified(t *testing.T, open func(testing.TB) Backend) {
 	run(t, open, tests{
-		"an exchange": apart(func(s suite) {
-			limits := exchangeLimit(s, "exchange:3/1h")
-			for range 3 {
-				s.take(s.into(seattle, limits))
+		"by exchange, by area code, in all": func(s suite) {
+			for limit, test := range map[string]struct {
+				pass   []codes.Destination
+				refuse codes.Destination
+			}{
+				"exchange:2/1h": {[]codes.Destination{seattle, seattle, tacoma}, seattle},
+				"area:2/1h":     {[]codes.Destination{seattle, tacoma, toronto}, tacoma},
+				"all:3/1h":      {[]codes.Destination{seattle, tacoma, toronto}, toronto},
+			} {
+				isolated(func(s suite) {
+					limits := unverifiedLimits(s, limit)
+					for _, d := range test.pass {
+						s.reserve(s.toDestination(d, limits))
+					}
+					s.refused(s.toDestination(test.refuse, limits), "UNVERIFIED_LIMITS "+limit)
+				})(s)
 			}
-			s.refused(s.into(seattle, limits), "UNVERIFIED_LIMITS exchange:3/1h")
-			s.take(s.into(tacoma, limits)) // of the same area code
-		}),
-		"an area code": apart(func(s suite) {
-			limits := exchangeLimit(s, "area:2/1h")
-			s.take(s.into(seattle, limits))
-			s.take(s.into(tacoma, limits))
-			s.refused(s.into(seattle, limits), "UNVERIFIED_LIMITS area:2/1h")
-			s.take(s.into(toronto, limits))
-		}),
-		"all": apart(func(s suite) {
-			limits := exchangeLimit(s, "all:2/1h")
-			s.take(s.into(seattle, limits))
-			s.take(s.into(toronto, limits))
-			s.refused(s.into(tacoma, limits), "UNVERIFIED_LIMITS all:2/1h")
-		}),
-		"a verified code makes room": apart(func(s suite) {
-			limits := exchangeLimit(s, "exchange:2/1h,area:2/1h,all:2/1h")
-			first := s.into(seattle, limits)
-			s.take(first)
-			s.take(s.into(seattle, limits))
-			s.refused(s.into(seattle, limits), "UNVERIFIED_LIMITS exchange:2/1h")
+		},
+		"a verified code makes room": isolated(func(s suite) {
+			limits := unverifiedLimits(s, "exchange:2/1h,area:2/1h,all:2/1h")
+			first := s.toDestination(seattle, limits)
+			s.reserve(first)
+			s.reserve(s.toDestination(seattle, limits))
+			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS exchange:2/1h")
 			s.verified(first)
-			s.take(s.into(seattle, limits))
-			s.refused(s.into(seattle, limits), "UNVERIFIED_LIMITS exchange:2/1h")
-			s.unknown(first.Entry) // and makes no more room
-			s.refused(s.into(seattle, limits), "UNVERIFIED_LIMITS exchange:2/1h")
+			s.reserve(s.toDestination(seattle, limits))
+			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS exchange:2/1h")
+			s.unknown(first.Entry) // and changes nothing
+			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS exchange:2/1h")
 		}),
-		"a share of the verified codes": apart(shareOfVerified),
-		"verified, and counted again": apart(func(s suite) {
-			limits := exchangeLimit(s, "all:1/1h+100%")
-			first := s.into(seattle, limits)
-			s.take(first)
+		"a share of the verified codes": isolated(shareOfVerified),
+		"verified, and counted again": isolated(func(s suite) {
+			limits := unverifiedLimits(s, "all:1/1h+100%")
+			first := s.toDestination(seattle, limits)
+			s.reserve(first)
 			s.verified(first)
 			for range 3 {
 				v := codes.VerifiedMessages{Destination: seattle, Ops: []codes.Op{first.Op}}
@@ -57,99 +54,95 @@ func RunUnverified(t *testing.T, open func(testing.TB) Backend) {
 					s.Fatal(err)
 				}
 			}
-			s.take(s.into(seattle, limits))
-			s.take(s.into(seattle, limits))
-			s.refused(s.into(seattle, limits), "UNVERIFIED_LIMITS all:1/1h+100%")
+			s.reserve(s.toDestination(seattle, limits))
+			s.reserve(s.toDestination(seattle, limits))
+			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS all:1/1h+100%")
 		}),
-		"what makes no room": apart(noRoom),
-		"a released message makes room": apart(func(s suite) {
-			limits := exchangeLimit(s, "exchange:1/1h,area:1/1h,all:1/1h")
-			r := s.into(seattle, limits)
-			s.take(r)
-			s.take(r) // repeated
-			s.refused(s.into(seattle, limits), "UNVERIFIED_LIMITS exchange:1/1h")
+		"what makes no room": isolated(noRoom),
+		"a released message makes room": isolated(func(s suite) {
+			limits := unverifiedLimits(s, "exchange:1/1h,area:1/1h,all:1/1h")
+			r := s.toDestination(seattle, limits)
+			s.reserve(r)
+			s.reserve(r) // repeated
+			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS exchange:1/1h")
 			s.release(r, true)
-			s.take(s.into(seattle, limits))
+			s.reserve(s.toDestination(seattle, limits))
 		}),
-		"a rejected message makes room, once": apart(func(s suite) {
-			limits := exchangeLimit(s, "exchange:2/1h,all:2/1h")
-			r := s.into(seattle, limits)
-			s.take(r)
-			s.take(s.into(seattle, limits))
+		"a rejected message makes room, once": isolated(func(s suite) {
+			limits := unverifiedLimits(s, "exchange:2/1h,all:2/1h")
+			r := s.toDestination(seattle, limits)
+			s.reserve(r)
+			s.reserve(s.toDestination(seattle, limits))
 			bound := sends(r.Entry.Recipient, Windows(s, "5/1h"))
 			for range 2 {
-				if err := s.Store.Refund(context.Background(), r.Op, append([]codes.Limit{bound}, r.Limits...)); err != nil {
-					s.Fatal(err)
-				}
+				s.refund(r, append([]codes.Limit{bound}, r.Limits...)...)
 			}
-			s.verified(r) // it was rejected, and yet somebody has the code
-			s.take(s.into(seattle, limits))
-			s.refused(s.into(seattle, limits), "UNVERIFIED_LIMITS exchange:2/1h")
+			s.verified(r) // rejected, but the code arrived
+			s.reserve(s.toDestination(seattle, limits))
+			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS exchange:2/1h")
 		}),
-		"rejected after it was verified": apart(func(s suite) {
-			limits := exchangeLimit(s, "all:1/1h")
-			r := s.into(seattle, limits)
-			s.take(r)
+		"rejected after it was verified": isolated(func(s suite) {
+			limits := unverifiedLimits(s, "all:1/1h")
+			r := s.toDestination(seattle, limits)
+			s.reserve(r)
 			s.verified(r)
-			if err := s.Store.Refund(context.Background(), r.Op, append([]codes.Limit{sends(Fresh(), Windows(s, "5/1h"))}, r.Limits...)); err != nil {
-				s.Fatal(err)
-			}
-			s.take(s.into(seattle, limits))
-			s.refused(s.into(seattle, limits), "UNVERIFIED_LIMITS all:1/1h")
+			s.refund(r, append([]codes.Limit{sends(Fresh(), Windows(s, "5/1h"))}, r.Limits...)...)
+			s.reserve(s.toDestination(seattle, limits))
+			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS all:1/1h")
 		}),
-		"a code that was sent again": apart(func(s suite) {
-			limits := exchangeLimit(s, "all:3/1h")
-			first := s.into(seattle, limits)
+		"a code that was sent again": isolated(func(s suite) {
+			limits := unverifiedLimits(s, "all:3/1h")
+			first := s.toDestination(seattle, limits)
 			first.SameCode, first.Entry.Digits = true, 6
-			s.take(first)
+			s.reserve(first)
 			s.resent(another(first), first, 3)
 			s.resent(another(first), first, 3)
-			s.refused(s.into(seattle, limits), "UNVERIFIED_LIMITS all:3/1h")
+			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS all:3/1h")
 			s.verified(first)
 			for range 3 {
-				s.take(s.into(seattle, limits))
+				s.reserve(s.toDestination(seattle, limits))
 			}
-			s.refused(s.into(seattle, limits), "UNVERIFIED_LIMITS all:3/1h")
+			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS all:3/1h")
 		}),
-		"the span": apart(func(s suite) {
-			limits := exchangeLimit(s, "exchange:2/3s")
-			s.take(s.into(seattle, limits))
+		"the span": isolated(func(s suite) {
+			limits := unverifiedLimits(s, "exchange:2/3s")
+			s.reserve(s.toDestination(seattle, limits))
 			s.Advance(time.Second)
-			s.take(s.into(seattle, limits))
-			s.clears(func() codes.Reservation { return s.into(seattle, limits) }, "UNVERIFIED_LIMITS exchange:2/3s")
+			s.reserve(s.toDestination(seattle, limits))
+			s.clears(func() codes.Reservation { return s.toDestination(seattle, limits) }, "UNVERIFIED_LIMITS exchange:2/3s")
 		}),
-		"shadow": apart(func(s suite) {
-			limits := exchangeLimit(s, "exchange:1/1h,all:2/1h")
+		"shadow": isolated(func(s suite) {
+			limits := unverifiedLimits(s, "exchange:1/1h,all:2/1h")
 			limits.Mode = codes.UnverifiedShadow
-			s.shadowed(s.into(seattle, limits), "")
-			s.shadowed(s.into(seattle, limits), "UNVERIFIED_LIMITS exchange:1/1h")
-			s.shadowed(s.into(toronto, limits), "UNVERIFIED_LIMITS all:2/1h")
-			limits.Mode = codes.UnverifiedEnforce // what shadow let pass counts
-			s.refused(s.into(tacoma, limits), "UNVERIFIED_LIMITS all:2/1h")
+			s.shadowed(s.toDestination(seattle, limits), "")
+			s.shadowed(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS exchange:1/1h")
+			s.shadowed(s.toDestination(toronto, limits), "UNVERIFIED_LIMITS all:2/1h")
+			limits.Mode = codes.UnverifiedEnforce // messages sent in shadow mode count
+			s.refused(s.toDestination(tacoma, limits), "UNVERIFIED_LIMITS all:2/1h")
 		}),
-		"another limit refuses first": apart(func(s suite) {
-			limits := exchangeLimit(s, "all:1/1h")
+		"another limit refuses first": isolated(func(s suite) {
+			limits := unverifiedLimits(s, "all:1/1h")
 			limits.Mode = codes.UnverifiedShadow
-			r := within(s.into(seattle, limits), total(Windows(s, "1/1h")))
-			s.take(r)
-			next := within(s.into(seattle, limits), total(Windows(s, "1/1h")))
+			r := withLimits(s.toDestination(seattle, limits), total(Windows(s, "1/1h")))
+			s.reserve(r)
+			next := withLimits(s.toDestination(seattle, limits), total(Windows(s, "1/1h")))
 			s.refused(next, "SEND_LIMITS_TOTAL 1/1h")
 
-			recipient := sends(Fresh(), Windows(s, "1/1m")) // clears before the one in the shadow
-			s.take(within(s.into(seattle, limits), recipient))
-			s.refused(within(s.into(seattle, limits), recipient), "SEND_LIMITS 1/1m")
+			recipient := sends(Fresh(), Windows(s, "1/1m")) // clears before the limit in shadow mode
+			s.reserve(withLimits(s.toDestination(seattle, limits), recipient))
+			s.refused(withLimits(s.toDestination(seattle, limits), recipient), "SEND_LIMITS 1/1m")
 		}),
 		"receipts know the destination": func(s suite) {
-			m := s.messageOf(usual())
+			m := s.messageOf(anyEntry())
 			m.Destination = seattle
-			s.recordSent(m, codes.DeliveryEvents{})
+			s.recordSent(m, noEvents)
 			s.receive(stored(m, rejected), codes.Received{
 				Result: codes.Joined, Known: true, Op: m.Op, Recipient: m.Recipient, Destination: seattle,
 				Events: codes.DeliveryEvents{Failed: true, Area: m.Area, Caller: m.Caller},
 			})
 		},
 	}, tests{
-		"in parallel": apart(unverifiedInParallel),
+		"in parallel": isolated(unverifiedInParallel),
 	})
 }
 
@@ -160,7 +153,7 @@ var (
 	toronto = codes.NewHasher([]byte("s")).Destination("14165551234")
 )
 
-func exchangeLimit(s suite, list string) codes.Unverified {
+func unverifiedLimits(s suite, list string) codes.Unverified {
 	s.Helper()
 	u, err := codes.ParseUnverified(strings.Split(list, ","))
 	if err != nil {
@@ -170,9 +163,9 @@ func exchangeLimit(s suite, list string) codes.Unverified {
 	return u
 }
 
-// into reserves a message to a destination under limits.
-func (s suite) into(d codes.Destination, u codes.Unverified) codes.Reservation {
-	r := unlimited(usual())
+// toDestination returns the reservation of a message to a destination under limits.
+func (s suite) toDestination(d codes.Destination, u codes.Unverified) codes.Reservation {
+	r := reservationOf(anyEntry())
 	r.Entry.Destination = d
 	r.Limits = u.Limits(d)
 	return r
@@ -184,11 +177,11 @@ func (s suite) verified(r codes.Reservation) {
 	s.check(codes.Check{Name: r.Entry.Name, Code: r.Entry.Code, CountVerified: true}, codes.Outcome{Status: codes.Right, Recipient: r.Entry.Recipient})
 }
 
-// shadowed expects that a message is sent, although a limit is reached.
+// shadowed expects that r passes, although a limit is reached; "" is none.
 func (s suite) shadowed(r codes.Reservation, limit string) {
 	s.Helper()
 	got := ""
-	if reached := s.take(r).Shadowed; reached != nil {
+	if reached := s.reserve(r).Shadowed; reached != nil {
 		got = reached.Limit
 	}
 	if got != limit {
@@ -196,57 +189,57 @@ func (s suite) shadowed(r codes.Reservation, limit string) {
 	}
 }
 
-// shareOfVerified: of the codes verified in the last 24 hours so many per cent,
-// rounded down, are allowed besides, in the area code and in all.
+// shareOfVerified: a limit allows in addition a percentage, rounded down, of the codes
+// verified in the last 24 hours in the area code, or in all.
 func shareOfVerified(s suite) {
-	limits := exchangeLimit(s, "area:1/1h+50%,all:2/1h+100%")
-	wide := exchangeLimit(s, "exchange:100/1h,area:100/1h,all:100/1h")
+	limits := unverifiedLimits(s, "area:1/1h+50%,all:2/1h+100%")
+	wide := unverifiedLimits(s, "exchange:100/1h,area:100/1h,all:100/1h")
 	verify := func(d codes.Destination) {
-		r := s.into(d, wide)
-		s.take(r)
+		r := s.toDestination(d, wide)
+		s.reserve(r)
 		s.verified(r)
 	}
-	s.take(s.into(seattle, limits))
+	s.reserve(s.toDestination(seattle, limits))
 	verify(seattle)
-	s.refused(s.into(tacoma, limits), "UNVERIFIED_LIMITS area:1/1h+50%")
+	s.refused(s.toDestination(tacoma, limits), "UNVERIFIED_LIMITS area:1/1h+50%")
 	verify(tacoma)
-	s.take(s.into(tacoma, limits))
-	s.refused(s.into(tacoma, limits), "UNVERIFIED_LIMITS area:1/1h+50%")
-	s.take(s.into(toronto, limits))
+	s.reserve(s.toDestination(tacoma, limits))
+	s.refused(s.toDestination(tacoma, limits), "UNVERIFIED_LIMITS area:1/1h+50%")
+	s.reserve(s.toDestination(toronto, limits))
 	verify(toronto)
 	limits.Area = nil
-	s.take(s.into(toronto, limits)) // 2 and those verified, 3
-	s.take(s.into(toronto, limits))
-	s.refused(s.into(toronto, limits), "UNVERIFIED_LIMITS all:2/1h+100%")
+	s.reserve(s.toDestination(toronto, limits)) // 2 plus 3 verified
+	s.reserve(s.toDestination(toronto, limits))
+	s.refused(s.toDestination(toronto, limits), "UNVERIFIED_LIMITS all:2/1h+100%")
 }
 
-// noRoom: a message stands when its entry ends in another way than by its code.
+// noRoom: a message stays counted if its entry ends without its code being entered.
 func noRoom(s suite) {
-	limits := exchangeLimit(s, "all:4/1h")
-	replaced, cancelled, used := s.into(seattle, limits), s.into(seattle, limits), s.into(seattle, limits)
-	s.take(replaced)
-	s.take(cancelled)
-	s.take(used)
-	after := s.into(seattle, limits)
+	limits := unverifiedLimits(s, "all:4/1h")
+	replaced, cancelled, used := s.toDestination(seattle, limits), s.toDestination(seattle, limits), s.toDestination(seattle, limits)
+	s.reserve(replaced)
+	s.reserve(cancelled)
+	s.reserve(used)
+	after := s.toDestination(seattle, limits)
 	after.Entry.Name = replaced.Entry.Name
-	s.take(after)
+	s.reserve(after)
 	s.cancel(cancelled.Entry)
 	for left := int64(2); left >= 0; left-- {
 		s.wrong(used.Entry, left)
 	}
-	s.refused(s.into(seattle, limits), "UNVERIFIED_LIMITS all:4/1h")
-	s.verified(after) // makes room for itself, not for the one that it replaced
-	s.take(s.into(seattle, limits))
-	s.refused(s.into(seattle, limits), "UNVERIFIED_LIMITS all:4/1h")
+	s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS all:4/1h")
+	s.verified(after) // uncounts its message, not that of the replaced entry
+	s.reserve(s.toDestination(seattle, limits))
+	s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS all:4/1h")
 }
 
 // unverifiedInParallel: exactly as many messages pass as are allowed.
 func unverifiedInParallel(s suite) {
-	limits := exchangeLimit(s, "exchange:5/1h,area:8/1h,all:20/1h")
+	limits := unverifiedLimits(s, "exchange:5/1h,area:8/1h,all:20/1h")
 	passed := make([]codes.Reservation, 20)
 	taken := make([]bool, len(passed))
-	together(len(passed), func(i int) {
-		passed[i] = s.into(seattle, limits)
+	parallel(len(passed), func(i int) {
+		passed[i] = s.toDestination(seattle, limits)
 		_, err := s.store(i).Reserve(context.Background(), passed[i])
 		taken[i] = err == nil
 	})
@@ -259,14 +252,14 @@ func unverifiedInParallel(s suite) {
 	if len(standing) != 5 {
 		s.Fatalf("%d passed, want 5", len(standing))
 	}
-	together(len(standing), func(i int) {
+	parallel(len(standing), func(i int) {
 		c := codes.Check{Name: standing[i].Entry.Name, Code: standing[i].Entry.Code, Op: codes.NewOp(), CountVerified: true}
 		if got, err := s.store(i).Check(context.Background(), c); err != nil || got.Status != codes.Right {
 			s.Errorf("Check = %+v, %v", got, err)
 		}
 	})
 	for range 5 {
-		s.take(s.into(seattle, limits))
+		s.reserve(s.toDestination(seattle, limits))
 	}
-	s.refused(s.into(seattle, limits), "UNVERIFIED_LIMITS exchange:5/1h")
+	s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS exchange:5/1h")
 }

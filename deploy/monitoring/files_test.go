@@ -1,5 +1,5 @@
-// Package monitoring_test holds the alerts and the dashboard against the
-// service's metrics, and tries them with a real Prometheus.
+// Package monitoring_test checks the alerts and the dashboard against the service's
+// metrics, and tests them with a real Prometheus.
 package monitoring_test
 
 import (
@@ -75,8 +75,8 @@ func board(t *testing.T) (d dashboard) {
 	return d
 }
 
-// TestAlerts: each alert says what it means, is tested, and has its entry
-// in alerts.md, which has no other.
+// TestAlerts: each alert has a description, a test, and an entry in alerts.md, which
+// has no others.
 func TestAlerts(t *testing.T) {
 	var names, entries []string
 	tests := read(t, "alerts_test.yaml")
@@ -97,19 +97,19 @@ func TestAlerts(t *testing.T) {
 			t.Errorf("%s: runbook_url %s, want %s", r.Alert, got, want)
 		}
 		if !strings.Contains(tests, `alertname="`+r.Alert+`"`) {
-			t.Errorf("%s is not seen firing in alerts_test.yaml", r.Alert)
+			t.Errorf("alerts_test.yaml does not show %s firing", r.Alert)
 		}
 	}
 	for _, heading := range regexp.MustCompile(`(?m)^### (\S+)$`).FindAllStringSubmatch(read(t, "../alerts.md"), -1) {
 		entries = append(entries, heading[1])
 	}
 	if !slices.Equal(names, entries) {
-		t.Errorf("the alerts are\n%v\nand alerts.md is about\n%v", names, entries)
+		t.Errorf("the alerts are\n%v\nbut alerts.md has\n%v", names, entries)
 	}
 }
 
-// TestDashboard: each panel has what a person needs to understand it, and a
-// place of its own.
+// TestDashboard: each panel has a title, a description, a unit and a place of its
+// own.
 func TestDashboard(t *testing.T) {
 	d := board(t)
 	if d.SchemaVersion < 39 || len(d.Panels) < 30 {
@@ -124,7 +124,7 @@ func TestDashboard(t *testing.T) {
 		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
 			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
 				if other := taken[[2]int{x, y}]; other != "" || x >= 24 {
-					t.Fatalf("%s lies over %q or the edge", p.Title, other)
+					t.Fatalf("%s overlaps %q or the edge", p.Title, other)
 				}
 				taken[[2]int{x, y}] = p.Title
 			}
@@ -147,7 +147,7 @@ func TestDashboard(t *testing.T) {
 	}
 }
 
-// metrics are those of metrics.md, with the labels that each has.
+// metrics returns the metrics in metrics.md with their labels.
 func metrics(t *testing.T) map[string][]string {
 	t.Helper()
 	all := map[string][]string{"up": nil, "ALERTS": {"alertname", "alertstate"}}
@@ -170,8 +170,8 @@ var (
 	matched  = regexp.MustCompile(`(\w+)\s*[=!]`)
 )
 
-// TestExpressions: alerts, dashboard and unverified.md ask for metrics and labels
-// that there are.
+// TestExpressions: alerts, dashboard and unverified.md query metrics and labels that
+// exist.
 func TestExpressions(t *testing.T) {
 	known := metrics(t)
 	expressions := map[string]string{}
@@ -194,7 +194,7 @@ func TestExpressions(t *testing.T) {
 		for _, use := range selector.FindAllStringSubmatch(quoted.ReplaceAllString(expression, `""`), -1) {
 			name := use[1]
 			if !strings.HasPrefix(name, "smsv") && name != "up" && name != "ALERTS" {
-				continue // a function or a label; go_ and process_ are tried live
+				continue // a function or a label; TestLive covers go_ and process_
 			}
 			labels, there := known[name]
 			if !there {
@@ -214,8 +214,8 @@ func TestExpressions(t *testing.T) {
 	}
 }
 
-// TestRules: promtool understands the alerts, and each fires when it should
-// and not on an ordinary day.
+// TestRules: promtool accepts the alerts; each fires when it should, and none on an
+// ordinary day.
 func TestRules(t *testing.T) {
 	t.Parallel()
 	needs(t, "promtool")
@@ -226,8 +226,8 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// needs skips the test on a machine without the program, and fails it where
-// everything has to be there.
+// needs skips the test if the program is not installed, and fails it with
+// REQUIRE_REDIS=1.
 func needs(t testing.TB, program string) {
 	t.Helper()
 	if _, err := exec.LookPath(program); err == nil {

@@ -21,10 +21,9 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// TestLive runs two services under the eyes of one Prometheus that has the
-// alerts as they are shipped. One is used for pumping: the alert comes within a
-// minute. The other is used as people do: no alert comes, and every query of
-// the dashboard finds data.
+// TestLive runs two services and a Prometheus with the shipped alerts. Pumping on one
+// fires the alert within a minute. Ordinary use of the other fires none, and
+// every query of the dashboard finds data.
 func TestLive(t *testing.T) {
 	t.Parallel()
 	needs(t, "prometheus")
@@ -49,7 +48,7 @@ func TestLive(t *testing.T) {
 	prometheus.await(t, time.Minute, "as many ordinary codes as the alert asks for",
 		`smsv:codes_created:increase5m{job="sms-verification-ordinary",area="us"} >= 60`)
 	if found := prometheus.query(t, `ALERTS{alertstate="firing",job="sms-verification-ordinary"}`); len(found) > 0 {
-		t.Errorf("an ordinary use sets off %v", found)
+		t.Errorf("ordinary use fires %v", found)
 	}
 	variables := strings.NewReplacer("$__rate_interval", "10s", "$__range", "5m", "$price", "0.004",
 		"$job", "sms-verification-ordinary", "$area", ".*", "$caller", ".*")
@@ -67,11 +66,11 @@ func TestLive(t *testing.T) {
 		}
 	}
 	if len(prometheus.query(t, variables.Replace(board(t).Annotations.List[0].Expr))) > 0 {
-		t.Error("the dashboard marks alerts that are another service's")
+		t.Error("the dashboard shows alerts of another service")
 	}
 }
 
-// service is a running one, with a Flowroute of its own.
+// service is a running service with its own Flowroute simulator.
 type service struct {
 	url, admin string
 	mu         sync.Mutex
@@ -114,7 +113,7 @@ func startService(t *testing.T, binary, redis string, extra ...string) *service 
 	return s
 }
 
-// run starts a program and ends it with the test.
+// run starts a program and kills it at the end of the test.
 func run(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
 	log := &strings.Builder{}
@@ -131,7 +130,7 @@ func run(t *testing.T, cmd *exec.Cmd) {
 	})
 }
 
-// freeAddress finds an address that nobody listens at.
+// freeAddress returns an address without a listener.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -185,7 +184,7 @@ func startPrometheus(t *testing.T, jobs map[string]string) server {
 	return p
 }
 
-// query returns the series that an expression gives now.
+// query returns the current series of an expression.
 func (p server) query(t *testing.T, expression string) []json.RawMessage {
 	t.Helper()
 	response, err := http.Get("http://" + p.address + "/api/v1/query?query=" + url.QueryEscape(expression))
@@ -203,7 +202,7 @@ func (p server) query(t *testing.T, expression string) []json.RawMessage {
 	return answer.Data.Result
 }
 
-// await waits until an expression gives something.
+// await waits until an expression has a series.
 func (p server) await(t *testing.T, within time.Duration, what, expression string) {
 	t.Helper()
 	await(t, within, what+": "+expression, func() bool { return len(p.query(t, expression)) > 0 })
@@ -234,7 +233,7 @@ func (s *service) create(key, id, number string) int {
 	return s.call(http.MethodPost, "/", key, map[string]string{"auth_id": id, "recipient": number})
 }
 
-// check enters the code that the number got, after something is added to it.
+// check enters the code that the number got, with more appended.
 func (s *service) check(key, id, number, more string) int {
 	s.mu.Lock()
 	code := s.codes[number] + more
@@ -242,15 +241,15 @@ func (s *service) check(key, id, number, more string) int {
 	return s.call(http.MethodPost, "/verify", key, map[string]string{"auth_id": id, "code": code})
 }
 
-// pump asks for codes to one number after the other, and enters none.
+// pump requests codes for one number after another, and enters none.
 func (s *service) pump(ctx context.Context) {
 	for n := 0; ctx.Err() == nil; n++ {
 		s.create("", fmt.Sprint("pump-", n), fmt.Sprintf("1876%07d", 5550000+n))
 	}
 }
 
-// people ask for codes, four a second. Most type them in after a moment; one in
-// ten mistypes first, one in five forgets about it.
+// people request four codes per second. Most enter them after a moment; one in ten
+// mistypes first, one in five enters nothing.
 func (s *service) people(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -263,7 +262,7 @@ func (s *service) people(ctx context.Context) {
 		case <-tick.C:
 		}
 		wg.Go(func() {
-			// Each has an exchange of his own, as UNVERIFIED_LIMITS expect of people.
+			// Each has another exchange, so none reaches UNVERIFIED_LIMITS.
 			id, key, number := fmt.Sprint("person-", n), "shop-key", fmt.Sprintf("1206%07d", 2000000+10_000*(n%800))
 			if n%4 == 0 {
 				key, number = "bank-key", fmt.Sprintf("1416%07d", 2000000+10_000*(n%800))
@@ -283,7 +282,7 @@ func (s *service) people(ctx context.Context) {
 	}
 }
 
-// mishaps are what happens now and then.
+// mishaps sends the requests that fail now and then.
 func (s *service) mishaps(t *testing.T) {
 	t.Helper()
 	for i, want := range []int{200, 200, 200, 200, 200, 429} { // replaced, until the limit is reached

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Makes the images that the Dockerfile and the compose file begin from, where
-# they are missing, for machines that cannot pull any: from Debian's packages
-# and this machine's Go, under the names that the files use. Prints the names
-# of those that it made. Needs root, for debootstrap.
+# Builds the missing base images of the Dockerfile and the compose file, on
+# machines that cannot pull images: from Debian's packages and this machine's
+# Go, under the names in these files. Prints the names of the images that it
+# built. Needs root, for debootstrap.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -22,7 +22,7 @@ debootstrap --variant=minbase --include=ca-certificates,haproxy,redis-server "$(
 rm -rf "$work"/debian/usr/share/{doc,man,locale} "$work"/debian/var/{cache/apt,lib/apt/lists}/*
 tar -C "$work/debian" -c . | docker import - sms-verification-debian >/dev/null
 
-# make NAME DIRECTORY: builds an image by the Dockerfile on stdin.
+# make NAME DIRECTORY: builds an image from the Dockerfile on stdin.
 make() {
   cat >"$work/$2/Dockerfile"
   tar -C "$work/$2" -c . | docker build -t "$1" - >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
@@ -32,7 +32,7 @@ make() {
 if missing "$golang"; then
   mkdir -p "$work/go/go"
   tar -C "$(go env GOROOT)" -c --exclude=./test --exclude=./doc --exclude=./api --exclude=testdata . | tar -C "$work/go/go" -x
-  # What the module proxy would give, which may be out of reach from there.
+  # The build may not reach the module proxy.
   GOMODCACHE=$work/go/mod GOPROXY=file://$(go env GOMODCACHE)/cache/download,$(go env GOPROXY) GOFLAGS=-modcacherw go mod download
   make "$golang" go <<-'DOCKERFILE'
 	FROM sms-verification-debian

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Builds the images, brings compose.yaml up with its trial, and runs the tests
-# of this directory against it. Where Docker is not there it says so and ends.
+# Builds the images, starts compose.yaml with its trial, and runs the tests of
+# this directory against it. Without Docker it is skipped.
 #
 #   bash deploy/test/compose.sh [ARGUMENTS OF go test, such as -run TestRoll]
 #
-# Base images that this machine lacks are made from Debian's packages and this
-# machine's Go; pull them before to try the real ones. All that was made is
-# removed at the end, but with KEEP=1 the images stay for the next time.
+# Missing base images are built from Debian's packages and this machine's Go;
+# pull the real ones first to test those. Everything is removed at the end; with
+# KEEP=1 the images stay.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -41,14 +41,14 @@ build() {
 
 timed "base images" base
 timed "image" build -t "$IMAGE"
-build --target build -t "$IMAGE-build" # a name for what was left over, to remove it by
+build --target build -t "$IMAGE-build" # named, so that cleanup can remove it
 timed "image of the tests" build --target test -t "$TEST_IMAGE"
 
-cp deploy/trial/* "$SETTINGS" # with no limit on the pace: it is not what is tried here
+cp deploy/trial/* "$SETTINGS" # without a send rate, which is not tested here
 echo "flowroute_rate: 0" >>"$SETTINGS/config.yaml"
 chmod -R a+rX "$SETTINGS"
-# What was built is written to the disk by now, or Redis, which writes every
-# change to it at once (appendfsync always), would have to wait for that.
+# Otherwise Redis, which syncs every write (appendfsync always), would wait for
+# the built images to reach the disk.
 sync
 timed "up" $compose --profile trial up -d --no-build --quiet-pull
 export DEPLOYED_URL DEPLOYED_SIMULATOR

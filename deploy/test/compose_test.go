@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// TestCycle: one verification from end to end, through the balancer.
+// TestCycle: one verification from end to end, through the load balancer.
 func TestCycle(t *testing.T) {
 	d := openDeployment(t)
 	e := newEntry()
@@ -32,8 +32,8 @@ func TestCycle(t *testing.T) {
 	}
 }
 
-// atOnce sends n checks of a code at the same time, on both routes, and
-// returns how many there were of each answer.
+// atOnce sends n parallel checks of a code, on both routes, and counts the
+// answers.
 func (d *deployment) atOnce(t *testing.T, n int, e entry, code string) (right int, left []int) {
 	t.Helper()
 	var mu sync.Mutex
@@ -66,8 +66,8 @@ func (d *deployment) atOnce(t *testing.T, n int, e entry, code string) (right in
 	return right, left
 }
 
-// TestRace: of 100 wrong codes at once exactly RETRIES_ALLOWED are compared,
-// and of 50 right ones exactly one is right.
+// TestRace: of 100 parallel wrong codes exactly RETRIES_ALLOWED are compared, and
+// of 50 parallel right codes exactly one is accepted.
 func TestRace(t *testing.T) {
 	d := openDeployment(t)
 	for range 5 {
@@ -93,7 +93,7 @@ func TestRace(t *testing.T) {
 	}
 }
 
-// TestRoll: all replicas are replaced under load, and no request fails.
+// TestRoll: no request fails while all replicas are replaced under load.
 func TestRoll(t *testing.T) {
 	d := openDeployment(t)
 	before := d.containers(t, "sms-verification")
@@ -113,7 +113,7 @@ func TestRoll(t *testing.T) {
 	}
 }
 
-// TestScale: more replicas and less of them under load, and no request fails.
+// TestScale: no request fails while replicas are added and removed under load.
 func TestScale(t *testing.T) {
 	d := openDeployment(t)
 	before := len(d.containers(t, "sms-verification"))
@@ -133,8 +133,8 @@ func TestScale(t *testing.T) {
 	}
 }
 
-// TestKill: when a replica is killed, only requests are lost that it had, and
-// their clients are told: without an answer they might send them again.
+// TestKill: when a replica is killed, only requests in progress on it fail, with an
+// answer: without one, clients might retry.
 func TestKill(t *testing.T) {
 	d := openDeployment(t)
 	d.slowMessages(t)
@@ -181,8 +181,8 @@ func (d *deployment) slowMessages(t *testing.T) {
 	t.Cleanup(func() { fault(http.MethodDelete, "") })
 }
 
-// TestRedisRestart: without Redis there are documented answers only, requests
-// pass again soon after, and Redis knows what it knew.
+// TestRedisRestart: without Redis all answers are documented ones, requests succeed
+// soon after its restart, and no entry is lost.
 func TestRedisRestart(t *testing.T) {
 	d := openDeployment(t)
 	live := newEntry()
@@ -218,7 +218,7 @@ func TestRedisRestart(t *testing.T) {
 	}
 }
 
-// passes returns what tells whether so many more codes were used than now.
+// passes returns a condition: n more codes were used than now.
 func passes(l *load, more int) func() bool {
 	count := func() int {
 		l.mu.Lock()

@@ -1,5 +1,5 @@
-// Package deploytest tries the images and the compose file. compose.sh brings
-// them up and tells the tests where they are; without it they are skipped.
+// Package deploytest tests the images and the compose file. compose.sh starts them
+// and runs these tests, which are skipped without it.
 package deploytest
 
 import (
@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// deployment is what compose.sh brought up.
+// deployment is what compose.sh started.
 type deployment struct {
 	url       string // of the balancer
 	simulator string // of Flowroute
@@ -52,7 +52,7 @@ func run(t *testing.T, name string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// containers are the ids of the running ones of a service.
+// containers returns the ids of the running containers of a service.
 func (d *deployment) containers(t *testing.T, service string) []string {
 	t.Helper()
 	return strings.Fields(run(t, "docker", "ps", "-q", "--no-trunc",
@@ -82,7 +82,7 @@ func (d *deployment) healthy(t *testing.T, container string) {
 	})
 }
 
-// answer is what came back for a request.
+// answer is the answer to a request.
 type answer struct {
 	begun, ended time.Time
 	status       int   // 0 if there was no answer
@@ -98,10 +98,10 @@ func (a *answer) String() string {
 	return fmt.Sprintf("%d %s %s (%v, %v)", a.status, a.body.Reason, a.body.Message, a.err, a.ended.Sub(a.begun).Round(time.Millisecond))
 }
 
-// failed tells answers that a client of a service that is well does not get.
+// failed reports whether a healthy service would not give this answer.
 func (a *answer) failed() bool { return a.status == 0 || a.status >= 500 }
 
-// refused tells the documented answer by which nothing was done.
+// refused reports whether it is the documented answer of a request without effect.
 func (a *answer) refused() bool {
 	return a.status == 503 && a.body.Reason == "ServiceUnavailable" && a.retryAfter != ""
 }
@@ -143,12 +143,12 @@ func (d *deployment) check(e entry, code string) *answer {
 	return d.send(http.MethodPost, "/verify", fmt.Sprintf(`{"auth_id":%q,"code":%q}`, e.id, code))
 }
 
-// checkByGet is the same on the route of the predecessor.
+// checkByGet is check on the route of the predecessor.
 func (d *deployment) checkByGet(e entry, code string) *answer {
 	return d.send(http.MethodGet, "/?"+url.Values{"auth_id": {e.id}, "code": {code}}.Encode(), "")
 }
 
-// entry is an entry of its own, for a number of its own.
+// entry is an entry with its own number.
 type entry struct{ id, number string }
 
 var (
@@ -161,7 +161,7 @@ func newEntry() entry {
 	return entry{id: fmt.Sprint("deploy-", time.Now().UnixNano(), "-", n), number: fmt.Sprint("1206", 2_000_000+n%8_000_000)} // whose exchange begins with 2 at least
 }
 
-// codeOf reads the code that was sent to an entry's number.
+// codeOf returns the code that was sent to an entry's number.
 func (d *deployment) codeOf(e entry) (string, error) {
 	response, err := httpClient.Get(d.simulator + "/_sim/messages?to=" + e.number)
 	if err != nil {
@@ -179,7 +179,7 @@ func (d *deployment) codeOf(e entry) (string, error) {
 	return code, nil
 }
 
-// wrong is a code of the same length that is wrong.
+// wrong returns a wrong code of the same length.
 func wrong(code string) string {
 	if code[0] == '1' {
 		return "2" + code[1:]

@@ -23,8 +23,7 @@ func image(t *testing.T, variable string) string {
 	return name
 }
 
-// TestImage: small, not root, nothing in it but the program, and what it is is
-// written on it.
+// TestImage: the image is small, labelled, not root, and has only the program.
 func TestImage(t *testing.T) {
 	name := image(t, "IMAGE")
 	var images []struct {
@@ -62,7 +61,7 @@ func TestImage(t *testing.T) {
 	}
 }
 
-// TestImageWithoutSettings: what is missing is said, with exit status 2.
+// TestImageWithoutSettings: it names the missing settings, with exit status 2.
 func TestImageWithoutSettings(t *testing.T) {
 	out, err := exec.Command("docker", "run", "--rm", "--network=none", image(t, "IMAGE")).CombinedOutput()
 	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 2 || !strings.Contains(string(out), "FLOWROUTE_ACCESS_KEY") {
@@ -70,8 +69,8 @@ func TestImageWithoutSettings(t *testing.T) {
 	}
 }
 
-// TestImageInDebugMode: one container is enough to try the service, and its
-// health check works.
+// TestImageInDebugMode: one container is enough to try the service, and its health
+// check works.
 func TestImageInDebugMode(t *testing.T) {
 	container := run(t, "docker", "run", "-d", "--read-only", "--cap-drop=ALL", "-e", "DEBUG_MODE=true", "-p", "127.0.0.1::8000", image(t, "IMAGE"))
 	t.Cleanup(func() { run(t, "docker", "rm", "-f", container) })
@@ -91,8 +90,8 @@ func TestImageInDebugMode(t *testing.T) {
 	}
 }
 
-// TestTestImage: the image of the tests runs them with a Redis, passes a
-// failure on, and leaves the coverage.
+// TestTestImage: the test image runs the tests with Redis, reports failures, and
+// writes the coverage.
 func TestTestImage(t *testing.T) {
 	name := image(t, "TEST_IMAGE")
 	report, cache := t.TempDir(), t.TempDir()+":/tmp/go-build" // so that nothing is compiled twice
@@ -114,7 +113,7 @@ func TestTestImage(t *testing.T) {
 	}
 }
 
-// TestHardened: every container of the compose file does without what it does not need.
+// TestHardened: no container of the compose file has rights that it does not need.
 func TestHardened(t *testing.T) {
 	d := openDeployment(t)
 	for _, service := range []string{"sms-verification", "balancer", "redis", "flowroute"} {

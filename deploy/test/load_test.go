@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// load uses the service steadily, as applications would, and keeps the books.
+// load uses the service steadily, as applications do, and counts the answers.
 type load struct {
 	d    *deployment
 	stop chan struct{}
@@ -25,7 +25,7 @@ const (
 	pause   = 20 * time.Millisecond // between two entries of a worker
 )
 
-// startLoad begins, and returns when every kind of request has passed.
+// startLoad returns when every kind of request has succeeded once.
 func startLoad(t *testing.T, d *deployment) *load {
 	t.Helper()
 	l := &load{d: d, stop: make(chan struct{}), used: map[entry]string{}}
@@ -59,8 +59,8 @@ func (l *load) end() {
 	l.done.Wait()
 }
 
-// one takes an entry through its life: made, a wrong code, the right one, and
-// that one again.
+// one creates an entry and enters a wrong code, the right one, and the right one
+// again.
 func (l *load) one() {
 	e := newEntry()
 	if a := l.note(l.d.create(e)); a.status != 200 {
@@ -75,7 +75,7 @@ func (l *load) one() {
 	if a := l.note(l.d.check(e, wrong(code))); a.status != 400 || a.body.Reason != "InvalidAuthCode" || a.body.AttemptsLeft != 2 {
 		l.expectFailure(a, "a wrong code")
 	}
-	// Whoever got no answer asks again. It may have been right before.
+	// A client without an answer retries; the first check may have been right.
 	right, a := 0, &answer{}
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(pause) {
 		if a = l.note(l.d.checkByGet(e, code)); !a.failed() {
@@ -107,7 +107,7 @@ func (l *load) note(a *answer) *answer {
 	return a
 }
 
-// expectFailure takes note of an answer that is neither right nor a failure.
+// expectFailure records an answer that is neither right nor a failure.
 func (l *load) expectFailure(a *answer, what string) {
 	if !a.failed() {
 		l.surprise("%s: %v", what, a)
@@ -120,7 +120,7 @@ func (l *load) surprise(format string, args ...any) {
 	l.surprises = append(l.surprises, fmt.Sprintf(format, args...))
 }
 
-// finish ends the load, tries every used code once more, and returns what failed.
+// finish ends the load, checks every used code again, and returns what failed.
 func (l *load) finish(t *testing.T) []*answer {
 	t.Helper()
 	l.end()

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// optedOut is what Flowroute says of a message to a number that sent STOP.
+// optedOut is Flowroute's answer for a number that sent STOP.
 const optedOut = "1110: Message accepted by the SMSC but the phone rejected the message"
 
 // accepted is the answer to an accepted message.
@@ -22,7 +22,7 @@ func accepted(r *http.Request, m Message) (status int, body any) {
 	}}
 }
 
-// lookUp answers with a message and how it went.
+// lookUp answers with a message and its receipts.
 func (s *Simulator) lookUp(w http.ResponseWriter, endpoint, id string) {
 	m, found := s.find(id)
 	if !found || s.options.Now().Sub(m.At) < s.options.LookupDelay {
@@ -60,7 +60,7 @@ func (s *Simulator) lookUp(w http.ResponseWriter, endpoint, id string) {
 	}})
 }
 
-// find looks from the newest on: that is what is asked for.
+// find searches from the newest message, which is the likeliest.
 func (s *Simulator) find(id string) (Message, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,13 +74,15 @@ func (s *Simulator) find(id string) (Message, bool) {
 
 func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.00Z") }
 
+func (s *Simulator) notFound(w http.ResponseWriter, _ *http.Request) {
+	s.fail(w, http.StatusNotFound, "The requested URL was not found on the server.")
+}
+
 // fail answers with an error in Flowroute's form. The detail is a string or
 // an object.
 func (s *Simulator) fail(w http.ResponseWriter, status int, detail any) {
 	if status == http.StatusTooManyRequests {
-		s.mu.Lock()
-		s.counts.Limited++
-		s.mu.Unlock()
+		s.count(&s.counts.Limited)
 	}
 	answer(w, status, map[string]any{"errors": []any{map[string]any{
 		"id": uuid(), "status": status, "title": http.StatusText(status), "detail": detail,

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// Callback names what Flowroute calls back for, as in its paths.
+// Callback is a kind of callback, by its name in Flowroute's paths.
 type Callback string
 
-// The callbacks of the account. A message's own dlr_callback goes before.
+// The callbacks of the account. A message's own dlr_callback takes precedence.
 const (
 	SMSReceipts Callback = "sms_dlr_callback"
 	MMSReceipts Callback = "mms_dlr_callback"
@@ -19,7 +19,7 @@ const (
 	InboundMMS  Callback = "mms_callback"
 )
 
-// callbackOf reads the last part of a path; the name of before is still known.
+// callbackOf parses the last part of a path. It accepts the former name too.
 func callbackOf(name string) (Callback, bool) {
 	switch c := Callback(name); c {
 	case SMSReceipts, MMSReceipts, InboundSMS, InboundMMS:
@@ -43,7 +43,7 @@ func (s *Simulator) callback(c Callback) string {
 	return s.callbacks[c]
 }
 
-// account answers about the callbacks of the account.
+// account serves the callbacks of the account.
 func (s *Simulator) account(w http.ResponseWriter, r *http.Request, c Callback) {
 	switch r.Method {
 	case http.MethodPut:
@@ -75,7 +75,7 @@ func (s *Simulator) account(w http.ResponseWriter, r *http.Request, c Callback) 
 	}
 }
 
-// callbackURL reads a callback_url, in data.attributes or not.
+// callbackURL parses a callback_url, bare or within data.attributes.
 func callbackURL(r *http.Request) (string, bool) {
 	var body struct {
 		URL  string `json:"callback_url"`
@@ -97,9 +97,9 @@ func validURL(target string) bool {
 	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
 }
 
-// Inbound acts as a subscriber who writes to a number of the account: STOP
-// refuses what it sends from then on, UNSTOP allows it again. It is passed on
-// to the callback for inbound messages, in the form of v2 or the later one.
+// Inbound simulates an SMS from a subscriber to a number of the account. STOP
+// refuses further messages from that number, UNSTOP allows them again. The SMS
+// is posted to the callback for inbound messages, in the form of v2 or v2.1.
 func (s *Simulator) Inbound(from, to, body string, v2 bool) {
 	from, to = digits(from), digits(to)
 	s.mu.Lock()

@@ -24,7 +24,7 @@ type refusal struct {
 	detail any // a string, or an object for one about a member
 }
 
-// about refuses a message for one of its members.
+// about is a refusal because of one member.
 func about(status int, member, rule string) *refusal {
 	return &refusal{status, map[string]any{
 		"data": map[string]any{"attributes": map[string]any{member: []string{rule}}},
@@ -51,7 +51,7 @@ func (s *Simulator) authorized(r *http.Request) bool {
 	return ok && userOK&passwordOK == 1
 }
 
-// check reads a message and returns it, or why it is refused.
+// check parses a message and returns it, or why it is refused.
 func (s *Simulator) check(r *http.Request, endpoint string) (Message, *refusal) {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "application/json" && (media != mediaType || endpoint == "v2") {
@@ -100,7 +100,7 @@ func (s *Simulator) optedOut(m Message) bool {
 	return s.optOuts[Pair{m.To, m.From}]
 }
 
-// parseObject reads one JSON object with nothing behind it.
+// parseObject parses one JSON object and refuses trailing data.
 func parseObject(raw []byte) (map[string]json.RawMessage, *refusal) {
 	var members map[string]json.RawMessage
 	decoder := json.NewDecoder(bytes.NewReader(raw))
@@ -112,14 +112,14 @@ func parseObject(raw []byte) (map[string]json.RawMessage, *refusal) {
 }
 
 // unwrap returns the attributes of a message in either form: bare, or within
-// data.attributes, which v2 does not know.
+// data.attributes, which v2 does not support.
 func unwrap(members map[string]json.RawMessage, endpoint string) (map[string]json.RawMessage, *refusal) {
 	const status = http.StatusUnprocessableEntity
 	known := []string{"to", "from", "body", "content", "dlr_callback", "is_mms", "media_urls"}
 	attributes := members
 	if data, enveloped := members["data"]; enveloped && endpoint != "v2" {
 		if len(members) > 1 {
-			return nil, about(status, "data", "Must not stand beside other members.")
+			return nil, about(status, "data", "Must be the only member.")
 		}
 		var envelope map[string]json.RawMessage
 		if json.Unmarshal(data, &envelope) != nil {
@@ -156,7 +156,7 @@ func textMember(attributes map[string]json.RawMessage, endpoint string) (string,
 	case content && endpoint != "v2":
 		return "", about(status, "content", "Unknown field: the text is body.")
 	case content && body:
-		return "", about(status, "content", "Must not stand beside body.")
+		return "", about(status, "content", "Must not be combined with body.")
 	case content:
 		return "content", nil
 	case !body && endpoint == "v2":
@@ -206,7 +206,7 @@ func validNumber(number string) bool {
 	return strings.Trim(number, "0123456789") == ""
 }
 
-// checkOptional checks the members that a message may have.
+// checkOptional checks the optional members.
 func checkOptional(attributes map[string]json.RawMessage) *refusal {
 	const status = http.StatusUnprocessableEntity
 	if raw, present := attributes["dlr_callback"]; present {
@@ -228,7 +228,7 @@ func checkOptional(attributes map[string]json.RawMessage) *refusal {
 	return nil
 }
 
-// parseString reads a JSON string, and nothing else: not null, not a number.
+// parseString parses a JSON string. It accepts neither null nor a number.
 func parseString(raw json.RawMessage) (string, bool) {
 	var value *string
 	if json.Unmarshal(raw, &value) != nil || value == nil {

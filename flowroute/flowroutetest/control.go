@@ -5,67 +5,79 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
-	"strings"
 	"time"
 )
 
 const (
 	controlPrefix = "/_sim/"
-	defaultNumber = "default" // in a path, where Fail has ""
+	defaultNumber = "default" // in a path, for all numbers without a fault or delivery of their own
 )
 
-// controlFault is a [Fault] on the wire.
-type controlFault struct {
-	Kind   Kind   `json:"kind"`
-	Status int    `json:"status"`
-	Delay  string `json:"delay"` // a Go duration such as 200ms
-	Times  int    `json:"times"`
-}
-
-// control answers the requests by which tests of another process see what was
-// accepted and set faults.
-func (s *Simulator) control(w http.ResponseWriter, r *http.Request, path string) {
-	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	if !s.options.OpenControl && (err != nil || !from.Addr().Unmap().IsLoopback()) {
-		s.fail(w, http.StatusNotFound, "The requested URL was not found on the server.")
-		return
-	}
-	number, isFault := strings.CutPrefix(path, "faults/")
-	recipient, isDelivery := strings.CutPrefix(path, "receipts/")
-	if recipient == defaultNumber {
-		recipient = ""
-	}
-	if number == defaultNumber {
-		number = ""
-	}
-	switch {
-	case path == "messages" && r.Method == http.MethodGet:
-		s.controlMessages(w, digits(r.URL.Query().Get("to")))
-	case path == "messages" && r.Method == http.MethodDelete:
+// newControlAPI returns the handler of the requests by which tests in another
+// process see what was accepted and set faults.
+func (s *Simulator) newControlAPI() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /_sim/messages", s.controlMessages)
+	mux.HandleFunc("DELETE /_sim/messages", func(w http.ResponseWriter, _ *http.Request) {
 		s.Reset()
 		w.WriteHeader(http.StatusNoContent)
-	case isFault && r.Method == http.MethodPut:
-		s.controlSetFault(w, r, number)
-	case isFault && r.Method == http.MethodDelete:
-		_ = s.Fail(number, Fault{}) // the zero Fault is never an error
+	})
+	mux.HandleFunc("PUT /_sim/faults/{number}", func(w http.ResponseWriter, r *http.Request) {
+		var wire struct {
+			Kind   Kind
+			Status int
+			Delay  string // a Go duration such as 200ms
+			Times  int
+		}
+		s.control(w, r, &wire, func() (err error) {
+			fault := Fault{Kind: wire.Kind, Status: wire.Status, Times: wire.Times}
+			if wire.Delay != "" {
+				fault.Delay, err = time.ParseDuration(wire.Delay)
+			}
+			if err == nil {
+				err = s.Fail(pathNumber(r), fault)
+			}
+			return err
+		})
+	})
+	mux.HandleFunc("DELETE /_sim/faults/{number}", func(w http.ResponseWriter, r *http.Request) {
+		_ = s.Fail(pathNumber(r), Fault{}) // the zero Fault is never an error
 		w.WriteHeader(http.StatusNoContent)
-	case isDelivery && r.Method == http.MethodPut:
+	})
+	mux.HandleFunc("PUT /_sim/receipts/{number}", func(w http.ResponseWriter, r *http.Request) {
 		var d Delivery
-		s.controlled(w, r, &d, func() error { return s.Deliver(recipient, d) })
-	case path == "inbound" && r.Method == http.MethodPost:
+		s.control(w, r, &d, func() error { return s.Deliver(pathNumber(r), d) })
+	})
+	mux.HandleFunc("POST /_sim/inbound", func(w http.ResponseWriter, r *http.Request) {
 		var in struct {
 			From, To, Body string
 			V2             bool
 		}
-		s.controlled(w, r, &in, func() error { s.Inbound(in.From, in.To, in.Body, in.V2); return nil })
-	default:
-		s.fail(w, http.StatusNotFound, "The requested URL was not found on the server.")
-	}
+		s.control(w, r, &in, func() error { s.Inbound(in.From, in.To, in.Body, in.V2); return nil })
+	})
+	mux.HandleFunc(controlPrefix, s.notFound)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		from, err := netip.ParseAddrPort(r.RemoteAddr)
+		if !s.options.OpenControl && (err != nil || !from.Addr().Unmap().IsLoopback()) {
+			s.notFound(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
-// controlMessages answers with the counts and the kept messages to a number;
-// "" is all.
-func (s *Simulator) controlMessages(w http.ResponseWriter, to string) {
+// pathNumber returns the number in a path, as Fail and Deliver take it.
+func pathNumber(r *http.Request) string {
+	if number := r.PathValue("number"); number != defaultNumber {
+		return number
+	}
+	return ""
+}
+
+// controlMessages answers with the counts and the kept messages, all or those
+// to one number.
+func (s *Simulator) controlMessages(w http.ResponseWriter, r *http.Request) {
+	to := digits(r.URL.Query().Get("to"))
 	messages := []Message{} // never null
 	for _, m := range s.Messages() {
 		if to == "" || m.To == to {
@@ -78,25 +90,11 @@ func (s *Simulator) controlMessages(w http.ResponseWriter, to string) {
 	}{s.Requests(), messages})
 }
 
-func (s *Simulator) controlSetFault(w http.ResponseWriter, r *http.Request, number string) {
-	var wire controlFault
-	s.controlled(w, r, &wire, func() (err error) {
-		fault := Fault{Kind: wire.Kind, Status: wire.Status, Times: wire.Times}
-		if wire.Delay != "" {
-			fault.Delay, err = time.ParseDuration(wire.Delay)
-		}
-		if err == nil {
-			err = s.Fail(number, fault)
-		}
-		return err
-	})
-}
-
-// controlled reads what is wanted and does it.
-func (s *Simulator) controlled(w http.ResponseWriter, r *http.Request, wire any, do func() error) {
+// control decodes the body of a request and then calls do.
+func (s *Simulator) control(w http.ResponseWriter, r *http.Request, body any, do func() error) {
 	decoder := json.NewDecoder(io.LimitReader(r.Body, maxBody))
 	decoder.DisallowUnknownFields()
-	err := decoder.Decode(wire)
+	err := decoder.Decode(body)
 	if err == nil {
 		err = do()
 	}

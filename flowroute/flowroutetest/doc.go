@@ -1,7 +1,7 @@
 // Package flowroutetest is a strict simulator of the Flowroute Messaging API:
-// POST /v2/messages, /v2.1/messages and /v2.2/messages, the look-up of a
-// message at GET /v2.1/messages/{id}, the callbacks of the account, and
-// delivery receipts. Nothing is sent, and nothing is logged.
+// POST /v2/messages, /v2.1/messages and /v2.2/messages, the lookup of a message
+// at GET /v2.1/messages/{id}, the callbacks of the account, and delivery
+// receipts. It sends and logs nothing.
 //
 // It does not serve these calls of Flowroute's SDKs:
 //
@@ -12,11 +12,11 @@
 // It checks every request as closely as the documentation of the API allows,
 // in this order: path (404), method (405), credentials (401), rate (429),
 // media type (415), JSON (400), shape of the message (422), numbers (422),
-// sender (403), opt-out (400). So a client that passes here does not lean on
-// the real service's leniency. Then a fault acts, if one is set for the
-// recipient with [Simulator.Fail].
+// sender (403), opt-out (400). So a client that works here does not depend on
+// the real service being lenient. A message that passes gets the fault that
+// [Simulator.Fail] set for its recipient, if any.
 //
-// # Numbers that always act out a fault
+// # Numbers that simulate a fault
 //
 //	15005550200  200 without a message id
 //	15005550202  202 without a message id
@@ -41,43 +41,43 @@
 //
 // # Delivery receipts
 //
-// Where a message has a dlr_callback, or the account has one (PUT, GET and
-// DELETE /v2.1/messages/sms_dlr_callback), its receipts are posted there: on
-// loopback, or to one of CallbackHosts. What is not answered with 200 is
-// posted again up to four times. These numbers have receipts of their own:
+// If a message has a dlr_callback, or the account has one (PUT, GET and DELETE
+// /v2.1/messages/sms_dlr_callback), its receipts are posted there, on loopback
+// or to one of CallbackHosts. A receipt that is not answered with 200 is posted
+// again up to four times. These numbers have receipts of their own:
 //
 //	15005550101  rejected by the phone (1110)
 //	15005550102  a landline: none
 //	15005550103  level 1 only
-//	15005550104  one more, that the message is delivered
-//	15005550105  a status that nobody knows
+//	15005550104  one more: the message is delivered
+//	15005550105  an undocumented status
 //	15005550106  the flat form
 //	15005550107  status_code as a string
 //	15005550108  status_code null
 //	15005550109  without status_code
 //	15005550110  level 2 before level 1
 //	15005550111  each twice
-//	15005550112  before the message is answered
-//	15005550113  with members that nobody knows
-//	15005550114  rejected, flat, each twice, before the message is answered
+//	15005550112  before the response to the message
+//	15005550113  with undocumented members
+//	15005550114  rejected, flat, each twice, before the response
 //
-// In debug mode, and not here, the service itself acts out two more:
-// 15005550090 has reached a limit, and the code of 15005550091 has expired
-// when the answer comes, a second later.
+// In debug mode the service itself simulates two more: 15005550090 has reached
+// a limit, and the code of 15005550091 has expired when the answer comes, a
+// second later.
 //
 // # Control over HTTP
 //
-// For tests of another process the simulator answers under a prefix that
-// Flowroute does not have, to loopback addresses only, without credentials:
+// Tests in another process can control the simulator under a prefix that
+// Flowroute does not have, from loopback addresses only, without credentials:
 //
-//	GET    /_sim/messages?to=12065551234  the counts and the kept messages, all or those to one number
-//	DELETE /_sim/messages                 forgets both
+//	GET    /_sim/messages?to=12065551234  returns the counts and the kept messages, all or those to one number
+//	DELETE /_sim/messages                 resets both
 //	PUT    /_sim/faults/{number}          sets a fault: {"kind":"refuse","status":503,"delay":"200ms","times":1}
 //	DELETE /_sim/faults/{number}          clears it
 //	PUT    /_sim/receipts/{number}        sets a Delivery: {"outcome":"unreachable","flat":true}
-//	POST   /_sim/inbound                  writes to the account: {"from":"12065551234","to":"12065550100","body":"STOP"}
+//	POST   /_sim/inbound                  simulates an SMS to the account: {"from":"12065551234","to":"12065550100","body":"STOP"}
 //
 // The kinds of faults are those of [Kind]. The number "default" stands for all
-// numbers that have no fault of their own. The answers hold the texts, codes
-// included: it is for tests only.
+// numbers without a fault of their own. The answers hold the texts, codes
+// included: use it for tests only.
 package flowroutetest

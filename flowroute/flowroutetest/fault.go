@@ -13,35 +13,34 @@ import (
 // Kind is what a [Fault] does.
 type Kind string
 
-// The kinds of fault. Those from Slow on take the message: it is among
-// Messages, for a real SMS would go out.
+// The kinds of fault. Those from Slow on accept the message: it is among
+// Messages, because a real SMS would be sent.
 const (
 	Refuse     Kind = "refuse"      // answer with an error of Status
 	BadGateway Kind = "bad_gateway" // answer 502 with a body that is not JSON
 	Redirect   Kind = "redirect"    // answer with a redirect of Status, to /v2.2/messages
-	Interim    Kind = "interim"     // answer with an interim status alone, and keep the connection open
+	Interim    Kind = "interim"     // answer only with an interim status, and keep the connection open
 	Hang       Kind = "hang"        // never answer
 
-	Slow           Kind = "slow"            // answer well, after Delay
+	Slow           Kind = "slow"            // answer as without a fault, after Delay
 	NoID           Kind = "no_id"           // answer with Status, but without a message id
 	AcceptHang     Kind = "accept_hang"     // never answer
 	AcceptReset    Kind = "accept_reset"    // reset the connection
 	AcceptTruncate Kind = "accept_truncate" // cut the answer off
 )
 
-// Fault is what happens to a message that passes all checks. The zero Fault
+// Fault replaces the answer to a message that passes all checks. The zero Fault
 // is none.
 type Fault struct {
 	Kind   Kind
 	Status int           // of Refuse (400 to 599), Redirect (301 to 308), Interim (100 to 199) and NoID (200 to 299)
-	Delay  time.Duration // before the answer; a message that is taken is taken before
-	Times  int           // how often it happens; 0 is always
+	Delay  time.Duration // before the answer; the message is accepted before
+	Times  int           // for how many messages; 0 is all
 }
 
-// Fail sets what happens to messages to a number, in place of what was set
-// before; the zero Fault clears it. The number "" stands for all that have
-// neither a fault of their own nor one in [MagicNumbers]. A fault that cannot
-// be is an error.
+// Fail sets the fault of messages to a number; the zero Fault clears it. The
+// number "" stands for all that have neither a fault of their own nor one in
+// [MagicNumbers].
 func (s *Simulator) Fail(number string, f Fault) error {
 	if err := f.validate(); err != nil {
 		return fmt.Errorf("flowroutetest: fail: %w", err)
@@ -56,7 +55,7 @@ func (s *Simulator) Fail(number string, f Fault) error {
 	return nil
 }
 
-// MagicNumbers returns the numbers that always act out a fault, unless Fail
+// MagicNumbers returns the numbers that have a fault of their own unless Fail
 // sets another.
 func MagicNumbers() map[string]Fault {
 	return map[string]Fault{
@@ -107,13 +106,13 @@ func (f Fault) validate() error {
 	return nil
 }
 
-// accepts reports whether the message is taken.
+// accepts reports whether the message is accepted.
 func (f Fault) accepts() bool {
 	return !slices.Contains([]Kind{Refuse, BadGateway, Redirect, Interim, Hang}, f.Kind)
 }
 
-// takeFault returns the fault for a number and counts it as happened.
-func (s *Simulator) takeFault(number string) Fault {
+// nextFault returns the fault for a message to a number and counts it.
+func (s *Simulator) nextFault(number string) Fault {
 	magic, isMagic := s.magic[number]
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,19 +124,18 @@ func (s *Simulator) takeFault(number string) Fault {
 		number = ""
 		f = s.faults[""]
 	}
-	switch {
-	case f.Times == 1:
+	rest := f
+	switch rest.Times--; {
+	case rest.Times == 0:
 		delete(s.faults, number)
-	case f.Times > 1:
-		left := f
-		left.Times--
-		s.faults[number] = left
+	case rest.Times > 0:
+		s.faults[number] = rest
 	}
 	return f
 }
 
-// act answers as the fault says; the zero Fault answers well.
-func (s *Simulator) act(w http.ResponseWriter, r *http.Request, f Fault, m Message) {
+// respond answers as the fault says. The zero Fault gives the normal answer.
+func (s *Simulator) respond(w http.ResponseWriter, r *http.Request, f Fault, m Message) {
 	if f.Delay > 0 {
 		timer := time.NewTimer(f.Delay)
 		defer timer.Stop()
@@ -162,12 +160,15 @@ func (s *Simulator) act(w http.ResponseWriter, r *http.Request, f Fault, m Messa
 		w.Header().Set("Location", "/v2.2/messages")
 		w.WriteHeader(f.Status)
 	case Interim:
-		if f.Status == http.StatusSwitchingProtocols {
+		switching := f.Status == http.StatusSwitchingProtocols
+		if switching {
 			w.Header().Set("Connection", "Upgrade")
 			w.Header().Set("Upgrade", "sms")
 		}
 		w.WriteHeader(f.Status)
-		_ = http.NewResponseController(w).Flush() // fails only when the client has left
+		if switching { // any other interim status is sent at once, and Flush would send a 200 after it
+			_ = http.NewResponseController(w).Flush() // fails only when the client has left
+		}
 		<-r.Context().Done()
 	case Hang, AcceptHang:
 		<-r.Context().Done()
@@ -181,14 +182,14 @@ func (s *Simulator) act(w http.ResponseWriter, r *http.Request, f Fault, m Messa
 		w.Header().Set("Content-Type", mediaType)
 		w.Header().Set("Content-Length", strconv.Itoa(len(whole)))
 		w.WriteHeader(status)
-		_, _ = w.Write(whole[:len(whole)/2]) // the server closes the connection, as there is less than promised
+		_, _ = w.Write(whole[:len(whole)/2]) // the server closes the connection, because the body is incomplete
 	default:
 		status, body := accepted(r, m)
 		answer(w, status, body)
 	}
 }
 
-// reset ends the connection with a TCP reset where there is one to end.
+// reset closes the connection with a TCP reset.
 func reset(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {

@@ -17,31 +17,31 @@ const (
 	defaultReceiptRetry = 30 * time.Second
 
 	maxReposts  = 4
-	maxPending  = 10_000          // posts that are under way or wait; more are lost
+	maxPending  = 10_000          // receipts in flight or waiting; more are lost
 	maxParallel = 32              // connections to one host
-	postTimeout = 5 * time.Second // of one try
+	postTimeout = 5 * time.Second // of one attempt
 )
 
-// post is one call back.
+// post is one request to a callback URL.
 type post struct {
 	url      string
 	body     []byte
-	answered func() // runs when it was answered with 200
+	answered func() // called when it was answered with 200
 }
 
-// poster makes the calls back.
+// poster sends posts.
 type poster struct {
 	client  *http.Client
 	running context.Context // until Close
 	stop    context.CancelFunc
 	pending sync.WaitGroup
-	places  chan struct{}
+	slots   chan struct{}
 }
 
 func newPoster() *poster {
 	running, stop := context.WithCancel(context.Background())
 	return &poster{
-		running: running, stop: stop, places: make(chan struct{}, maxPending),
+		running: running, stop: stop, slots: make(chan struct{}, maxPending),
 		client: &http.Client{
 			Transport:     &http.Transport{MaxConnsPerHost: maxParallel, MaxIdleConnsPerHost: maxParallel},
 			Timeout:       postTimeout,
@@ -50,11 +50,10 @@ func newPoster() *poster {
 	}
 }
 
-// Pending returns how many calls back are under way or will be made again.
-func (s *Simulator) Pending() int { return len(s.poster.places) }
+// Pending returns how many posts are in flight or waiting.
+func (s *Simulator) Pending() int { return len(s.poster.slots) }
 
-// later makes a call back after a while, and again and again if it is not
-// answered with 200.
+// later sends a post after a delay, and again if it is not answered with 200.
 func (s *Simulator) later(after time.Duration, p post) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,26 +61,24 @@ func (s *Simulator) later(after time.Duration, p post) {
 		return
 	}
 	select {
-	case s.poster.places <- struct{}{}:
+	case s.poster.slots <- struct{}{}:
 	default:
 		s.counts.Lost++
 		return
 	}
 	s.poster.pending.Go(func() {
-		defer func() { <-s.poster.places }()
-		for try := 0; try <= maxReposts; try++ {
+		defer func() { <-s.poster.slots }()
+		for range 1 + maxReposts {
 			if !s.pause(after) || s.tryPost(p) {
 				return
 			}
 			after = s.options.ReceiptRetry
 		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.counts.Lost++
+		s.count(&s.counts.Lost)
 	})
 }
 
-// pause reports whether the simulator was not closed meanwhile.
+// pause waits. It reports false if the simulator was closed meanwhile.
 func (s *Simulator) pause(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -93,12 +90,10 @@ func (s *Simulator) pause(d time.Duration) bool {
 	}
 }
 
-// tryPost makes a call back once, and reports whether it need not be made again.
+// tryPost sends a post once and reports whether it is done.
 func (s *Simulator) tryPost(p post) bool {
 	if !s.mayCall(p.url) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.counts.Lost++
+		s.count(&s.counts.Lost)
 		return true
 	}
 	request, err := http.NewRequestWithContext(s.poster.running, http.MethodPost, p.url, bytes.NewReader(p.body))
@@ -115,14 +110,12 @@ func (s *Simulator) tryPost(p post) bool {
 		p.answered()
 		return true
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.counts.Unanswered++
+	s.count(&s.counts.Unanswered)
 	return false
 }
 
-// mayCall: whoever can send messages names the URL, and must not thereby reach
-// what the simulator's machine can reach.
+// mayCall reports whether a host is allowed. A client names the URL in a
+// message, and must not reach other hosts of the simulator's network that way.
 func (s *Simulator) mayCall(target string) bool {
 	u, err := url.Parse(target)
 	if err != nil {
@@ -133,10 +126,10 @@ func (s *Simulator) mayCall(target string) bool {
 		slices.Contains(s.options.CallbackHosts, u.Hostname())
 }
 
-// Close ends the calls back and waits for them.
+// Close drops the posts that wait, aborts those in flight, and waits for them.
 func (s *Simulator) Close() {
 	s.mu.Lock()
-	s.poster.stop() // from now on none begins
+	s.poster.stop() // later starts none from now on
 	s.mu.Unlock()
 	s.poster.pending.Wait()
 	s.poster.client.CloseIdleConnections()

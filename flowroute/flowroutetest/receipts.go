@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// Outcome is what becomes of an accepted message, as its receipts tell.
+// Outcome is the fate of an accepted message, as its receipts report it.
 type Outcome string
 
 // The outcomes, with the receipts of each.
 const (
-	Buffered    Outcome = "buffered"    // level 1, then level 2 that the carrier took it; as "" does
-	Arrived     Outcome = "delivered"   // the same, and a further level 2 that it is delivered
-	Unreachable Outcome = "unreachable" // level 1, then level 2 that the phone rejected it
+	Buffered    Outcome = "buffered"    // level 1, then level 2: accepted by the carrier; also the meaning of ""
+	Arrived     Outcome = "delivered"   // the same, then another level 2: delivered
+	Unreachable Outcome = "unreachable" // level 1, then level 2: rejected by the phone
 	Silent      Outcome = "silent"      // level 1 only
 	Landline    Outcome = "landline"    // none
-	Unheard     Outcome = "unheard"     // level 1, then level 2 with a status that nobody knows
+	Unheard     Outcome = "unheard"     // level 1, then level 2 with an undocumented status
 )
 
 // CodeForm is how a receipt writes its status_code.
@@ -30,21 +30,20 @@ const (
 	CodeAbsent CodeForm = "absent"
 )
 
-// Delivery is how the receipts of a message come. The zero Delivery is what
-// Flowroute's documentation describes.
+// Delivery is the form and order of a message's receipts. The zero Delivery is
+// what Flowroute's documentation describes.
 type Delivery struct {
 	Outcome  Outcome  `json:"outcome"`
 	Code     CodeForm `json:"code"`
 	Flat     bool     `json:"flat"`     // the form without data and level
 	Reversed bool     `json:"reversed"` // level 2 first
 	Twice    bool     `json:"twice"`    // every receipt comes twice
-	Early    bool     `json:"early"`    // before the message is answered
-	Extra    bool     `json:"extra"`    // with members that nobody knows
+	Early    bool     `json:"early"`    // before the response to the message
+	Extra    bool     `json:"extra"`    // with undocumented members
 }
 
-// Deliver sets how receipts of messages to a number come, in place of what was
-// set before. The number "" stands for all that have neither a delivery of
-// their own nor one in [MagicDeliveries]. One that cannot be is an error.
+// Deliver sets the Delivery of messages to a number. The number "" stands for
+// all that have neither a delivery of their own nor one in [MagicDeliveries].
 func (s *Simulator) Deliver(number string, d Delivery) error {
 	if !slices.Contains([]Outcome{"", Buffered, Arrived, Unreachable, Silent, Landline, Unheard}, d.Outcome) {
 		return fmt.Errorf("flowroutetest: deliver: unknown outcome %q", d.Outcome)
@@ -58,8 +57,8 @@ func (s *Simulator) Deliver(number string, d Delivery) error {
 	return nil
 }
 
-// MagicDeliveries returns the numbers whose receipts always come in a way of
-// their own, unless Deliver sets another.
+// MagicDeliveries returns the numbers that have a Delivery of their own unless
+// Deliver sets another.
 func MagicDeliveries() map[string]Delivery {
 	return map[string]Delivery{
 		"15005550101": {Outcome: Unreachable},
@@ -91,14 +90,14 @@ func (s *Simulator) deliveryTo(number string) Delivery {
 	return s.deliveries[""]
 }
 
-// receipt is one of a message, in the order of the documentation.
+// receipt is one receipt of a message.
 type receipt struct {
 	level                     int
 	status, code, description string  // code "" is null
-	end                       Outcome // Buffered or Unreachable: it says that the message was taken or rejected
+	final                     Outcome // Buffered or Unreachable if it reports that, else ""
 }
 
-// receipts are those that come of a message, in their order.
+// receipts returns the receipts of a message in their order.
 func (d Delivery) receipts() []receipt {
 	submit := receipt{1, "smsc submit", "", "Message has been sent", ""}
 	buffered := receipt{2, "message buffered", "1003", "Message accepted by Carrier", Buffered}
@@ -124,7 +123,7 @@ func (d Delivery) receipts() []receipt {
 	return all
 }
 
-// body is a receipt as Flowroute posts it.
+// body returns a receipt as Flowroute posts it.
 func (d Delivery) body(m Message, r receipt, at time.Time) []byte {
 	attributes := map[string]any{"body": m.Body, "status": r.status}
 	switch {
@@ -155,8 +154,8 @@ func (d Delivery) body(m Message, r receipt, at time.Time) []byte {
 	return text
 }
 
-// sendReceipts begins to post what there is to tell of a message. Early ones
-// it posts before it returns.
+// sendReceipts schedules the receipts of a message. It posts early ones before
+// it returns.
 func (s *Simulator) sendReceipts(m Message) {
 	target := m.Callback
 	if target == "" {
@@ -166,9 +165,9 @@ func (s *Simulator) sendReceipts(m Message) {
 		return
 	}
 	d := s.deliveryTo(m.To)
-	told := &told{}
+	counted := map[Outcome]bool{"": true} // each message counts once
 	for i, r := range d.receipts() {
-		p := post{url: target, body: d.body(m, r, s.options.Now()), answered: func() { s.count(told, r.end) }}
+		p := post{url: target, body: d.body(m, r, s.options.Now()), answered: func() { s.countReceipt(counted, r.final) }}
 		if d.Early {
 			s.tryPost(p)
 		} else {
@@ -177,19 +176,19 @@ func (s *Simulator) sendReceipts(m Message) {
 	}
 }
 
-// told is what the receipts of one message have said and were answered for.
-type told struct{ taken, rejected bool }
-
-func (s *Simulator) count(t *told, end Outcome) {
+// countReceipt counts an answered receipt, and its outcome unless one of the
+// same message was counted.
+func (s *Simulator) countReceipt(counted map[Outcome]bool, outcome Outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.counts.Receipts++
-	if end == Buffered && !t.taken {
-		t.taken = true
-		s.counts.Delivered++
+	if counted[outcome] {
+		return
 	}
-	if end == Unreachable && !t.rejected {
-		t.rejected = true
+	counted[outcome] = true
+	if outcome == Buffered {
+		s.counts.Delivered++
+	} else {
 		s.counts.Undelivered++
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
 )
 
-// hook is where receipts go. It answers the first ones with the statuses in refuse.
+// hook receives receipts. It answers the first ones with the statuses in refuse.
 type hook struct {
 	mu     sync.Mutex
 	refuse []int
@@ -61,12 +61,12 @@ func callingBack(t *testing.T) *flowroutetest.Simulator {
 	return s
 }
 
-// settled waits until no call back is under way any more.
+// settled waits until no receipt is pending.
 func settled(t *testing.T, s *flowroutetest.Simulator) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); s.Pending() > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d calls back still under way", s.Pending())
+			t.Fatalf("%d still pending", s.Pending())
 		}
 	}
 }
@@ -88,7 +88,7 @@ const (
 	buffered = `2 message buffered 1003`
 )
 
-// summary is what a receipt says, its status_code as Go prints it.
+// summary returns the content of a receipt, with status_code as Go prints it.
 func summary(t *testing.T, id, body string) string {
 	t.Helper()
 	var whole map[string]any
@@ -150,10 +150,8 @@ func TestReceipts(t *testing.T) {
 			for _, body := range h.got() {
 				got = append(got, summary(t, id, body))
 			}
-			if number == "15005550110" { // its order is the matter
-				if !slices.Equal(got, want) {
-					t.Errorf("receipts %q, want %q", got, want)
-				}
+			if number == "15005550110" && !slices.Equal(got, want) { // it is about the order
+				t.Errorf("receipts %q, want %q", got, want)
 			}
 			slices.Sort(got)
 			slices.Sort(want)
@@ -223,7 +221,7 @@ func TestDeliver(t *testing.T) {
 	}
 }
 
-// TestCallbackHosts: nobody makes the simulator call what is not on loopback.
+// TestCallbackHosts: receipts are posted to loopback only, unless configured.
 func TestCallbackHosts(t *testing.T) {
 	s := callingBack(t)
 	for _, target := range []string{"http://10.1.2.3/", "http://example.com/", "http://127.0.0.1.example.com/", "http://[::2]/", "http://169.254.169.254/"} {
@@ -235,7 +233,8 @@ func TestCallbackHosts(t *testing.T) {
 	}
 }
 
-// TestCallbackOfTheAccount: set in either form, used where a message has none.
+// TestCallbackOfTheAccount: it is set in either form, and used if a message has
+// no callback of its own.
 func TestCallbackOfTheAccount(t *testing.T) {
 	s, h, own := callingBack(t), newHook(t), newHook(t)
 	ask := func(method, path, body string) *httptest.ResponseRecorder {
@@ -307,7 +306,7 @@ func TestInbound(t *testing.T) {
 	}
 }
 
-// TestClose: what is still to be posted is given up.
+// TestClose: receipts that are pending are dropped.
 func TestClose(t *testing.T) {
 	o := options()
 	o.ReceiptDelay = time.Hour

@@ -15,11 +15,11 @@ type Server struct {
 	URL string // such as http://127.0.0.1:49152, without a slash at the end
 
 	http   *http.Server
-	served chan struct{} // closed when nothing is accepted any more
+	served chan struct{} // closed when the server has stopped
 }
 
-// NewServer starts a simulator on an address such as 127.0.0.1:4010; "" is a
-// free port on loopback. The caller must Close it.
+// NewServer starts a simulator on an address such as 127.0.0.1:4010, or with ""
+// on a free port on loopback. The caller must Close it.
 func NewServer(addr string, o Options) (*Server, error) {
 	if addr == "" {
 		addr = "127.0.0.1:0"
@@ -47,7 +47,7 @@ func NewServer(addr string, o Options) (*Server, error) {
 	return s, nil
 }
 
-// Close stops the server at once, with what is in flight.
+// Close stops the server at once and aborts requests in flight.
 func (s *Server) Close() error {
 	err := s.http.Close()
 	<-s.served

@@ -18,7 +18,8 @@ const (
 	defaultLookupDelay = time.Second
 )
 
-// Options say what the simulated account looks like. They print masked.
+// Options describe the simulated account. They print masked, because they hold
+// the keys.
 type Options struct {
 	AccessKey, SecretKey string
 	Numbers              []string      // the account's own numbers, which may send; 11 digits each
@@ -26,11 +27,11 @@ type Options struct {
 	StrictDigits         bool          // refuse a leading + on v2 and v2.1
 	Rate                 int           // requests per clock second and endpoint; 0 is no limit, the real one is 5
 	LookupDelay          time.Duration // from acceptance until a message can be looked up; 0 is 1s, below 0 is none
-	Keep                 int           // newest accepted messages that are kept; 0 is 10,000
-	OpenControl          bool          // answer under /_sim/ to other than loopback addresses too
-	ReceiptDelay         time.Duration // from acceptance to the first receipt, and to each further one; 0 is 100ms, below 0 is none
+	Keep                 int           // how many of the newest accepted messages are kept; 0 is 10,000
+	OpenControl          bool          // answer requests under /_sim/ from any address, not only from loopback
+	ReceiptDelay         time.Duration // from acceptance to the first receipt, and between receipts; 0 is 100ms, below 0 is none
 	ReceiptRetry         time.Duration // until a receipt that was not answered with 200 is posted again; 0 is 30s
-	CallbackHosts        []string      // hosts that receipts are posted to beside loopback
+	CallbackHosts        []string      // hosts to which receipts may be posted, beside loopback
 
 	// OnMessage is called after each acceptance, before the answer, from
 	// parallel goroutines.
@@ -38,13 +39,13 @@ type Options struct {
 	Now       func() time.Time // nil is time.Now
 }
 
-// Format masks the options under every verb: they hold the keys.
+// Format masks the options under every verb.
 func (Options) Format(f fmt.State, _ rune) { codes.Redact(f, "flowroutetest options") }
 
 // MarshalText masks the options in JSON and in log attributes.
 func (Options) MarshalText() ([]byte, error) { return []byte("[flowroutetest options]"), nil }
 
-// Pair is a subscriber and the number that it does not want to hear from.
+// Pair is a subscriber and a number from which it refuses messages.
 type Pair struct{ To, From string }
 
 // Message is an accepted message.
@@ -62,26 +63,27 @@ type Message struct {
 	mms bool
 }
 
-// Counts are exact however many messages are kept.
+// Counts are exact, however few messages are kept.
 type Counts struct {
 	Requests int64 `json:"requests"` // all but those under /_sim/
 	Limited  int64 `json:"limited"`  // answered 429
 	Accepted int64 `json:"accepted"` // messages
 
-	Receipts    int64 `json:"receipts,omitempty"`    // that were answered with 200
-	Unanswered  int64 `json:"unanswered,omitempty"`  // posts that were not
-	Lost        int64 `json:"lost,omitempty"`        // receipts that were given up, had no room, or nowhere to go
-	Delivered   int64 `json:"delivered,omitempty"`   // messages of which a receipt that was answered says that they were taken
-	Undelivered int64 `json:"undelivered,omitempty"` // the same, that they were rejected
+	Receipts    int64 `json:"receipts,omitempty"`    // answered with 200
+	Unanswered  int64 `json:"unanswered,omitempty"`  // posts of receipts that were not answered with 200
+	Lost        int64 `json:"lost,omitempty"`        // receipts given up: too many failures, too many pending, or a forbidden host
+	Delivered   int64 `json:"delivered,omitempty"`   // messages with an answered receipt of delivery to the carrier
+	Undelivered int64 `json:"undelivered,omitempty"` // messages with an answered receipt of rejection
 }
 
 // Simulator is the simulated API. It is an http.Handler and safe for
 // concurrent use.
 type Simulator struct {
-	options Options
-	owned   map[string]bool
-	magic   map[string]Fault
-	poster  *poster
+	options    Options
+	owned      map[string]bool
+	magic      map[string]Fault
+	poster     *poster
+	controlAPI http.Handler
 
 	mu       sync.Mutex
 	messages []Message // oldest first, at most options.Keep
@@ -100,8 +102,8 @@ type window struct {
 	count  int
 }
 
-// New returns a simulator. The caller must Close it once it has been asked for
-// receipts.
+// New returns a simulator. The caller must Close it if messages have a
+// callback.
 func New(o Options) *Simulator {
 	if o.LookupDelay == 0 {
 		o.LookupDelay = defaultLookupDelay
@@ -136,6 +138,7 @@ func New(o Options) *Simulator {
 	for _, p := range o.OptOuts {
 		s.optOuts[Pair{digits(p.To), digits(p.From)}] = true
 	}
+	s.controlAPI = s.newControlAPI()
 	return s
 }
 
@@ -144,6 +147,13 @@ func (s *Simulator) Messages() []Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]Message(nil), s.messages...)
+}
+
+// count adds 1 to one of s.counts.
+func (s *Simulator) count(counter *int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*counter++
 }
 
 // Requests returns the counts since the start or the last Reset.
@@ -162,14 +172,11 @@ func (s *Simulator) Reset() {
 
 // ServeHTTP answers one request.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if path, found := strings.CutPrefix(r.URL.Path, controlPrefix); found {
-		s.control(w, r, path)
+	if strings.HasPrefix(r.URL.Path, controlPrefix) {
+		s.controlAPI.ServeHTTP(w, r)
 		return
 	}
-	s.mu.Lock()
-	s.counts.Requests++
-	s.mu.Unlock()
-
+	s.count(&s.counts.Requests)
 	endpoint, id, found := parsePath(r.URL.Path)
 	method := http.MethodPost
 	if id != "" {
@@ -182,14 +189,14 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case !found:
-		s.fail(w, http.StatusNotFound, "The requested URL was not found on the server.")
+		s.notFound(w, r)
 	case r.Method != method:
 		w.Header().Set("Allow", method)
 		s.fail(w, http.StatusMethodNotAllowed, "The method is not allowed for the requested URL.")
 	case !s.authorized(r):
 		w.Header().Set("WWW-Authenticate", `Basic realm="Flowroute"`)
 		s.fail(w, http.StatusUnauthorized, "The credentials are missing or wrong.")
-	case !s.turn(method + " " + endpoint):
+	case !s.underRate(method + " " + endpoint):
 		s.fail(w, http.StatusTooManyRequests, "Too many requests in this second.")
 	case isCallback:
 		s.account(w, r, callback)
@@ -200,14 +207,14 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// send checks a message, accepts it and answers, or acts out a fault.
+// send checks a message, accepts it and answers, or simulates a fault.
 func (s *Simulator) send(w http.ResponseWriter, r *http.Request, endpoint string) {
 	m, refused := s.check(r, endpoint)
 	if refused != nil {
 		s.fail(w, refused.status, refused.detail)
 		return
 	}
-	fault := s.takeFault(m.To)
+	fault := s.nextFault(m.To)
 	if fault.accepts() {
 		m = s.accept(m)
 		if s.options.OnMessage != nil {
@@ -215,7 +222,7 @@ func (s *Simulator) send(w http.ResponseWriter, r *http.Request, endpoint string
 		}
 		s.sendReceipts(m)
 	}
-	s.act(w, r, fault, m)
+	s.respond(w, r, fault, m)
 }
 
 // accept gives the message its id and time and keeps it.
@@ -236,16 +243,16 @@ func (s *Simulator) accept(m Message) Message {
 	m.At = s.options.Now()
 	s.counts.Accepted++
 	if len(s.messages) == s.options.Keep {
-		s.messages[0] = Message{} // let go of the strings: the array lives on for a while
+		s.messages[0] = Message{} // so that its strings are freed before the array is
 		s.messages = s.messages[1:]
 	}
 	s.messages = append(s.messages, m)
 	return m
 }
 
-// turn counts a request, a refused one too, and reports whether this clock
-// second still had room for it.
-func (s *Simulator) turn(endpoint string) bool {
+// underRate counts a request, even one that it refuses, and reports whether
+// Rate allows it in this clock second.
+func (s *Simulator) underRate(endpoint string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.options.Now().Unix()
@@ -258,7 +265,7 @@ func (s *Simulator) turn(endpoint string) bool {
 	return s.options.Rate <= 0 || w.count <= s.options.Rate
 }
 
-// digits is the form in which numbers are kept and compared.
+// digits returns the form in which numbers are kept and compared.
 func digits(number string) string { return strings.TrimPrefix(number, "+") }
 
 // randomHex returns 32 digits.

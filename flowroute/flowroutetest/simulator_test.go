@@ -32,7 +32,7 @@ func options() flowroutetest.Options {
 	}
 }
 
-// post makes a request that passes every check, for a test to spoil.
+// post returns a request that passes every check.
 func post(path, body string) *http.Request {
 	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
 	r.SetBasicAuth("access", "secret")
@@ -68,9 +68,9 @@ func TestAccepts(t *testing.T) {
 		{"options", "/v2.1/messages", strings.Replace(good, "{", `{"dlr_callback":"https://h.example/x","is_mms":"false",`, 1), 202, "mdr2", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var told flowroutetest.Message
+			var reported flowroutetest.Message
 			o := options()
-			o.OnMessage = func(m flowroutetest.Message) { told = m }
+			o.OnMessage = func(m flowroutetest.Message) { reported = m }
 			s := flowroutetest.New(o)
 			w := serve(s, post(c.path, c.body))
 			if w.Code != c.status {
@@ -91,8 +91,8 @@ func TestAccepts(t *testing.T) {
 				t.Errorf("answer %s", w.Body)
 			}
 			messages := s.Messages()
-			if len(messages) != 1 || messages[0] != told {
-				t.Fatalf("kept %v, told %v", messages, told)
+			if len(messages) != 1 || messages[0] != reported {
+				t.Fatalf("kept %v, reported %v", messages, reported)
 			}
 			m := messages[0]
 			if m.ID != got.Data.ID || m.To != to || m.From != from || m.Body != "1234\nhello" ||
@@ -230,7 +230,7 @@ func TestRateCountsClockSeconds(t *testing.T) {
 	}
 	unauthorized := post("/v2.1/messages", good)
 	unauthorized.SetBasicAuth("other", "key")
-	serve(s, unauthorized) // takes no place
+	serve(s, unauthorized) // does not count
 	for _, c := range []struct {
 		path                string
 		after               time.Duration

@@ -31,7 +31,7 @@
 --          per cent of the codes that were entered there is one more
 -- Returns 'reserved' with the milliseconds until the turn, those that the entry
 -- before had left, those until the logs have room for one more, the number of
--- the limit and of its window that would have refused the message, or -1 0, and, if
+-- the limit and of its window that would have refused the message first, or -1 0, and, if
 -- the entry before stays, its attempts left, its milliseconds left at the turn, its
 -- code and the op that made it; 'limited' with the number of the limit and of its
 -- window that clears last, from 0, and the milliseconds until then; or 'busy'
@@ -129,7 +129,7 @@ end
 local entered = ARGV[18] ~= '' and not expired and verifyEntered(ARGV[18]) or 0
 local limits, at = {}, 19
 local longest, reached, anyHeld = 0, nil, false
-local longestShadow, shadow = 0, '-1 0' -- of the limits that refuse nothing
+local shadow -- the first one reached of the limits that refuse nothing
 local again = 0 -- milliseconds until one more message to the number may follow
 while at <= #ARGV do
   key = key + 1
@@ -151,7 +151,7 @@ while at <= #ARGV do
       end
     end
   else
-    l.size = sizeOfSet(l.key)
+    l.size = isUnverified and redis.call('ZCARD', l.key) or sizeOfSet(l.key)
     l.held = repeated or head == '' and redis.call('ZSCORE', l.key, op)
   end
   if isUnverified then
@@ -160,7 +160,7 @@ while at <= #ARGV do
   if l.held then
     anyHeld = true
   else
-    for i = first, last, stride do
+    for i = first, (refuses or not shadow) and last or 0, stride do
       local max, wait = tonumber(ARGV[i]), 0
       if l.log then
         wait = waitOfLog(l.log, max, ARGV[i + 1])
@@ -170,12 +170,12 @@ while at <= #ARGV do
         end
         wait = l.size >= max and waitOfSet(l.key, max, ARGV[i + 1]) or 0
       end
-      if wait > (refuses and longest or longestShadow) then
+      if wait > (refuses and longest or 0) then
         local place = #limits .. ' ' .. (i - first) / stride
         if refuses then
           longest, reached = wait, place
         else
-          longestShadow, shadow = wait, place
+          shadow = shadow or place
         end
       end
     end
@@ -245,11 +245,11 @@ for _, l in ipairs(limits) do
   elseif l.storage == 'set' then
     addToSet(l.key, op, l.size, l.span)
   else
-    addStanding(l.key, op, l.size, l.span, l.max)
+    addStanding(l.key, op, l.size, l.max)
   end
 end
 if turnsKey and not hasTurn then
   addTurn(turnsKey, op .. caller, turn, span, bound)
 end
 dropEntered(ARGV[18], entered)
-return reserved(turn, replaced) .. again .. ' ' .. shadow .. resent
+return reserved(turn, replaced) .. again .. ' ' .. (shadow or '-1 0') .. resent

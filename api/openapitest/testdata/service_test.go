@@ -31,14 +31,13 @@ func received(t *testing.T, n int) string {
 	return ""
 }
 
-// wrong returns another code.
+// wrong returns another code of the same length.
 func wrong(code string) string {
 	last := code[3]
 	return fmt.Sprintf("%s%d", code[:3], (last-'0'+1)%10)
 }
 
-// later starts a service that answers every request in the same way, as a later
-// version might.
+// later starts a service with one answer to all requests, one of a later version.
 func later(t *testing.T, status int, body string) (address string) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

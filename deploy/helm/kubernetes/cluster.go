@@ -145,14 +145,14 @@ state = "` + state + `/containerd-state"
 	return nil
 }
 
-// start starts a program that runs as long as the namespaces do.
+// start starts a program that runs until the namespaces end.
 func start(logs, line string) error {
 	name, _, _ := strings.Cut(line, " ")
 	log, err := os.Create(filepath.Join(logs, filepath.Base(name)+".log"))
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Close() }() // the program has its own
+	defer func() { _ = log.Close() }() // the program has its own copy
 	cmd := exec.Command("sh", "-c", "exec "+strings.ReplaceAll(line, "\n", " "))
 	cmd.Stdout, cmd.Stderr = log, log
 	// Linux divides the processor between sessions: in one session Redis would wait for the clients.

@@ -18,7 +18,7 @@ import (
 
 const (
 	repository = "registry.example.com/sms-verification"
-	firstTag   = "20260101" // digits alone, which YAML takes for a number
+	firstTag   = "20260101" // digits only, which YAML reads as a number
 	secondTag  = "20260102"
 	pauseImage = "registry.example.com/pause:1"
 )
@@ -41,7 +41,7 @@ func writeImages(file string) error {
 	return tarball.MultiRefWriteToFile(file, images)
 }
 
-// image makes an image like that of the Dockerfile. The label tells images of the same program apart.
+// image makes an image like that of the Dockerfile. The label distinguishes images of the same program.
 func image(program, label string) (v1.Image, error) {
 	content, err := os.ReadFile(filepath.Join(bin, program))
 	var files bytes.Buffer

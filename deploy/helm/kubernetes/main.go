@@ -1,6 +1,6 @@
 // Command kubernetes installs the Helm chart on a real Kubernetes, which it
-// builds and runs on this machine, and writes ../kubernetes.md: what upgrades
-// and failures did to requests.
+// builds and runs on this machine, and writes ../kubernetes.md: the effect of
+// upgrades and failures on requests.
 //
 // The cluster runs in namespaces of its own. When their first process ends,
 // the kernel ends the others and removes mounts, bridges and rules, so nothing

@@ -22,7 +22,7 @@ type step struct {
 	before     string // the load begins
 	script     string
 	after      pods
-	replaced   bool          // none of the pods of before may be left
+	replaced   bool          // no earlier pod may be left
 	tolerated  time.Duration // how long requests may fail
 }
 
@@ -178,7 +178,7 @@ func (s step) underLoad(ctx context.Context) (measured string, err error) {
 	return measured, err
 }
 
-// list returns a line for each pod of a release: name, image, whether it is ready, and when it was told to stop.
+// list returns a line for each pod of a release: name, image, whether it is ready, and when it got SIGTERM.
 func list(ctx context.Context, release string) (string, error) {
 	return sh(ctx, "kubectl get pods -l app.kubernetes.io/component=server,app.kubernetes.io/instance="+release+` -o 'jsonpath={range .items[*]}`+
 		`{.metadata.name} {.spec.containers[0].image} {.status.containerStatuses[0].ready} {.metadata.deletionTimestamp}{"\n"}{end}'`)

@@ -24,7 +24,7 @@ const (
 	end        = "<!-- values:end -->"
 )
 
-// upToDate compares a file with what it must be, or writes it.
+// upToDate compares a file with the generated text, or writes it.
 func upToDate(t *testing.T, file string, want []byte) {
 	t.Helper()
 	got := readFile(t, file)
@@ -57,7 +57,7 @@ func readSchema(t *testing.T) schema {
 	return s
 }
 
-// kinds says which YAML the settings of each kind take.
+// kinds maps the kinds of settings to the YAML that they take.
 var kinds = map[string]schema{
 	"text":     {"type": "string"},
 	"number":   {"type": "integer"},
@@ -70,10 +70,10 @@ var kinds = map[string]schema{
 	"mapping":  {"type": []string{"string", "object"}, "additionalProperties": schema{"type": "object"}},
 }
 
-// chartOwned are the settings that the chart sets by itself.
+// chartOwned are the settings that the chart itself sets.
 var chartOwned = map[string]bool{"LISTEN_ADDR": true, "ADMIN_ADDR": true}
 
-// TestSchemaIsUpToDate: the settings in the schema are those of the service.
+// TestSchemaIsUpToDate: the schema has the settings of the service.
 func TestSchemaIsUpToDate(t *testing.T) {
 	settings, secrets, names := schema{}, schema{}, []string{}
 	for _, s := range config.Settings() {
@@ -91,7 +91,7 @@ func TestSchemaIsUpToDate(t *testing.T) {
 	s["definitions"] = schema{
 		"config": schema{
 			"type": "object", "additionalProperties": false, "properties": settings,
-			"required": []string{"SHUTDOWN_DELAY", "SHUTDOWN_TIMEOUT"}, // the grace period is made of them
+			"required": []string{"SHUTDOWN_DELAY", "SHUTDOWN_TIMEOUT"}, // the grace period is computed from them
 		},
 		"secrets":    schema{"type": "object", "additionalProperties": false, "properties": secrets},
 		"secretName": schema{"enum": names},
@@ -106,8 +106,8 @@ func TestSchemaIsUpToDate(t *testing.T) {
 	upToDate(t, schemaFile, want.Bytes())
 }
 
-// TestSchemaIsStrict: every value of the chart is in the schema, what is in
-// the schema has a default, and neither takes a key that is not known.
+// TestSchemaIsStrict: the schema has exactly the values of the chart, and refuses
+// unknown keys everywhere.
 func TestSchemaIsStrict(t *testing.T) {
 	chart, err := loader.Load(chartDir)
 	if err != nil {
@@ -122,7 +122,7 @@ func TestSchemaIsStrict(t *testing.T) {
 		for name, p := range properties {
 			p := p.(schema)
 			value, there := values[name]
-			if !there && name != "global" { // which Helm puts there in charts of charts
+			if !there && name != "global" { // which Helm adds for subcharts
 				t.Errorf("%s/%s is in the schema only", path, name)
 			}
 			if p["properties"] != nil {
@@ -138,7 +138,7 @@ func TestSchemaIsStrict(t *testing.T) {
 	compare("", readSchema(t), chart.Values)
 }
 
-// TestReadmeIsUpToDate: the table is made of the comments in values.yaml.
+// TestReadmeIsUpToDate: the table has the comments in values.yaml.
 func TestReadmeIsUpToDate(t *testing.T) {
 	var root yaml.Node
 	if err := yaml.Unmarshal(readFile(t, chartDir+"/values.yaml"), &root); err != nil {
@@ -153,7 +153,7 @@ func TestReadmeIsUpToDate(t *testing.T) {
 	upToDate(t, readmeFile, []byte(head+begin+table+end+tail))
 }
 
-// rows returns a line for every value that has a comment. One without is part
+// rows returns a line for each value with a comment. A value without one is part
 // of the value above it.
 func rows(t *testing.T, path string, mapping *yaml.Node) string {
 	t.Helper()
@@ -164,8 +164,11 @@ func rows(t *testing.T, path string, mapping *yaml.Node) string {
 		if value.Kind == yaml.MappingNode {
 			inner = rows(t, path+key.Value+".", value)
 		}
-		comment := strings.ReplaceAll(strings.TrimPrefix(key.HeadComment, "# "), "\n# ", " ")
-		_, comment, _ = cutLast(comment, "\n\n")
+		comment := key.HeadComment
+		if i := strings.LastIndex(comment, "\n\n"); i >= 0 { // the part before is not about the key
+			comment = comment[i+2:]
+		}
+		comment = strings.ReplaceAll(strings.TrimPrefix(comment, "# "), "\n# ", " ")
 		switch {
 		case comment == "" && inner == "" && path == "":
 			t.Errorf("%s has no comment", key.Value)
@@ -175,14 +178,6 @@ func rows(t *testing.T, path string, mapping *yaml.Node) string {
 		b.WriteString(inner)
 	}
 	return b.String()
-}
-
-// cutLast drops comments that stand apart from the key.
-func cutLast(s, separator string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, separator); i >= 0 {
-		return s[:i], strings.TrimPrefix(s[i+len(separator):], "# "), true
-	}
-	return "", s, false
 }
 
 // defaultOf returns a default as one line of YAML, unless it has rows of its own.
@@ -202,13 +197,13 @@ func defaultOf(t *testing.T, value *yaml.Node, inner string) string {
 	return "`" + string(text) + "`"
 }
 
-// TestVersion: the chart is that of the newest release in the changelog, or of
-// the first one to come.
+// TestVersion: the chart has the version of the newest release in the changelog.
 func TestVersion(t *testing.T) {
-	want := "0.1.0"
-	if newest := regexp.MustCompile(`(?m)^## \[?v?(\d+\.\d+\.\d+)`).FindSubmatch(readFile(t, "../../../CHANGELOG.md")); newest != nil {
-		want = string(newest[1])
+	newest := regexp.MustCompile(`(?m)^## \[(\d+\.\d+\.\d+)`).FindSubmatch(readFile(t, "../../../CHANGELOG.md"))
+	if newest == nil {
+		t.Fatal("the changelog has no release")
 	}
+	want := string(newest[1])
 	chart, err := loader.Load(chartDir)
 	if err != nil {
 		t.Fatal(err)

@@ -33,16 +33,15 @@ func TestReuseValues(t *testing.T) {
 			continue
 		}
 		if want := mustRender(t, caseValues(t, name, "")); !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: the earlier values render to\n%v\nand the defaults of today to\n%v", name, got, want)
+			t.Errorf("%s: the earlier values render to\n%v\nand the current defaults to\n%v", name, got, want)
 		}
 	}
 }
 
-// TestImageTag: a tag of digits alone arrives as it was written, whether it
-// comes from --set or from a file.
+// TestImageTag: a numeric tag arrives as written, from --set and from a file.
 func TestImageTag(t *testing.T) {
 	for tag, want := range map[string]string{
-		"20260101": ":20260101", "123456789012345": ":123456789012345", "0": ":0", "1.2.3": ":1.2.3", "": ":0.1.0", "null": ":0.1.0",
+		"20260101": ":20260101", "123456789012345": ":123456789012345", "0": ":0", "1.2.3": ":1.2.3", "": ":1.0.0", "null": ":1.0.0",
 	} {
 		fromFile := caseValues(t, "existing-secret", "image: {tag: "+tag+"}")
 		fromFlag := caseValues(t, "existing-secret", "")
@@ -58,7 +57,7 @@ func TestImageTag(t *testing.T) {
 	}
 }
 
-// TestUsers: OpenShift refuses pods that ask for a user or a group of their own.
+// TestUsers: OpenShift refuses pods that choose their user or group.
 func TestUsers(t *testing.T) {
 	for name, pod := range pods(t, mustRender(t, caseValues(t, "openshift", ""))) {
 		s := pod.Spec.SecurityContext
@@ -74,7 +73,7 @@ func TestUsers(t *testing.T) {
 	}
 }
 
-// TestGoMemoryLimit: Go's soft limit is 90 % of the container's limit, in every form of a quantity.
+// TestGoMemoryLimit: GOMEMLIMIT is 90 % of the container's limit, in all notations.
 func TestGoMemoryLimit(t *testing.T) {
 	for _, limit := range []string{"256Mi", "1Gi", "1.5Gi", "100M", "0.25G", "64000Ki", "128e6", "2E8", "300000000", "200000000000m", "1Ti"} {
 		want := float64(quantity(t, limit)) * 0.9
@@ -92,7 +91,7 @@ func TestGoMemoryLimit(t *testing.T) {
 	}
 	spec := pods(t, mustRender(t, caseValues(t, "existing-secret", `extraEnv: [{name: GOMEMLIMIT, value: 100MiB}]`)))["service"].Spec
 	if got := env(spec, "GOMEMLIMIT"); got.Value != "100MiB" {
-		t.Errorf("the operator's GOMEMLIMIT became %v", got)
+		t.Errorf("GOMEMLIMIT of extraEnv became %v", got)
 	}
 }
 
@@ -105,8 +104,8 @@ func quantity(t *testing.T, text string) int64 {
 	return q.Value()
 }
 
-// env returns a variable of the first container, which must not be there twice:
-// a server-side apply refuses that.
+// env returns a variable of the first container. It must not be there twice, which
+// server-side apply refuses.
 func env(spec core.PodSpec, name string) core.EnvVar {
 	var found core.EnvVar
 	for _, e := range spec.Containers[0].Env {
@@ -120,7 +119,7 @@ func env(spec core.PodSpec, name string) core.EnvVar {
 	return found
 }
 
-// TestRedisPassword: it comes from another chart's Secret, under that chart's key.
+// TestRedisPassword: the password comes from another chart's Secret and key.
 func TestRedisPassword(t *testing.T) {
 	for name, pod := range pods(t, mustRender(t, caseValues(t, "openshift", ""))) {
 		got := env(pod.Spec, "REDIS_PASSWORD").ValueFrom
@@ -134,7 +133,7 @@ func TestRedisPassword(t *testing.T) {
 	}
 }
 
-// TestExtras: volumes, mounts and containers arrive where they belong.
+// TestExtras: volumes, mounts and containers reach the right pods.
 func TestExtras(t *testing.T) {
 	r := mustRender(t, caseValues(t, "openshift", ""))
 	if got := one[*apps.Deployment](t, r).Annotations["reloader.stakater.com/auto"]; got != "true" {
@@ -152,7 +151,7 @@ func TestExtras(t *testing.T) {
 		if len(spec.InitContainers) != 1 || spec.InitContainers[0].Name != "proxy" {
 			t.Errorf("%s: init containers %v", name, spec.InitContainers)
 		}
-		// A container that never ends would keep helm test from ending.
+		// In helm test a container that keeps running would block its end.
 		if want := map[string]int{"service": 2, "check": 1}[name]; len(spec.Containers) != want {
 			t.Errorf("%s: %d containers, want %d", name, len(spec.Containers), want)
 		}
@@ -171,7 +170,7 @@ func TestDNSPorts(t *testing.T) {
 	}
 }
 
-// TestPaths: an Ingress and an HTTPRoute publish the whole API, or the webhooks alone.
+// TestPaths: an Ingress and an HTTPRoute publish the whole API, or only the webhooks.
 func TestPaths(t *testing.T) {
 	for _, paths := range [][]string{nil, {"/webhooks"}, {"/webhooks", "/healthz"}} {
 		changes := "{ingress: {paths: null}, httpRoute: {paths: null}}"

@@ -1,16 +1,15 @@
 package test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -22,9 +21,9 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// TestPodRuns starts the built service with the arguments, the environment and
-// the secrets of a pod, and nothing else, asks it what the kubelet, a client
-// and Prometheus ask, and stops it as the kubelet does.
+// TestPodRuns starts the built service with the arguments, environment and secrets
+// of a pod, sends it the requests of the kubelet, a client and Prometheus, and
+// stops it as the kubelet does.
 func TestPodRuns(t *testing.T) {
 	redis := redistest.Mini(t)
 	flowroute, err := flowroutetest.NewServer("", flowroutetest.Options{AccessKey: "access-key", SecretKey: "secret-key", Numbers: []string{"12065550101"}})
@@ -47,8 +46,13 @@ func TestPodRuns(t *testing.T) {
 	environ, ports := onFreePorts(t, environment(t, r, spec, secret), container.Ports)
 	service := exec.Command(binary, container.Args...)
 	service.Dir, service.Env = t.TempDir(), environ
-	logs := &lockedBuffer{}
-	service.Stdout, service.Stderr = logs, logs
+	output := filepath.Join(t.TempDir(), "log")
+	file, err := os.Create(output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = file.Close() })
+	service.Stdout, service.Stderr = file, file
 	if err := service.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +66,7 @@ func TestPodRuns(t *testing.T) {
 	} {
 		url := "http://" + ports[probe.HTTPGet.Port.StrVal] + probe.HTTPGet.Path
 		if !answers(url, starts) {
-			t.Fatalf("%s: no answer within %s from %s\n%s", name, starts, url, logs)
+			t.Fatalf("%s: no answer within %s from %s\n%s", name, starts, url, readFile(t, output))
 		}
 	}
 	response, err := http.Post("http://"+ports["http"]+"/", "application/json", strings.NewReader(`{"auth_id": "signup-1", "recipient": "12065550142"}`))
@@ -71,10 +75,10 @@ func TestPodRuns(t *testing.T) {
 	}
 	_ = response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		t.Errorf("the first request: %s\n%s", response.Status, logs)
+		t.Errorf("the first request: %s\n%s", response.Status, readFile(t, output))
 	}
 	if !answers("http://"+ports["metrics"]+"/metrics", time.Second) {
-		t.Error("no metrics on the port of the metrics")
+		t.Error("no metrics on the metrics port")
 	}
 	if answers("http://"+ports["http"]+"/metrics", 0) {
 		t.Error("metrics on the public port")
@@ -86,10 +90,10 @@ func TestPodRuns(t *testing.T) {
 	select {
 	case err := <-ended:
 		if err != nil {
-			t.Errorf("it ended with %v\n%s", err, logs)
+			t.Errorf("it ended with %v\n%s", err, readFile(t, output))
 		}
 	case <-time.After(time.Duration(*spec.TerminationGracePeriodSeconds) * time.Second):
-		t.Errorf("it still runs after its grace period of %d s\n%s", *spec.TerminationGracePeriodSeconds, logs)
+		t.Errorf("it still runs after its grace period of %d s\n%s", *spec.TerminationGracePeriodSeconds, readFile(t, output))
 	}
 }
 
@@ -104,8 +108,8 @@ func build(t *testing.T) string {
 	return binary
 }
 
-// onFreePorts moves the service from the ports of the container to free ones
-// of this machine. It returns where each named port is now.
+// onFreePorts replaces the container's ports by free ones of this machine, and
+// returns the address of each named port.
 func onFreePorts(t *testing.T, environ []string, containerPorts []core.ContainerPort) (moved []string, at map[string]string) {
 	t.Helper()
 	text, at := strings.Join(environ, "\x00"), map[string]string{}
@@ -125,7 +129,7 @@ func onFreePorts(t *testing.T, environ []string, containerPorts []core.Container
 	return strings.Split(text, "\x00"), at
 }
 
-// answers asks until there is a 200, at least once.
+// answers requests url, at least once, until the answer is 200.
 func answers(url string, within time.Duration) bool {
 	client := http.Client{Timeout: 5 * time.Second}
 	for deadline := time.Now().Add(within); ; time.Sleep(20 * time.Millisecond) {
@@ -141,22 +145,4 @@ func answers(url string, within time.Duration) bool {
 			return false
 		}
 	}
-}
-
-// lockedBuffer can be read while a process writes to it.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

@@ -17,7 +17,7 @@ import (
 	security "k8s.io/pod-security-admission/policy"
 )
 
-// pods returns the pods of the service and the one of helm test.
+// pods returns the pods of the service and of helm test.
 func pods(t *testing.T, r release) map[string]core.PodTemplateSpec {
 	t.Helper()
 	check := one[*core.Pod](t, r)
@@ -27,8 +27,8 @@ func pods(t *testing.T, r release) map[string]core.PodTemplateSpec {
 	}
 }
 
-// TestPods: nothing in a pod has a right that it does not need, by the strictest
-// of the Pod Security Standards and beyond it.
+// TestPods: the pods satisfy the strictest Pod Security Standard, and have no
+// other rights that they do not need.
 func TestPods(t *testing.T) {
 	standard, err := security.NewEvaluator(security.DefaultChecks(), nil)
 	if err != nil {
@@ -47,7 +47,7 @@ func TestPods(t *testing.T) {
 				"root file system read-only":  *container.SecurityContext.ReadOnlyRootFilesystem,
 				"no service links":            spec.EnableServiceLinks != nil && !*spec.EnableServiceLinks,
 				"no token":                    spec.AutomountServiceAccountToken != nil && !*spec.AutomountServiceAccountToken,
-				"account of its own":          spec.ServiceAccountName == one[*core.ServiceAccount](t, r).Name,
+				"own service account":         spec.ServiceAccountName == one[*core.ServiceAccount](t, r).Name,
 				"requests and limits":         bounded(container.Resources.Requests) && bounded(container.Resources.Limits),
 				"request within limit":        container.Resources.Requests.Memory().Cmp(*container.Resources.Limits.Memory()) <= 0,
 				"an image of one version":     pinned(container.Image),
@@ -68,8 +68,8 @@ func pinned(image string) bool {
 	return tagged && tag != "" && tag != "latest"
 }
 
-// readOnly reports whether a pod mounts Secrets and ConfigMaps alone, each of
-// them for reading, and the Secrets not readable by everybody.
+// readOnly reports whether a pod mounts only Secrets and ConfigMaps, all
+// read-only, and the Secrets not readable by all users.
 func readOnly(spec core.PodSpec) bool {
 	kept := len(spec.Volumes) == len(spec.Containers[0].VolumeMounts)
 	for i, volume := range spec.Volumes {
@@ -79,7 +79,7 @@ func readOnly(spec core.PodSpec) bool {
 	return kept
 }
 
-// TestRollout: no update and no stop loses a request.
+// TestRollout: neither an update nor a stop loses a request.
 func TestRollout(t *testing.T) {
 	eachCase(t, func(t *testing.T, r release) {
 		spec := one[*apps.Deployment](t, r).Spec
@@ -96,12 +96,12 @@ func TestRollout(t *testing.T) {
 			}
 		}
 		if container.Lifecycle != nil {
-			t.Error("a hook runs before the signal: the image has nothing to run, and the service waits by itself")
+			t.Error("there is a preStop hook, which is not needed: the service itself keeps serving")
 		}
 	})
 }
 
-// TestNames: what the server would refuse of names, labels and ports.
+// TestNames: Kubernetes accepts the names, labels and ports.
 func TestNames(t *testing.T) {
 	eachCase(t, func(t *testing.T, r release) {
 		seen := map[string]bool{}
@@ -163,7 +163,7 @@ func testPodNames(t *testing.T, r release) {
 	}
 }
 
-// portOf returns the port that a listening address of the service has.
+// portOf returns the port of a listening address.
 func portOf(t *testing.T, addr string) int32 {
 	t.Helper()
 	_, port, err := net.SplitHostPort(addr)

@@ -41,7 +41,7 @@ type release struct {
 	notes   string
 }
 
-// eachCase runs a test with every file of values in ci.
+// eachCase runs a test for each values file in ci.
 func eachCase(t *testing.T, run func(t *testing.T, r release)) {
 	t.Helper()
 	files, err := filepath.Glob(chartDir + "/ci/*-values.yaml")
@@ -64,7 +64,7 @@ func readValues(t *testing.T, file string) common.Values {
 	return values
 }
 
-// caseValues returns the values of one file in ci, changed by those of a text.
+// caseValues returns the values of a file in ci, merged with changes.
 func caseValues(t *testing.T, name, changes string) common.Values {
 	t.Helper()
 	changed, err := common.ReadValues([]byte(changes))
@@ -83,8 +83,8 @@ func mustRender(t *testing.T, values common.Values) release {
 	return r
 }
 
-// render does what helm template does, and decodes as strictly as a server
-// with field validation: unknown, repeated and wrongly cased fields fail.
+// render works as helm template, and decodes as strictly as a server with field
+// validation: unknown, repeated and wrongly cased fields fail.
 func render(values common.Values) (release, error) {
 	chart, err := loader.Load(chartDir)
 	if err != nil {

@@ -33,15 +33,15 @@ func settingsOf(t *testing.T, r release) map[string]string {
 	return nil
 }
 
-// existingSecret stands for a Secret that is in the cluster already.
+// existingSecret is a Secret that already exists in the cluster.
 var existingSecret = map[string]string{
 	"FLOWROUTE_ACCESS_KEY": "access-key", "FLOWROUTE_SECRET_KEY": "secret-key", "REDIS_URL": "rediss://127.0.0.1:6379", "REDIS_PASSWORD": "p@ss",
 	"CODE_SECRET": "0123456789abcdef", "CODE_SECRET_PREVIOUS": "fedcba9876543210",
 	"redis-root-password": "password",
 }
 
-// environment returns what a container of the pod finds in its environment.
-// Its Secret lies in a directory of the test, where the variables point to.
+// environment returns the environment of the pod's container, with the files of
+// its Secret moved to a directory of the test.
 func environment(t *testing.T, r release, spec core.PodSpec, existing map[string]string) []string {
 	t.Helper()
 	content := existing
@@ -80,13 +80,13 @@ func environment(t *testing.T, r release, spec core.PodSpec, existing map[string
 		}
 	}
 	for mounted := range files {
-		t.Errorf("%s is mounted, and nothing names it", mounted)
+		t.Errorf("%s is mounted, but no variable names it", mounted)
 	}
 	return environ
 }
 
-// TestSettings: the service accepts what its pods are given, all of it is
-// settings of the service, and the pods are given time enough to stop.
+// TestSettings: the service accepts the settings of its pods, the ConfigMap has
+// nothing else, and the grace period is long enough.
 func TestSettings(t *testing.T) {
 	known := map[string]string{}
 	for _, s := range config.Settings() {
@@ -114,11 +114,11 @@ func TestSettings(t *testing.T) {
 	})
 }
 
-// TestRedisTLS: the files of a Secret reach the settings that name them, and no others.
+// TestRedisTLS: only the files that settings name are mounted.
 func TestRedisTLS(t *testing.T) {
 	for values, want := range map[string][]string{
 		`redisTLS: {secret: ""}`:                          nil,
-		`redisTLS: null`:                                  nil, // as values of an older chart have it
+		`redisTLS: null`:                                  nil, // as in the values of an older chart
 		`redisTLS: {secret: redis}`:                       {"REDIS_TLS_CA=ca.crt", "REDIS_TLS_CERT=tls.crt", "REDIS_TLS_KEY=tls.key"},
 		`redisTLS: {secret: redis, cert: "", key: ""}`:    {"REDIS_TLS_CA=ca.crt"},
 		`redisTLS: {secret: redis, ca: "", key: key.pem}`: {"REDIS_TLS_CERT=tls.crt", "REDIS_TLS_KEY=key.pem"},
@@ -145,7 +145,7 @@ func TestRedisTLS(t *testing.T) {
 	}
 }
 
-// TestValuesArriveAsWritten: no number is rounded, no character lost.
+// TestValuesArriveAsWritten: no number is rounded, and no character is lost.
 func TestValuesArriveAsWritten(t *testing.T) {
 	r := mustRender(t, caseValues(t, "secret", ""))
 	got := settingsOf(t, r)
@@ -167,7 +167,7 @@ func TestValuesArriveAsWritten(t *testing.T) {
 	}
 }
 
-// TestProfilesArriveAsWritten: a mapping in the values is one for the service.
+// TestProfilesArriveAsWritten: the service reads the mapping in the values.
 func TestProfilesArriveAsWritten(t *testing.T) {
 	environ := []string{"DEBUG_MODE=true"}
 	for name, value := range settingsOf(t, mustRender(t, caseValues(t, "everything", ""))) {
@@ -189,7 +189,7 @@ func TestProfilesArriveAsWritten(t *testing.T) {
 	}
 }
 
-// TestSecretsStayInSecrets: the marks of the secrets are in the Secret alone.
+// TestSecretsStayInSecrets: secrets appear in the Secret only.
 func TestSecretsStayInSecrets(t *testing.T) {
 	r := mustRender(t, caseValues(t, "secret", ""))
 	seen := false
@@ -209,7 +209,7 @@ func TestSecretsStayInSecrets(t *testing.T) {
 	}
 }
 
-// TestEmbeddedFiles: the alerts and the dashboard arrive as they are.
+// TestEmbeddedFiles: the chart ships the alerts and the dashboard unchanged.
 func TestEmbeddedFiles(t *testing.T) {
 	r := mustRender(t, caseValues(t, "everything", ""))
 	var want monitoring.PrometheusRuleSpec
@@ -232,12 +232,12 @@ func TestEmbeddedFiles(t *testing.T) {
 	t.Error("there is no dashboard")
 }
 
-// TestNotes: the first request can be copied.
+// TestNotes: the notes show a request that can be copied.
 func TestNotes(t *testing.T) {
 	for name, want := range map[string][]string{
 		"existing-secret": {"kubectl -n accounts port-forward service/try-sms-verification 8000:8000", `-d '{"auth_id": "signup-1", "recipient": "12065550142"}'`, "helm -n accounts test try", "WARNING: config.API_KEYS is empty"},
-		"everything":      {" 8000:80 ", `-H "Authorization: Bearer $API_KEY"`, "out to Redis on 6379, 26379 alone"},
-		"debug":           {"nothing is sent", "logs deployment/try-sms-verification"},
+		"everything":      {" 8000:80 ", `-H "Authorization: Bearer $API_KEY"`, "connections to Redis only on port 6379, 26379"},
+		"debug":           {"no SMS is sent", "logs deployment/try-sms-verification"},
 	} {
 		notes := mustRender(t, caseValues(t, name, "")).notes
 		for _, text := range want {

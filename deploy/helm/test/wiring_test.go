@@ -15,8 +15,8 @@ import (
 	gateway "sigs.k8s.io/gateway-api/apis/v1"
 )
 
-// selects reports whether a selector matches labels; an empty one matches
-// everything, which no object here may want.
+// selects reports whether a selector matches labels and is not empty, which would
+// match everything.
 func selects(t *testing.T, selector *meta.LabelSelector, of map[string]string) bool {
 	t.Helper()
 	s, err := meta.LabelSelectorAsSelector(selector)
@@ -26,8 +26,7 @@ func selects(t *testing.T, selector *meta.LabelSelector, of map[string]string) b
 	return !s.Empty() && s.Matches(labels.Set(of))
 }
 
-// TestSelectors: what selects pods selects those of the service, and not the
-// one of helm test, but for the NetworkPolicy.
+// TestSelectors: only the NetworkPolicy also selects the pod of helm test.
 func TestSelectors(t *testing.T) {
 	eachCase(t, func(t *testing.T, r release) {
 		type selector struct {
@@ -61,8 +60,8 @@ func TestSelectors(t *testing.T) {
 	})
 }
 
-// TestPorts: the public Service has the API alone, the other one the metrics
-// alone, and both are the ports that the service listens on.
+// TestPorts: the public Service has only the API, the other one only the metrics,
+// on the ports that the service listens on.
 func TestPorts(t *testing.T) {
 	eachCase(t, func(t *testing.T, r release) {
 		listens := one[*apps.Deployment](t, r).Spec.Template.Spec.Containers[0].Ports
@@ -84,7 +83,7 @@ func TestPorts(t *testing.T) {
 			}
 		}
 		if metrics.Spec.ClusterIP != core.ClusterIPNone {
-			t.Error("the Service of the metrics does not give every pod by itself")
+			t.Error("the metrics Service is not headless")
 		}
 	})
 }
@@ -98,7 +97,7 @@ func services(t *testing.T, r release) (public, metrics *core.Service) {
 	return both[0], both[1]
 }
 
-// TestReferences: what one object says of another is so.
+// TestReferences: references between objects are right.
 func TestReferences(t *testing.T) {
 	eachCase(t, func(t *testing.T, r release) {
 		deployment := one[*apps.Deployment](t, r)
@@ -127,7 +126,7 @@ func TestReferences(t *testing.T) {
 		}
 		scalers := all[*autoscaling.HorizontalPodAutoscaler](r)
 		if (len(scalers) == 0) != (deployment.Spec.Replicas != nil) {
-			t.Error("the number of pods must be said by the Deployment or the autoscaler, by one of them")
+			t.Error("either the Deployment or the autoscaler must set the number of pods")
 		}
 		for _, scaler := range scalers {
 			if scaler.Spec.ScaleTargetRef.Name != deployment.Name || scaler.Spec.ScaleTargetRef.Kind != "Deployment" {
@@ -146,8 +145,7 @@ func TestReferences(t *testing.T) {
 	})
 }
 
-// TestSwitches: everything that can be turned on is there when it is on, and
-// nothing of it by default.
+// TestSwitches: optional objects exist only if enabled.
 func TestSwitches(t *testing.T) {
 	count := func(r release) []int {
 		return []int{
@@ -166,8 +164,8 @@ func TestSwitches(t *testing.T) {
 	}
 }
 
-// TestNetworkPolicy: in to the API and the metrics from those named, out to
-// DNS, HTTPS and Redis.
+// TestNetworkPolicy: ingress to API and metrics from the named peers, egress to DNS,
+// HTTPS and Redis.
 func TestNetworkPolicy(t *testing.T) {
 	r := mustRender(t, caseValues(t, "everything", ""))
 	spec := one[*networking.NetworkPolicy](t, r).Spec
@@ -189,7 +187,7 @@ func TestNetworkPolicy(t *testing.T) {
 	if want := []int{53, 53, 443, 6379, 26379, 4318}; !slices.Equal(out, want) || spec.Egress[2].To[0].PodSelector.MatchLabels["app"] != "redis" {
 		t.Errorf("out to %v, want %v", out, want)
 	}
-	// Nobody named is nobody, not everybody.
+	// Empty lists allow no one, not everyone.
 	r = mustRender(t, caseValues(t, "existing-secret", `networkPolicy: {clients: [], scrapers: []}`))
 	if rules := one[*networking.NetworkPolicy](t, r).Spec.Ingress; len(rules) != 0 {
 		t.Errorf("without clients and scrapers it lets in %v", rules)

@@ -63,15 +63,15 @@ local function addToSet(key, op, size, span)
 end
 
 -- addStanding adds a message whose code may never be entered to a set of a size.
--- It stands for a day at most. A set that reaches a limit of 16 or more has had one
--- of the events that lengthen its life within that day.
-local function addStanding(key, op, size, span, max)
-  redis.call('ZADD', key, 'LT', -span, 'bound', now, op)
+-- Such a set has no bound: no span is longer than a day. A set that reaches a limit of
+-- 16 or more has had one of the events that lengthen its life within that day.
+local function addStanding(key, op, size, max)
+  redis.call('ZADD', key, now, op)
   if size % 16 == 0 or max < 16 then
     redis.call('PEXPIRE', key, 180000000)
   end
   if size % 16 == 0 and size > 0 then
-    trimSet(key, boundOf(key, span))
+    trimSet(key, 86400000)
   end
 end
 

@@ -71,6 +71,9 @@ end
 -- that no script takes long, and returns how many. prefix is what every key begins with.
 local function verifyEntered(prefix)
   local standing, verified = prefix .. 'e{all}', prefix .. 'v{all}'
+  if redis.call('LLEN', prefix .. 'y{all}') == 0 then
+    return 0
+  end
   local entered = redis.call('LRANGE', prefix .. 'y{all}', 0, 99)
   for _, item in ipairs(entered) do
     local exchange, areaCode = string.sub(item, 2, 9), '1' .. string.sub(item, 10, 12)

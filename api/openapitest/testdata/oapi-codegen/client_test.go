@@ -79,7 +79,7 @@ func TestVerification(t *testing.T) {
 	}
 }
 
-// TestProfile: the service of this test has no profiles, and says so on each route.
+// TestProfile: the service has no profiles and refuses one on each route.
 func TestProfile(t *testing.T) {
 	c, profile := newClient(t, service), "login"
 	body := client.CreateJSONRequestBody{Profile: &profile}

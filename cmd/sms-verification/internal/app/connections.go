@@ -13,32 +13,32 @@ import (
 	"time"
 )
 
-// connections is a listener that bounds how many client connections are open at
-// a time. At the limit the connection that has been idle longest is closed to
-// make room for a new one. A connection is idle unless a request on it is whole
-// and not yet answered, so that nobody keeps a place by sending slowly.
+// connections is a listener that limits the number of open client connections. At
+// the limit it closes the connection that has been idle longest. A connection is
+// busy from when a whole request was read until its answer is written, so that a
+// client cannot keep a connection by sending slowly.
 type connections struct {
 	*net.TCPListener
 	limit  int
 	log    *slog.Logger
-	others []*connections // of the process: they give way when file descriptors run out
+	others []*connections // other listeners of the process, which give up a connection when file descriptors run out
 
 	mu        sync.Mutex
-	room      *sync.Cond // signalled when a connection ends or gets idle
+	room      *sync.Cond // signalled when a connection closes or becomes idle
 	open      int
-	all       *list.List // of *connection; those that are idle stand in order, idle longest first
+	all       *list.List // of *connection; the idle ones are in order, longest idle first
 	isClosed  bool
 	evicted   int64
 	errors    int64
 	nextWarns time.Time
 }
 
-// connection is one that a client has opened.
+// connection is a client connection.
 type connection struct {
 	*net.TCPConn
-	of *connections
+	listener *connections
 
-	place    *list.Element // in of.all
+	element  *list.Element // in listener.all
 	isBusy   bool
 	isClosed bool
 }
@@ -56,10 +56,10 @@ func (c *connections) Accept() (net.Conn, error) {
 		if err == nil {
 			return c.admit(conn)
 		}
-		if !passing(err) {
+		if !isTemporary(err) {
 			return nil, err
 		}
-		c.failed(err)
+		c.acceptFailed(err)
 		time.Sleep(pause)
 	}
 }
@@ -70,33 +70,34 @@ const (
 	maxAcceptPause = 200 * time.Millisecond
 )
 
-// passing reports whether accepting can go on after err.
-func passing(err error) bool {
-	for _, passes := range []error{
+// isTemporary reports whether accepting may succeed after err.
+func isTemporary(err error) bool {
+	for _, temporary := range []error{
 		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.ECONNRESET, syscall.EINTR,
 	} {
-		if errors.Is(err, passes) {
+		if errors.Is(err, temporary) {
 			return true
 		}
 	}
 	return false
 }
 
-// failed counts an error of accept, and frees a file descriptor if there are none.
-func (c *connections) failed(err error) {
+// acceptFailed counts and logs an error of accept. If there is no file descriptor
+// left, it frees one.
+func (c *connections) acceptFailed(err error) {
 	c.mu.Lock()
 	c.errors++
 	warns := c.mayWarn()
 	c.mu.Unlock()
 	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
-		c.relieve()
+		c.freeDescriptor()
 	}
 	if warns {
 		c.log.Warn("connection not accepted", "address", c.Addr().String(), "error", err.Error())
 	}
 }
 
-// warnEvery is the least time between two warnings of one listener.
+// warnEvery is the shortest time between two warnings of one listener.
 const warnEvery = time.Second
 
 func (c *connections) mayWarn() bool {
@@ -108,7 +109,7 @@ func (c *connections) mayWarn() bool {
 	return true
 }
 
-// admit waits until there is room for a connection.
+// admit waits until there is room for the connection.
 func (c *connections) admit(tcp *net.TCPConn) (net.Conn, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -122,18 +123,18 @@ func (c *connections) admit(tcp *net.TCPConn) (net.Conn, error) {
 		_ = tcp.Close()
 		return nil, net.ErrClosed
 	}
-	conn := &connection{TCPConn: tcp, of: c}
-	conn.place = c.all.PushBack(conn)
+	conn := &connection{TCPConn: tcp, listener: c}
+	conn.element = c.all.PushBack(conn)
 	c.open++
 	return conn, nil
 }
 
-// evict closes the connection that has been idle longest, if one is idle. c.mu
-// is held.
+// evict closes the connection that has been idle longest, if any is idle. c.mu is
+// held.
 func (c *connections) evict() bool {
-	for place := c.all.Front(); place != nil; place = place.Next() {
-		if conn := place.Value.(*connection); !conn.isBusy {
-			c.forget(conn)
+	for e := c.all.Front(); e != nil; e = e.Next() {
+		if conn := e.Value.(*connection); !conn.isBusy {
+			c.remove(conn)
 			c.evicted++
 			_ = conn.TCPConn.Close()
 			return true
@@ -142,42 +143,38 @@ func (c *connections) evict() bool {
 	return false
 }
 
-// relieve frees a file descriptor.
-func (c *connections) relieve() {
+// freeDescriptor closes an idle connection of this listener, else of another.
+func (c *connections) freeDescriptor() {
 	for _, from := range append([]*connections{c}, c.others...) {
-		if from.closeIdle() {
+		from.mu.Lock()
+		evicted := from.evict()
+		from.mu.Unlock()
+		if evicted {
 			return
 		}
 	}
 }
 
-// counts returns the open connections, those that were closed to make room, and
-// the errors of accept.
+// counts returns the number of open connections, of connections closed to make
+// room, and of errors of accept.
 func (c *connections) counts() (open, evicted, errors int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return int64(c.open), c.evicted, c.errors
 }
 
-// closeIdle closes the connection that has been idle longest.
-func (c *connections) closeIdle() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.evict()
-}
-
-// forget frees the place of a connection. c.mu is held.
-func (c *connections) forget(conn *connection) {
+// remove removes a connection from the list. c.mu is held.
+func (c *connections) remove(conn *connection) {
 	if conn.isClosed {
 		return
 	}
 	conn.isClosed = true
 	c.open--
-	c.all.Remove(conn.place)
+	c.all.Remove(conn.element)
 	c.room.Signal()
 }
 
-// Close stops accepting. Connections stay open.
+// Close stops accepting; open connections stay open.
 func (c *connections) Close() error {
 	c.mu.Lock()
 	c.isClosed = true
@@ -186,23 +183,23 @@ func (c *connections) Close() error {
 	return c.TCPListener.Close()
 }
 
-// Close closes the connection and frees its place.
+// Close closes the connection and makes room for another.
 func (c *connection) Close() error {
-	c.of.mu.Lock()
-	c.of.forget(c)
-	c.of.mu.Unlock()
+	c.listener.mu.Lock()
+	c.listener.remove(c)
+	c.listener.mu.Unlock()
 	return c.TCPConn.Close()
 }
 
-// busy says that a whole request came.
+// busy marks the connection as busy: a whole request was read.
 func (c *connection) busy() {
-	c.of.mu.Lock()
-	defer c.of.mu.Unlock()
+	c.listener.mu.Lock()
+	defer c.listener.mu.Unlock()
 	c.isBusy = true
 }
 
-// state is a ConnState: a connection is idle once its answer is written. Before
-// that it must not be closed, or the answer is lost.
+// state is the ConnState of the server. A connection becomes idle once its answer is
+// written; closing it earlier would lose the answer.
 func (c *connections) state(nc net.Conn, s http.ConnState) {
 	conn, ok := nc.(*connection)
 	if !ok || s != http.StateIdle {
@@ -214,23 +211,23 @@ func (c *connections) state(nc net.Conn, s http.ConnState) {
 		return
 	}
 	conn.isBusy = false
-	c.all.MoveToBack(conn.place)
+	c.all.MoveToBack(conn.element)
 	c.room.Signal()
 }
 
 type connectionKey struct{}
 
-// context is a ConnContext: it lets handle find the connection of a request.
+// context is the ConnContext of the server: handle gets the connection from it.
 func (c *connections) context(ctx context.Context, nc net.Conn) context.Context {
 	return context.WithValue(ctx, connectionKey{}, nc)
 }
 
-// handle makes connections busy whose requests are whole.
+// handle marks a connection as busy once its request was read.
 func (c *connections) handle(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, ok := r.Context().Value(connectionKey{}).(*connection)
 		switch {
-		case !ok: // in a test without a listener
+		case !ok: // a test without a listener
 		case r.ContentLength == 0:
 			conn.busy()
 		default:
@@ -240,7 +237,7 @@ func (c *connections) handle(next http.Handler) http.Handler {
 	})
 }
 
-// wholeBody makes its connection busy at its end.
+// wholeBody marks its connection as busy at the end of the body.
 type wholeBody struct {
 	io.ReadCloser
 	conn *connection

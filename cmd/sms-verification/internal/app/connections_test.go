@@ -157,7 +157,7 @@ func TestAcceptErrors(t *testing.T) {
 	b.log, b.others = slog.New(slog.NewTextHandler(log, nil)), []*connections{other.connections}
 	idle := other.dial("", 1)
 	for range 100 {
-		b.failed(fmt.Errorf("accept: %w", os.NewSyscallError("accept4", syscall.EMFILE)))
+		b.acceptFailed(fmt.Errorf("accept: %w", os.NewSyscallError("accept4", syscall.EMFILE)))
 	}
 	if _, _, errors := b.counts(); errors != 100 {
 		t.Errorf("%d errors counted", errors)
@@ -168,7 +168,7 @@ func TestAcceptErrors(t *testing.T) {
 	if isOpen(idle) {
 		t.Error("no connection was closed")
 	}
-	if !passing(os.NewSyscallError("accept4", syscall.ENFILE)) || passing(net.ErrClosed) {
+	if !isTemporary(os.NewSyscallError("accept4", syscall.ENFILE)) || isTemporary(net.ErrClosed) {
 		t.Error("errors that pass and those that last are taken for each other")
 	}
 }

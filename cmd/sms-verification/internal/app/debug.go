@@ -2,14 +2,11 @@ package app
 
 import (
 	"crypto/rand"
-	"fmt"
 	"io"
 	"maps"
 	"net"
 	"net/http"
 	"slices"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/flowroute/sms-verification/api/tryit"
 	"github.com/flowroute/sms-verification/codes"
@@ -19,18 +16,18 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/embedded"
 )
 
-// debugBackends are what debug mode has in place of Redis and Flowroute.
+// debugBackends replace Redis and Flowroute in debug mode.
 type debugBackends struct {
 	redis     *embedded.Server
 	simulator *flowroutetest.Server
 	account   flowroute.Options
 }
 
-// DebugNumber sends in debug mode; 555-01XX is set aside for such uses.
+// DebugNumber is the sender in debug mode; 555-01XX is reserved for such uses.
 const DebugNumber codes.Phone = "12065550100"
 
-// startDebugBackends starts both. SMS appear on phone. Flowroute also accepts
-// the numbers of profiles as senders.
+// startDebugBackends starts both. SMS are written to phone. The simulator accepts
+// the numbers of profiles as senders too.
 func startDebugBackends(phone io.Writer, profiles []config.Profile) (*debugBackends, error) {
 	numbers := []string{string(DebugNumber)}
 	for _, p := range profiles {
@@ -57,14 +54,14 @@ func startDebugBackends(phone io.Writer, profiles []config.Profile) (*debugBacke
 	return d, nil
 }
 
-// callBack makes the simulator send its receipts to this process, unless the
-// messages ask for them elsewhere.
-func (d *debugBackends) callBack(public net.Addr, token string) {
+// sendReceiptsTo makes the simulator send its receipts to this process, unless a
+// message asks for them elsewhere.
+func (d *debugBackends) sendReceiptsTo(public net.Addr, token string) {
 	_, port, _ := net.SplitHostPort(public.String())
 	d.simulator.SetCallback(flowroutetest.SMSReceipts, "http://"+net.JoinHostPort("127.0.0.1", port)+"/webhooks/flowroute/"+token)
 }
 
-// tryIt puts the page on which the service can be tried in front of the API.
+// tryIt adds the try-it page to the API.
 func (d *debugBackends) tryIt(api http.Handler, cfg *config.Config) (http.Handler, error) {
 	return tryit.Handler(api, tryit.Options{
 		Messages:   d.messages,
@@ -76,7 +73,7 @@ func (d *debugBackends) tryIt(api http.Handler, cfg *config.Config) (http.Handle
 	})
 }
 
-// profilesToTry returns what the page needs to know of the profiles.
+// profilesToTry returns the profiles as the page shows them.
 func profilesToTry(cfg *config.Config) []tryit.Profile {
 	profiles := make([]tryit.Profile, len(cfg.Profiles))
 	for i, p := range cfg.Profiles {
@@ -88,15 +85,15 @@ func profilesToTry(cfg *config.Config) []tryit.Profile {
 	return profiles
 }
 
-// messages are those that the simulator took for a number.
+// messages returns the messages that the simulator accepted for a number.
 func (d *debugBackends) messages(to string) []tryit.Message {
-	var taken []tryit.Message
+	var accepted []tryit.Message
 	for _, m := range d.simulator.Messages() {
 		if m.To == to {
-			taken = append(taken, tryit.Message{ID: m.ID, From: m.From, Text: m.Body, At: m.At})
+			accepted = append(accepted, tryit.Message{ID: m.ID, From: m.From, Text: m.Body, At: m.At})
 		}
 	}
-	return taken
+	return accepted
 }
 
 func (d *debugBackends) close() {
@@ -104,43 +101,4 @@ func (d *debugBackends) close() {
 		_ = d.simulator.Close()
 	}
 	d.redis.Close()
-}
-
-// PhoneView shows an SMS as it looks on a phone.
-func PhoneView(to, body string) string {
-	const width = 40
-	lines := []string{"SMS to +" + to, ""}
-	for line := range strings.SplitSeq(body, "\n") {
-		lines = append(lines, wrap(line, width)...)
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "  ╭%s╮\n", strings.Repeat("─", width+2))
-	for _, line := range lines {
-		fmt.Fprintf(&b, "  │ %s%s │\n", line, strings.Repeat(" ", width-utf8.RuneCountInString(line)))
-	}
-	fmt.Fprintf(&b, "  ╰%s╯\n", strings.Repeat("─", width+2))
-	return b.String()
-}
-
-// wrap breaks a line between words, or inside one that is too long.
-func wrap(line string, width int) []string {
-	var lines []string
-	current := []rune{}
-	for word := range strings.SplitSeq(line, " ") {
-		rest := []rune(word)
-		switch {
-		case len(current) == 0:
-			current = rest
-		case len(current)+1+len(rest) <= width:
-			current = append(append(current, ' '), rest...)
-		default:
-			lines = append(lines, string(current))
-			current = rest
-		}
-		for len(current) > width {
-			lines = append(lines, string(current[:width]))
-			current = current[width:]
-		}
-	}
-	return append(lines, string(current))
 }

@@ -31,7 +31,7 @@ func TestNumbersOfProfilesSend(t *testing.T) {
 // expires at once, whatever the lifetime of the profile.
 func TestActingWithProfile(t *testing.T) {
 	o := codes.Options{Profiles: []codes.Policy{{Profile: "login", Lifetime: time.Hour}}}
-	brief := newActing(nil, o).brief
+	brief := newDebugService(nil, o).brief
 	if got := brief.Profiles[0].Lifetime; got != time.Second || o.Profiles[0].Lifetime != time.Hour {
 		t.Errorf("a lifetime of %v, and %v for others", got, o.Profiles[0].Lifetime)
 	}

@@ -16,21 +16,21 @@ const (
 	inspectTimeout = 5 * time.Second
 )
 
-// inspected is the Redis that an inspector looks at.
+// inspected is the part of the store that an inspector uses.
 type inspected interface {
 	Prepare(ctx context.Context) error
 	Inspect(ctx context.Context) (redisstore.Inspection, error)
 }
 
-// inspector warns of settings of Redis that break a promise of the service.
-// Somebody may change them while the service runs.
+// inspector warns about Redis settings that break a promise of the service. They
+// can change while the service runs.
 type inspector struct {
 	redis  inspected
 	log    *slog.Logger
 	every  time.Duration
-	unsafe atomic.Int64 // warnings now
+	unsafe atomic.Int64 // number of warnings in force
 	warned []string
-	unread string // settings that the log says cannot be read
+	unread string // unreadable settings that are logged already
 }
 
 // run inspects Redis until ctx ends.
@@ -44,8 +44,8 @@ func (i *inspector) run(ctx context.Context) {
 	}
 }
 
-// inspect logs what has changed since the inspection before. While Redis cannot
-// be asked the last findings stand: its failures have alerts of their own.
+// inspect logs the changes since the last inspection. If Redis does not answer, the
+// last findings stay in force: its failures have alerts of their own.
 func (i *inspector) inspect(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
 	defer cancel()
@@ -67,16 +67,16 @@ func (i *inspector) inspect(ctx context.Context) {
 	}
 	for _, warning := range i.warned {
 		if !slices.Contains(found.Warnings, warning) {
-			i.log.Info("no longer so", "warning", warning)
+			i.log.Info("warning resolved", "warning", warning)
 		}
 	}
 	if unread := strings.Join(found.Unread, ", "); unread != i.unread && unread != "" {
-		i.log.Info("some settings of Redis cannot be read by its user; check them yourself", "settings", unread)
+		i.log.Info("the Redis user may not read some settings; check them yourself", "settings", unread)
 		i.unread = unread
 	}
 	i.warned = found.Warnings
 	i.unsafe.Store(int64(len(found.Warnings)))
 }
 
-// Unsafe returns how many warnings stand.
-func (i *inspector) Unsafe() float64 { return float64(i.unsafe.Load()) }
+// unsafeSettings returns the number of warnings in force.
+func (i *inspector) unsafeSettings() float64 { return float64(i.unsafe.Load()) }

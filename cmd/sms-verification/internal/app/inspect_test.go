@@ -69,7 +69,7 @@ func TestServeInspectsRedis(t *testing.T) {
 	if n := strings.Count(out.String(), `"level":"WARN","msg":"Redis's maxmemory-policy is volatile-lru`); n != 1 {
 		t.Errorf("warned %d times:\n%s", n, &out)
 	}
-	if !strings.Contains(out.String(), `"level":"INFO","msg":"no longer so"`) {
+	if !strings.Contains(out.String(), `"level":"INFO","msg":"warning resolved"`) {
 		t.Errorf("nothing is said of the end:\n%s", &out)
 	}
 }
@@ -107,21 +107,21 @@ func TestInspectionsLogChanges(t *testing.T) {
 		{"out of reach", played{inspect: errors.New("gone")}, nil, 1},
 		{"not prepared", played{prepare: errors.New("gone")}, nil, 1},
 		{"another", played{found: redisstore.Inspection{Warnings: []string{"w2"}}}, []string{"level=WARN msg=w2", "warning=w1"}, 1},
-		{"not readable", played{found: redisstore.Inspection{Unread: []string{"save"}}}, []string{"warning=w2", "level=INFO msg=\"some settings"}, 0},
+		{"not readable", played{found: redisstore.Inspection{Unread: []string{"save"}}}, []string{"warning=w2", "level=INFO msg=\"the Redis user"}, 0},
 		{"still not readable", played{found: redisstore.Inspection{Unread: []string{"save"}}}, nil, 0},
 		{"refused", played{prepare: refusal("NOPERM no")}, []string{"level=WARN msg=\"Redis refuses a command"}, 1},
-		{"allowed, not readable again", played{found: redisstore.Inspection{Unread: []string{"save"}}}, []string{"no longer so"}, 0},
+		{"allowed, not readable again", played{found: redisstore.Inspection{Unread: []string{"save"}}}, []string{"warning resolved"}, 0},
 	} {
 		out.Reset()
 		*redis = step.redis
 		i.inspect(t.Context())
 		lines := slices.Collect(strings.Lines(out.String()))
-		ok := len(lines) == len(step.want) && i.Unsafe() == step.unsafe
+		ok := len(lines) == len(step.want) && i.unsafeSettings() == step.unsafe
 		for n, want := range step.want {
 			ok = ok && strings.Contains(lines[n], want)
 		}
 		if !ok {
-			t.Errorf("%s: %v unsafe, logged %q, want %v and %q", step.name, i.Unsafe(), lines, step.unsafe, step.want)
+			t.Errorf("%s: %v unsafe, logged %q, want %v and %q", step.name, i.unsafeSettings(), lines, step.unsafe, step.want)
 		}
 	}
 }

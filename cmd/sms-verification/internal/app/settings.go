@@ -14,7 +14,7 @@ import (
 	"github.com/flowroute/sms-verification/redisstore"
 )
 
-// DialOptions returns where the settings say that Redis is.
+// DialOptions returns how to connect to the Redis of the settings.
 func DialOptions(c *config.Config) redisstore.DialOptions {
 	return redisstore.DialOptions{
 		URL: c.RedisURL.Reveal(), Mode: c.RedisMode,
@@ -23,8 +23,7 @@ func DialOptions(c *config.Config) redisstore.DialOptions {
 	}
 }
 
-// OpenStore opens the store. done is called after each operation; see
-// redisstore.Options.
+// OpenStore opens the store. It calls done after each operation, if not nil.
 func OpenStore(cfg *config.Config, o redisstore.DialOptions, done func(context.Context, string, time.Time, error)) (*redisstore.Store, error) {
 	client, err := redisstore.Dial(o)
 	if err != nil {
@@ -37,7 +36,7 @@ func OpenStore(cfg *config.Config, o redisstore.DialOptions, done func(context.C
 	}), nil
 }
 
-// PolicyOf returns what the settings say of codes and limits.
+// PolicyOf returns the policy for requests without a profile.
 func PolicyOf(cfg *config.Config) codes.Policy {
 	return codes.Policy{
 		CodeLength: cfg.CodeLength,
@@ -62,8 +61,7 @@ func PolicyOf(cfg *config.Config) codes.Policy {
 	}
 }
 
-// ProfilesOf returns what the settings say of the codes and limits of each
-// profile.
+// ProfilesOf returns the policy of each profile.
 func ProfilesOf(cfg *config.Config) []codes.Policy {
 	profiles := make([]codes.Policy, len(cfg.Profiles))
 	for i, p := range cfg.Profiles {
@@ -90,7 +88,7 @@ func profileNames(cfg *config.Config) []string {
 	return names
 }
 
-// severalCallers reports whether there are callers to share the turns.
+// severalCallers reports whether API_KEYS has more than one name.
 func severalCallers(cfg *config.Config) bool {
 	return slices.ContainsFunc(cfg.APIKeys, func(k config.APIKey) bool { return k.Name != cfg.APIKeys[0].Name })
 }
@@ -110,8 +108,8 @@ func hashersOf(cfg *config.Config) (current, previous *codes.Hasher) {
 	return codes.NewHasher(cfg.CodeSecret()), previous
 }
 
-// twilioServices returns the profiles of Twilio Verify services, or nil if there
-// are no such routes.
+// twilioServices maps the SIDs of Twilio Verify services to profiles. It is nil if
+// TWILIO_API is off.
 func twilioServices(cfg *config.Config) map[string]string {
 	if !cfg.TwilioAPI {
 		return nil
@@ -133,8 +131,7 @@ func keysOf(cfg *config.Config) []api.Key {
 	return keys
 }
 
-// callersOf returns the names that requests come under: an empty one where
-// there are no keys.
+// callersOf returns the names of all callers: an empty one if there are no keys.
 func callersOf(keys []api.Key) []string {
 	if len(keys) == 0 {
 		return []string{""}
@@ -146,8 +143,8 @@ func callersOf(keys []api.Key) []string {
 	return names
 }
 
-// webhookOf takes receipts if the settings ask for them. Debug mode always
-// does: it gives the simulator a token of its own.
+// webhookOf returns the webhook for receipts. In debug mode there always is one, for
+// the simulator.
 func webhookOf(cfg *config.Config) api.Webhook {
 	token := cfg.WebhookToken.Reveal()
 	if token == "" && cfg.DebugMode {

@@ -16,8 +16,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// collector is where traces go, over OTLP/HTTP. The library's own client would
-// bring gRPC with it, which it does not use, and nearly double the program.
+// collector sends spans over OTLP/HTTP. The library's own client would link in gRPC,
+// which OTLP/HTTP does not use, and nearly double the size of the program.
 type collector struct {
 	url     string
 	headers http.Header
@@ -25,10 +25,10 @@ type collector struct {
 	http    *http.Client
 }
 
-// collectorFrom reads the standard variables of OpenTelemetry.
+// collectorFrom reads the standard OpenTelemetry variables.
 func collectorFrom(getenv func(string) string) (*collector, error) {
 	c := &collector{timeout: 10 * time.Second, http: &http.Client{}}
-	// What is for traces alone is stronger than what is for all signals.
+	// The variable for traces takes precedence over the one for all signals.
 	setting := func(rest string) (name, value string) {
 		for _, name = range []string{"OTEL_EXPORTER_OTLP_TRACES_" + rest, "OTEL_EXPORTER_OTLP_" + rest} {
 			if value = getenv(name); value != "" {
@@ -65,14 +65,14 @@ func collectorFrom(getenv func(string) string) (*collector, error) {
 	}
 	for _, rest := range []string{"CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY", "COMPRESSION"} {
 		if name, value := setting(rest); value != "" && value != "none" {
-			return nil, fmt.Errorf("%s is not supported; authorities that sign certificates come from SSL_CERT_FILE", name)
+			return nil, fmt.Errorf("%s is not supported; set SSL_CERT_FILE to trust another certificate authority", name)
 		}
 	}
 	return c, nil
 }
 
-// parseHeaders reads name=value,… with values as in a URL. Its error does not
-// repeat them: they may be secret.
+// parseHeaders parses name=value,… with percent-encoded values. Its error does not
+// quote them, as they may be secret.
 func parseHeaders(list string) (http.Header, error) {
 	headers := http.Header{}
 	if list == "" {
@@ -98,9 +98,9 @@ func (c *collector) Stop(context.Context) error {
 	return nil
 }
 
-// UploadTraces sends spans once; what the collector does not take is lost.
+// UploadTraces sends spans once; those that the collector does not accept are lost.
 func (c *collector) UploadTraces(ctx context.Context, spans []*tracepb.ResourceSpans) error {
-	// On the wire this is the same as the request of the collector's service.
+	// Its encoding is that of the ExportTraceServiceRequest that the collector expects.
 	body, err := proto.Marshal(&tracepb.TracesData{ResourceSpans: spans})
 	if err != nil {
 		return fmt.Errorf("telemetry: upload: %w", err)
@@ -120,7 +120,7 @@ func (c *collector) UploadTraces(ctx context.Context, spans []*tracepb.ResourceS
 	defer func() { _ = res.Body.Close() }()
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10))
 	if res.StatusCode/100 != 2 {
-		return fmt.Errorf("telemetry: upload: the collector answers %d", res.StatusCode)
+		return fmt.Errorf("telemetry: upload: collector answered %d", res.StatusCode)
 	}
 	return nil
 }

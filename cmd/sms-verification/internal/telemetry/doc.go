@@ -1,2 +1,2 @@
-// Package telemetry holds the metrics and traces of a running service.
+// Package telemetry measures and traces a running service.
 package telemetry

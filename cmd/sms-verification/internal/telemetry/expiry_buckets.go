@@ -5,17 +5,16 @@ import (
 	"time"
 )
 
-// maxExpiryBuckets bounds the memory of expiryBuckets, whatever the lifetime of
-// entries.
+// maxExpiryBuckets limits the memory of expiryBuckets for any lifetime of entries.
 const maxExpiryBuckets = 1000
 
-// expiryBuckets counts events of the future. Each is due when the span of time
-// that its bucket stands for is over.
+// expiryBuckets counts future events in buckets of time. An event is due when the
+// time of its bucket is over.
 //
-// Redis drops an entry that nobody uses without a word. But the service knows
-// when an entry will expire when it makes it, and again when the entry ends
-// early. The number of entries whose time is over, less those of them that
-// ended before, is the number that expired unused.
+// Redis expires an unused entry without notice. But the service knows when an entry
+// will expire when it creates it, and again when the entry ends early. The number of
+// entries whose time is over, minus those that had ended earlier, is the number of
+// entries that expired unused.
 type expiryBuckets struct {
 	span  time.Duration // of one bucket, whole seconds
 	start time.Time
@@ -23,15 +22,15 @@ type expiryBuckets struct {
 	mu      sync.Mutex
 	next    int64 // the first bucket that is not due
 	buckets [maxExpiryBuckets + 3]int64
-	total   int64 // events that were due so far
+	total   int64 // events due so far
 }
 
-// newExpiryBuckets returns buckets for events up to so far ahead.
+// newExpiryBuckets returns buckets for events up to the given time ahead.
 func newExpiryBuckets(ahead time.Duration) *expiryBuckets {
 	return &expiryBuckets{span: (ahead / maxExpiryBuckets).Truncate(time.Second) + time.Second, start: time.Now()}
 }
 
-// add counts an event. One that is too far off is due too early.
+// add counts an event. One beyond the last bucket is due too early.
 func (b *expiryBuckets) add(at time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -40,7 +39,7 @@ func (b *expiryBuckets) add(at time.Time) {
 	b.buckets[i%int64(len(b.buckets))]++
 }
 
-// due returns how many events are due by now.
+// due returns the number of events due so far.
 func (b *expiryBuckets) due() float64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -50,7 +49,7 @@ func (b *expiryBuckets) due() float64 {
 
 func (b *expiryBuckets) index(t time.Time) int64 { return int64(t.Sub(b.start) / b.span) }
 
-// advance empties the buckets whose time is over.
+// advance counts and clears the buckets whose time is over.
 func (b *expiryBuckets) advance() {
 	now := b.index(time.Now())
 	for n := 0; b.next < now && n < len(b.buckets); n++ {

@@ -33,7 +33,7 @@ func TestBudget(t *testing.T) {
 smsv_send_budget_limit{limit="10/1h"} 10
 smsv_send_budget_limit{limit="100/24h"} 100
 `
-	const used = `# HELP smsv_send_budget_used Messages of all replicas in the window of SEND_LIMITS_TOTAL that ends now.
+	const used = `# HELP smsv_send_budget_used Messages of all replicas in the current window of SEND_LIMITS_TOTAL.
 # TYPE smsv_send_budget_used gauge
 smsv_send_budget_used{limit="10/1h"} 3
 smsv_send_budget_used{limit="100/24h"} 42
@@ -51,7 +51,7 @@ smsv_send_budget_used{limit="100/24h"} 42
 func TestSettingsOfProfiles(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	RegisterSettings(registry, []codes.Policy{{CodeLength: 4, Lifetime: time.Hour}, {Profile: "login", CodeLength: 6, Lifetime: time.Minute}})
-	const want = `# HELP smsv_code_space How many codes there are: 10 to the power of CODE_LENGTH.
+	const want = `# HELP smsv_code_space Number of possible codes: 10 to the power of CODE_LENGTH.
 # TYPE smsv_code_space gauge
 smsv_code_space{profile=""} 10000
 smsv_code_space{profile="login"} 1e+06

@@ -2,10 +2,10 @@ package telemetry
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// RegisterInspection exposes how many settings of Redis are unsafe.
+// RegisterInspection exposes the number of unsafe Redis settings.
 func RegisterInspection(r prometheus.Registerer, unsafe func() float64) {
 	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "smsv_redis_unsafe_settings",
-		Help: "Settings and permissions of Redis that break a promise of the service; the log names them.",
+		Help: "Unsafe settings and permissions of Redis; the log names them.",
 	}, unsafe))
 }

@@ -10,36 +10,26 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// Observer is a codes.Observer that counts what becomes of codes.
+// Observer is a codes.Observer that counts codes, messages and checks.
 type Observer struct {
 	logger    *slog.Logger
-	users     map[user]*userCounters
 	checks    map[string]prometheus.Counter // by outcome
 	ends      map[string]prometheus.Counter // by how
 	wait      prometheus.Observer
 	untracked prometheus.Counter
-	over      *expiryBuckets // entries, by the end of their lifetime
-	gone      *expiryBuckets // those that had ended before it
+	over      *expiryBuckets // entries, by when they expire
+	gone      *expiryBuckets // entries that ended earlier, by when they would have expired
 	allowance *allowance
 
-	delivered, undelivered *prometheus.CounterVec
+	created, sent, segments, verified *prometheus.CounterVec // by area, caller and profile
+	wrong                             *prometheus.CounterVec // by caller and profile
+	delivered, undelivered            *prometheus.CounterVec // by area and caller
 }
 
 var _ codes.Observer = (*Observer)(nil)
 
-// user is a caller with one of the profiles that it may use.
-type user struct{ caller, profile string }
-
-// userCounters holds what one user did, by area.
-type userCounters struct {
-	created, sent, segments, verified [codes.Areas]prometheus.Counter
-
-	wrong prometheus.Counter // over all areas
-}
-
-// NewObserver registers the counters for the callers and the policies there
-// are, of each profile and without one. All counters exist from the start:
-// Prometheus does not see an increase from nothing.
+// NewObserver registers the counters of all callers and policies. All counters exist
+// from the start, because Prometheus does not see an increase from nothing.
 func NewObserver(callers []string, policies []codes.Policy, logger *slog.Logger, r prometheus.Registerer) *Observer {
 	lifetime := time.Duration(0)
 	for _, p := range policies {
@@ -47,20 +37,19 @@ func NewObserver(callers []string, policies []codes.Policy, logger *slog.Logger,
 	}
 	o := &Observer{
 		logger: logger,
-		users:  map[user]*userCounters{},
 		checks: counters(r, "smsv_checks_total", "Codes checked, by outcome.",
 			"outcome", "right", "wrong", "used_up", "expired", "unknown"),
-		ends: counters(r, "smsv_codes_ended_total", "Entries that ended before their time, and how.",
+		ends: counters(r, "smsv_codes_ended_total", "Entries that ended before they expired, by how they ended.",
 			"how", "verified", "used_up", "replaced", "cancelled", "withdrawn"),
 		over: newExpiryBuckets(lifetime),
 		gone: newExpiryBuckets(lifetime),
 		delivered: counterVec(r, "smsv_codes_delivered_total",
-			"Messages that the network or the phone took, as receipts say; each once.", "area", "caller"),
+			"Messages delivered to the network or phone according to receipts, each counted once.", "area", "caller"),
 		undelivered: counterVec(r, "smsv_codes_undelivered_total",
-			"Messages that were rejected on their way, as receipts say; each once.", "area", "caller"),
+			"Messages rejected on the way according to receipts, each counted once.", "area", "caller"),
 	}
-	registerCounter(r, "smsv_codes_over_total", "Entries whose CODE_EXPIRATION is over, however they ended; not those withdrawn.", o.over.due)
-	registerCounter(r, "smsv_codes_over_ended_total", "Those of smsv_codes_over_total that had ended before: the rest expired unused.", o.gone.due)
+	registerCounter(r, "smsv_codes_over_total", "Entries whose CODE_EXPIRATION is over, however they ended, except withdrawn ones.", o.over.due)
+	registerCounter(r, "smsv_codes_over_ended_total", "Entries in smsv_codes_over_total that had ended earlier; the rest expired unused.", o.gone.due)
 	o.allowance = newAllowance(logger, r)
 	o.registerWait(r)
 	o.registerUsers(callers, policies, r)
@@ -70,12 +59,12 @@ func NewObserver(callers []string, policies []codes.Policy, logger *slog.Logger,
 func (o *Observer) registerWait(r prometheus.Registerer) {
 	wait := prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:    "smsv_pace_wait_seconds",
-		Help:    "Wait of a message for its turn under FLOWROUTE_RATE.",
+		Help:    "Time that a message waited for its turn under FLOWROUTE_RATE.",
 		Buckets: []float64{0, .05, .1, .25, .5, 1, 2, 5, 10, 30},
 	})
 	untracked := prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "smsv_codes_untracked_total",
-		Help: "Messages that were sent but could not be recorded, so that their receipts do not count.",
+		Help: "Messages that were sent but not recorded, so their receipts are not counted.",
 	})
 	r.MustRegister(wait, untracked)
 	o.wait, o.untracked = wait, untracked
@@ -83,53 +72,52 @@ func (o *Observer) registerWait(r prometheus.Registerer) {
 
 func (o *Observer) registerUsers(callers []string, policies []codes.Policy, r prometheus.Registerer) {
 	created := counterVec(r, "smsv_codes_created_total",
-		"Entries stored whose message was handed to Flowroute, whether or not it confirmed that.", "area", "caller", "profile")
-	sent := counterVec(r, "smsv_codes_sent_total", "Messages that Flowroute took.", "area", "caller", "profile")
-	segments := counterVec(r, "smsv_message_segments_total", "Segments of the messages that Flowroute took: what is paid for.", "area", "caller", "profile")
-	verified := counterVec(r, "smsv_codes_verified_total", "Right codes, by area of the recipient and caller of the check.", "area", "caller", "profile")
+		"Entries whose message was handed to Flowroute, confirmed or not.", "area", "caller", "profile")
+	sent := counterVec(r, "smsv_codes_sent_total", "Messages that Flowroute accepted.", "area", "caller", "profile")
+	segments := counterVec(r, "smsv_message_segments_total", "Segments of the messages that Flowroute accepted; these are billed.", "area", "caller", "profile")
+	verified := counterVec(r, "smsv_codes_verified_total", "Right codes, by area of the recipient and by caller of the check.", "area", "caller", "profile")
 	wrong := counterVec(r, "smsv_codes_wrong_total", "Wrong codes that were compared, by caller of the check.", "caller", "profile")
 	for _, p := range policies {
 		for _, caller := range callers {
 			if p.Callers != nil && !slices.Contains(p.Callers, caller) {
 				continue
 			}
-			u := &userCounters{wrong: wrong.WithLabelValues(caller, p.Profile)}
+			wrong.WithLabelValues(caller, p.Profile)
 			for area := range codes.Area(codes.Areas) {
 				name := area.String()
-				u.created[area] = created.WithLabelValues(name, caller, p.Profile)
-				u.sent[area] = sent.WithLabelValues(name, caller, p.Profile)
-				u.segments[area] = segments.WithLabelValues(name, caller, p.Profile)
-				u.verified[area] = verified.WithLabelValues(name, caller, p.Profile)
+				for _, vec := range []*prometheus.CounterVec{created, sent, segments, verified} {
+					vec.WithLabelValues(name, caller, p.Profile)
+				}
 				o.delivered.WithLabelValues(name, caller)
 				o.undelivered.WithLabelValues(name, caller)
 			}
-			o.users[user{caller, p.Profile}] = u
 		}
 	}
+	o.created, o.sent, o.segments, o.verified, o.wrong = created, sent, segments, verified, wrong
 }
 
 // Created counts a create; see codes.Observer.
 func (o *Observer) Created(e codes.CreateEvent) {
-	counters := o.users[user{e.Caller, e.Profile}]
+	area := e.Area.String()
 	if e.Reserved {
 		o.wait.Observe(e.Wait.Seconds())
 	}
 	if e.OverAllowance != nil {
 		o.allowance.exceeded(e)
 	}
-	if e.Stored && (e.Sent || e.Uncertain) { // else nothing was sent, or to a test recipient, or the code of before
-		counters.created[e.Area].Inc()
+	if e.Stored && (e.Sent || e.Uncertain) { // else nothing was sent, or to a test recipient, or the same code again
+		o.created.WithLabelValues(area, e.Caller, e.Profile).Inc()
 	}
 	if e.Sent {
-		counters.sent[e.Area].Inc()
-		counters.segments[e.Area].Add(float64(e.Segments))
+		o.sent.WithLabelValues(area, e.Caller, e.Profile).Inc()
+		o.segments.WithLabelValues(area, e.Caller, e.Profile).Add(float64(e.Segments))
 	}
 	if e.Withdrawn {
 		o.ends["withdrawn"].Inc()
 	}
 	if e.Stored {
-		// The entry's lifetime begins at its turn, which comes no earlier. So an
-		// entry that ends early is never counted before the entry is.
+		// The lifetime begins at the turn to send, or later. So an early end is never
+		// counted before the entry itself.
 		o.over.add(e.Arrived.Add(e.Wait + e.Lifetime))
 		if e.Replaced > 0 {
 			o.end("replaced", e.Replaced)
@@ -143,18 +131,17 @@ func (o *Observer) Created(e codes.CreateEvent) {
 
 // Checked counts a check; see codes.Observer.
 func (o *Observer) Checked(e codes.CheckEvent) {
-	counters := o.users[user{e.Caller, e.Profile}]
 	switch {
 	case e.Status == codes.Right:
 		o.checks["right"].Inc()
-		counters.verified[e.Area].Inc()
+		o.verified.WithLabelValues(e.Area.String(), e.Caller, e.Profile).Inc()
 		o.end("verified", e.TTLLeft)
 	case e.Status == codes.Wrong && e.AttemptsLeft > 0:
 		o.checks["wrong"].Inc()
-		counters.wrong.Inc()
+		o.wrong.WithLabelValues(e.Caller, e.Profile).Inc()
 	case e.Status == codes.Wrong:
 		o.checks["used_up"].Inc()
-		counters.wrong.Inc()
+		o.wrong.WithLabelValues(e.Caller, e.Profile).Inc()
 		o.end("used_up", e.TTLLeft)
 	case e.Status == codes.Expired:
 		o.checks["expired"].Inc()
@@ -170,8 +157,8 @@ func (o *Observer) Cancelled(ttlLeft time.Duration) {
 	}
 }
 
-// Delivery counts what receipts say; see codes.Observer. Replicas may have
-// other callers than this one.
+// Delivery counts receipts; see codes.Observer. Their caller may be unknown to this
+// replica.
 func (o *Observer) Delivery(e codes.DeliveryEvents) {
 	if e.Delivered {
 		o.delivered.WithLabelValues(e.Area.String(), e.Caller).Inc()
@@ -181,9 +168,9 @@ func (o *Observer) Delivery(e codes.DeliveryEvents) {
 	}
 }
 
-// end counts an entry that ended so long before its time. Another replica may
-// have counted the entry, with buckets that do not begin when these do: one
-// bucket later is never too early.
+// end counts an entry that ended ttlLeft before it would have expired. Another
+// replica may have counted the entry, with buckets that start at another time. So
+// the end is counted one bucket later, which is never too early.
 func (o *Observer) end(how string, ttlLeft time.Duration) {
 	o.ends[how].Inc()
 	o.gone.add(time.Now().Add(ttlLeft + o.gone.span))
@@ -195,7 +182,7 @@ func counterVec(r prometheus.Registerer, name, help string, labels ...string) *p
 	return vec
 }
 
-// counters returns the counters of one label with these values.
+// counters registers a counter with one label and returns it by label value.
 func counters(r prometheus.Registerer, name, help, label string, values ...string) map[string]prometheus.Counter {
 	vec := counterVec(r, name, help, label)
 	all := make(map[string]prometheus.Counter, len(values))

@@ -15,51 +15,39 @@ type Operations struct {
 	traces    *Traces
 	durations *prometheus.HistogramVec
 	failures  *prometheus.CounterVec
-	byName    map[string]operation
 }
 
-// operation holds the metrics of one kind of operation.
-type operation struct {
-	duration prometheus.Observer
-	failures prometheus.Counter
+// operationNames are the operations that the store reports.
+var operationNames = []string{
+	"reserve", "release", "next_turn", "refund", "check", "cancel", "peek", "claim", "settle",
+	"count_failure", "count_guess", "count_verified", "record_sent", "receive", "delivery", "used",
 }
 
-// NewOperations registers the metrics of operations. They are traced if t is
-// not nil.
+// NewOperations registers the metrics of operations. All exist from the start,
+// because Prometheus does not see an increase from nothing. A nil t traces nothing.
 func NewOperations(r prometheus.Registerer, t *Traces) *Operations {
 	o := &Operations{
 		traces: t,
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "smsv_redis_operation_duration_seconds",
-			Help:    "Time of one operation on Redis, with its repetitions.",
+			Help:    "Duration of an operation on Redis, retries included.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1},
 		}, []string{"operation"}),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "smsv_redis_operation_errors_total", Help: "Operations on Redis that failed, with all their repetitions.",
+			Name: "smsv_redis_operation_errors_total", Help: "Operations on Redis that failed after all retries.",
 		}, []string{"operation"}),
-		byName: map[string]operation{},
 	}
 	r.MustRegister(o.durations, o.failures)
-	for _, name := range []string{
-		"reserve", "release", "next_turn", "refund", "check", "cancel", "peek", "claim", "settle",
-		"count_failure", "count_guess", "count_verified", "record_sent", "receive", "delivery", "used",
-	} {
-		o.byName[name] = o.metrics(name)
+	for _, name := range operationNames {
+		o.durations.WithLabelValues(name)
+		o.failures.WithLabelValues(name)
 	}
 	return o
 }
 
-func (o *Operations) metrics(name string) operation {
-	return operation{o.durations.WithLabelValues(name), o.failures.WithLabelValues(name)}
-}
-
-// Done measures an operation that has ended; see redisstore.Options.
+// Done records an operation that has ended; see redisstore.Options.
 func (o *Operations) Done(ctx context.Context, name string, begun time.Time, err error) {
-	of, known := o.byName[name]
-	if !known {
-		of = o.metrics(name)
-	}
-	of.duration.Observe(time.Since(begun).Seconds())
+	o.durations.WithLabelValues(name).Observe(time.Since(begun).Seconds())
 	result := "done"
 	switch {
 	case err == nil:
@@ -67,13 +55,13 @@ func (o *Operations) Done(ctx context.Context, name string, begun time.Time, err
 		result = "refused"
 	default:
 		result = "failed"
-		of.failures.Inc()
+		o.failures.WithLabelValues(name).Inc()
 	}
 	o.traces.callSince(ctx, "redis", name, begun, result)
 }
 
-// isAnswer reports whether err is an answer of the store, such as a reached
-// limit, and no failure.
+// isAnswer reports whether err is an answer of the store, such as a reached limit,
+// rather than a failure.
 func isAnswer(err error) bool {
 	var limit *codes.LimitError
 	var busy *codes.UnavailableError

@@ -10,54 +10,45 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// Sender is a codes.Sender whose attempts are measured and traced.
+// Sender is a codes.Sender that measures and traces the attempts of another.
 type Sender struct {
-	next   codes.Sender
-	traces *Traces
-
-	accepted, rejected, senderRefused, unconfirmed, unavailable result
+	next      codes.Sender
+	traces    *Traces
+	durations *prometheus.HistogramVec // by result
 }
 
-// result is what may come of an attempt.
-type result struct {
-	name     string
-	duration prometheus.Observer
-}
-
-// NewSender registers the metrics of next's attempts and returns it measured, and
-// traced if t is not nil.
+// NewSender registers the metrics of next's attempts. A nil t traces nothing.
 func NewSender(next codes.Sender, r prometheus.Registerer, t *Traces) *Sender {
 	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "smsv_flowroute_send_duration_seconds",
-		Help:    "Time of one attempt to hand a message to Flowroute, by what came of it.",
+		Help:    "Duration of an attempt to send a message to Flowroute, by result.",
 		Buckets: []float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 	}, []string{"result"})
 	r.MustRegister(durations)
-	of := func(name string) result { return result{name, durations.WithLabelValues(name)} }
-	return &Sender{
-		next: next, traces: t,
-		accepted: of("accepted"), rejected: of("rejected"), senderRefused: of("sender_refused"),
-		unconfirmed: of("unconfirmed"), unavailable: of("unavailable"),
+	for _, result := range []string{"accepted", "rejected", "sender_refused", "unconfirmed", "unavailable"} {
+		durations.WithLabelValues(result)
 	}
+	return &Sender{next: next, traces: t, durations: durations}
 }
 
-// Send makes one attempt; see codes.Sender. The carrier learns nothing of the trace.
+// Send makes one attempt; see codes.Sender. Nothing of the trace is sent to the
+// carrier.
 func (s *Sender) Send(ctx context.Context, m codes.Message) (string, error) {
 	ctx, span := s.traces.call(ctx, "flowroute", "send")
 	begun := time.Now()
 	id, err := s.next.Send(ctx, m)
-	result := s.unconfirmed
+	result := "unconfirmed"
 	switch {
 	case err == nil:
-		result = s.accepted
+		result = "accepted"
 	case errors.Is(err, codes.ErrRejected):
-		result = s.rejected
+		result = "rejected"
 	case errors.Is(err, codes.ErrSenderRefused):
-		result = s.senderRefused
+		result = "sender_refused"
 	case errors.Is(err, codes.ErrUnavailable):
-		result = s.unavailable
+		result = "unavailable"
 	}
-	result.duration.Observe(time.Since(begun).Seconds())
-	finish(span, result.name, err != nil)
+	s.durations.WithLabelValues(result).Observe(time.Since(begun).Seconds())
+	finish(span, result, err != nil)
 	return id, err
 }

@@ -21,7 +21,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// tracesWanted tells whether the standard variables of OpenTelemetry ask for traces.
+// tracesWanted reports whether the standard OpenTelemetry variables enable traces.
 func tracesWanted(getenv func(string) string) (bool, error) {
 	exporter := getenv("OTEL_TRACES_EXPORTER")
 	asked := getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") + getenv("OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -34,53 +34,53 @@ func tracesWanted(getenv func(string) string) (bool, error) {
 	return true, nil
 }
 
-// Traces sends what happens in a request to an OpenTelemetry collector. A nil
-// *Traces does nothing. No span holds anything of what is in a request.
+// Traces sends the spans of requests to an OpenTelemetry collector. A nil *Traces
+// does nothing. A span has no content of a request.
 type Traces struct {
 	provider *sdk.TracerProvider
 	tracer   trace.Tracer
 }
 
-// tellEvery bounds how often a collector that does not answer is told of.
-const tellEvery = time.Minute
+// warnEvery is the shortest time between two warnings about the collector.
+const warnEvery = time.Minute
 
-// NewTraces returns traces as the standard variables of OpenTelemetry describe
-// them, or nil if they ask for none. Its errors are mistakes in the variables.
-// Spans wait for the collector in a queue; what does not fit is dropped.
+// NewTraces returns traces as the standard OpenTelemetry variables describe them, or
+// nil if they enable none. Its errors are mistakes in the variables. Spans wait for
+// the collector in a queue; those that do not fit are dropped.
 func NewTraces(ctx context.Context, b Build, logger *slog.Logger) (*Traces, error) {
 	if wanted, err := tracesWanted(os.Getenv); !wanted {
 		return nil, err
 	}
-	to, err := collectorFrom(os.Getenv)
+	client, err := collectorFrom(os.Getenv)
 	if err != nil {
 		return nil, err
 	}
-	var told atomic.Int64
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { // the library has one for the whole program
-		last, now := told.Load(), time.Now().Unix()
-		if now-last >= int64(tellEvery/time.Second) && told.CompareAndSwap(last, now) {
+	var warned atomic.Int64
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { // the library has one handler per process
+		last, now := warned.Load(), time.Now().Unix()
+		if now-last >= int64(warnEvery/time.Second) && warned.CompareAndSwap(last, now) {
 			logger.Warn("traces not sent", "error", err.Error())
 		}
 	}))
-	// What comes later wins: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES.
-	of, err := resource.New(ctx, resource.WithTelemetrySDK(),
+	// OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES come last, so they win.
+	service, err := resource.New(ctx, resource.WithTelemetrySDK(),
 		resource.WithAttributes(attribute.String("service.name", "sms-verification"), attribute.String("service.version", b.Version)),
 		resource.WithFromEnv())
 	if err != nil {
 		return nil, errors.New("OTEL_RESOURCE_ATTRIBUTES must be a list such as name=value,other=value")
 	}
-	exporter, err := otlptrace.New(ctx, to)
+	exporter, err := otlptrace.New(ctx, client)
 	if err != nil {
 		return nil, fmt.Errorf("telemetry: traces: %w", err)
 	}
-	provider := sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(of))
+	provider := sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(service))
 	return &Traces{provider: provider, tracer: provider.Tracer("github.com/flowroute/sms-verification")}, nil
 }
 
 // flushTimeout is how long Close waits for the collector.
 const flushTimeout = 2 * time.Second
 
-// Close sends what is queued, as far as that is quick.
+// Close sends the queued spans, for at most flushTimeout.
 func (t *Traces) Close() {
 	if t == nil {
 		return
@@ -92,8 +92,8 @@ func (t *Traces) Close() {
 	}
 }
 
-// Request begins the span of a request, as a part of its caller's trace if it
-// comes with a traceparent; see api.Options.
+// Request starts the span of a request, within the caller's trace if the request has
+// a traceparent; see api.Options.
 func (t *Traces) Request(r *http.Request, route string) (ctx context.Context, id string, end func(status int, reason, caller string)) {
 	ctx = propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
 	ctx, span := t.tracer.Start(ctx, route, trace.WithSpanKind(trace.SpanKindServer))
@@ -112,7 +112,7 @@ func (t *Traces) Request(r *http.Request, route string) (ctx context.Context, id
 	}
 }
 
-// call begins the span of a call to another system. It is nil if t is nil.
+// call starts the span of a call to another system. The span is nil if t is nil.
 func (t *Traces) call(ctx context.Context, system, name string) (context.Context, trace.Span) {
 	if t == nil {
 		return ctx, nil
@@ -120,8 +120,8 @@ func (t *Traces) call(ctx context.Context, system, name string) (context.Context
 	return t.tracer.Start(ctx, system+" "+name, trace.WithSpanKind(trace.SpanKindClient))
 }
 
-// callSince records a call of a request to another system that began at the
-// given time and has ended now. It does nothing if t is nil.
+// callSince records the span of a call that began at the given time and ends now. It
+// does nothing if t is nil or there is no span of a request.
 func (t *Traces) callSince(ctx context.Context, system, name string, begun time.Time, result string) {
 	if t == nil || !trace.SpanContextFromContext(ctx).IsValid() {
 		return
@@ -130,7 +130,7 @@ func (t *Traces) callSince(ctx context.Context, system, name string, begun time.
 	finish(span, result, result == "failed")
 }
 
-// finish ends the span of a call.
+// finish ends the span of a call; a nil span is ignored.
 func finish(span trace.Span, result string, failed bool) {
 	if span == nil {
 		return

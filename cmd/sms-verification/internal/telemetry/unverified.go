@@ -12,18 +12,19 @@ import (
 	"github.com/flowroute/sms-verification/redisstore"
 )
 
-// allowance reports messages that exceed UNVERIFIED_LIMITS.
+// allowance counts and logs messages that exceed UNVERIFIED_LIMITS.
 type allowance struct {
 	logger   *slog.Logger
 	refusals *prometheus.CounterVec
 
-	mu     sync.Mutex
-	logged map[string]time.Time // when an exchange was last logged
+	mu      sync.Mutex
+	logged  map[string]time.Time // when each exchange was last logged
+	sweepAt time.Time            // when the first of them may be logged again
 }
 
 const (
 	logExchangeEvery = time.Minute
-	maxExchanges     = 1000 // that are remembered, so that there are no more lines in a minute
+	maxExchanges     = 1000 // in logged: the most lines per minute
 )
 
 // kinds are the values of the label kind.
@@ -31,26 +32,26 @@ var kinds = map[codes.LimitKind]string{codes.ExchangeLimit: "exchange", codes.Ar
 
 func newAllowance(logger *slog.Logger, r prometheus.Registerer) *allowance {
 	a := &allowance{logger: logger, logged: map[string]time.Time{}, refusals: counterVec(r, "smsv_unverified_refusals_total",
-		"Messages that exceeded UNVERIFIED_LIMITS: refused in the mode enforce, sent in the mode shadow.", "kind", "mode")}
+		"Messages that exceeded UNVERIFIED_LIMITS: refused in mode enforce, sent in mode shadow.", "kind", "mode")}
 	for _, kind := range kinds {
-		for _, mode := range []string{"shadow", "enforce"} {
-			a.refusals.WithLabelValues(kind, mode)
+		for _, mode := range []codes.UnverifiedMode{codes.UnverifiedShadow, codes.UnverifiedEnforce} {
+			a.refusals.WithLabelValues(kind, mode.String())
 		}
 	}
 	return a
 }
 
-// exceeded counts a message over an allowance, and logs its exchange, which is not
-// the number, at most once a minute.
+// exceeded counts a message over an allowance. It logs the exchange, never the
+// number, at most once a minute.
 func (a *allowance) exceeded(e codes.CreateEvent) {
-	mode := "shadow"
+	mode := codes.UnverifiedShadow
 	if e.Refused {
-		mode = "enforce"
+		mode = codes.UnverifiedEnforce
 	}
-	a.refusals.WithLabelValues(kinds[e.OverAllowance.Kind], mode).Inc()
+	a.refusals.WithLabelValues(kinds[e.OverAllowance.Kind], mode.String()).Inc()
 	if a.isDue(e.Exchange, time.Now()) {
 		a.logger.Warn("messages whose code is not entered exceed UNVERIFIED_LIMITS",
-			"exchange", e.Exchange, "limit", e.OverAllowance.Limit, "mode", mode)
+			"exchange", e.Exchange, "limit", e.OverAllowance.Limit, "mode", mode.String())
 	}
 }
 
@@ -61,9 +62,15 @@ func (a *allowance) isDue(exchange string, now time.Time) bool {
 		return false
 	}
 	if len(a.logged) >= maxExchanges {
+		if now.Before(a.sweepAt) {
+			return false
+		}
+		a.sweepAt = now.Add(logExchangeEvery)
 		for other, last := range a.logged {
-			if now.Sub(last) >= logExchangeEvery {
+			if again := last.Add(logExchangeEvery); !now.Before(again) {
 				delete(a.logged, other)
+			} else if again.Before(a.sweepAt) {
+				a.sweepAt = again
 			}
 		}
 		if len(a.logged) >= maxExchanges {
@@ -74,25 +81,25 @@ func (a *allowance) isDue(exchange string, now time.Time) bool {
 	return true
 }
 
-// unverified is how many messages stand under the limits on all of them, over all
-// replicas. It asks Redis at each scrape; without an answer it shows nothing, since
-// the allowance depends on Redis too.
+// unverified collects how much of the UNVERIFIED_LIMITS on all messages is used, over
+// all replicas. It asks Redis at each scrape. Without an answer it exposes nothing,
+// since the allowance comes from Redis too.
 type unverified struct {
 	limits              []codes.Limit
 	read                func(context.Context, []codes.Limit) ([]redisstore.Standing, error)
 	messages, allowance *prometheus.Desc
 }
 
-// RegisterUnverified exposes what stands under the limits of UNVERIFIED_LIMITS on
-// all messages.
+// RegisterUnverified exposes how much of the UNVERIFIED_LIMITS on all messages is
+// used.
 func RegisterUnverified(r prometheus.Registerer, u codes.Unverified, read func(context.Context, []codes.Limit) ([]redisstore.Standing, error)) {
 	ofAll := codes.Unverified{Mode: u.Mode, All: u.All}
 	r.MustRegister(&unverified{
 		limits: ofAll.Limits(codes.Destination{}), read: read,
 		messages: prometheus.NewDesc("smsv_unverified_messages",
-			"Messages of all replicas whose code was not entered, in the window of UNVERIFIED_LIMITS on all that ends now.", []string{"limit"}, nil),
+			"Unverified messages of all replicas in the current window of the UNVERIFIED_LIMITS over all.", []string{"limit"}, nil),
 		allowance: prometheus.NewDesc("smsv_unverified_allowance",
-			"Messages whose code is not entered that UNVERIFIED_LIMITS allow in all, with the share for verified codes.", []string{"limit"}, nil),
+			"Unverified messages that the UNVERIFIED_LIMITS over all allow now, with the share for verified codes.", []string{"limit"}, nil),
 	})
 }
 

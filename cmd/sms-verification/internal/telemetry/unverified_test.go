@@ -73,11 +73,11 @@ func TestUnverifiedGauges(t *testing.T) {
 		}
 		return []redisstore.Standing{{Window: asked[0].Windows[0], Used: 3, Share: 7}, {Window: asked[0].Windows[1], Used: 42}}, down
 	})
-	const want = `# HELP smsv_unverified_allowance Messages whose code is not entered that UNVERIFIED_LIMITS allow in all, with the share for verified codes.
+	const want = `# HELP smsv_unverified_allowance Unverified messages that the UNVERIFIED_LIMITS over all allow now, with the share for verified codes.
 # TYPE smsv_unverified_allowance gauge
 smsv_unverified_allowance{limit="all:1000/1h+50%"} 1007
 smsv_unverified_allowance{limit="all:5000/24h"} 5000
-# HELP smsv_unverified_messages Messages of all replicas whose code was not entered, in the window of UNVERIFIED_LIMITS on all that ends now.
+# HELP smsv_unverified_messages Unverified messages of all replicas in the current window of the UNVERIFIED_LIMITS over all.
 # TYPE smsv_unverified_messages gauge
 smsv_unverified_messages{limit="all:1000/1h+50%"} 3
 smsv_unverified_messages{limit="all:5000/24h"} 42

@@ -1,4 +1,4 @@
-// Package top shows in a terminal what running replicas say at /metrics: the
-// way of the codes, rates, latencies, limits, Redis and Flowroute. It knows
-// nothing but the metrics, which hold nothing personal.
+// Package top shows the metrics of running replicas in a terminal: codes, checks,
+// limits, latencies, Redis and Flowroute. It reads /metrics only, which has no
+// personal data.
 package top

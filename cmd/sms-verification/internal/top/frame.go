@@ -9,95 +9,23 @@ import (
 )
 
 const (
-	minWidth = 80  // what is narrower sees the left part
-	maxWidth = 120 // wider, the eye loses the line
+	minWidth = 80  // a narrower terminal shows the left part
+	maxWidth = 120 // longer lines are hard to follow
 	none     = "-"
+
+	labelWidth = 24 // of the first cell of a row
 )
 
-// frame is one picture of the service.
+// frame is one screen.
 type frame struct {
-	width int // that it is laid out for
-	cut   int // that it has
+	width int // of the layout
+	cut   int // width of the terminal
 	lines []string
 	now   reading // sum of the replicas' last readings
-	rates reading // sum of what their counters grew a second
+	rates reading // sum of their rates per second
 }
 
-// draw pictures the replicas as they are known now, in lines of at most width
-// characters.
-func draw(replicas []*replica, at time.Time, width int) []string {
-	f := &frame{width: min(max(width, minWidth), maxWidth), cut: width, now: reading{}, rates: reading{}}
-	answering, over := 0, 0.0
-	for _, r := range replicas {
-		if r.failed != nil {
-			continue
-		}
-		answering++
-		rates, seconds := r.rates()
-		over = max(over, seconds)
-		for _, s := range r.last() {
-			f.now.add(s)
-		}
-		for _, s := range rates {
-			f.rates.add(s)
-		}
-	}
-	f.header(replicas, answering, over, at)
-	if answering > 0 {
-		f.codes()
-		f.checks()
-		f.limits(replicas)
-		f.unverified(replicas)
-		f.latencies()
-		f.process()
-	}
-	return f.lines
-}
-
-func (f *frame) header(replicas []*replica, answering int, over float64, at time.Time) {
-	title := fmt.Sprintf("sms-verification: %d of %d replicas answer", answering, len(replicas))
-	if over > 0 {
-		title += fmt.Sprintf("; rates over %.0f s", over)
-	}
-	clock := at.Format(time.TimeOnly)
-	f.line(title + strings.Repeat(" ", max(1, f.width-utf8.RuneCountInString(title)-len(clock))) + clock)
-	for _, r := range replicas {
-		if r.failed != nil {
-			f.line("  " + r.name + "  DOES NOT ANSWER: " + printable(r.failed.Error()))
-			continue
-		}
-		f.line("  " + r.name + "  " + about(r.last(), at))
-	}
-}
-
-// about is a replica in a few words.
-func about(r reading, at time.Time) string {
-	words := strings.Join(r.values("smsv_build_info", "version"), " ")
-	if ready, known := r.total("smsv_ready"); known && ready == 0 {
-		words += " NOT READY"
-	}
-	if started, known := r.total("process_start_time_seconds"); known {
-		words += " up " + span(at.Sub(time.Unix(int64(started), 0)))
-	}
-	inside, _ := r.total("smsv_requests_in_flight")
-	memory, _ := r.total("process_resident_memory_bytes")
-	return strings.TrimSpace(fmt.Sprintf("%s, %.0f in flight, %.0f MB", words, inside, memory/1e6))
-}
-
-// span is how long something lasts, in its two largest units.
-func span(d time.Duration) string {
-	switch minutes, hours := int(d.Minutes()), int(d.Hours()); {
-	case hours >= 24:
-		return fmt.Sprintf("%dd%dh", hours/24, hours%24)
-	case hours >= 1:
-		return fmt.Sprintf("%dh%dm", hours, minutes%60)
-	case minutes >= 1:
-		return fmt.Sprintf("%dm%ds", minutes, int(d.Seconds())%60)
-	default:
-		return fmt.Sprintf("%.0fs", d.Seconds())
-	}
-}
-
+// line adds a line, cut to the terminal.
 func (f *frame) line(text string) {
 	text = strings.TrimRight(text, " ")
 	if utf8.RuneCountInString(text) > f.cut {
@@ -106,8 +34,8 @@ func (f *frame) line(text string) {
 	f.lines = append(f.lines, text)
 }
 
-// row writes cells: the first to the left, the others to the right, spread
-// over the width.
+// row adds a line of cells. The first is left-aligned, the others are right-aligned
+// and spread over the width.
 func (f *frame) row(cells ...string) {
 	each := (f.width - labelWidth) / (len(cells) - 1)
 	line := pad(cells[0], labelWidth)
@@ -117,7 +45,7 @@ func (f *frame) row(cells ...string) {
 	f.line(line)
 }
 
-// pad makes a text as wide as it is to be.
+// pad pads or cuts a text to a width.
 func pad(text string, width int) string {
 	if runes := []rune(text); len(runes) > width {
 		return string(runes[:max(width-1, 0)]) + "…"
@@ -125,7 +53,7 @@ func pad(text string, width int) string {
 	return text + strings.Repeat(" ", width-utf8.RuneCountInString(text))
 }
 
-// number writes a count, with its thousands apart.
+// number formats a count, with thousands separators.
 func number(v float64, known bool) string {
 	if !known {
 		return none
@@ -137,7 +65,7 @@ func number(v float64, known bool) string {
 	return digits
 }
 
-// rate writes how often something happens.
+// rate formats a rate.
 func rate(v float64, known bool) string {
 	if known && v > 0 && v < 99.95 {
 		return fmt.Sprintf("%.1f", v)
@@ -145,7 +73,10 @@ func rate(v float64, known bool) string {
 	return number(v, known)
 }
 
-// share writes a part of a whole.
+// perMinute formats a rate per second as one per minute.
+func perMinute(perSecond float64, known bool) string { return rate(60*perSecond, known) }
+
+// share formats a part as a percentage of a whole.
 func share(part, whole float64) string {
 	if whole <= 0 || math.IsNaN(part) {
 		return none
@@ -153,7 +84,7 @@ func share(part, whole float64) string {
 	return fmt.Sprintf("%.0f %%", 100*part/whole)
 }
 
-// seconds writes a duration.
+// seconds formats a duration.
 func seconds(s float64) string {
 	switch {
 	case math.IsNaN(s):
@@ -166,8 +97,22 @@ func seconds(s float64) string {
 	return fmt.Sprintf("%.1f s", s)
 }
 
-// bar fills a part of a width.
+// bar draws a part as a bar.
 func bar(part float64, width int) string {
 	full := min(max(int(math.Round(part*float64(width))), 0), width)
 	return strings.Repeat("#", full) + strings.Repeat(".", width-full)
+}
+
+// span formats a duration in its two largest units.
+func span(d time.Duration) string {
+	switch minutes, hours := int(d.Minutes()), int(d.Hours()); {
+	case hours >= 24:
+		return fmt.Sprintf("%dd%dh", hours/24, hours%24)
+	case hours >= 1:
+		return fmt.Sprintf("%dh%dm", hours, minutes%60)
+	case minutes >= 1:
+		return fmt.Sprintf("%dm%ds", minutes, int(d.Seconds())%60)
+	default:
+		return fmt.Sprintf("%.0fs", d.Seconds())
+	}
 }

@@ -15,35 +15,35 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// series is one line of the text format.
+// series is one line of the Prometheus text format.
 type series struct {
 	name    string
 	labels  map[string]string
 	value   float64
-	counter bool // else a gauge, of which there is no rate
+	counter bool // else a gauge, which has no rate
 }
 
-// reading is what one scrape says, by name and labels.
+// reading is the result of one scrape, by name and labels.
 type reading map[string]series
 
-// parse reads the text format.
+// parse parses the text format.
 func parse(in io.Reader) (reading, error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(in)
 	if err != nil {
-		return nil, fmt.Errorf("no metrics there: %w", err)
+		return nil, fmt.Errorf("not metrics: %w", err)
 	}
 	r := reading{}
 	for name, family := range families {
 		for _, m := range family.Metric {
-			r.take(name, m)
+			r.addMetric(name, m)
 		}
 	}
 	return r, nil
 }
 
-// take adds a metric; a histogram becomes the lines that it is written as.
-func (r reading) take(name string, m *dto.Metric) {
+// addMetric adds a metric. A histogram becomes the series that it is written as.
+func (r reading) addMetric(name string, m *dto.Metric) {
 	labels := map[string]string{}
 	for _, pair := range m.Label {
 		labels[pair.GetName()] = printable(pair.GetValue())
@@ -63,7 +63,7 @@ func (r reading) take(name string, m *dto.Metric) {
 	}
 }
 
-// isOurs tells the metrics of this program from others.
+// isOurs reports whether these are metrics of sms-verification.
 func (r reading) isOurs() bool {
 	for _, s := range r {
 		if strings.HasPrefix(s.name, "smsv_") {
@@ -73,7 +73,7 @@ func (r reading) isOurs() bool {
 	return false
 }
 
-// printable drops what could steer a terminal.
+// printable removes characters that could control a terminal.
 func printable(s string) string {
 	return strings.Map(func(c rune) rune {
 		if unicode.IsPrint(c) {
@@ -83,7 +83,7 @@ func printable(s string) string {
 	}, s)
 }
 
-// add adds a series to what the reading has of it.
+// add adds the value of a series to that of the reading.
 func (r reading) add(s series) {
 	key := s.name
 	for _, label := range slices.Sorted(maps.Keys(s.labels)) {
@@ -93,7 +93,8 @@ func (r reading) add(s series) {
 	r[key] = s
 }
 
-// rate is how much each counter grew a second. One that shrank began anew.
+// rate returns the increase of each counter per second. A counter that decreased
+// was reset.
 func (r reading) rate(before reading, seconds float64) reading {
 	rates := reading{}
 	for key, s := range r {
@@ -109,9 +110,9 @@ func (r reading) rate(before reading, seconds float64) reading {
 	return rates
 }
 
-// total adds the values of a name whose labels are those given, as name,
-// value, name, value; and says whether anything of that name and with these
-// labels is there, whatever they say.
+// total adds up the series of a name with the given labels, as name, value, name,
+// value. known reports whether any series of that name has these labels, with any
+// values.
 func (r reading) total(name string, labels ...string) (sum float64, known bool) {
 	for _, s := range r {
 		if s.name != name {
@@ -135,7 +136,7 @@ func (s series) has(labels []string) (matches, carries bool) {
 	return matches, carries
 }
 
-// values lists what a label of a name says, sorted.
+// values returns the values of a label of a name, sorted.
 func (r reading) values(name, label string) []string {
 	found := map[string]bool{}
 	for _, s := range r {
@@ -146,8 +147,9 @@ func (r reading) values(name, label string) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// quantile estimates a quantile of a histogram as Prometheus does: evenly
-// spread within a bucket. NaN is none; a value beyond the last bound is that.
+// quantile estimates a quantile of a histogram as Prometheus does: values are evenly
+// spread within a bucket, and those beyond the last bound count as that bound. It is
+// NaN for an empty histogram.
 func (r reading) quantile(q float64, name string, labels ...string) float64 {
 	counts := map[float64]float64{}
 	for _, s := range r {

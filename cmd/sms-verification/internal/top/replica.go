@@ -14,17 +14,17 @@ import (
 const (
 	scrapeTimeout = 2 * time.Second
 	maxScrape     = 16 << 20
-	// window is what rates are over: long enough for a quiet service to show
-	// some, short enough to follow what happens.
+	// window is the time over which rates are measured: long enough for a quiet
+	// service to show some, short enough to follow changes.
 	window = time.Minute
 )
 
-// replica is one process and what it said within the window.
+// replica is one process and its scrapes within the window.
 type replica struct {
-	address string // the metrics
-	name    string // for people
+	address string // URL of the metrics
+	name    string // as displayed
 	scrapes []scrape
-	failed  error // why it does not answer
+	failed  error // error of the last scrape
 }
 
 type scrape struct {
@@ -32,7 +32,7 @@ type scrape struct {
 	reading
 }
 
-// newReplica takes host:port, or the URL of a server or of its metrics.
+// newReplica accepts host:port, or the URL of a server or of its metrics.
 func newReplica(address string) (*replica, error) {
 	full := address
 	if !strings.Contains(full, "://") {
@@ -40,7 +40,7 @@ func newReplica(address string) (*replica, error) {
 	}
 	u, err := url.Parse(full)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, errors.New("an address is not one of a server: write it as host:port or http://host:port")
+		return nil, errors.New("invalid address: write host:port or http://host:port")
 	}
 	if strings.Trim(u.Path, "/") == "" {
 		u.Path = "/metrics"
@@ -48,7 +48,7 @@ func newReplica(address string) (*replica, error) {
 	return &replica{address: u.String(), name: printable(u.Host)}, nil
 }
 
-// scrape asks the replica once more.
+// scrape reads the metrics of the replica.
 func (r *replica) scrape(ctx context.Context, client *http.Client) {
 	ctx, cancel := context.WithTimeout(ctx, scrapeTimeout)
 	defer cancel()
@@ -71,21 +71,21 @@ func (r *replica) fetch(ctx context.Context, client *http.Client) (reading, erro
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, inShort(err)
+		return nil, shorten(err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("answers %d; name its ADMIN_ADDR", response.StatusCode)
+		return nil, fmt.Errorf("answers %d; use its ADMIN_ADDR", response.StatusCode)
 	}
 	found, err := parse(io.LimitReader(response.Body, maxScrape))
 	if err == nil && !found.isOurs() {
-		return nil, errors.New("is not sms-verification; name its ADMIN_ADDR")
+		return nil, errors.New("is not sms-verification; use its ADMIN_ADDR")
 	}
 	return found, err
 }
 
-// inShort keeps of an error what fits a line: not the address again.
-func inShort(err error) error {
+// shorten drops the address from an error, so that it fits a line.
+func shorten(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("no answer within %s", scrapeTimeout)
 	}
@@ -95,11 +95,11 @@ func inShort(err error) error {
 	return err
 }
 
-// last is the newest reading.
+// last returns the newest reading.
 func (r *replica) last() reading { return r.scrapes[len(r.scrapes)-1].reading }
 
-// rates is how fast the counters grow, over how many seconds. They are empty
-// after the first scrape.
+// rates returns the counters' increase per second, and over how many seconds it was
+// measured. It is empty after the first scrape.
 func (r *replica) rates() (reading, float64) {
 	first, last := r.scrapes[0], r.scrapes[len(r.scrapes)-1]
 	seconds := last.at.Sub(first.at).Seconds()

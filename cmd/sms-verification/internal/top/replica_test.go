@@ -53,9 +53,9 @@ func TestNoAnswer(t *testing.T) {
 	want := map[string]string{
 		gone.Addr().String():                            "connection refused",
 		silent.Addr().String():                          "no answer within 2s",
-		says(t, 404, ""):                                "answers 404; name its ADMIN_ADDR",
-		says(t, 200, "# TYPE other counter\nother 1\n"): "is not sms-verification; name its ADMIN_ADDR",
-		says(t, 200, "<html>"):                          "no metrics there",
+		says(t, 404, ""):                                "answers 404; use its ADMIN_ADDR",
+		says(t, 200, "# TYPE other counter\nother 1\n"): "is not sms-verification; use its ADMIN_ADDR",
+		says(t, 200, "<html>"):                          "not metrics",
 	}
 	addresses := []string{well, strings.TrimPrefix(well, "http://"), well + "/metrics"}
 	for address := range want {

@@ -1,25 +1,23 @@
 package top
 
 import (
-	"context"
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"golang.org/x/term"
 )
 
-// What a terminal understands, all of it since the VT100 and xterm.
+// Control sequences of xterm, which all terminals understand.
 const (
-	enterScreen = "\x1b[?1049h\x1b[?25l" // a screen of its own, without a cursor
+	enterScreen = "\x1b[?1049h\x1b[?25l" // the alternate screen, without a cursor
 	leaveScreen = "\x1b[?25h\x1b[?1049l"
 	toTop       = "\x1b[H"
 	clearLine   = "\x1b[K"
 	clearBelow  = "\x1b[J"
 )
 
-// Where the size is not known.
+// The size of a terminal that does not report one.
 const defaultWidth, defaultHeight = 80, 24
 
 func size(screen *os.File) (width, height int) {
@@ -30,51 +28,16 @@ func size(screen *os.File) (width, height int) {
 	return width, height
 }
 
-// watch draws over and over, and leaves the terminal as it was.
-func (t *Top) watch(ctx context.Context, in io.Reader, screen *os.File) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	if keyboard, ok := in.(*os.File); ok && term.IsTerminal(int(keyboard.Fd())) {
-		before, err := term.MakeRaw(int(keyboard.Fd()))
-		if err != nil {
-			return err
-		}
-		defer func() { _ = term.Restore(int(keyboard.Fd()), before) }()
-		go quitOnKey(keyboard, cancel)
-	}
-	defer func() { _, _ = io.WriteString(screen, leaveScreen) }()
-	if _, err := io.WriteString(screen, enterScreen); err != nil {
-		return err
-	}
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		t.scrape(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		width, height := size(screen)
-		if err := show(screen, draw(t.replicas, time.Now(), width), height); err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
-}
-
-// show draws over the last frame, so that nothing flickers.
+// show draws over the last frame, so that the screen does not flicker.
 func show(screen io.Writer, lines []string, height int) error {
 	if len(lines) > height && height > 1 {
-		lines = append(lines[:height-1:height-1], "… a higher window shows more")
+		lines = append(lines[:height-1:height-1], "… enlarge the window to see more")
 	}
 	_, err := io.WriteString(screen, toTop+strings.Join(lines, clearLine+"\r\n")+clearLine+clearBelow)
 	return err
 }
 
-// quitOnKey waits for q or Ctrl-C, which a raw terminal passes on as a key.
+// quitOnKey calls quit on q or Ctrl-C, which a raw terminal delivers as a key.
 func quitOnKey(keyboard io.Reader, quit func()) {
 	key := make([]byte, 1)
 	for {

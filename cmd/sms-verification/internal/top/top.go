@@ -13,7 +13,7 @@ import (
 	"golang.org/x/term"
 )
 
-// every is how often the replicas are asked.
+// every is the time between two scrapes.
 const every = time.Second
 
 // Top watches replicas.
@@ -22,8 +22,8 @@ type Top struct {
 	client   *http.Client
 }
 
-// New returns a Top of replicas, each named by the host:port of its
-// ADMIN_ADDR or by a URL.
+// New returns a Top of replicas. An address is the host:port of an ADMIN_ADDR, or a
+// URL.
 func New(addresses []string) (*Top, error) {
 	t := &Top{client: &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment}}}
 	for _, address := range addresses {
@@ -36,9 +36,9 @@ func New(addresses []string) (*Top, error) {
 	return t, nil
 }
 
-// Run shows the replicas until ctx ends or q is pressed. Asked for once, or
-// where out is no terminal, it draws one frame from two scrapes a second
-// apart, and fails when no replica answers.
+// Run shows the replicas until ctx ends or q is pressed. With once, or if out is not
+// a terminal, it prints one frame from two scrapes a second apart, and fails if no
+// replica answers.
 func (t *Top) Run(ctx context.Context, once bool, in io.Reader, out io.Writer) error {
 	defer t.client.CloseIdleConnections()
 	screen, isTerminal := out.(*os.File)
@@ -53,7 +53,7 @@ func (t *Top) Run(ctx context.Context, once bool, in io.Reader, out io.Writer) e
 	return t.watch(ctx, in, screen)
 }
 
-// once draws a frame where lines follow each other.
+// once prints one frame.
 func (t *Top) once(ctx context.Context, out io.Writer, width int) error {
 	t.scrape(ctx)
 	select {
@@ -73,7 +73,42 @@ func (t *Top) once(ctx context.Context, out io.Writer, width int) error {
 	return errors.New("top: no replica answers")
 }
 
-// scrape asks all replicas at the same time.
+// watch redraws after each scrape. At the end it restores the terminal.
+func (t *Top) watch(ctx context.Context, in io.Reader, screen *os.File) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if keyboard, ok := in.(*os.File); ok && term.IsTerminal(int(keyboard.Fd())) {
+		before, err := term.MakeRaw(int(keyboard.Fd()))
+		if err != nil {
+			return err
+		}
+		defer func() { _ = term.Restore(int(keyboard.Fd()), before) }()
+		go quitOnKey(keyboard, cancel)
+	}
+	defer func() { _, _ = io.WriteString(screen, leaveScreen) }()
+	if _, err := io.WriteString(screen, enterScreen); err != nil {
+		return err
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		t.scrape(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		width, height := size(screen)
+		if err := show(screen, draw(t.replicas, time.Now(), width), height); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// scrape scrapes all replicas in parallel.
 func (t *Top) scrape(ctx context.Context) {
 	var wg sync.WaitGroup
 	for _, r := range t.replicas {

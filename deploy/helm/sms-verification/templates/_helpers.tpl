@@ -2,7 +2,7 @@
 {{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{- /* Room is left for the longest ending, -dashboard. */}}
+{{- /* Leaves room for the longest suffix, -dashboard. */}}
 {{- define "sms-verification.fullname" -}}
 {{- $name := include "sms-verification.name" . }}
 {{- $full := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) }}
@@ -14,7 +14,7 @@ app.kubernetes.io/name: {{ include "sms-verification.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
-{{- /* The component tells the service's pods from the one of helm test. */}}
+{{- /* The component distinguishes the service's pods from the pod of helm test. */}}
 {{- define "sms-verification.selectorLabels" -}}
 {{ include "sms-verification.releaseLabels" . }}
 app.kubernetes.io/component: server
@@ -37,16 +37,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $tag | default .Chart.AppVersion }}{{ end }}
 {{- end }}
 
-{{- /* Not empty in debug mode, where Redis and Flowroute are inside the process. */}}
+{{- /* Non-empty in debug mode, in which Redis and Flowroute are inside the process. */}}
 {{- define "sms-verification.debug" -}}
 {{- if .Values.config.DEBUG_MODE }}
 {{- if or .Values.autoscaling.enabled (ne (int .Values.replicaCount) 1) }}
-{{- fail "config.DEBUG_MODE: each pod would have a Redis of its own and not know the codes of the others; set replicaCount to 1 and autoscaling.enabled to false" }}
+{{- fail "config.DEBUG_MODE: each pod would have its own Redis and not know the codes of the others; set replicaCount to 1 and autoscaling.enabled to false" }}
 {{- end }}true
 {{- end }}
 {{- end }}
 
-{{- /* Names of the secrets that the service gets, one a line. */}}
+{{- /* Names of the secrets of the service, one per line. */}}
 {{- define "sms-verification.secretKeys" -}}
 {{- $secrets := .Values.secrets }}
 {{- if include "sms-verification.debug" . }}
@@ -73,7 +73,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- .Values.secrets.existing | default (include "sms-verification.fullname" .) }}
 {{- end }}
 
-{{- /* A setting as the environment has it. YAML's numbers arrive as floats, which print as 9e+09. */}}
+{{- /* A setting as text for the environment. YAML numbers arrive as floats, which print as 9e+09. */}}
 {{- define "sms-verification.setting" -}}
 {{- if kindIs "invalid" . }}
 {{- else if kindIs "slice" . }}{{ join "," . }}
@@ -94,7 +94,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- ceil $sum | int }}
 {{- end }}
 
-{{- /* 90 % of a quantity of memory such as 256Mi, in bytes: the rest is for what Go does not count. */}}
+{{- /* 90 % of a memory quantity such as 256Mi, in bytes; the rest is for memory that Go does not count. */}}
 {{- define "sms-verification.memoryLimit" -}}
 {{- $units := dict "m" 1e-3 "" 1.0 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 }}
 {{- $quantity := include "sms-verification.setting" . }}
@@ -102,10 +102,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- mulf 0.9 ($number | float64) (get $units (trimPrefix $number $quantity) | default 0.0) | printf "%.0f" }}
 {{- end }}
 
-{{- /* What the pods of the service and the one of helm test have in common. */}}
+{{- /* Shared by the pods of the service and of helm test. */}}
 {{- define "sms-verification.podSecurity" -}}
 runAsNonRoot: true
-{{- /* The values of an earlier chart, which --reuse-values keeps, have no such key. */}}
+{{- /* --reuse-values keeps the values of an earlier chart, which lack this key. */}}
 {{- $users := dict "runAsUser" 65532 "runAsGroup" 65532 "fsGroup" 65532 }}
 {{- if hasKey .Values "podSecurityContext" }}{{ $users = .Values.podSecurityContext }}{{ end }}
 {{- range $name, $id := $users }}
@@ -116,7 +116,7 @@ runAsNonRoot: true
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
-{{- /* Keys in redisTLS.secret by the setting that gets the file, as JSON. The values of an older chart have no keys. */}}
+{{- /* Keys in redisTLS.secret by setting, as JSON. The values of an earlier chart lack them. */}}
 {{- define "sms-verification.redisTLS" -}}
 {{- $files := dict }}
 {{- with .Values.redisTLS }}
@@ -156,7 +156,7 @@ env:
   - {name: GOMEMLIMIT, value: {{ include "sms-verification.memoryLimit" $memory | quote }}}
   {{- end }}
   {{- if .Values.caConfigMap }}
-  # Go reads the system's certificates besides.
+  # Go reads the system's certificates in addition.
   - {name: SSL_CERT_DIR, value: /run/ca}
   {{- end }}
   {{- range $setting, $key := include "sms-verification.redisTLS" . | fromJson }}

@@ -3,15 +3,71 @@ package top
 import (
 	"fmt"
 	"strings"
+	"time"
+	"unicode/utf8"
 )
 
-// labelWidth is the room for what a line is about.
-const labelWidth = 24
+// draw returns the screen as lines of at most width characters.
+func draw(replicas []*replica, now time.Time, width int) []string {
+	f := &frame{width: min(max(width, minWidth), maxWidth), cut: width, now: reading{}, rates: reading{}}
+	answering, period := 0, 0.0
+	for _, r := range replicas {
+		if r.failed != nil {
+			continue
+		}
+		answering++
+		rates, seconds := r.rates()
+		period = max(period, seconds)
+		for _, s := range r.last() {
+			f.now.add(s)
+		}
+		for _, s := range rates {
+			f.rates.add(s)
+		}
+	}
+	f.header(replicas, answering, period, now)
+	if answering > 0 {
+		f.codes()
+		f.checks()
+		f.limits(replicas)
+		f.unverified(replicas)
+		f.latencies()
+		f.process()
+	}
+	return f.lines
+}
 
-// perMinute writes a rate that is measured by the second.
-func perMinute(perSecond float64, known bool) string { return rate(60*perSecond, known) }
+func (f *frame) header(replicas []*replica, answering int, period float64, now time.Time) {
+	title := fmt.Sprintf("sms-verification: %d of %d replicas answer", answering, len(replicas))
+	if period > 0 {
+		title += fmt.Sprintf("; rates over %.0f s", period)
+	}
+	clock := now.Format(time.TimeOnly)
+	f.line(title + strings.Repeat(" ", max(1, f.width-utf8.RuneCountInString(title)-len(clock))) + clock)
+	for _, r := range replicas {
+		if r.failed != nil {
+			f.line("  " + r.name + "  DOES NOT ANSWER: " + printable(r.failed.Error()))
+			continue
+		}
+		f.line("  " + r.name + "  " + about(r.last(), now))
+	}
+}
 
-// codes shows the way of the codes, in all and by area.
+// about describes a replica in a few words.
+func about(r reading, now time.Time) string {
+	words := strings.Join(r.values("smsv_build_info", "version"), " ")
+	if ready, known := r.total("smsv_ready"); known && ready == 0 {
+		words += " NOT READY"
+	}
+	if started, known := r.total("process_start_time_seconds"); known {
+		words += " up " + span(now.Sub(time.Unix(int64(started), 0)))
+	}
+	inFlight, _ := r.total("smsv_requests_in_flight")
+	memory, _ := r.total("process_resident_memory_bytes")
+	return strings.TrimSpace(fmt.Sprintf("%s, %.0f in flight, %.0f MB", words, inFlight, memory/1e6))
+}
+
+// codes shows what became of the codes, in total and by area.
 func (f *frame) codes() {
 	steps := []string{"smsv_codes_created_total", "smsv_codes_sent_total", "smsv_codes_delivered_total", "smsv_codes_verified_total"}
 	show := func(label string, from reading, write func(float64, bool) string, labels ...string) {
@@ -35,7 +91,7 @@ func (f *frame) codes() {
 	}
 }
 
-// checks shows what became of the codes that were entered.
+// checks shows the outcomes of checks.
 func (f *frame) checks() {
 	outcomes := []string{"right", "wrong", "used_up", "expired", "unknown"}
 	header, rates, totals := []string{"CHECKS"}, []string{"per minute"}, []string{"since the start"}
@@ -50,8 +106,7 @@ func (f *frame) checks() {
 	f.row(append(rates, "")...)
 }
 
-// limits shows what they refused, and how much of the budget is left: every
-// replica reads the same one.
+// limits shows how many requests the limits refused, and the use of the budget.
 func (f *frame) limits(replicas []*replica) {
 	f.line("")
 	f.row("LIMITS", "per minute", "since the start", "")
@@ -65,15 +120,16 @@ func (f *frame) limits(replicas []*replica) {
 	f.budget(replicas, "budget ", "smsv_send_budget_used", "smsv_send_budget_limit")
 }
 
-// budget shows how much of each limit over all is used.
+// budget shows how much of each shared limit is used. All replicas report the same
+// numbers, so it takes the largest and does not add them up.
 func (f *frame) budget(replicas []*replica, what, usedName, allowedName string) {
 	for _, limit := range f.now.values(allowedName, "limit") {
 		used, allowed := 0.0, 0.0
 		for _, r := range replicas {
 			if r.failed == nil {
-				mine, _ := r.last().total(usedName, "limit", limit)
-				most, _ := r.last().total(allowedName, "limit", limit)
-				used, allowed = max(used, mine), max(allowed, most)
+				u, _ := r.last().total(usedName, "limit", limit)
+				a, _ := r.last().total(allowedName, "limit", limit)
+				used, allowed = max(used, u), max(allowed, a)
 			}
 		}
 		text := fmt.Sprintf(" %s of %s", number(used, true), number(allowed, true))
@@ -82,8 +138,8 @@ func (f *frame) budget(replicas []*replica, what, usedName, allowedName string) 
 	}
 }
 
-// unverified shows the messages that exceed UNVERIFIED_LIMITS: sent in the mode
-// shadow, refused in the mode enforce.
+// unverified shows the messages over UNVERIFIED_LIMITS: sent in mode shadow, refused
+// in mode enforce.
 func (f *frame) unverified(replicas []*replica) {
 	const name = "smsv_unverified_refusals_total"
 	if len(f.now.values(name, "mode")) == 0 {
@@ -98,7 +154,7 @@ func (f *frame) unverified(replicas []*replica) {
 	f.budget(replicas, "", "smsv_unverified_messages", "smsv_unverified_allowance")
 }
 
-// latencies shows how long things take: the API, Redis and Flowroute.
+// latencies shows the latencies of the API, Redis and Flowroute.
 func (f *frame) latencies() {
 	f.line("")
 	f.row("LATENCY", "per s", "p50", "p95", "p99", "failed")
@@ -123,8 +179,8 @@ func (f *frame) latencies() {
 	}
 }
 
-// latency shows a histogram, a line for each value of a label. What the
-// operator asks is left out.
+// latency shows a histogram, with a line for each value of a label. Routes that only
+// operators request are left out.
 func (f *frame) latency(what, name, label string, failed func(value string) string) {
 	for _, value := range f.used(name+"_count", label) {
 		switch value {
@@ -135,8 +191,8 @@ func (f *frame) latency(what, name, label string, failed func(value string) stri
 	}
 }
 
-// used lists what a label of a counter says where anything was counted. The
-// others are there from the start, and would fill the screen.
+// used returns the values of a label whose counters are not 0. The other counters
+// exist from the start, and would fill the screen.
 func (f *frame) used(name, label string) (values []string) {
 	for _, value := range f.now.values(name, label) {
 		if n, _ := f.now.total(name, label, value); n > 0 {
@@ -154,7 +210,7 @@ func (f *frame) durations(what, failed, name string, labels ...string) {
 	f.row(append(cells, failed)...)
 }
 
-// process shows what the replicas need.
+// process shows the resources that the replicas use.
 func (f *frame) process() {
 	total := func(name string, labels ...string) string {
 		n, known := f.now.total(name, labels...)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,11 +13,12 @@ import (
 	"github.com/flowroute/sms-verification/api/client"
 )
 
-// apiKeyVariable names the environment variable with the key for send and verify.
+// apiKeyVariable is the environment variable with the API key of send and verify.
 const apiKeyVariable = "SMS_VERIFICATION_API_KEY"
 
 const defaultEndpoint = "http://127.0.0.1:8000"
 
+// callFlags are the flags of send and verify.
 type callFlags struct {
 	endpoint string
 	profile  string
@@ -26,10 +26,10 @@ type callFlags struct {
 }
 
 func (f *callFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.endpoint, "endpoint", defaultEndpoint, "address of the running service")
+	cmd.Flags().StringVar(&f.endpoint, "endpoint", defaultEndpoint, "URL of the running service")
 	cmd.Flags().StringVar(&f.profile, "profile", "", "profile of the service, such as login")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the answer as JSON")
-	cmd.Long = cmd.Short + ".\n\nOn a terminal it asks for the arguments that are missing. The API key, where the service wants one,\nis read from " + apiKeyVariable + "."
+	cmd.Long = cmd.Short + ".\n\nOn a terminal it asks for missing arguments. The API key, if the service needs one, is read from\n" + apiKeyVariable + "."
 }
 
 func (f *callFlags) client() (*client.Client, error) {
@@ -40,7 +40,7 @@ func (f *callFlags) client() (*client.Client, error) {
 	return c, nil
 }
 
-// command returns a command that calls the same service with the same profile.
+// command returns the text of a command for the same service and profile.
 func (f *callFlags) command(name string) string {
 	text := "sms-verification " + name
 	if f.endpoint != defaultEndpoint {
@@ -56,12 +56,12 @@ func sendCommand() *cobra.Command {
 	var flags callFlags
 	cmd := &cobra.Command{
 		Use:     "send AUTH_ID RECIPIENT",
-		Short:   "Asks a running service to text a code",
+		Short:   "Sends a code through a running service",
 		Example: "  sms-verification send signup-1 12065551234\n  sms-verification send --profile login --locale es-MX login-1 12065551234",
 	}
 	flags.add(cmd)
-	locale := cmd.Flags().String("locale", "", "language of the person who reads the message, such as es-MX")
-	behind := cmd.Flags().String("client", "", "person behind the request, best by IP address, for the service's CLIENT_LIMITS")
+	locale := cmd.Flags().String("locale", "", "language of the message, such as es-MX")
+	person := cmd.Flags().String("client", "", "person who asks for the code, preferably the IP address, for the service's CLIENT_LIMITS")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := flags.client()
 		if err != nil {
@@ -71,17 +71,17 @@ func sendCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		var wishes []client.CreateOption
+		var options []client.CreateOption
 		if flags.profile != "" {
-			wishes = append(wishes, client.WithProfile(flags.profile))
+			options = append(options, client.WithProfile(flags.profile))
 		}
 		if *locale != "" {
-			wishes = append(wishes, client.WithLocale(*locale))
+			options = append(options, client.WithLocale(*locale))
 		}
-		if *behind != "" {
-			wishes = append(wishes, client.WithClient(*behind))
+		if *person != "" {
+			options = append(options, client.WithClient(*person))
 		}
-		auth, err := c.CreateAuth(cmd.Context(), args[0], args[1], wishes...)
+		auth, err := c.CreateAuth(cmd.Context(), args[0], args[1], options...)
 		if err != nil {
 			return flags.explain(cmd.OutOrStdout(), err)
 		}
@@ -95,7 +95,7 @@ func sendCommand() *cobra.Command {
 		if strings.HasPrefix(auth.AuthID, "-") {
 			next += " --"
 		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "Sent. The code is valid for %s and %d wrong tries.\nNext: %s %s CODE\n",
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "Sent. The code is valid for %s and allows %d wrong attempts.\nNext: %s %s CODE\n",
 			auth.ExpiresIn, auth.AttemptsLeft, next, shellWord(auth.AuthID))
 		return err
 	}
@@ -106,7 +106,7 @@ func verifyCommand() *cobra.Command {
 	var flags callFlags
 	cmd := &cobra.Command{
 		Use:     "verify AUTH_ID CODE",
-		Short:   "Asks a running service whether a code is right; exit status 1 if it is not",
+		Short:   "Checks a code with a running service; exit status 1 if it is not right",
 		Example: "  sms-verification verify signup-1 0042",
 	}
 	flags.add(cmd)
@@ -116,24 +116,24 @@ func verifyCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		args, err = askFor(cmd, args, "AUTH_ID, as it was sent under", "CODE, from the SMS")
+		args, err = askFor(cmd, args, "AUTH_ID, as given to send", "CODE, from the SMS")
 		if err != nil {
 			return err
 		}
-		var demands []client.CheckOption
+		var options []client.CheckOption
 		if flags.profile != "" {
-			demands = append(demands, client.WithProfile(flags.profile))
+			options = append(options, client.WithProfile(flags.profile))
 		}
 		if *recipient != "" {
-			demands = append(demands, client.SentTo(*recipient))
+			options = append(options, client.SentTo(*recipient))
 		}
-		if err := c.AuthenticateCode(cmd.Context(), args[0], args[1], demands...); err != nil {
+		if err := c.AuthenticateCode(cmd.Context(), args[0], args[1], options...); err != nil {
 			return flags.explain(cmd.OutOrStdout(), err)
 		}
 		if flags.json {
 			return printJSON(cmd.OutOrStdout(), map[string]any{"auth_id": args[0], "authenticated": true})
 		}
-		_, err = fmt.Fprintln(cmd.OutOrStdout(), "Right. The code is used up now.")
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), "Right. The code cannot be used again.")
 		return err
 	}
 	return cmd
@@ -141,7 +141,7 @@ func verifyCommand() *cobra.Command {
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:@%+=-]+$`)
 
-// shellWord writes a text as one word of a shell.
+// shellWord quotes a text for a shell.
 func shellWord(text string) string {
 	if plainWord.MatchString(text) {
 		return text
@@ -149,8 +149,8 @@ func shellWord(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
-// explain says what the service said, and what to do about it, to the person
-// at the shell; as JSON all of it, also that there was no answer.
+// explain returns err with what to do about it. With --json it also prints the
+// answer, or that there was none.
 func (f *callFlags) explain(out io.Writer, err error) error {
 	answer := &client.Error{Message: err.Error(), AttemptsLeft: -1}
 	answered := errors.As(err, &answer)
@@ -160,8 +160,8 @@ func (f *callFlags) explain(out io.Writer, err error) error {
 		}
 	}
 	if !answered {
-		return fmt.Errorf("%w\nNo answer from %s. Is the service running there? --endpoint names another; "+
-			"DEBUG_MODE=true sms-verification starts one to try, without an account", err, f.endpoint)
+		return fmt.Errorf("%w\nNo answer from %s. Is the service running there? --endpoint names another one; "+
+			"DEBUG_MODE=true sms-verification starts one for a trial, without an account", err, f.endpoint)
 	}
 	if answer.Reason == client.InvalidAPIUsage {
 		err = errors.New(answer.Message) // names the argument and the rule
@@ -172,7 +172,7 @@ func (f *callFlags) explain(out io.Writer, err error) error {
 	return err
 }
 
-// membersOf an answer that is not the one asked for.
+// membersOf returns the JSON members of an error answer.
 func membersOf(e *client.Error) map[string]any {
 	members := map[string]any{"status": e.Status, "reason": e.Reason, "message": e.Message}
 	if e.AttemptsLeft >= 0 {
@@ -190,38 +190,32 @@ func membersOf(e *client.Error) map[string]any {
 	return members
 }
 
-// next is what to do about a refusal, where its own text does not say it.
+// next returns what to do about an error answer, unless its message says that.
 func (f *callFlags) next(e *client.Error) string {
 	switch e.Reason {
 	case client.UnknownAuthID, client.ExpiredAuthCode, client.InvalidAuthCode:
 		if e.AttemptsLeft > 0 {
 			return ""
 		}
-		return "Ask for a new code: " + f.command("send") + " AUTH_ID RECIPIENT"
+		return "Request a new code: " + f.command("send") + " AUTH_ID RECIPIENT"
 	case client.Unauthorized:
-		return "Set " + apiKeyVariable + " to a key of this service; sms-verification keys new makes one."
+		return "Set " + apiKeyVariable + " to a key of this service; sms-verification keys new NAME creates one."
 	case client.RecipientNotAllowed:
-		return "ALLOWED_PREFIXES and BLOCKED_PREFIXES of the service say which numbers are."
+		return "ALLOWED_PREFIXES and BLOCKED_PREFIXES of the service say which numbers are allowed."
 	case client.ProfileNotAllowed:
-		return "Use the key of another caller, or add this key's name to callers of the profile " + f.profile + " in the service's PROFILES."
+		return "Use the key of another caller, or add this key's name to the callers of profile " + f.profile + " in the service's PROFILES."
 	case client.InvalidAPIUsage:
 		if strings.Contains(e.Message, "profile must be") {
 			return "The service's setting PROFILES lists its profiles; --profile names one."
 		}
 		return ""
 	case client.MessageRejected:
-		return "Check the number; the service's log has what Flowroute said."
+		return "Check the number; the service's log has Flowroute's answer."
 	case client.InternalError, client.MessageUnconfirmed:
-		return "The service's log tells more."
+		return "The service's log says more."
 	case client.NotFound, client.MethodNotAllowed, "":
-		return "Is " + f.endpoint + " this service? --endpoint names another."
+		return "Is " + f.endpoint + " this service? --endpoint names another one."
 	default:
 		return ""
 	}
-}
-
-func printJSON(out io.Writer, v any) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(v)
 }

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// LineWriter passes lines on to a writer from a goroutine of its own. A writer
-// that blocks, such as a pipe that nobody reads, never holds up a request:
-// lines that do not fit the queue are dropped and counted. Lines that must not
-// be lost have a queue of their own, so that routine lines never displace them.
+// LineWriter writes lines from a goroutine of its own, so that a writer that
+// blocks, such as a pipe that nobody reads, never blocks a request. Lines that do
+// not fit its queue are dropped and counted. Lines that must not be lost have a
+// queue of their own, so that routine lines never displace them.
 type LineWriter struct {
-	wake    chan struct{} // holds one when there may be lines
+	wake    chan struct{} // holds a value when there may be lines
 	closing chan struct{}
 	done    chan struct{}
 
@@ -25,7 +25,7 @@ type LineWriter struct {
 const (
 	maxRoutine = 4096
 	maxKept    = 16384       // an hour of messages at five a second, some 8 MB
-	maxBatch   = 16 << 10    // bytes that are written at once
+	maxBatch   = 16 << 10    // bytes per write
 	lineFlush  = time.Second // how long Close waits for a slow writer
 )
 
@@ -40,7 +40,7 @@ type queuedLine struct {
 	text   []byte
 }
 
-// NewLineWriter returns a LineWriter to out, which is closed after use.
+// NewLineWriter returns a LineWriter to out. Close it after use.
 func NewLineWriter(out io.Writer) *LineWriter {
 	w := &LineWriter{
 		wake: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
@@ -65,8 +65,8 @@ func (w *LineWriter) run(out io.Writer) {
 	}
 }
 
-// take appends the lines to write next: those that are queued, up to maxBatch
-// bytes, since each write costs more than its lines.
+// take appends queued lines to batch, up to maxBatch bytes: a write costs more than
+// the lines in it.
 func (w *LineWriter) take(batch []byte) []byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -80,9 +80,8 @@ func (w *LineWriter) take(batch []byte) []byte {
 	return batch
 }
 
-// pop removes the line to write next, nil if there is none. Lines keep their
-// order, unless half of the room for kept lines is used up: then these go first.
-// w.mu is held.
+// pop removes and returns the next line, or nil. Lines keep their order, unless the
+// queue of kept lines is more than half full: then these go first. w.mu is held.
 func (w *LineWriter) pop() []byte {
 	r, k := w.routine.lines, w.kept.lines
 	switch {
@@ -110,7 +109,7 @@ func (q *lineQueue) pop() []byte {
 // Write queues a copy of one routine line.
 func (w *LineWriter) Write(line []byte) (int, error) { return w.add(&w.routine, line) }
 
-// Kept returns a writer of lines that routine lines do not displace.
+// Kept returns a writer for lines that must not be lost.
 func (w *LineWriter) Kept() io.Writer { return keptLines{w} }
 
 type keptLines struct{ w *LineWriter }
@@ -133,15 +132,15 @@ func (w *LineWriter) add(q *lineQueue, line []byte) (int, error) {
 	return len(line), nil
 }
 
-// lost is how many lines were dropped so far.
-func (w *LineWriter) lost() float64 {
+// droppedLines returns how many lines were dropped so far.
+func (w *LineWriter) droppedLines() float64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return float64(w.dropped)
 }
 
-// Close passes on what is queued, as far as that is quick. A request that was
-// given up may still write after it, in vain.
+// Close writes the queued lines, for at most lineFlush. Lines that abandoned
+// requests write later are lost.
 func (w *LineWriter) Close() {
 	close(w.closing)
 	select {

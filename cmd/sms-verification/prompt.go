@@ -12,9 +12,9 @@ import (
 	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/app"
 )
 
-// askFor returns a command's arguments. Those that are missing it asks for by
-// their descriptions, if there is somebody at a terminal; else that is a usage
-// error. It asks on stderr: stdout is for the answer.
+// askFor returns the arguments of a command. On a terminal it asks for missing
+// ones by their descriptions; elsewhere they are a usage error. It asks on stderr,
+// since stdout is for the result.
 func askFor(cmd *cobra.Command, args []string, descriptions ...string) ([]string, error) {
 	if len(args) >= len(descriptions) || !app.IsTerminal(cmd.InOrStdin()) {
 		return args, exactly(len(descriptions))(cmd, args)
@@ -31,13 +31,13 @@ func askFor(cmd *cobra.Command, args []string, descriptions ...string) ([]string
 	return args, nil
 }
 
-// readLine reads a line that is not blank, unless the context ends first.
+// readLine reads a line, which must not be blank, until ctx ends.
 func readLine(ctx context.Context, from *bufio.Reader) (string, error) {
 	type result struct {
 		line string
 		err  error
 	}
-	read := make(chan result, 1) // a read of a terminal cannot be called off; the process ends with it
+	read := make(chan result, 1) // reading a terminal cannot be cancelled, so the goroutine may outlive this call
 	go func() {
 		line, err := from.ReadString('\n')
 		read <- result{line, err}

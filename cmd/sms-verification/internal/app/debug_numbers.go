@@ -10,50 +10,50 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// Numbers that act out, in debug mode, what takes patience to see otherwise.
-// What Flowroute can do, the simulator acts out.
+// Recipients that simulate, in debug mode, what otherwise takes time to see. The
+// simulator has numbers for each answer of Flowroute.
 const (
 	LimitedNumber codes.Phone = "15005550090" // a limit is reached
 	ExpiredNumber codes.Phone = "15005550091" // the code has expired when the answer comes
 )
 
-// acting is the service of debug mode, with those numbers.
-type acting struct {
+// debugService is a service in which these numbers work.
+type debugService struct {
 	api.Service
-	brief *codes.Service // over the same store; its codes live for a second
+	brief *codes.Service // over the same store; its codes expire after a second
 }
 
-// newActing returns s with those numbers; s was made from o.
-func newActing(s *codes.Service, o codes.Options) acting {
+// newDebugService wraps s, which was made from o.
+func newDebugService(s *codes.Service, o codes.Options) debugService {
 	o.Policy.Lifetime = time.Second
 	o.Profiles = slices.Clone(o.Profiles)
 	for i := range o.Profiles {
 		o.Profiles[i].Lifetime = time.Second
 	}
-	return acting{Service: s, brief: codes.NewService(o)}
+	return debugService{Service: s, brief: codes.NewService(o)}
 }
 
-// Create makes a code, or acts out what its recipient stands for.
-func (a acting) Create(ctx context.Context, r codes.CreateRequest) (codes.Created, error) {
+// Create creates a code, or simulates what its recipient stands for.
+func (d debugService) Create(ctx context.Context, r codes.CreateRequest) (codes.Created, error) {
 	switch r.Recipient {
 	case LimitedNumber:
 		return codes.Created{}, &codes.LimitError{Limit: "SEND_LIMITS 1/1m", RetryAfter: time.Minute}
 	case ExpiredNumber:
-		created, err := a.brief.Create(ctx, r)
+		created, err := d.brief.Create(ctx, r)
 		if err == nil {
 			time.Sleep(created.Lifetime)
 		}
 		return created, err
 	}
-	return a.Service.Create(ctx, r)
+	return d.Service.Create(ctx, r)
 }
 
-// NumbersToTry returns all of them, with those of the simulator.
+// NumbersToTry returns these numbers and those of the simulator.
 func NumbersToTry() []tryit.Number {
 	return []tryit.Number{
-		{Phone: "12065550142", Does: "Takes every message", Answer: "200"},
-		{Phone: string(LimitedNumber), Does: "Had too many messages", Answer: "429 RateLimited"},
-		{Phone: string(ExpiredNumber), Does: "Its code has expired", Answer: "200"},
+		{Phone: "12065550142", Does: "Accepts every message", Answer: "200"},
+		{Phone: string(LimitedNumber), Does: "Has reached a limit", Answer: "429 RateLimited"},
+		{Phone: string(ExpiredNumber), Does: "Its code expires at once", Answer: "200"},
 		{Phone: "15005550001", Does: "Slow: answered after 3 s", Answer: "200"},
 		{Phone: "15005550400", Does: "Refused: opted out", Answer: "500 MessageRejected"},
 		{Phone: "15005550401", Does: "Refused: credentials", Answer: "500 SenderRefused"},
@@ -67,12 +67,12 @@ func NumbersToTry() []tryit.Number {
 		{Phone: "15005550503", Does: "It is unavailable, 503", Answer: "500 MessageUnconfirmed"},
 		{Phone: "15005550302", Does: "Redirected with 302", Answer: "500 MessageUnconfirmed"},
 		{Phone: "15005550307", Does: "Redirected with 307", Answer: "500 MessageUnconfirmed"},
-		{Phone: "15005550200", Does: "Taken, 200 without an id", Answer: "500 MessageUnconfirmed"},
-		{Phone: "15005550202", Does: "Taken, 202 without an id", Answer: "500 MessageUnconfirmed"},
-		{Phone: "15005550002", Does: "Never answered, not taken", Answer: "500 MessageUnconfirmed"},
-		{Phone: "15005550003", Does: "Taken, never answered", Answer: "500 MessageUnconfirmed"},
-		{Phone: "15005550004", Does: "Taken, connection reset", Answer: "500 MessageUnconfirmed"},
-		{Phone: "15005550005", Does: "Taken, answer cut off", Answer: "500 MessageUnconfirmed"},
+		{Phone: "15005550200", Does: "Accepted, 200 without an id", Answer: "500 MessageUnconfirmed"},
+		{Phone: "15005550202", Does: "Accepted, 202 without an id", Answer: "500 MessageUnconfirmed"},
+		{Phone: "15005550002", Does: "No answer, not accepted", Answer: "500 MessageUnconfirmed"},
+		{Phone: "15005550003", Does: "Accepted, no answer", Answer: "500 MessageUnconfirmed"},
+		{Phone: "15005550004", Does: "Accepted, connection reset", Answer: "500 MessageUnconfirmed"},
+		{Phone: "15005550005", Does: "Accepted, answer cut off", Answer: "500 MessageUnconfirmed"},
 		{Phone: "15005550006", Does: "Kept open with 101", Answer: "500 MessageUnconfirmed"},
 	}
 }
