@@ -7,8 +7,8 @@ import (
 	"github.com/chromedp/cdproto/accessibility"
 )
 
-// accessible checks what everybody needs: names for all that can be used,
-// labels of fields, contrast, nothing that moves or is wider than the window.
+// accessible checks that controls have names, fields have labels and texts have
+// contrast, and that nothing moves or is wider than the window.
 func (b *tab) accessible(state string) {
 	b.Helper()
 	if wide := js[int](b, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {
@@ -80,6 +80,6 @@ const contrastScript = `(() => {
 		check(e, "value of " + e.id, getComputedStyle(e).color, 4.5);
 		if (e !== document.activeElement) check(e.parentElement, "border of " + e.id, getComputedStyle(e).borderTopColor, 3);
 	}
-	if (seen < 30) pale.push("only " + seen + " texts were looked at");
+	if (seen < 30) pale.push("only " + seen + " texts were checked");
 	return pale;
 })()`

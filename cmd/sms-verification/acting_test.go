@@ -8,11 +8,10 @@ import (
 
 	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/app"
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
-	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// TestNumbersToTry: every number does what its line on the page says, and
-// every number of the simulator has a line.
+// TestNumbersToTry: each number gets the answer that the page says, and the page
+// lists each number of the simulator.
 func TestNumbersToTry(t *testing.T) {
 	t.Parallel()
 	p := serveReady(t, debugEnvironment("FLOWROUTE_TIMEOUT=5s", "FLOWROUTE_MAX_WAIT=0s"))
@@ -36,44 +35,35 @@ func TestNumbersToTry(t *testing.T) {
 	}
 }
 
-// TestActing: the two numbers that the service acts out itself, in debug mode.
+// TestActing: in debug mode the service itself acts out two numbers.
 func TestActing(t *testing.T) {
 	t.Parallel()
 	p := serveReady(t, debugEnvironment())
 	for _, headers := range [][]string{nil, {"Idempotency-Key: k"}} {
-		a := create(t, p.URL, "a", string(app.LimitedNumber), headers...)
-		if a.status != 429 || a.body.Limit != "SEND_LIMITS 1/1m" || a.body.RetryAfter != 60 || a.header.Get("Retry-After") != "60" {
-			t.Errorf("limited: %d %s", a.status, a.raw)
+		a := create(t, p.URL, "a", string(app.LimitedNumber), headers...).wantLimit(t, "SEND_LIMITS 1/1m")
+		if a.body.RetryAfter != 60 || a.header.Get("Retry-After") != "60" {
+			t.Error(a.raw)
 		}
-		a = create(t, p.URL, "b", string(app.ExpiredNumber), headers...)
-		if a.status != 200 || a.body.ExpiresIn != 1 {
-			t.Errorf("expired: %d %s", a.status, a.raw)
-		}
-		for _, want := range []string{"ExpiredAuthCode", "UnknownAuthId"} {
-			if a := verify(t, p.URL, "b", "1234"); a.body.Reason != want {
-				t.Errorf("expired: %d %s, want %s", a.status, a.raw, want)
-			}
-		}
+		create(t, p.URL, "b", string(app.ExpiredNumber), headers...).want(t, 200, "")
+		verify(t, p.URL, "b", "1234").want(t, 400, "ExpiredAuthCode")
+		verify(t, p.URL, "b", "1234").want(t, 400, "UnknownAuthId")
 	}
 }
 
-// TestNoPageOutsideDebugMode: nor the numbers.
+// TestNoPageOutsideDebugMode: outside debug mode there is no page, and the numbers
+// are like any other.
 func TestNoPageOutsideDebugMode(t *testing.T) {
 	t.Parallel()
-	p := serveReady(t, environment(redistest.Server(t), startSimulator(t, flowroutetest.Options{})))
+	p, _ := service(t)
 	for _, path := range []string{"/debug", "/debug/", "/debug/page.js", "/debug/messages?to=" + anyone} {
 		for _, address := range []string{p.URL, p.Admin} {
-			if a := get(t, address+path); a.status != 404 || a.body.Reason != "NotFound" {
-				t.Errorf("%s: %d %s", path, a.status, a.raw)
-			}
+			get(t, address+path).want(t, 404, "NotFound")
 		}
 	}
-	if a := do(t, http.MethodGet, p.URL+"/", "", "Accept: text/html"); a.status != 400 || a.body.Reason != "InvalidAPIUsage" {
-		t.Errorf("a browser: %d %s", a.status, a.raw)
-	}
+	do(t, http.MethodGet, p.URL+"/", "", "Accept: text/html").want(t, 400, "InvalidAPIUsage")
 	for _, number := range []string{string(app.LimitedNumber), string(app.ExpiredNumber)} {
-		if a := create(t, p.URL, "a", number); a.status != 200 || a.body.ExpiresIn != 3600 {
-			t.Errorf("%s: %d %s", number, a.status, a.raw)
+		if a := create(t, p.URL, "a", number).want(t, 200, ""); a.body.ExpiresIn != 3600 {
+			t.Error(a.raw)
 		}
 	}
 }

@@ -21,9 +21,8 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// BenchmarkService is one request after another through the whole service,
-// wired as it is when it runs, on a real Redis. The simulator's allocations
-// are counted with those of a create.
+// BenchmarkService measures one request after another through the whole service on a
+// real Redis. A create includes the allocations of the simulator.
 func BenchmarkService(b *testing.B) {
 	var sent sync.Map // code by number
 	sim := startSimulator(b, flowroutetest.Options{Keep: 1, OnMessage: func(m flowroutetest.Message) {

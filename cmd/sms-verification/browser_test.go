@@ -19,8 +19,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// installed returns the path of a program, without which the test is skipped,
-// or fails where everything has to be there.
+// installed returns the path of a program. Without it the test is skipped or, with
+// REQUIRE_REDIS=1, fails.
 func installed(t testing.TB, program string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
@@ -43,7 +43,7 @@ func startChromium(t *testing.T) *chromium {
 		chromedp.ExecPath(installed(t, "chromium")), chromedp.NoSandbox, chromedp.WSURLReadTimeout(time.Minute))
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)
-	// What this Chromium says and the library does not know yet is no error.
+	// Events of this Chromium that the library does not know yet are no errors.
 	ctx, stop = chromedp.NewContext(ctx, chromedp.WithErrorf(func(string, ...any) {}))
 	t.Cleanup(stop)
 	if err := chromedp.Do(ctx); err != nil {
@@ -52,7 +52,7 @@ func startChromium(t *testing.T) *chromium {
 	return &chromium{ctx}
 }
 
-// tab is one window of the browser, and what went wrong in it.
+// tab is one window of the browser, with its errors.
 type tab struct {
 	testing.TB
 	ctx    context.Context
@@ -60,7 +60,7 @@ type tab struct {
 	errors []string
 }
 
-// look is how a window is shown.
+// look is the size and the color scheme of a window.
 type look struct {
 	name          string
 	width, height int64
@@ -98,8 +98,8 @@ func (c *chromium) open(t testing.TB, l look, url string) *tab {
 	return b
 }
 
-// listen notes what goes wrong in the page: exceptions, and what its own rules
-// for content forbid.
+// listen records the errors of the page: exceptions, and violations of its content
+// security policy.
 func (b *tab) listen(event any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -107,7 +107,7 @@ func (b *tab) listen(event any) {
 	case *runtime.EventExceptionThrown:
 		b.errors = append(b.errors, e.ExceptionDetails.Text)
 	case *log.EventEntryAdded:
-		// Answers of the API that are errors are noted as errors of the network.
+		// Refusals by the API appear as network errors.
 		if e.Entry.Level == log.EntryLevelError && e.Entry.Source != log.EntrySourceNetwork {
 			b.errors = append(b.errors, e.Entry.Text)
 		}
@@ -131,7 +131,7 @@ func protocol[P, R any](b *tab, command cdp.Command[P, R], params P) R {
 	return result
 }
 
-// js runs a script and returns what it comes to.
+// js runs a script and returns its value.
 func js[T any](b *tab, script string, with ...any) T {
 	b.Helper()
 	value, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](fmt.Sprintf(script, with...), chromedp.EvalAwaitPromise))
@@ -141,7 +141,7 @@ func js[T any](b *tab, script string, with ...any) T {
 	return value
 }
 
-// text is what an element shows: nothing if it cannot be seen.
+// text returns the text of an element, which is empty if it cannot be seen.
 func (b *tab) text(selector string) string {
 	b.Helper()
 	return js[string](b, `((e) => e?.checkVisibility() ? e.innerText : "")(document.querySelector(%q))`, selector)
@@ -164,7 +164,7 @@ func (b *tab) click(selector string) {
 	b.run(chromedp.ScrollIntoView(chromedp.CSS(selector)), chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
 }
 
-// fill types into a field in place of what is there.
+// fill replaces the text of a field by typing.
 func (b *tab) fill(selector, text string) {
 	b.Helper()
 	b.click(selector)
@@ -172,7 +172,7 @@ func (b *tab) fill(selector, text string) {
 	b.run(chromedp.KeyEvent(text))
 }
 
-// focus is the id of the element that has it, or else its text.
+// focus returns the id of the focused element, or else its text.
 func (b *tab) focus() string {
 	b.Helper()
 	return js[string](b, `document.activeElement.id || document.activeElement.innerText`)
@@ -199,8 +199,7 @@ func (b *tab) allowClipboard() {
 	}
 }
 
-// shot takes a picture of the whole page into the folder that SCREENSHOTS
-// names, for people to look at.
+// shot takes a picture of the whole page into the folder that SCREENSHOTS names.
 func (b *tab) shot(name string) {
 	b.Helper()
 	dir := os.Getenv("SCREENSHOTS")

@@ -2,178 +2,135 @@ package main
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
-	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// keysOf is the setting API_KEYS for callers whose key is their name, and for
-// shop a second one.
+// keysOf is the setting API_KEYS for callers whose key is their name. The caller
+// shop has a second key, shop+2.
 func keysOf(names ...string) string {
-	list := ""
+	var list []string
 	for _, name := range append(names, "shop+2") {
-		hash := sha256.Sum256([]byte(name))
-		list += "," + name[:4] + ":" + hex.EncodeToString(hash[:])
+		list = append(list, fmt.Sprintf("%s:%x", name[:4], sha256.Sum256([]byte(name))))
 	}
-	return "API_KEYS=" + list[1:]
+	return "API_KEYS=" + strings.Join(list, ",")
 }
 
-// as is the header of a caller.
+// as is the header that authenticates a caller.
 func as(key string) string { return "Authorization: Bearer " + key }
 
-// TestCallersApart: nothing of one caller can be seen, used up, replaced or
-// deleted by another, over replicas. Several keys of one name are one caller.
+// TestCallersApart: no caller can read, replace, guess or delete an entry of
+// another, on any replica. Two keys of one name are one caller.
 func TestCallersApart(t *testing.T) {
-	redis, sim := redistest.Server(t), startSimulator(t, flowroutetest.Options{})
-	fleet := replicas(t, environment(redis, sim, keysOf("shop", "bank")))
-	const id, owner, attacker = "signup-1", "12065550111", "12065550122"
-	create(t, fleet[0].URL, id, owner, as("shop"), "Idempotency-Key: k")
-	code := codeSent(t, sim, owner)
+	fleet, sim := services(t, 3, keysOf("shop", "bank"))
+	const id, owner, attacker, key = "signup-1", "12065550111", "12065550122", "Idempotency-Key: k"
+	status := func(p *process, caller string) *answer {
+		return do(t, http.MethodGet, p.URL+"/status?auth_id="+id, "", as(caller))
+	}
+	code := sendCode(t, sim, fleet[0].URL, id, owner, as("shop"), key)
 
-	// The attacker makes an entry of the same id with a phone of his own.
-	if a := create(t, fleet[1].URL, id, attacker, as("bank"), "Idempotency-Key: k"); a.status != http.StatusOK {
-		t.Errorf("the same Idempotency-Key of another caller: %d %s", a.status, a.raw)
-	}
-	if a := verify(t, fleet[2].URL, id, codeSent(t, sim, attacker), as("shop")); a.body.Reason != "InvalidAuthCode" {
-		t.Errorf("the code of the attacker's phone in the form of the other: %d %s", a.status, a.raw)
-	}
+	attackers := sendCode(t, sim, fleet[1].URL, id, attacker, as("bank"), key)
+	verify(t, fleet[2].URL, id, attackers, as("shop")).want(t, 400, "InvalidAuthCode")
 	do(t, http.MethodDelete, fleet[0].URL+"/?auth_id="+id, "", as("bank"))
-	if a := do(t, http.MethodGet, fleet[0].URL+"/status?auth_id="+id, "", as("bank")); a.body.Reason != "UnknownAuthId" {
-		t.Errorf("status of another caller's entry: %d %s", a.status, a.raw)
-	}
+	status(fleet[0], "bank").want(t, 400, "UnknownAuthId")
 	for range 5 {
-		if a := verify(t, fleet[0].URL, id, "000000000", as("bank")); a.body.Reason != "UnknownAuthId" {
-			t.Errorf("a guess at another caller's entry: %d %s", a.status, a.raw)
-		}
+		verify(t, fleet[0].URL, id, "000000000", as("bank")).want(t, 400, "UnknownAuthId")
 	}
-	a := do(t, http.MethodGet, fleet[1].URL+"/status?auth_id="+id, "", as("shop+2"))
-	if a.status != http.StatusOK || *a.body.AttemptsLeft != 2 {
-		t.Errorf("status: %d %s, want 2 attempts left", a.status, a.raw)
-	}
-	if a := verify(t, fleet[2].URL, id, code, as("shop+2")); !a.body.Authenticated {
-		t.Errorf("the right code with another key of the same name: %d %s", a.status, a.raw)
-	}
+	status(fleet[1], "shop+2").want(t, 200, "").wantLeft(t, 2)
+	verify(t, fleet[2].URL, id, code, as("shop+2")).want(t, 200, "")
 }
 
-// TestSharedIDs: with CALLER_IDS=shared all callers have one space of ids.
+// TestSharedIDs: with CALLER_IDS=shared all callers share their auth_ids.
 func TestSharedIDs(t *testing.T) {
-	redis, sim := redistest.Server(t), startSimulator(t, flowroutetest.Options{})
-	p := serveReady(t, environment(redis, sim, keysOf("shop", "bank"), "CALLER_IDS=shared"))
-	create(t, p.URL, "a", anyone, as("shop"))
-	if a := verify(t, p.URL, "a", codeSent(t, sim, anyone), as("bank")); !a.body.Authenticated {
-		t.Errorf("%d %s", a.status, a.raw)
-	}
+	p, sim := service(t, keysOf("shop", "bank"), "CALLER_IDS=shared")
+	code := sendCode(t, sim, p.URL, "a", anyone, as("shop"))
+	verify(t, p.URL, "a", code, as("bank")).want(t, 200, "")
 }
 
-// TestSessionSwap: a code that was sent to the attacker's phone does not verify
-// the number that his session has changed to.
+// TestSessionSwap: the code that was sent to an attacker's phone does not verify the
+// number that the attacker's session has changed to, when that number gets no message.
 func TestSessionSwap(t *testing.T) {
-	redis, sim := redistest.Server(t), startSimulator(t, flowroutetest.Options{})
-	p := serveReady(t, environment(redis, sim, "SEND_LIMITS=1/1h"))
+	p, sim := service(t, "SEND_LIMITS=1/1h")
 	const session, attacker, victim = "session-1", "12065550133", "12065550144"
 	create(t, p.URL, "another", victim) // uses up the limit of the victim
-	create(t, p.URL, session, attacker)
-	if a := create(t, p.URL, session, victim); a.status != http.StatusTooManyRequests {
-		t.Fatalf("%d %s", a.status, a.raw)
+	code := sendCode(t, sim, p.URL, session, attacker)
+	create(t, p.URL, session, victim).want(t, 429, "RateLimited")
+	body := `{"auth_id":"` + session + `","code":"` + code + `","recipient":"`
+	do(t, http.MethodPost, p.URL+"/verify", body+victim+`"}`).want(t, 400, "UnknownAuthId")
+	do(t, http.MethodPost, p.URL+"/verify", body+attacker+`"}`).want(t, 200, "")
+}
+
+// sendMany makes 20 creates at once on all replicas, and expects that so many are
+// sent and that a limit refuses the rest.
+func sendMany(t *testing.T, fleet []*process, want int, limit, profile, id, more string, headers ...string) {
+	t.Helper()
+	answers := inParallel(20, func(i int) *answer {
+		recipient, more := fmt.Sprintf("12065%06d", i+100*want), strings.ReplaceAll(more, "#", fmt.Sprintf("%x", i+1))
+		return createUnder(t, fleet[i%len(fleet)].URL, profile, fmt.Sprint(id, i), recipient, more, headers...)
+	})
+	if n := count(answers, ""); n != want {
+		t.Errorf("%s: %d messages, want %d", id, n, want)
 	}
-	code := codeSent(t, sim, attacker)
-	demand := func(recipient string) *answer {
-		return do(t, http.MethodPost, p.URL+"/verify", fmt.Sprintf(`{"auth_id":%q,"code":%q,"recipient":%q}`, session, code, recipient))
-	}
-	if a := demand(victim); a.body.Reason != "UnknownAuthId" {
-		t.Errorf("the attacker's code for the victim's number: %d %s", a.status, a.raw)
-	}
-	if a := demand(attacker); !a.body.Authenticated {
-		t.Errorf("the code for its own number: %d %s", a.status, a.raw)
+	for _, a := range answers {
+		if a.status != http.StatusOK {
+			a.wantLimit(t, limit)
+		}
 	}
 }
 
-// TestCallerLimits: a caller gets no more messages than its limit over all
-// replicas, and another is not affected.
+// TestCallerLimits: a caller sends no more messages than its limit over all
+// replicas, and does not use up the limit of another.
 func TestCallerLimits(t *testing.T) {
-	redis, sim := redistest.Server(t), startSimulator(t, flowroutetest.Options{})
-	fleet := replicas(t, environment(redis, sim, keysOf("shop", "bank", "club"), "CALLER_LIMITS=shop:3/1h,*:2/1h"))
+	fleet, _ := services(t, 3, keysOf("shop", "bank", "club"), "CALLER_LIMITS=shop:3/1h,*:2/1h")
 	for key, want := range map[string]int{"shop": 3, "bank": 2, "club": 2} {
-		answers := inParallel(20, func(i int) *answer {
-			return create(t, fleet[i%3].URL, fmt.Sprint(key, i), fmt.Sprintf("1206%d55%04d", want, i), as(key))
-		})
-		passed := 0
-		for _, a := range answers {
-			if a.status == http.StatusOK {
-				passed++
-			} else if a.body.Limit != fmt.Sprintf("CALLER_LIMITS %d/1h", want) {
-				t.Errorf("%s: %d %s", key, a.status, a.raw)
-			}
-		}
-		if passed != want {
-			t.Errorf("%d messages of %s, want %d", passed, key, want)
-		}
+		sendMany(t, fleet, want, fmt.Sprintf("CALLER_LIMITS %d/1h", want), "", key, "", as(key))
 	}
 }
 
 // TestClientLimits: a client gets no more messages than its limit over all
-// replicas and numbers, and another client or caller is not affected.
+// replicas and numbers, and does not use up the limit of another client or caller.
+// The IPv6 addresses of one /64 are one client.
 func TestClientLimits(t *testing.T) {
-	redis, sim := redistest.Server(t), startSimulator(t, flowroutetest.Options{})
-	env := environment(redis, sim, keysOf("shop", "bank"), "CLIENT_LIMITS=2/1h")
-	fleet := []*process{serveReady(t, env), serveReady(t, env)}
-	for n, of := range []struct{ caller, client string }{{"shop", "2001:db8::"}, {"shop", "2001:db8:0:1::"}, {"bank", "2001:db8::"}} {
-		answers := inParallel(20, func(i int) *answer {
-			client := fmt.Sprintf(`,"client":"%s%x"`, of.client, i+1) // all in one network
-			return createUnder(t, fleet[i%2].URL, "", fmt.Sprint(n, i), fmt.Sprintf("1206%d55%04d", n+2, i), client, as(of.caller))
-		})
-		passed := 0
-		for _, a := range answers {
-			if a.status == http.StatusOK {
-				passed++
-			} else if a.status != http.StatusTooManyRequests || a.body.Limit != "CLIENT_LIMITS 2/1h" {
-				t.Errorf("%v: %d %s", of, a.status, a.raw)
-			}
-		}
-		if passed != 2 {
-			t.Errorf("%d messages of %v, want 2", passed, of)
-		}
+	fleet, _ := services(t, 2, keysOf("shop", "bank"), "CLIENT_LIMITS=2/1h")
+	for _, of := range []struct{ caller, network string }{{"shop", "2001:db8::"}, {"shop", "2001:db8:0:1::"}, {"bank", "2001:db8::"}} {
+		sendMany(t, fleet, 2, "CLIENT_LIMITS 2/1h", "", of.caller+of.network, `,"client":"`+of.network+`#"`, as(of.caller))
 	}
 }
 
 // TestFairTurns: while one caller asks for ten times the rate, another that asks
 // for a message a second is served.
 func TestFairTurns(t *testing.T) {
-	redis, sim := redistest.Server(t), startSimulator(t, flowroutetest.Options{})
-	fleet := replicas(t, environment(redis, sim, keysOf("shop", "bank"), "FLOWROUTE_RATE=5"))
-	stop, flooded := make(chan struct{}), make(chan struct{})
+	fleet, sim := services(t, 3, keysOf("shop", "bank"), "FLOWROUTE_RATE=5")
+	flood := time.NewTicker(20 * time.Millisecond) // 50 a second
+	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
-		defer close(flooded)
-		inParallel(10, func(w int) *answer {
-			for i := 0; ; i++ {
-				select {
-				case <-stop:
-					return nil
-				case <-time.After(200 * time.Millisecond): // 50 a second
-					go func() {
-						_, _ = request(http.MethodPost, fleet[(w+i)%3].URL+"/",
-							fmt.Sprintf(`{"auth_id":"flood-%d-%d","recipient":"1425555%04d"}`, w, i, i), as("shop"))
-					}()
-				}
+		defer close(stopped)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			case <-flood.C:
+				body := fmt.Sprintf(`{"auth_id":"flood-%d","recipient":"1425555%04d"}`, i, i)
+				go func() { _, _ = request(http.MethodPost, fleet[i%3].URL+"/", body, as("shop")) }()
 			}
-		})
+		}
 	}()
 	time.Sleep(time.Second)
 	served := 0
 	for i := range 12 {
-		begun := time.Now()
-		if a := create(t, fleet[i%3].URL, fmt.Sprint("quiet-", i), "12065550155", as("bank")); a.status == http.StatusOK {
+		began := time.Now()
+		if create(t, fleet[i%3].URL, fmt.Sprint("quiet-", i), "12065550155", as("bank")).status == http.StatusOK {
 			served++
 		}
-		time.Sleep(time.Until(begun.Add(time.Second)))
+		time.Sleep(time.Until(began.Add(time.Second)))
 	}
 	close(stop)
-	<-flooded
+	<-stopped
 	if served < 11 {
 		t.Errorf("%d of 12 messages of the quiet caller were sent", served)
 	}

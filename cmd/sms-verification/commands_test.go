@@ -10,7 +10,6 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -18,7 +17,7 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// hostile is an environment that would keep a service from starting.
+// hostile is an environment with which no service starts.
 func hostile() []string {
 	return []string{
 		"DEBUG_MODE=false", "REDIS_URL=redis://127.0.0.1:1/0", "CODE_LENGTH=none", "LOG_LEVEL=loud", "LISTEN_ADDR=nowhere",
@@ -34,10 +33,7 @@ func hostileDir(t *testing.T) string {
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	p := startIn(t, hostileDir(t), hostile(), "demo")
-	if status := p.exit(t, 10*time.Second); status != 0 {
-		t.Errorf("exit status %d", status)
-	}
-	if p.stderr.String() != "" {
+	if p.exits(t, 0); p.stderr.String() != "" {
 		t.Errorf("stderr: %s", p.stderr)
 	}
 	out := p.stdout.String()
@@ -60,13 +56,13 @@ func TestDemo(t *testing.T) {
 	} {
 		_, after, found := strings.Cut(rest, step)
 		if !found {
-			t.Fatalf("no step %q in its place:\n%s", step, out)
+			t.Fatalf("%q is not there, or not in this order:\n%s", step, out)
 		}
 		rest = after
 	}
 }
 
-// TestDemoUnseen: a demo that nobody can see has failed.
+// TestDemoUnseen: a demo whose output cannot be written fails.
 func TestDemoUnseen(t *testing.T) {
 	t.Parallel()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
@@ -77,9 +73,7 @@ func TestDemoUnseen(t *testing.T) {
 	p := prepare(t.TempDir(), nil, "demo")
 	p.cmd.Stdout = full
 	p.start(t)
-	if status := p.exit(t, 10*time.Second); status != 1 {
-		t.Errorf("exit status %d", status)
-	}
+	p.exits(t, 1)
 }
 
 func TestDemoKeep(t *testing.T) {
@@ -92,21 +86,16 @@ func TestDemoKeep(t *testing.T) {
 		}
 		return url != ""
 	})
-	if a := create(t, url, "kept", "12065550199"); a.status != 200 {
-		t.Errorf("a request to the demo: %d %s", a.status, a.raw)
-	}
+	create(t, url, "kept", "12065550199").want(t, 200, "")
 	eventually(t, time.Second, "its SMS", func() bool { return strings.Contains(p.stdout.String(), "SMS to +12065550199") })
-	p.signal(syscall.SIGTERM)
-	if status := p.exit(t, 5*time.Second); status != 0 {
-		t.Errorf("exit status %d after SIGTERM", status)
-	}
+	p.stop(t, 0)
 }
 
 func TestVersion(t *testing.T) {
 	t.Parallel()
-	status, out, errOut := command(t, hostile(), "version")
-	if status != 0 || errOut != "" || !regexp.MustCompile(`^sms-verification \S+ \(commit \S+, go1\.\S+\)\n$`).MatchString(out) {
-		t.Errorf("status %d, stdout %q, stderr %q", status, out, errOut)
+	out := succeeds(t, hostile(), "version")
+	if !regexp.MustCompile(`^sms-verification \S+ \(commit \S+, go1\.\S+\)\n$`).MatchString(out) {
+		t.Error(out)
 	}
 }
 
@@ -120,9 +109,7 @@ func TestUserAgent(t *testing.T) {
 	}))
 	t.Cleanup(flowroute.Close)
 	p := serveReady(t, environment(redistest.Server(t), &flowroutetest.Server{URL: flowroute.URL}))
-	if a := create(t, p.URL, "agent", anyone); a.status != 200 {
-		t.Fatalf("create: %d %s", a.status, a.raw)
-	}
+	create(t, p.URL, "agent", anyone).want(t, 200, "")
 	_, printed, _ := command(t, nil, "version")
 	want := "sms-verification/" + strings.Trim(strings.Fields(printed)[1], "()")
 	if got := <-agents; got != want {
@@ -165,20 +152,13 @@ func TestUsage(t *testing.T) {
 		"keys new":                   "accepts 1 arg(s), received 0; write sms-verification keys new NAME",
 		"keys new a b":               "accepts 1 arg(s), received 2",
 	} {
-		status, out, errOut := command(t, nil, strings.Fields(args)...)
-		if status != 2 || out != "" {
-			t.Errorf("%s: status %d, stdout %q", args, status, out)
-		}
-		contains(t, args, errOut, want, "sms-verification --help")
+		contains(t, args, refuses(t, 2, nil, strings.Fields(args)...), want, "sms-verification --help")
 	}
 }
 
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	status, out, errOut := command(t, nil, "--help")
-	if status != 0 || errOut != "" {
-		t.Errorf("status %d, stderr %q", status, errOut)
-	}
+	out := succeeds(t, nil, "--help")
 	contains(t, "help", out, "serve", "demo", "check", "limits", "send", "verify", "top", "flowroute-sim", "keys", "version", "--code-length")
 }
 
@@ -206,7 +186,7 @@ func TestKeysNew(t *testing.T) {
 	p := serve(t, debugEnvironment("API_KEYS="+line+","+otherLine))
 	for sent, want := range map[string]int{"": 401, "Bearer " + key: 200, "Bearer " + other: 200, "Bearer " + key + "x": 401, "Basic " + key: 401} {
 		if a := create(t, p.URL, "k", "12065550142", "Authorization: "+sent); a.status != want {
-			t.Errorf("status %d, want %d: %s", a.status, want, a.raw)
+			t.Errorf("%q: answer %d %s, want %d", sent, a.status, a.raw, want)
 		}
 	}
 	eventually(t, time.Second, "the callers in the log", func() bool {
@@ -214,11 +194,7 @@ func TestKeysNew(t *testing.T) {
 	})
 
 	for _, name := range []string{"", "a b", "a,b", "a:b", "ü", "a\nb", strings.Repeat("n", 65)} {
-		status, out, errOut := command(t, nil, "keys", "new", name)
-		if status != 2 || out != "" {
-			t.Errorf("keys new %q: status %d, stdout %q", name, status, out)
-		}
-		contains(t, "keys new "+name, errOut, "NAME must be 1 to 64")
+		contains(t, "keys new "+name, refuses(t, 2, nil, "keys", "new", name), "NAME must be 1 to 64")
 	}
 }
 
@@ -256,7 +232,7 @@ func TestSendAndVerify(t *testing.T) {
 	_, errOut := run(1, withKey, "verify", "signup-1", otherCode(code))
 	contains(t, "a wrong code", errOut, "wrong code", "2 attempts left")
 	if strings.Contains(errOut, "new code") {
-		t.Errorf("led away from the attempts that are left: %s", errOut)
+		t.Errorf("a new code is suggested while attempts are left: %s", errOut)
 	}
 	out, _ = run(1, withKey, "verify", "signup-1", otherCode(code), "--json")
 	var body struct {
@@ -292,8 +268,7 @@ func TestSendAndVerify(t *testing.T) {
 	if strings.Contains(errOut, key) {
 		t.Error("the key is shown")
 	}
-	p.signal(syscall.SIGTERM)
-	p.exit(t, 5*time.Second)
+	p.stop(t, 0)
 	for _, args := range [][]string{{"send", "signup-4", "12065550142"}, {"verify", "signup-4", "1234"}} {
 		_, errOut = run(1, withKey, args...)
 		contains(t, "no service", errOut, "connection refused", strings.TrimPrefix(p.URL, "http://"))
@@ -312,9 +287,7 @@ func TestFlowrouteSim(t *testing.T) {
 		return found && url != ""
 	})
 	p := serveReady(t, environment(redis, &flowroutetest.Server{URL: url}))
-	if a := create(t, p.URL, "staged", "12065550142"); a.status != 200 {
-		t.Fatalf("create: %d %s", a.status, a.raw)
-	}
+	create(t, p.URL, "staged", "12065550142").want(t, 200, "")
 	var kept struct {
 		Accepted int
 		Messages []struct{ To, From, Body string }
@@ -324,16 +297,14 @@ func TestFlowrouteSim(t *testing.T) {
 	}
 	m := kept.Messages[0]
 	code, _, _ := strings.Cut(m.Body, "\n")
-	if a := verify(t, p.URL, "staged", code); a.status != 200 || m.To != "12065550142" || m.From != testSender {
-		t.Errorf("from %s to %s, its code: %d %s", m.From, m.To, a.status, a.raw)
+	verify(t, p.URL, "staged", code).want(t, 200, "")
+	if m.To != "12065550142" || m.From != testSender {
+		t.Errorf("from %s to %s", m.From, m.To)
 	}
 	if shown := codeShown(t, sim, 1); shown != code {
 		t.Errorf("the message is shown with code %s, sent with %s", shown, code)
 	}
-	sim.signal(syscall.SIGTERM)
-	if status := sim.exit(t, 5*time.Second); status != 0 {
-		t.Errorf("exit status %d after SIGTERM", status)
-	}
+	sim.stop(t, 0)
 }
 
 func TestShellWord(t *testing.T) {
@@ -363,10 +334,6 @@ func TestFlowrouteSimRefuses(t *testing.T) {
 		{keys, "--listen bogus", "--listen"},
 		{keys, "--listen 127.0.0.1:99999", "--listen"},
 	} {
-		status, out, errOut := command(t, c.env, append([]string{"flowroute-sim", "--listen", "127.0.0.1:0"}, strings.Fields(c.args)...)...)
-		if status != 2 || out != "" {
-			t.Errorf("%s: status %d, stdout %q", c.args, status, out)
-		}
-		contains(t, c.args, errOut, c.want)
+		contains(t, c.args, refuses(t, 2, c.env, append([]string{"flowroute-sim", "--listen", "127.0.0.1:0"}, strings.Fields(c.args)...)...), c.want)
 	}
 }

@@ -2,10 +2,9 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
-	"net/http"
 	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,8 +18,7 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// How long the service waits for Flowroute in these rows, and what it may
-// take besides.
+// How long the service waits for Flowroute in these rows, and the bounds that follow.
 const (
 	flowrouteTimeout = time.Second
 	flowrouteMaxWait = 500 * time.Millisecond
@@ -58,20 +56,19 @@ func flowrouteFaults() []fault {
 		row("accepts, never answers", flowroutetest.Fault{Kind: flowroutetest.AcceptHang}, unconfirmedText, unconfirmed, 1),
 		row("hangs", flowroutetest.Fault{Kind: flowroutetest.Hang}, unconfirmedText, unconfirmed, 0),
 		row("slow (700 ms)", flowroutetest.Fault{Kind: flowroutetest.Slow, Delay: 700 * time.Millisecond}, "200 within <bound>", "", 1),
-		{name: "slow callers", what: "2,000 connections send a header byte by byte",
+		{name: "slow callers", what: "2,000 connections send a header byte by byte, or nothing",
 			want: "others are served within <bound>, the slow ones are cut off after 5 s", bound: time.Second, alone: true, run: faultSlowCallers},
 		{name: "few file descriptors", bound: time.Second, run: faultFewDescriptors,
-			what: "64 file descriptors (`ulimit -n`), 100 idle connections",
-			want: "others are served within <bound>, the oldest are closed"},
+			what: "64 file descriptors (`ulimit -n`), 100 idle connections to each address",
+			want: "others are served within <bound>, the oldest are closed, the log warns"},
 		{name: "output blocked", bound: time.Second, run: faultOutputBlocked,
 			what: "no one reads the pipes stdout and stderr, log level debug",
 			want: "requests are served within <bound>; SIGTERM ends the process with status 0"},
 	}
 }
 
-// faultFlowrouteBreaks makes 50 creates, as many as may run, run into a fault
-// at the same time, each for an auth_id that has an entry, and checks other
-// codes meanwhile.
+// faultFlowrouteBreaks makes 50 creates at once, as many as may run, that meet a fault,
+// each for an auth_id that has an entry. Meanwhile it checks other codes.
 func faultFlowrouteBreaks(t *testing.T, bound time.Duration, f flowroutetest.Fault, reason string, sent int) string {
 	const creates = 50
 	s := setUp(t, redistest.Server(t), "FLOWROUTE_TIMEOUT="+flowrouteTimeout.String(), "FLOWROUTE_MAX_WAIT="+flowrouteMaxWait.String(),
@@ -79,55 +76,47 @@ func faultFlowrouteBreaks(t *testing.T, bound time.Duration, f flowroutetest.Fau
 	p := s.serve()
 	others, earlier := s.made(p.URL, 30), s.made(p.URL, creates)
 	before := p.footprint(t)
-	if err := s.sim.Fail("", f); err != nil {
-		t.Fatal(err)
-	}
+	fail(t, s.sim, "", f)
 	var slowest, slowestCheck time.Duration
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		slowest = timed(creates, func(i int) {
 			a := create(s, p.URL, earlier[i].id, earlier[i].id)
-			status := map[string]int{"": 200, gotUnavailable: 503}[reason]
-			if status == 0 {
-				status = 500
-			}
-			if a.status != status || a.body.Reason != reason || status == 503 && a.header.Get("Retry-After") == "" {
-				t.Errorf("create: %d %s", a.status, a.raw)
+			switch reason {
+			case gotUnavailable:
+				a.wantUnavailable(t)
+			case "":
+				a.want(t, 200, "")
+			default:
+				a.want(t, 500, reason)
 			}
 		})
 	})
 	time.Sleep(50 * time.Millisecond) // the creates are on their way
 	for _, e := range others {
-		slowestCheck = max(slowestCheck, timed(1, func(int) {
-			if a := verify(s, p.URL, e.id, e.code); !a.body.Authenticated {
-				t.Errorf("check: %s", a.raw)
-			}
-		}))
+		slowestCheck = max(slowestCheck, timed(1, func(int) { verify(s, p.URL, e.id, e.code).want(t, 200, "") }))
 	}
 	wg.Wait()
 	if slowest > bound || slowestCheck > patient(checkBound) {
 		t.Errorf("a create took %v, want %v; a check %v, want %v", slowest, bound, slowestCheck, patient(checkBound))
 	}
-	if err := s.sim.Fail("", flowroutetest.Fault{}); err != nil {
-		t.Fatal(err)
-	}
+	fail(t, s.sim, "", flowroutetest.Fault{})
 	for _, e := range earlier {
 		if n := len(s.codes(e.id)) - 1; n != sent {
 			t.Errorf("%d messages, want %d", n, sent)
 		}
 		if reason == "" || reason == "MessageUnconfirmed" {
-			if a := verify(s, p.URL, e.id, "12345"); a.body.Reason != gotWrong { // no code has five digits
-				t.Errorf("the new entry afterwards: %s", a.raw)
-			}
-		} else if a := verify(s, p.URL, e.id, e.code); !a.body.Authenticated {
-			t.Errorf("the entry before, afterwards: %s", a.raw)
+			verify(s, p.URL, e.id, "12345").want(t, 400, gotWrong) // no code has five digits
+		} else {
+			verify(s, p.URL, e.id, e.code).want(t, 200, "")
 		}
 	}
 	s.servedAgain(p.URL, time.Now(), time.Second)
 	return fmt.Sprintf("create %s, check %s at most; %s", millis(slowest), millis(slowestCheck), p.settles(t, before))
 }
 
-// faultSlowCallers holds connections that never finish their headers.
+// faultSlowCallers holds connections that never finish their headers, half of them
+// without a first byte.
 func faultSlowCallers(t *testing.T, bound time.Duration) string {
 	const wanted, spare = 2000, 500 // connections, other files of the test
 	var limit syscall.Rlimit
@@ -135,7 +124,7 @@ func faultSlowCallers(t *testing.T, bound time.Duration) string {
 		t.Fatal(err)
 	}
 	limit.Cur = limit.Max
-	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit) // the runtime did it already
+	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit) // usually done by the runtime
 	n := min(wanted, int(limit.Cur)-spare)
 
 	s := setUp(t, redistest.Server(t))
@@ -146,7 +135,7 @@ func faultSlowCallers(t *testing.T, bound time.Duration) string {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	began := time.Now()
-	for range n {
+	for i := range n {
 		wg.Go(func() {
 			conn, err := net.Dial("tcp", strings.TrimPrefix(p.URL, "http://"))
 			if err != nil {
@@ -156,6 +145,10 @@ func faultSlowCallers(t *testing.T, bound time.Duration) string {
 			defer func() { _ = conn.Close() }()
 			open.Add(1)
 			defer open.Add(-1)
+			if i%2 == 0 {
+				_, _ = io.Copy(io.Discard, conn) // until it is cut off
+				return
+			}
 			for i := range header {
 				if _, err := conn.Write([]byte(header[i : i+1])); err != nil {
 					return // cut off
@@ -179,53 +172,23 @@ func faultSlowCallers(t *testing.T, bound time.Duration) string {
 	return fmt.Sprintf("%d connections, at most %d MB and %d goroutines, all cut off after %s; %s", n, peak.megabytes, peak.goroutines, millis(over), result)
 }
 
-// freeAddr is an address that nothing listens on.
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
-}
-
-// launch starts the program by another command, which the test waits for by
-// asking: its output cannot be read.
-func (s *scene) launch(cmd *exec.Cmd, extra ...string) *process {
-	s.Helper()
-	addrs := [2]string{freeAddr(s), freeAddr(s)}
-	p := &process{cmd: cmd, stdout: &safeBuffer{}, stderr: &safeBuffer{}, exited: make(chan struct{}), URL: "http://" + addrs[0], Admin: "http://" + addrs[1]}
-	cmd.Dir = s.TempDir()
-	cmd.Env = append(append(s.env, "LISTEN_ADDR="+addrs[0], "ADMIN_ADDR="+addrs[1]), extra...)
-	if err := cmd.Start(); err != nil {
-		s.Fatal(err)
-	}
-	go func() { _ = cmd.Wait(); close(p.exited) }()
-	s.Cleanup(func() { _ = cmd.Process.Kill(); <-p.exited })
-	eventually(s, 10*time.Second, "ready", func() bool {
-		a, err := request(http.MethodGet, p.URL+"/readyz", "")
-		return err == nil && a.status == http.StatusOK
-	})
-	s.fleet = append(s.fleet, p)
-	return p
-}
-
 func faultFewDescriptors(t *testing.T, bound time.Duration) string {
 	s := setUp(t, redistest.Server(t))
-	p := s.launch(exec.Command("sh", "-c", `ulimit -n 64; exec "$0"`, binary))
+	p := prepare(t.TempDir(), s.env)
+	p.cmd.Path, p.cmd.Args = "/bin/sh", []string{"sh", "-c", `ulimit -n 64; exec "$0"`, binary}
+	p.start(t)
+	p.ready(t)
+	contains(t, "the log", p.stderr.String(), `"level":"WARN","msg":"MAX_CONNECTIONS lowered`, `"file_descriptors":64`)
 	entries := s.made(p.URL, 10)
 	before := p.footprint(t)
-	var idle []net.Conn
-	for range 100 {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(p.URL, "http://"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		idle = append(idle, conn)
-	}
+	idle := append(idleConnections(t, p.URL, 100), idleConnections(t, p.Admin, 100)...)
 	testClient.CloseIdleConnections()
 	served := s.servedAgain(p.URL, time.Now(), bound)
+	for _, url := range []string{p.URL + "/readyz", p.Admin + "/readyz", p.Admin + "/metrics"} {
+		if took := timed(1, func(int) { get(t, url).want(t, 200, "") }); took > bound {
+			t.Errorf("%s after %v", url, took)
+		}
+	}
 	for _, conn := range idle {
 		_ = conn.Close()
 	}
@@ -235,18 +198,20 @@ func faultFewDescriptors(t *testing.T, bound time.Duration) string {
 
 func faultOutputBlocked(t *testing.T, bound time.Duration) string {
 	s := setUp(t, redistest.Server(t))
-	cmd := exec.Command(binary)
-	readOut, writeOut, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
+	public, admin := freeAddr(t), freeAddr(t) // the log, which has the addresses, cannot be read
+	p := prepare(t.TempDir(), append(s.env, "LOG_LEVEL=debug", "LISTEN_ADDR="+public, "ADMIN_ADDR="+admin))
+	p.URL, p.Admin = "http://"+public, "http://"+admin
+	for _, output := range []*io.Writer{&p.cmd.Stdout, &p.cmd.Stderr} {
+		reader, writer, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _, _ = reader.Close(), writer.Close() }()
+		*output = writer
 	}
-	readErr, writeErr, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Stdout, cmd.Stderr = writeOut, writeErr
-	p := s.launch(cmd, "LOG_LEVEL=debug")
-	defer func() { _, _, _, _ = readOut.Close(), readErr.Close(), writeOut.Close(), writeErr.Close() }()
+	p.start(t)
+	eventually(t, 10*time.Second, "the service is ready", func() bool { return isReady(p.URL) })
+	s.fleet = append(s.fleet, p)
 	l := s.loads(4)
 	const enough = 2000 // log lines, several times what a pipe holds
 	eventually(t, time.Minute, "the pipe is full", func() bool { return l.total() > enough })
@@ -254,12 +219,8 @@ func faultOutputBlocked(t *testing.T, bound time.Duration) string {
 	result := l.finish()
 	l.only(gotCreated, gotRight, gotWrong, gotUnknown)
 	l.within(bound)
-	p.signal(syscall.SIGTERM)
-	began := time.Now()
-	if status := p.exit(t, 10*time.Second); status != 0 {
-		t.Errorf("exit status %d", status)
-	}
-	return fmt.Sprintf("%s; ended after %s", result, millis(time.Since(began)))
+	ended := timed(1, func(int) { p.stop(t, 0) })
+	return fmt.Sprintf("%s; ended after %s", result, millis(ended))
 }
 
 // timed makes n calls in parallel and returns the longest time one took.
@@ -277,8 +238,7 @@ func timed(n int, call func(i int)) time.Duration {
 	return slices.Max(append(took, 0))
 }
 
-// patient is a bound on the time of work, not of waiting, which takes several
-// times as long under the race detector.
+// patient extends a bound on work, which the race detector slows down.
 func patient(bound time.Duration) time.Duration {
 	if raceEnabled {
 		return 2 * bound
@@ -286,7 +246,7 @@ func patient(bound time.Duration) time.Duration {
 	return bound
 }
 
-// footprint is what a process holds.
+// footprint is the memory and the goroutines of a process.
 type footprint struct{ goroutines, megabytes int }
 
 func (p *process) footprint(t testing.TB) (u footprint) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	crand "crypto/rand"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -64,30 +65,35 @@ func redisFaults() []fault {
 // unavailableWithin bounds a 503 for a Redis that does not answer.
 const unavailableWithin = 1100 * time.Millisecond
 
-// isUnavailable checks that an answer is the 503 of an outage.
-func isUnavailable(t testing.TB, what string, a *answer) {
+// wantUnavailable expects the 503 of an outage.
+func (a *answer) wantUnavailable(t testing.TB) {
 	t.Helper()
-	if a.status != http.StatusServiceUnavailable || a.body.Reason != "ServiceUnavailable" || a.header.Get("Retry-After") == "" {
-		t.Errorf("%s: answer %d %s", what, a.status, a.raw)
+	if a.want(t, http.StatusServiceUnavailable, gotUnavailable).header.Get("Retry-After") == "" {
+		t.Error("503 without Retry-After")
 	}
 }
 
-// refusesAll asks for everything while nothing can be had: half of the entries
-// for their code, half for a wrong one. It returns the longest time.
+// refusesAll expects that creates and checks are refused, and that none sends a
+// message. It returns the longest time.
 func (s *scene) refusesAll(url string, entries []entry, bound time.Duration) (slowest time.Duration) {
 	s.Helper()
 	slowest = timed(len(entries)+5, func(i int) {
-		switch {
-		case i >= len(entries):
+		if i >= len(entries) {
 			to := s.recipient()
-			isUnavailable(s, "create", create(s, url, to, to))
+			create(s, url, to, to).wantUnavailable(s)
 			if n := len(s.codes(to)); n != 0 {
 				s.Errorf("a create that was answered 503 sent %d messages", n)
 			}
-		case i%2 == 0:
-			isUnavailable(s, "wrong code", verify(s, url, entries[i].id, otherCode(entries[i].code)))
-		default:
-			isUnavailable(s, "right code", verify(s, url, entries[i].id, entries[i].code))
+			return
+		}
+		id, code := entries[i].id, entries[i].code
+		if i%2 == 0 {
+			code = otherCode(code)
+		}
+		if i%4 < 2 {
+			verify(s, url, id, code).wantUnavailable(s)
+		} else {
+			get(s, url+"/?auth_id="+id+"&code="+code).wantUnavailable(s)
 		}
 	})
 	if slowest > bound {
@@ -96,24 +102,18 @@ func (s *scene) refusesAll(url string, entries []entry, bound time.Duration) (sl
 	return slowest
 }
 
-// spared checks that the entries still are as they were made.
+// spared checks that entries are unchanged: no attempt was spent and no code used.
 func (s *scene) spared(url string, entries []entry) {
 	s.Helper()
 	for _, e := range entries {
-		if a := verify(s, url, e.id, otherCode(e.code)); a.body.AttemptsLeft == nil || *a.body.AttemptsLeft != 2 {
-			s.Errorf("first wrong code: %s", a.raw)
-		}
-		if a := verify(s, url, e.id, e.code); !a.body.Authenticated {
-			s.Errorf("right code: %s", a.raw)
-		}
-		if a := verify(s, url, e.id, e.code); a.body.Reason != "UnknownAuthId" {
-			s.Errorf("used code: %s", a.raw)
-		}
+		verify(s, url, e.id, otherCode(e.code)).wantLeft(s, 2)
+		verify(s, url, e.id, e.code).want(s, 200, "")
+		verify(s, url, e.id, e.code).want(s, 400, gotUnknown)
 	}
 }
 
-// servedAgain waits until the service is of use again and returns how long
-// that took from the given time.
+// servedAgain waits until a create and a check succeed, and returns how long that
+// took from the given time.
 func (s *scene) servedAgain(url string, since time.Time, bound time.Duration) time.Duration {
 	s.Helper()
 	for {
@@ -139,14 +139,15 @@ func faultAbsentAtStart(t *testing.T, bound time.Duration) string {
 	s := setUp(t, redistest.Server(t))
 	s.redis.Signal(syscall.SIGKILL)
 	p := serve(t, s.env)
-	isUnavailable(t, "readiness", get(t, p.URL+"/readyz"))
-	if a := get(t, p.URL+"/healthz"); a.status != http.StatusOK {
-		t.Errorf("health: %d", a.status)
+	for _, url := range []string{p.URL, p.Admin} {
+		get(t, url+"/readyz").wantUnavailable(t)
+		get(t, url+"/healthz").want(t, 200, "")
 	}
 	slowest := s.refusesAll(p.URL, nil, bound)
+	eventually(t, time.Second, "the log says what it waits for", func() bool { return strings.Contains(p.stderr.String(), "waiting for Redis") })
 	s.redis.Restart()
 	back := time.Now()
-	eventually(t, 2*time.Second, "ready", func() bool { return get(t, p.URL+"/readyz").status == http.StatusOK })
+	eventually(t, 2*time.Second, "ready", func() bool { return isReady(p.URL) })
 	return fmt.Sprintf("503 after %s at most, ready %s after Redis was", millis(slowest), millis(time.Since(back)))
 }
 
@@ -161,14 +162,14 @@ func faultKilled(t *testing.T, bound time.Duration) string {
 	return l.recovers(time.Now(), bound)
 }
 
-// recovers ends a load some time after all is well again, and checks that
-// then no request failed for longer than bound.
+// recovers ends a load some time after the fault is over, and checks that no
+// request failed for longer than bound since.
 func (l *load) recovers(since time.Time, bound time.Duration) string {
 	l.Helper()
 	time.Sleep(time.Until(since.Add(bound + 1500*time.Millisecond))) // so that one begins in time to be seen fail
 	failed := l.failedFor(since)
 	if failed > bound {
-		l.Errorf("requests failed until %v after all was well, want %v", failed, bound)
+		l.Errorf("requests failed until %v after the fault was over, want %v", failed, bound)
 	}
 	result := l.finish()
 	l.only(gotCreated, gotRight, gotWrong, gotUnknown, gotUnavailable)
@@ -186,6 +187,8 @@ func faultStopped(t *testing.T, bound time.Duration) string {
 	for range 3 {
 		slowest = max(slowest, s.refusesAll(p.URL, entries, bound))
 	}
+	do(t, http.MethodDelete, p.URL+"/?auth_id="+entries[0].id, "").wantUnavailable(t)
+	get(t, p.URL+"/readyz").want(t, 200, "") // an outage of Redis takes no replica out of the load balancer
 	time.Sleep(time.Until(since.Add(5 * time.Second)))
 	s.redis.Signal(syscall.SIGCONT)
 	back := s.servedAgain(p.URL, time.Now(), 2*time.Second)
@@ -222,29 +225,26 @@ func faultReplyLost(t *testing.T, bound time.Duration) string {
 	url := s.fleet[0].URL
 	var slowest time.Duration
 	for _, n := range []int{1, 2} {
-		lose := func(ask func() *answer, status int, left *int64) {
+		lose := func(ask func() *answer) (a *answer) {
 			t.Helper()
 			proxy.DropReplies(n, "evalsha")
-			began, dropped := time.Now(), proxy.Dropped()
-			a := ask()
-			slowest = max(slowest, time.Since(began))
+			dropped := proxy.Dropped()
+			slowest = max(slowest, timed(1, func(int) { a = ask() }))
 			if dropped = proxy.Dropped() - dropped; dropped != n {
 				t.Errorf("%d replies lost, want %d", dropped, n)
 			}
-			if a.status != status || left != nil && (a.body.AttemptsLeft == nil || *a.body.AttemptsLeft != *left) {
-				t.Errorf("with %d replies lost: %d %s", n, a.status, a.raw)
-			}
+			return a
 		}
 		to := s.recipient()
-		lose(func() *answer { return create(t, url, to, to) }, 200, ptr(3))
+		lose(func() *answer { return create(t, url, to, to) }).want(t, 200, "").wantLeft(t, 3)
 		if sent := len(s.codes(to)); sent != 1 {
 			t.Fatalf("%d messages", sent)
 		}
 		code := s.codes(to)[0]
-		lose(func() *answer { return verify(t, url, to, otherCode(code)) }, 400, ptr(2))
-		lose(func() *answer { return verify(t, url, to, otherCode(code)) }, 400, ptr(1))
-		lose(func() *answer { return verify(t, url, to, code) }, 200, nil)
-		lose(func() *answer { return verify(t, url, to, code) }, 400, ptr(0))
+		lose(func() *answer { return verify(t, url, to, otherCode(code)) }).want(t, 400, gotWrong).wantLeft(t, 2)
+		lose(func() *answer { return verify(t, url, to, otherCode(code)) }).want(t, 400, gotWrong).wantLeft(t, 1)
+		lose(func() *answer { return verify(t, url, to, code) }).want(t, 200, "")
+		lose(func() *answer { return verify(t, url, to, code) }).want(t, 400, gotUnknown)
 	}
 	if slowest > bound {
 		t.Errorf("answered after %v, want %v", slowest, bound)
@@ -252,17 +252,12 @@ func faultReplyLost(t *testing.T, bound time.Duration) string {
 	return "slowest " + millis(slowest)
 }
 
-// meanwhile calls do every now and then until the time is over.
-func meanwhile(during time.Duration, every func() time.Duration, do func()) {
-	for end := time.Now().Add(during); time.Now().Before(end); time.Sleep(every()) {
-		do()
-	}
-}
-
 func faultCut(t *testing.T, bound time.Duration) string {
 	s, proxy := behindProxy(t)
 	l := s.loads(4)
-	meanwhile(2*phase(), func() time.Duration { return time.Duration(rand.IntN(60)) * time.Millisecond }, proxy.CutAll)
+	for end := time.Now().Add(2 * phase()); time.Now().Before(end); time.Sleep(rand.N(60 * time.Millisecond)) {
+		proxy.CutAll()
+	}
 	return l.recovers(time.Now(), bound)
 }
 
@@ -270,9 +265,7 @@ func faultGarbage(t *testing.T, bound time.Duration) string {
 	s, proxy := behindProxy(t)
 	p := s.fleet[0]
 	noise := make([]byte, 4096)
-	for i := range noise {
-		noise[i] = byte(rand.IntN(256))
-	}
+	_, _ = crand.Read(noise)
 	var slowest, back time.Duration
 	for _, reply := range []string{
 		string(noise), "\r\n", "+OK\r\n", ":1\r\n", "$-1\r\n", "*-1\r\n", "*3\r\n:1\r\n$4\r\ndone\r\n$-1\r\n", "*2\r\n$1\r\nx\r\n",
@@ -307,11 +300,8 @@ func answerAlways(t *testing.T, addr, reply string) (end func()) {
 			context.AfterFunc(ctx, func() { _ = conn.Close() })
 			go func() {
 				buffer := make([]byte, 64<<10)
-				for {
+				for err := error(nil); err == nil; _, err = io.WriteString(conn, reply) {
 					if _, err := conn.Read(buffer); err != nil {
-						return
-					}
-					if _, err := io.WriteString(conn, reply); err != nil {
 						return
 					}
 				}
@@ -379,12 +369,12 @@ func faultScriptFlush(t *testing.T, bound time.Duration) string {
 	s.serve()
 	l := s.loads(4)
 	flushes := 0
-	meanwhile(2*phase(), func() time.Duration { return 10 * time.Millisecond }, func() {
+	for end := time.Now().Add(2 * phase()); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		flushes++
 		if err := s.redis.Client().ScriptFlush(t.Context()).Err(); err != nil {
 			t.Error(err)
 		}
-	})
+	}
 	result := l.finish()
 	l.only(gotCreated, gotRight, gotWrong, gotUnknown)
 	l.within(bound)

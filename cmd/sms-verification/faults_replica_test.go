@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -104,16 +102,11 @@ func faultReadOnly(t *testing.T, bound time.Duration) string {
 // faultSlotsMove moves the slots of live entries from the first master to the
 // second while their codes are checked.
 func faultSlotsMove(t *testing.T, bound time.Duration) string {
-	s := setUp(t, redistest.Cluster(t))
+	const prefix = "moving:"
+	s := setUp(t, redistest.Cluster(t), "REDIS_KEY_PREFIX="+prefix)
 	p := s.serve()
 	l := s.loads(2)
 	entries := s.made(p.URL, 60)
-	prefix := ""
-	for _, line := range s.env {
-		if value, ok := strings.CutPrefix(line, "REDIS_KEY_PREFIX="); ok {
-			prefix = value
-		}
-	}
 	from, to := nodeClient(t, s.redis.Nodes[0]), nodeClient(t, s.redis.Nodes[1])
 	slots := map[int64]bool{}
 	for _, key := range s.redis.Keys(t, prefix) {
@@ -182,33 +175,21 @@ func faultPermittedOnOne(t *testing.T, bound time.Duration) string {
 	return faultPermitted(t, redistest.Server(t), bound)
 }
 
-// faultPermitted runs a load as the user of redisstore's documentation.
+// faultPermitted runs a load as the documented user.
 func faultPermitted(t *testing.T, redisServers *redistest.Instance, bound time.Duration) string {
-	doc, err := os.ReadFile("../../redisstore/doc.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(strings.ReplaceAll(string(doc), "\n//", "\n"), "ACL SETUSER smsv ")
-	user, rest, _ := strings.Cut(rest, "\n\n")
-	rules := strings.Fields(user)
-	if len(rules) < 10 || rules[1] != ">password" {
-		t.Fatalf("not found in doc.go: %q", rules)
+	args := []any{"acl", "setuser"}
+	for rule := range strings.FieldsSeq(strings.TrimPrefix(documentedUser(t), "user ")) {
+		args = append(args, rule)
 	}
 	if redisServers.Mode == redistest.Clustered {
-		besides, _, _ := strings.Cut(rest, ";")
-		rules = append(rules, regexp.MustCompile(`\+[a-z|]+[a-z]`).FindAllString(besides, -1)...)
-	}
-	args := []any{"acl", "setuser", "smsv", "reset"}
-	for _, r := range rules {
-		args = append(args, r)
+		args = append(args, "+cluster|slots", "+command")
 	}
 	for _, n := range redisServers.Nodes {
 		if err := nodeClient(t, n).Do(t.Context(), args...).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	url := strings.Replace(redisServers.URL, "://", "://smsv:password@", 1)
-	s := setUp(t, redisServers, "REDIS_URL="+url, "REDIS_KEY_PREFIX=smsv:", "SEND_LIMITS_TOTAL=1000000/1h")
+	s := setUp(t, redisServers, append(asDocumentedUser(redisServers), "SEND_LIMITS_TOTAL=1000000/1h")...)
 	s.serve()
 	l := s.loads(4)
 	time.Sleep(phase())
@@ -258,16 +239,9 @@ http {
 // balance starts nginx before the services, or skips the test without it.
 func (s *scene) balance() *nginx {
 	s.Helper()
-	path, err := exec.LookPath("nginx")
-	if err != nil {
-		path = "/usr/sbin/nginx" // which is not in everybody's PATH
-		_, err = os.Stat(path)
-	}
-	if err != nil {
-		if os.Getenv("REQUIRE_REDIS") == "1" {
-			s.Fatal("nginx is not installed, and REQUIRE_REDIS=1")
-		}
-		s.Skip("nginx is not installed")
+	path := "/usr/sbin/nginx" // which is not in everybody's PATH
+	if _, err := os.Stat(path); err != nil {
+		path = installed(s, "nginx")
 	}
 	n := &nginx{t: s.T, path: path, dir: s.TempDir(), addr: freeAddr(s)}
 	n.configure(s.fleet)
@@ -279,10 +253,7 @@ func (s *scene) balance() *nginx {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 	})
-	eventually(s, 10*time.Second, "nginx listens", func() bool {
-		a, err := request(http.MethodGet, "http://"+n.addr+"/readyz", "")
-		return err == nil && a.status == http.StatusOK
-	})
+	eventually(s, 10*time.Second, "nginx listens", func() bool { return isReady("http://" + n.addr) })
 	return n
 }
 
@@ -314,9 +285,7 @@ func behindNginx(t *testing.T, extra ...string) (*scene, *nginx, *load) {
 	for range 3 {
 		s.serve()
 	}
-	if err := s.sim.Fail("", flowroutetest.Fault{Kind: flowroutetest.Slow, Delay: 30 * time.Millisecond}); err != nil {
-		t.Fatal(err)
-	}
+	fail(t, s.sim, "", flowroutetest.Fault{Kind: flowroutetest.Slow, Delay: 30 * time.Millisecond})
 	n := s.balance()
 	return s, n, s.loads(balancedWorkers, func(l *load) {
 		l.urls, l.headers = []string{"http://" + n.addr}, []string{"Connection: close"}
@@ -337,7 +306,7 @@ func faultReplicaKilled(t *testing.T, bound time.Duration) string {
 	l.only(gotCreated, gotRight, gotWrong, gotUnknown, gotNothing)
 	// Each worker has at most four requests under way.
 	if n := l.answers[gotNothing]; n == 0 || n > 4*balancedWorkers || failed > bound {
-		t.Errorf("%d requests failed, the last begun after %v", n, failed)
+		t.Errorf("%d requests failed, the last began after %v", n, failed)
 	}
 	return result
 }
@@ -347,7 +316,7 @@ func faultReplicaEnded(t *testing.T, bound time.Duration) string {
 	time.Sleep(phase())
 	s.fleet[1].signal(syscall.SIGTERM)
 	began := time.Now()
-	eventually(t, time.Second, "not ready", func() bool { return get(t, s.fleet[1].Admin+"/readyz").status == http.StatusServiceUnavailable })
+	eventually(t, time.Second, "not ready", func() bool { return !isReady(s.fleet[1].Admin) })
 	n.configure([]*process{s.fleet[0], s.fleet[2]})
 	if out, err := n.command("-s", "reload").CombinedOutput(); err != nil {
 		t.Fatalf("reload: %v %s", err, out)

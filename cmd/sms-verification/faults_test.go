@@ -18,7 +18,7 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// fault is a row of the matrix: what goes wrong, and what must come of it.
+// fault is a row of the matrix.
 type fault struct {
 	name  string        // of the subtest
 	what  string        // goes wrong
@@ -29,9 +29,9 @@ type fault struct {
 	run   func(t *testing.T, bound time.Duration) (measured string)
 }
 
-// TestFaults breaks what the built program depends on, one thing at a time,
-// and looks at its answers and at what Redis and Flowroute hold afterwards.
-// With FAULTS_TABLE=path it writes what it measured to that file.
+// TestFaults breaks one dependency of the program at a time, and checks its answers and
+// the state of Redis and Flowroute afterwards. With FAULTS_TABLE=path it writes what it
+// measured to that file.
 func TestFaults(t *testing.T) {
 	rows := slices.Concat(redisFaults(), failoverFaults(), flowrouteFaults(), replicaFaults())
 	measured := make([]string, len(rows))
@@ -100,7 +100,7 @@ func phase() time.Duration {
 // millis rounds for the table.
 func millis(d time.Duration) string { return d.Round(time.Millisecond).String() }
 
-// scene is what a row plays in: Flowroute, and services over one Redis.
+// scene is the simulator, and services over one Redis.
 type scene struct {
 	*testing.T
 	redis *redistest.Instance
@@ -113,7 +113,7 @@ type scene struct {
 	sms map[string][]string // the codes that were sent, by recipient
 }
 
-// setUp starts Flowroute. Limits are on, so that they are at work too, but far off.
+// setUp starts the simulator. Limits are on but far off, so that they are counted too.
 func setUp(t *testing.T, redis *redistest.Instance, extra ...string) *scene {
 	s := &scene{T: t, redis: redis, sms: map[string][]string{}}
 	s.sim = startSimulator(t, flowroutetest.Options{OnMessage: func(m flowroutetest.Message) {
@@ -133,7 +133,7 @@ func (s *scene) serve() *process {
 	return p
 }
 
-// recipient is a number that nobody else has, which also makes an auth_id.
+// recipient returns a new number, which also serves as an auth_id.
 func (s *scene) recipient() string { return fmt.Sprintf("1206%d", 2_000_000+s.next.Add(1)) }
 
 func (s *scene) codes(recipient string) []string {
@@ -219,7 +219,7 @@ func (s *scene) loads(workers int, change ...func(*load)) *load {
 
 func (l *load) end() { l.ended.Store(true); l.workers.Wait() }
 
-// finish ends the load and checks what can only be seen then.
+// finish ends the load, and checks used codes, the slowest answer and the footprint.
 func (l *load) finish() string {
 	l.Helper()
 	l.end()
@@ -249,7 +249,7 @@ func (l *load) finish() string {
 	return strings.Join(text, ", ")
 }
 
-// only checks that there were answers of no other kinds.
+// only expects answers of these kinds only.
 func (l *load) only(kinds ...string) {
 	l.Helper()
 	for kind, n := range l.answers {
@@ -267,7 +267,7 @@ func (l *load) within(bound time.Duration) {
 	}
 }
 
-// failedFor is how long after since requests began that failed.
+// failedFor returns how long after a time the last request began that failed.
 func (l *load) failedFor(since time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -330,15 +330,12 @@ func (l *load) visit(n int) {
 	if kind == gotCreated && len(sent) == 1 {
 		l.examine(entry{to, sent[0]}, n%5)
 	} else {
-		time.Sleep(20 * time.Millisecond) // nothing is served: do not hurry
+		time.Sleep(20 * time.Millisecond) // no busy loop during an outage
 	}
 }
 
-// attempts is RETRIES_ALLOWED.
-const attempts = 3
-
-// examine enters wrong codes, then the right one three times. An answer that
-// is missing may have counted, once.
+// examine enters wrong codes, then the right one three times. A check without an answer
+// may have counted, once.
 func (l *load) examine(e entry, wrongs int) {
 	kinds, left := make([]string, wrongs), make([]int64, wrongs)
 	timed(wrongs, func(i int) { kinds[i] = l.check(e.id, otherCode(e.code), &left[i]) })
@@ -354,15 +351,15 @@ func (l *load) examine(e entry, wrongs int) {
 			l.Error("a wrong code is accepted")
 		}
 	}
-	if compared > attempts || len(lefts) < compared && !l.forgets {
+	if compared > attemptsAllowed || len(lefts) < compared && !l.forgets {
 		l.Errorf("%d wrong codes compared, %d times another number of attempts left", compared, len(lefts))
 	}
 	for n := range lefts {
-		if attempts-int(n) > compared+unsure && !l.forgets {
+		if attemptsAllowed-int(n) > compared+unsure && !l.forgets {
 			l.Errorf("%d attempts left after %d wrong codes and perhaps %d more", n, compared, unsure)
 		}
 	}
-	if compared+unsure < min(wrongs, attempts) && !l.forgets {
+	if compared+unsure < min(wrongs, attemptsAllowed) && !l.forgets {
 		l.Errorf("of %d wrong codes %d compared and %d perhaps", wrongs, compared, unsure)
 	}
 
@@ -380,10 +377,10 @@ func (l *load) examine(e entry, wrongs int) {
 			l.Error("the right code is called wrong")
 		}
 	}
-	if accepted > 1 || accepted > 0 && compared >= attempts {
+	if accepted > 1 || accepted > 0 && compared >= attemptsAllowed {
 		l.Errorf("accepted %d times after %d wrong codes", accepted, compared)
 	}
-	if accepted == 0 && compared+unsure < attempts && unsure == 0 && !l.forgets {
+	if accepted == 0 && compared+unsure < attemptsAllowed && unsure == 0 && !l.forgets {
 		l.Errorf("never accepted after %d wrong codes", compared)
 	}
 	if accepted > 0 {

@@ -2,12 +2,10 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flowroute/sms-verification/api/apitest"
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
@@ -54,7 +51,7 @@ const (
 	testSender    = "12065550100"
 )
 
-// startSimulator starts Flowroute.
+// startSimulator starts the Flowroute simulator.
 func startSimulator(t testing.TB, o flowroutetest.Options) *flowroutetest.Server {
 	t.Helper()
 	o.AccessKey, o.SecretKey, o.Numbers = testAccessKey, testSecretKey, append(o.Numbers, testSender)
@@ -64,6 +61,14 @@ func startSimulator(t testing.TB, o flowroutetest.Options) *flowroutetest.Server
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	return s
+}
+
+// fail makes the simulator fail at messages to a number, or to all if it is empty.
+func fail(t testing.TB, sim *flowroutetest.Server, number string, f flowroutetest.Fault) {
+	t.Helper()
+	if err := sim.Fail(number, f); err != nil {
+		t.Error(err)
+	}
 }
 
 // environment is that of a service over the given backends, with a key
@@ -89,6 +94,17 @@ func environment(redis *redistest.Instance, sim *flowroutetest.Server, extra ...
 // debugEnvironment is that of a service in debug mode. Extra lines win.
 func debugEnvironment(extra ...string) []string {
 	return append([]string{"DEBUG_MODE=true", "LISTEN_ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0"}, extra...)
+}
+
+// freeAddr returns an address that nothing listens on.
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().String()
 }
 
 // dirWith makes a directory with files, given as name, content, name, content.
@@ -193,15 +209,66 @@ func (p *process) listening(t testing.TB) {
 	})
 }
 
+// ready waits until the service is ready.
+func (p *process) ready(t testing.TB) {
+	t.Helper()
+	p.listening(t)
+	eventually(t, 10*time.Second, "the service is ready", func() bool { return isReady(p.URL) })
+}
+
+// isReady reports whether a service, or a load balancer, says at an address that it is ready.
+func isReady(url string) bool {
+	a, err := request(http.MethodGet, url+"/readyz", "")
+	return err == nil && a.status == http.StatusOK
+}
+
 // serveReady starts a service and waits until it is ready.
 func serveReady(t testing.TB, env []string, args ...string) *process {
 	t.Helper()
-	p := serve(t, env, args...)
-	eventually(t, 10*time.Second, "the service is ready", func() bool { return get(t, p.URL+"/readyz").status == http.StatusOK })
+	p := start(t, env, args...)
+	p.ready(t)
 	return p
 }
 
+// replicas starts n services with the same environment.
+func replicas(t testing.TB, n int, env []string) (fleet []*process) {
+	t.Helper()
+	for range n {
+		fleet = append(fleet, serveReady(t, env))
+	}
+	return fleet
+}
+
+// service starts a service over its own Redis and its own simulator.
+func service(t testing.TB, extra ...string) (*process, *flowroutetest.Server) {
+	t.Helper()
+	fleet, sim := services(t, 1, extra...)
+	return fleet[0], sim
+}
+
+// services starts n replicas over one Redis and one simulator.
+func services(t testing.TB, n int, extra ...string) ([]*process, *flowroutetest.Server) {
+	t.Helper()
+	sim := startSimulator(t, flowroutetest.Options{})
+	return replicas(t, n, environment(redistest.Server(t), sim, extra...)), sim
+}
+
 func (p *process) signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
+
+// stop sends SIGTERM and expects an exit status.
+func (p *process) stop(t testing.TB, want int) {
+	t.Helper()
+	p.signal(syscall.SIGTERM)
+	p.exits(t, want)
+}
+
+// exits waits for the end and expects an exit status.
+func (p *process) exits(t testing.TB, want int) {
+	t.Helper()
+	if status := p.exit(t, 30*time.Second); status != want {
+		t.Errorf("exit status %d, want %d: %s", status, want, p.stderr)
+	}
+}
 
 // exit waits for the end and returns the exit status.
 func (p *process) exit(t testing.TB, within time.Duration) int {
@@ -222,6 +289,27 @@ func command(t testing.TB, env []string, args ...string) (status int, stdout, st
 	return status, p.stdout.String(), p.stderr.String()
 }
 
+// succeeds runs the program to its end, and expects status 0 and nothing on stderr.
+func succeeds(t testing.TB, env []string, args ...string) (stdout string) {
+	t.Helper()
+	status, stdout, stderr := command(t, env, args...)
+	if status != 0 || stderr != "" {
+		t.Errorf("%v: status %d, stderr %q", args, status, stderr)
+	}
+	return stdout
+}
+
+// refuses runs the program to its end, and expects a status and nothing on stdout.
+func refuses(t testing.TB, want int, env []string, args ...string) (stderr string) {
+	t.Helper()
+	status, stdout, stderr := command(t, env, args...)
+	if status != want || stdout != "" {
+		t.Errorf("%v: status %d, want %d, stdout %q", args, status, want, stdout)
+	}
+	return stderr
+}
+
+// eventually waits until a condition holds.
 func eventually(t testing.TB, within time.Duration, what string, true func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(within); !true(); time.Sleep(5 * time.Millisecond) {
@@ -229,106 +317,6 @@ func eventually(t testing.TB, within time.Duration, what string, true func() boo
 			t.Fatalf("not within %v: %s", within, what)
 		}
 	}
-}
-
-// answer is what came back for a request.
-type answer struct {
-	status int
-	header http.Header
-	raw    string
-	body   struct {
-		Message       string
-		Reason        string
-		AuthID        string `json:"auth_id"`
-		Authenticated bool
-		AttemptsLeft  *int64 `json:"attempts_left"`
-		ExpiresIn     int64  `json:"expires_in"`
-		ResendAfter   int64  `json:"resend_after"`
-		Limit         string
-		RetryAfter    int64 `json:"retry_after"`
-	}
-}
-
-// request sends a request; headers are "Name: value".
-func request(method, url, body string, headers ...string) (*answer, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	if body != "" {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	for _, h := range headers {
-		name, value, _ := strings.Cut(h, ": ")
-		r.Header.Set(name, value)
-	}
-	response, err := testClient.Do(r)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = response.Body.Close() }()
-	raw, err := io.ReadAll(response.Body)
-	if err != nil {
-		return nil, err
-	}
-	a := &answer{status: response.StatusCode, header: response.Header, raw: string(raw)}
-	if len(raw) > 0 && strings.HasPrefix(response.Header.Get("Content-Type"), "application/json") {
-		err = json.Unmarshal(raw, &a.body)
-	}
-	return a, err
-}
-
-// testClient fails a request whose answer openapi.yaml does not tell of.
-var testClient = &http.Client{Transport: described(&http.Transport{MaxIdleConnsPerHost: 200})}
-
-func described(next http.RoundTripper) http.RoundTripper {
-	text, err := os.ReadFile("../../api/openapi.yaml")
-	if err != nil {
-		panic(err)
-	}
-	description, err := apitest.New(text)
-	if err != nil {
-		panic(err)
-	}
-	return description.Transport(next)
-}
-
-func do(t testing.TB, method, url, body string, headers ...string) *answer {
-	t.Helper()
-	a, err := request(method, url, body, headers...)
-	if err != nil {
-		t.Errorf("%s: %v", method, errors.Unwrap(err))
-		return &answer{}
-	}
-	return a
-}
-
-func get(t testing.TB, url string) *answer { t.Helper(); return do(t, http.MethodGet, url, "") }
-
-func create(t testing.TB, url, id, recipient string, headers ...string) *answer {
-	t.Helper()
-	return do(t, http.MethodPost, url+"/", fmt.Sprintf(`{"auth_id":%q,"recipient":%q}`, id, recipient), headers...)
-}
-
-func verify(t testing.TB, url, id, code string, headers ...string) *answer {
-	t.Helper()
-	return do(t, http.MethodPost, url+"/verify", fmt.Sprintf(`{"auth_id":%q,"code":%q}`, id, code), headers...)
-}
-
-// codeSent is the code of the last SMS to a number.
-func codeSent(t testing.TB, sim *flowroutetest.Server, recipient string) string {
-	t.Helper()
-	messages := sim.Messages()
-	for i := len(messages) - 1; i >= 0; i-- {
-		if messages[i].To == recipient {
-			code, _, _ := strings.Cut(messages[i].Body, "\n")
-			return code
-		}
-	}
-	t.Fatalf("no SMS to the number")
-	return ""
 }
 
 // safeBuffer collects a process's output.

@@ -28,16 +28,12 @@ func TestLimitsFreesALockedOutNumber(t *testing.T) {
 	redis, sim := redistest.Server(t), startSimulator(t, flowroutetest.Options{})
 	env := environment(redis, sim, "SEND_LIMITS=5/10m,20/24h", "GUESS_LIMITS=2/24h", "RETRIES_ALLOWED=3")
 	p := serveReady(t, env)
-	create(t, p.URL, "a", "12065550142")
 	create(t, p.URL, "b", "12065550143")
-	wrong := otherCode(codeSent(t, sim, "12065550142"))
+	wrong := otherCode(sendCode(t, sim, p.URL, "a", "12065550142"))
 	for range 2 {
 		verify(t, p.URL, "a", wrong)
 	}
-	locked := create(t, p.URL, "a", "12065550142")
-	if locked.status != 429 || locked.body.Limit != "GUESS_LIMITS 2/24h" {
-		t.Fatalf("a locked number: %d %s", locked.status, locked.raw)
-	}
+	locked := create(t, p.URL, "a", "12065550142").wantLimit(t, "GUESS_LIMITS 2/24h")
 
 	shown := readReport(t, env, "+12065550142")
 	want := []limitRow{
@@ -52,21 +48,16 @@ func TestLimitsFreesALockedOutNumber(t *testing.T) {
 	if off := float64(locked.body.RetryAfter) - left; off < 0 || off > 10 || shown.Limits[2].RetryAfter > locked.body.RetryAfter {
 		t.Errorf("refused for %v s, and for %d s by the service", left, locked.body.RetryAfter)
 	}
-	_, out, _ := command(t, env, "limits", "12065550142")
-	contains(t, "limits", out, "Number ending in 42", "SEND_LIMITS 5/10m: 1 of 5 messages; the next is allowed now",
+	contains(t, "limits", succeeds(t, env, "limits", "12065550142"), "Number ending in 42", "SEND_LIMITS 5/10m: 1 of 5 messages; the next is allowed now",
 		"GUESS_LIMITS 2/24h: 2 of 2 wrong codes; the next is allowed at 20", " UTC by GUESS_LIMITS 2/24h\n")
-	if a := create(t, p.URL, "a", "12065550142"); a.status != 429 {
-		t.Errorf("after it was shown: %d %s", a.status, a.raw)
-	}
+	create(t, p.URL, "a", "12065550142").want(t, 429, "RateLimited") // showing it cleared nothing
 
-	status, out, errOut := command(t, env, "limits", "12065550142", "--clear")
-	if status != 0 || errOut != "" || strings.Contains(out, "2065550") {
-		t.Errorf("limits --clear: status %d, stdout %q, stderr %q", status, out, errOut)
+	cleared := succeeds(t, env, "limits", "12065550142", "--clear")
+	if strings.Contains(cleared, "2065550") {
+		t.Error(cleared)
 	}
-	contains(t, "limits --clear", out, "Cleared: 1 message(s), 2 wrong code(s), 0 refund(s)", "GUESS_LIMITS 2/24h: 0 of 2 wrong codes", "Not refused")
-	if a := create(t, p.URL, "a", "12065550142"); a.status != 200 {
-		t.Errorf("after it was cleared: %d %s", a.status, a.raw)
-	}
+	contains(t, "limits --clear", cleared, "Cleared: 1 message(s), 2 wrong code(s), 0 refund(s)", "GUESS_LIMITS 2/24h: 0 of 2 wrong codes", "Not refused")
+	create(t, p.URL, "a", "12065550142").want(t, 200, "")
 	if other := readReport(t, env, "12065550143"); other.Limits[0].Used != 1 {
 		t.Errorf("another number: %+v", other)
 	}
@@ -75,13 +66,13 @@ func TestLimitsFreesALockedOutNumber(t *testing.T) {
 	}
 }
 
-// TestLimitsShowsUnverified: limits shows what stands against the exchange and the
-// area code of a number and in all, with the share for verified codes, and --clear
-// leaves it.
+// TestLimitsShowsUnverified: limits shows the unverified messages of a number's exchange
+// and area code and of all, with the share for verified codes. --clear keeps them.
 func TestLimitsShowsUnverified(t *testing.T) {
 	t.Parallel()
 	for name, redis := range map[string]*redistest.Instance{"standalone": redistest.Server(t), "cluster": redistest.Cluster(t)} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			sim := startSimulator(t, flowroutetest.Options{})
 			env := environment(redis, sim, "UNVERIFIED_MODE=enforce", "UNVERIFIED_LIMITS=exchange:2/1h,area:9/1h+100%,all:9/1h", "SEND_LIMITS=5/10m")
 			p := serveReady(t, env)
@@ -104,8 +95,7 @@ func TestLimitsShowsUnverified(t *testing.T) {
 			if off := refused.body.RetryAfter - full.RetryAfter; off < 0 || off > 10 {
 				t.Errorf("free in %d s, the service says %d s", full.RetryAfter, refused.body.RetryAfter)
 			}
-			_, out, _ := command(t, env, "limits", "12065550142")
-			contains(t, "limits", out, "UNVERIFIED_LIMITS exchange:2/1h: 2 of 2 unverified messages; the next is allowed at 20",
+			contains(t, "limits", succeeds(t, env, "limits", "12065550142"), "UNVERIFIED_LIMITS exchange:2/1h: 2 of 2 unverified messages; the next is allowed at 20",
 				"UNVERIFIED_LIMITS area:9/1h+100%: 2 of 10 unverified messages (9, and 1 more for verified codes); the next is allowed now",
 				" UTC by UNVERIFIED_LIMITS exchange:2/1h\n")
 
@@ -113,14 +103,13 @@ func TestLimitsShowsUnverified(t *testing.T) {
 			if shown := readReport(t, shadow, "12065550142"); shown.RefusedUntil != nil || shown.Unverified[0].NextFree == nil {
 				t.Errorf("in shadow: %+v", shown)
 			}
-			_, out, _ = command(t, shadow, "limits", "12065550142")
-			contains(t, "limits in shadow", out, "UNVERIFIED_LIMITS refuse nothing", "Not refused")
+			contains(t, "limits in shadow", succeeds(t, shadow, "limits", "12065550142"), "UNVERIFIED_LIMITS refuse nothing", "Not refused")
 		})
 	}
 }
 
-// TestLimitsFailures: what is wrong with the settings is exit status 2, a Redis
-// that cannot be used 1.
+// TestLimitsFailures: the exit status is 2 for wrong settings, and 1 for a Redis
+// that cannot be used.
 func TestLimitsFailures(t *testing.T) {
 	t.Parallel()
 	redis, sim := redistest.Server(t), startSimulator(t, flowroutetest.Options{})
@@ -138,11 +127,10 @@ func TestLimitsFailures(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			for _, clear := range []string{"--clear=false", "--clear"} {
-				status, out, errOut := command(t, c.env, "limits", "12065550142", clear)
-				if status != c.status || out != "" || strings.Contains(errOut, "2065550142") {
-					t.Errorf("%s: status %d, stdout %q, stderr %q", clear, status, out, errOut)
+				errOut := refuses(t, c.status, c.env, "limits", "12065550142", clear)
+				if contains(t, clear, errOut, c.want); strings.Contains(errOut, "2065550142") {
+					t.Errorf("%s: the number is in %q", clear, errOut)
 				}
-				contains(t, clear, errOut, c.want)
 			}
 		})
 	}

@@ -18,29 +18,29 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// nemesis is what goes wrong between the replicas and Redis.
+// nemesis causes faults between the replicas and Redis.
 type nemesis struct {
 	redis         *redistest.Instance
 	proxies       []*redistest.Proxy // one per replica
 	long          bool               // also faults that last longer than a replica waits
-	quiet         bool               // nothing goes wrong
+	quiet         bool               // no faults
 	cuts, outages int
 }
 
-// act makes things go wrong until the end.
+// act causes faults until the end.
 func (n *nemesis) act(end time.Time) {
 	if n.quiet {
 		time.Sleep(time.Until(end))
 		return
 	}
 	for time.Now().Before(end) {
-		n.sting(n.proxies, 300*time.Millisecond)
+		n.disturb(n.proxies, 300*time.Millisecond)
 		if n.long {
 			victim := n.outages % len(n.proxies)
 			others := slices.Delete(slices.Clone(n.proxies), victim, victim+1)
-			n.sting(others, 150*time.Millisecond) // the victim gets connections to suffer on
+			n.disturb(others, 150*time.Millisecond) // so that the victim opens connections
 			over := n.begin(n.proxies[victim])
-			n.sting(others, 600*time.Millisecond)
+			n.disturb(others, 600*time.Millisecond)
 			over()
 		}
 	}
@@ -49,8 +49,8 @@ func (n *nemesis) act(end time.Time) {
 	}
 }
 
-// sting loses some replies and cuts connections for a while.
-func (n *nemesis) sting(proxies []*redistest.Proxy, during time.Duration) {
+// disturb loses some replies and cuts connections for a while.
+func (n *nemesis) disturb(proxies []*redistest.Proxy, during time.Duration) {
 	for over := time.Now().Add(during); time.Now().Before(over); time.Sleep(8 * time.Millisecond) {
 		p := proxies[rand.IntN(len(proxies))]
 		if rand.IntN(4) == 0 {
@@ -62,24 +62,25 @@ func (n *nemesis) sting(proxies []*redistest.Proxy, during time.Duration) {
 	}
 }
 
-// begin begins an outage, longer than a replica waits, and returns what ends it.
+// begin begins an outage that is longer than a replica waits. The function that it
+// returns ends it.
 func (n *nemesis) begin(victim *redistest.Proxy) (over func()) {
 	n.outages++
 	switch n.outages % 6 {
-	case 0: // everything runs, and nobody hears of it
+	case 0: // all scripts run, and all replies are lost
 		victim.DropReplies(1<<30, "eval")
 		return func() { victim.DropReplies(0, "") }
-	case 1, 4: // everything runs after the replica has answered
+	case 1, 4: // scripts run after the replica has answered
 		victim.Delay(550 * time.Millisecond)
 		return func() { victim.Delay(0) }
-	case 2: // everything runs after the replica has sent it again
+	case 2: // scripts run after the replica has sent them again
 		victim.Delay(300 * time.Millisecond)
 		return func() { victim.Delay(0) }
-	case 3: // nothing runs
+	case 3: // no script runs
 		victim.Refuse(true)
 		victim.CutAll()
 		return func() { victim.Refuse(false) }
-	default: // everything that waits runs at the end
+	default: // all waiting scripts run at the end
 		n.redis.Signal(syscall.SIGSTOP)
 		return func() { n.redis.Signal(syscall.SIGCONT) }
 	}
@@ -103,13 +104,13 @@ type workload struct {
 	urls    []string
 	sent    sync.Map                   // recipient, or in same mode the client's language → code
 	spoil   func(number string) string // returns that number or another, to which sending fails; may be nil
-	mayStay bool                       // the entry of a create that is answered 503 may stay
+	mayStay bool                       // a create that is answered 503 may leave its entry
 	same    bool                       // a profile resends the same code, and each id has two recipients
 
 	start   time.Time
 	numbers atomic.Int64
 	mu      sync.Mutex
-	known   [3][]string // the codes of each id that came, the newest last
+	known   [3][]string // the codes that were sent for each id, the newest last
 	history []porcupine.Operation
 }
 
@@ -117,7 +118,7 @@ const clients = 12
 
 func newWorkload(t *testing.T) *workload { return &workload{t: t, start: time.Now()} }
 
-// run runs the clients against the nemesis, and returns what they saw.
+// run runs the clients while the nemesis acts, and returns their history.
 func (w *workload) run(n *nemesis, during time.Duration) []porcupine.Operation {
 	end := time.Now().Add(during)
 	var wg sync.WaitGroup
@@ -137,8 +138,8 @@ func (w *workload) run(n *nemesis, during time.Duration) []porcupine.Operation {
 	return w.history
 }
 
-// one makes one request, of the client's own replica, so that not all of them
-// wait for one that is slow.
+// one makes one request to the client's own replica, so that a slow replica does not
+// delay all clients.
 func (w *workload) one(client int) result {
 	url := w.urls[client%len(w.urls)]
 	id := rand.IntN(len(w.known))
@@ -147,8 +148,8 @@ func (w *workload) one(client int) result {
 	case dice < 24:
 		return w.create(client, id, from)
 	case dice < 30:
-		a, err := request(http.MethodDelete, fmt.Sprintf("%s/?auth_id=id-%d%s", url, id, w.inQuery()), "")
-		return w.note(client, call{id: id, kind: "delete"}, from, w.meaning(a, err, done), err)
+		a, err := request(http.MethodDelete, fmt.Sprintf("%s/?auth_id=id-%d&profile=again", url, id), "")
+		return w.record(client, call{id: id, kind: "delete"}, from, w.resultOf(a, err, done), err)
 	default:
 		return w.verify(client, id, w.guess(id))
 	}
@@ -156,11 +157,11 @@ func (w *workload) one(client int) result {
 
 func (w *workload) verify(client, id int, code string) result {
 	from := w.now()
-	a, err := request(http.MethodPost, w.urls[client%len(w.urls)]+"/verify", fmt.Sprintf(`{"auth_id":"id-%d","code":%q%s}`, id, code, w.inBody()))
-	return w.note(client, call{id: id, kind: "verify", code: code}, from, w.meaning(a, err, right), err)
+	a, err := request(http.MethodPost, w.urls[client%len(w.urls)]+"/verify", fmt.Sprintf(`{"auth_id":"id-%d","code":%q,"profile":"again"}`, id, code))
+	return w.record(client, call{id: id, kind: "verify", code: code}, from, w.resultOf(a, err, right), err)
 }
 
-// create makes a create. Nobody knows the code of one that sent nothing.
+// create makes a create. If it sent nothing, its code is unknown.
 func (w *workload) create(client, id int, from int64) result {
 	requestID := fmt.Sprint(2_000_000 + w.numbers.Add(1))
 	number := "1206" + requestID
@@ -175,7 +176,7 @@ func (w *workload) create(client, id int, from int64) result {
 		number = w.spoil(number)
 	}
 	a, err := request(http.MethodPost, w.urls[client%len(w.urls)]+"/",
-		fmt.Sprintf(`{"auth_id":"id-%d","recipient":%q%s%s}`, id, number, more, w.inBody()), "X-Request-Id: "+requestID)
+		fmt.Sprintf(`{"auth_id":"id-%d","recipient":%q,"profile":"again"%s}`, id, number, more), "X-Request-Id: "+requestID)
 	sent, wasSent := w.sent.Load(key)
 	if wasSent {
 		c.code = sent.(string)
@@ -187,9 +188,9 @@ func (w *workload) create(client, id int, from int64) result {
 	case err != nil:
 		w.t.Error(err)
 	case a.status == http.StatusOK || a.body.Reason == "MessageUnconfirmed":
-		return w.note(client, c, from, done, nil)
+		return w.record(client, c, from, done, nil)
 	case w.mayStay:
-		return w.note(client, c, from, maybe, nil)
+		return w.record(client, c, from, maybe, nil)
 	case wasSent:
 		w.t.Errorf("a message was sent, and the answer is %d %s", a.status, a.raw)
 	}
@@ -198,49 +199,38 @@ func (w *workload) create(client, id int, from int64) result {
 		reserved = done
 	}
 	c.kind, c.code = "reserve", requestID
-	w.note(client, c, from, reserved, nil)
+	w.record(client, c, from, reserved, nil)
 	c.kind = "release"
-	return w.note(client, c, from, reserved, nil)
+	return w.record(client, c, from, reserved, nil)
 }
 
-// inBody is the profile in the body of a request, in same mode.
-func (w *workload) inBody() string {
-	if w.same {
-		return `,"profile":"again"`
-	}
-	return ""
-}
-
-// inQuery is the same in a query.
-func (w *workload) inQuery() string {
-	if w.same {
-		return "&profile=again"
-	}
-	return ""
-}
-
-// languageOf is a language for private use. The message in it says which
-// client's create sent it.
+// languageOf is a language for private use. A message in it shows which client's
+// create sent it.
 func languageOf(client int) string { return "qa" + string(rune('a'+client)) }
 
-// sameCode is a profile with a message in the language of each client.
-func sameCode() string {
+// profile is the setting PROFILES with one profile, which has a message in the language
+// of each client.
+func (w *workload) profile() string {
+	resend := "new"
+	if w.same {
+		resend = "same"
+	}
 	messages := map[string]string{}
 	for client := range clients {
 		messages[languageOf(client)] = "{code}\n" + languageOf(client)
 	}
-	profiles, err := json.Marshal(map[string]any{"again": map[string]any{"resend": "same", "messages": messages}})
+	profiles, err := json.Marshal(map[string]any{"again": map[string]any{"resend": resend, "messages": messages}})
 	if err != nil {
 		panic(err)
 	}
 	return "PROFILES=" + string(profiles)
 }
 
-// cleanupTime is how long cleanup that is pending may take when all is well again.
+// cleanupTime bounds pending cleanup once the faults are over.
 const cleanupTime = 3 * time.Second
 
-// withCleanup waits for the cleanup that the replicas say is pending. The
-// creates whose cleanup it is release until then.
+// withCleanup waits for the cleanup that the replicas log as pending. The creates that
+// it belongs to end their release only then.
 func (w *workload) withCleanup(fleet []*process, history []porcupine.Operation) []porcupine.Operation {
 	time.Sleep(cleanupTime)
 	pending := map[string]bool{}
@@ -264,8 +254,8 @@ func (w *workload) withCleanup(fleet []*process, history []porcupine.Operation) 
 	return history
 }
 
-// lookAgain tries the newest code of each id that came, and one that did not.
-func (w *workload) lookAgain() []porcupine.Operation {
+// checkAll checks the newest code that was sent for each id, and a wrong one.
+func (w *workload) checkAll() []porcupine.Operation {
 	w.history = nil
 	for id := range w.known {
 		guesses := []string{randomCode()}
@@ -295,8 +285,8 @@ func (w *workload) guess(id int) string {
 
 func randomCode() string { return fmt.Sprintf("%012d", rand.Int64N(1e12)) }
 
-// meaning is what an answer says; ok is what 200 says.
-func (w *workload) meaning(a *answer, err error, ok result) result {
+// resultOf returns the result in an answer, which is ok for 200.
+func (w *workload) resultOf(a *answer, err error, ok result) result {
 	switch {
 	case err != nil || a.status >= 500:
 		return maybe
@@ -313,8 +303,8 @@ func (w *workload) meaning(a *answer, err error, ok result) result {
 
 func (w *workload) now() int64 { return time.Since(w.start).Nanoseconds() }
 
-// note notes an operation that has just been answered, or, with an error, never.
-func (w *workload) note(client int, c call, from int64, r result, err error) result {
+// record records an operation that was answered now or, with an error, never.
+func (w *workload) record(client int, c call, from int64, r result, err error) result {
 	to := w.now()
 	if err != nil {
 		to = forever

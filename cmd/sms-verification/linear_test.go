@@ -19,12 +19,11 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// TestLinearizable: whatever replies are lost, connections cut and replicas
-// and Redis slow, every answer of three replicas is one that a single service
-// doing one request after the other could have given. A check that is answered
-// 503 leaves open whether it had its effect, but from then on it has none. A
-// create that sent nothing leaves the entry before it as it was, also when
-// creates overlap and when they send the same code again.
+// TestLinearizable: with replies lost, connections cut, and replicas and Redis paused,
+// three replicas answer like one service that handles one request after the other. A
+// check that is answered 503 may have had its effect, but has none later. A create that
+// sent nothing leaves the entry before it unchanged, also when creates overlap and when
+// they send the same code again.
 func TestLinearizable(t *testing.T) {
 	atOnce, inTurns := []string{"FLOWROUTE_MAX_WAIT=100ms"}, []string{"FLOWROUTE_RATE=40", "FLOWROUTE_MAX_WAIT=1s"}
 	for _, test := range []struct {
@@ -54,7 +53,7 @@ func linearizableService(t *testing.T, same bool, during time.Duration, least in
 		}
 		w.sent.Store(key, code)
 	}})
-	env := environment(server, sim, append(extra, sameCode(), "CODE_LENGTH=12", fmt.Sprintf("RETRIES_ALLOWED=%d", attemptsAllowed))...)
+	env := environment(server, sim, append(extra, w.profile(), "CODE_LENGTH=12", fmt.Sprintf("RETRIES_ALLOWED=%d", attemptsAllowed))...)
 	n := &nemesis{redis: server, long: true}
 	var fleet []*process
 	for range 3 {
@@ -69,7 +68,7 @@ func linearizableService(t *testing.T, same bool, during time.Duration, least in
 	}
 
 	history := w.run(n, during)
-	history = append(w.withCleanup(fleet, history), w.lookAgain()...)
+	history = append(w.withCleanup(fleet, history), w.checkAll()...)
 	n.log(t)
 	counts := countOf(history)
 	overlaps := overlapsIn(history)
@@ -102,35 +101,30 @@ func linearizableService(t *testing.T, same bool, during time.Duration, least in
 	switch {
 	case result == porcupine.Ok:
 	case result == porcupine.Illegal && linearizable(open(history), 5*time.Second) == porcupine.Ok:
-		t.Errorf("a request had its effect after its answer; %s", smallest(history, false))
+		t.Errorf("a request had its effect after its answer; %s", drawn(history))
 	case result == porcupine.Illegal:
-		t.Errorf("not linearizable; %s", smallest(history, true))
+		t.Errorf("not linearizable; %s", drawn(open(history)))
 	default:
 		t.Errorf("the check ended with %s", result)
 	}
 }
 
-// spoil returns a number to which the sending fails: one that the simulator
-// knows, or the given one, for which the failure takes a while.
+// spoil returns a number to which sending fails: one that the simulator knows, or the
+// given one, for which the failure takes a while.
 func spoil(t *testing.T, sim *flowroutetest.Server, number string) string {
 	known := []string{"15005550400", "15005550403", "15005550429"}
 	if i := rand.IntN(8); i < len(known) {
 		return known[i]
 	}
-	return fail(t, sim, number, randomFault())
+	fail(t, sim, number, randomFault())
+	return number
 }
 
-// spoilNext makes the next sending to a number fail, whose create that is.
+// spoilNext makes the next send to a number fail, whichever create it belongs to.
 func spoilNext(t *testing.T, sim *flowroutetest.Server, number string) string {
 	f := randomFault()
 	f.Times = 1
-	return fail(t, sim, number, f)
-}
-
-func fail(t *testing.T, sim *flowroutetest.Server, number string, f flowroutetest.Fault) string {
-	if err := sim.Fail(number, f); err != nil {
-		t.Error(err)
-	}
+	fail(t, sim, number, f)
 	return number
 }
 
@@ -145,9 +139,9 @@ func randomFault() flowroutetest.Fault {
 	return faults[rand.IntN(len(faults))]
 }
 
-// TestLinearizableControl: under the same load a service is found out that lets
-// its Redis client repeat a script without an operation id, and one whose failed
-// create destroys the entry that was there before.
+// TestLinearizableControl: the same load exposes a service whose Redis client repeats
+// scripts without an operation id, and one whose failed create destroys the entry
+// before it.
 func TestLinearizableControl(t *testing.T) {
 	const rounds = 5
 	for _, forgets := range []bool{false, true} {
@@ -167,17 +161,17 @@ func TestLinearizableControl(t *testing.T) {
 				t.Logf("%d operations: %v", len(history), countOf(history))
 				result := linearizable(open(history), 2*time.Second)
 				if result == porcupine.Illegal {
-					t.Logf("illegal, as it should be; %s", smallest(history, true))
 					return
 				}
 				t.Logf("round %d: %s", round, result)
 			}
-			t.Errorf("not found out in %d rounds", rounds)
+			t.Errorf("not exposed in %d rounds", rounds)
 		})
 	}
 }
 
-// naiveCheck compares a code: -1 is unknown, -2 right, else it is the attempts left.
+// naiveCheck compares a code. It returns -1 for unknown, -2 for right, else the attempts
+// left.
 const naiveCheck = `
 local entry = redis.call('HMGET', KEYS[1], 'c', 'l')
 if not entry[1] then return -1 end
@@ -186,9 +180,9 @@ local left = redis.call('HINCRBY', KEYS[1], 'l', -1)
 if left == 0 then redis.call('DEL', KEYS[1]) end
 return left`
 
-// naive starts a service whose scripts are right, as long as each runs once,
-// and returns its URL. It keeps in sent what it would send. One that forgets
-// fails every other create, and then deletes the entry.
+// naive starts a service whose scripts are correct as long as each runs once, and
+// returns its URL. It stores in sent the codes that it would send. If it forgets, every
+// other create fails and deletes the entry.
 func naive(t *testing.T, url, prefix string, sent *sync.Map, forgets bool) string {
 	t.Helper()
 	o, err := redis.ParseURL(url)

@@ -10,26 +10,11 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 )
 
 var update = flag.Bool("update", false, "write deploy/metrics.md anew")
 
-// families are the metrics of a service by name.
-func families(t testing.TB, p *process) map[string]*dto.MetricFamily {
-	t.Helper()
-	parser := expfmt.NewTextParser(model.LegacyValidation)
-	all, err := parser.TextToMetricFamilies(strings.NewReader(get(t, p.Admin+"/metrics").raw))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
-}
-
-// everyMetric is a service that has used each of its metrics.
+// everyMetric starts a service and makes it use each of its metrics.
 func everyMetric(t *testing.T) *process {
 	p := serveReady(t, debugEnvironment("SEND_LIMITS=1/1h", "SEND_LIMITS_TOTAL=100/1h", "SEGMENT_PRICE=0.0040"))
 	for range 2 { // the second reaches the limit
@@ -41,7 +26,7 @@ func everyMetric(t *testing.T) *process {
 	return p
 }
 
-// TestMetricsTable: deploy/metrics.md lists every metric as it is.
+// TestMetricsTable: deploy/metrics.md lists every metric.
 func TestMetricsTable(t *testing.T) {
 	t.Parallel()
 	all := families(t, everyMetric(t))
@@ -81,26 +66,12 @@ func TestMetricsTable(t *testing.T) {
 	}
 }
 
-// TestMetricsConventions: promtool finds nothing to say about names and helps.
+// TestMetricsConventions: promtool has no objection to names and help texts.
 func TestMetricsConventions(t *testing.T) {
 	t.Parallel()
-	needs(t, "promtool")
-	check := exec.Command("promtool", "check", "metrics")
+	check := exec.Command(installed(t, "promtool"), "check", "metrics")
 	check.Stdin = strings.NewReader(get(t, everyMetric(t).Admin+"/metrics").raw)
 	if out, err := check.CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("%v\n%s", err, out)
 	}
-}
-
-// needs skips the test on a machine without the program, and fails it where
-// everything has to be there.
-func needs(t testing.TB, program string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err == nil {
-		return
-	}
-	if os.Getenv("REQUIRE_REDIS") == "1" {
-		t.Fatalf("%s is not installed, and REQUIRE_REDIS=1", program)
-	}
-	t.Skipf("%s is not installed", program)
 }

@@ -14,8 +14,8 @@ import (
 
 const payoutSender = "12065550199"
 
-// profilesSetting has a profile as the service is, one that differs in nearly
-// everything, one for the caller bank alone, and another one with a cap.
+// profilesSetting has a profile that changes nothing, one that changes nearly
+// everything, and two with a cap, of which one is for the caller bank alone.
 const profilesSetting = `PROFILES={
 	"signup": {},
 	"login": {"code_length": 6, "code_expiration": 600, "retries_allowed": 2, "org_name": "Example Bank", "auth_message": "{code}\nis your {org} code for {minutes} minutes.",
@@ -33,8 +33,7 @@ func twoReplicas(t *testing.T, redis *redistest.Instance, extra ...string) ([]*p
 	return []*process{serveReady(t, env), serveReady(t, env)}, sim
 }
 
-// createUnder asks for a code under a profile; none is empty. More are further
-// members.
+// createUnder requests a code under a profile, which may be empty, with more members.
 func createUnder(t testing.TB, url, profile, id, recipient, more string, headers ...string) *answer {
 	t.Helper()
 	if profile != "" {
@@ -45,11 +44,15 @@ func createUnder(t testing.TB, url, profile, id, recipient, more string, headers
 
 func verifyUnder(t testing.TB, url, profile, id, code string, headers ...string) *answer {
 	t.Helper()
-	return do(t, http.MethodPost, url+"/verify", fmt.Sprintf(`{"auth_id":%q,"code":%q,"profile":%q}`, id, code, profile), headers...)
+	more := ""
+	if profile != "" {
+		more = fmt.Sprintf(`,"profile":%q`, profile)
+	}
+	return do(t, http.MethodPost, url+"/verify", fmt.Sprintf(`{"auth_id":%q,"code":%q%s}`, id, code, more), headers...)
 }
 
-// TestProfilesApart: one auth_id under two profiles, and without one, is three
-// entries on both replicas, and no code of one is right for another.
+// TestProfilesApart: one auth_id under two profiles and without a profile is three
+// entries, and no code of one is right for another.
 func TestProfilesApart(t *testing.T) {
 	t.Parallel()
 	fleet, sim := twoReplicas(t, redistest.Server(t), "CODE_LENGTH=6")
@@ -57,26 +60,17 @@ func TestProfilesApart(t *testing.T) {
 	createUnder(t, fleet[0].URL, "signup", id, signup, "", as("shop"))
 	createUnder(t, fleet[1].URL, "login", id, login, "", as("shop"))
 	create(t, fleet[1].URL, id, anyone, as("shop"))
-	if a := verifyUnder(t, fleet[0].URL, "login", id, codeSent(t, sim, signup), as("shop")); a.body.Reason != "InvalidAuthCode" || *a.body.AttemptsLeft != 1 {
-		t.Errorf("the code of signup under login: %d %s", a.status, a.raw)
-	}
-	if a := verify(t, fleet[1].URL, id, codeSent(t, sim, signup), as("shop")); a.body.Reason != "InvalidAuthCode" {
-		t.Errorf("the code of signup without a profile: %d %s", a.status, a.raw)
-	}
+	signupCode := codeSent(t, sim, signup)
+	verifyUnder(t, fleet[0].URL, "login", id, signupCode, as("shop")).want(t, 400, "InvalidAuthCode").wantLeft(t, 1)
+	verify(t, fleet[1].URL, id, signupCode, as("shop")).want(t, 400, "InvalidAuthCode")
 	do(t, http.MethodDelete, fleet[1].URL+"/?profile=login&auth_id="+id, "", as("shop"))
-	if a := verifyUnder(t, fleet[0].URL, "login", id, codeSent(t, sim, login), as("shop")); a.body.Reason != "UnknownAuthId" {
-		t.Errorf("the removed code of login: %d %s", a.status, a.raw)
-	}
-	if a := do(t, http.MethodGet, fleet[1].URL+"/?profile=signup&auth_id="+id+"&code="+codeSent(t, sim, signup), "", as("shop")); !a.body.Authenticated {
-		t.Errorf("the code of signup: %d %s", a.status, a.raw)
-	}
-	if a := verify(t, fleet[0].URL, id, codeSent(t, sim, anyone), as("shop")); !a.body.Authenticated {
-		t.Errorf("the code without a profile: %d %s", a.status, a.raw)
-	}
+	verifyUnder(t, fleet[0].URL, "login", id, codeSent(t, sim, login), as("shop")).want(t, 400, "UnknownAuthId")
+	do(t, http.MethodGet, fleet[1].URL+"/?profile=signup&auth_id="+id+"&code="+signupCode, "", as("shop")).want(t, 200, "")
+	verify(t, fleet[0].URL, id, codeSent(t, sim, anyone), as("shop")).want(t, 200, "")
 }
 
-// TestProfileSettings: the length, lifetime, attempts, text and sender are those
-// of the profile, and without one those of the service.
+// TestProfileSettings: the length, lifetime, attempts, text and sender of a code come
+// from the profile, or else from the settings.
 func TestProfileSettings(t *testing.T) {
 	t.Parallel()
 	fleet, sim := twoReplicas(t, redistest.Server(t))
@@ -102,52 +96,8 @@ func TestProfileSettings(t *testing.T) {
 	}
 }
 
-// TestProfileLanguage: the locale picks the text of the profile.
-func TestProfileLanguage(t *testing.T) {
-	t.Parallel()
-	fleet, sim := twoReplicas(t, redistest.Server(t))
-	for locale, want := range map[string]string{
-		"es": "es tu código de Example Bank.", "es-MX": "es tu código de Example Bank.", "fr-CA": "est votre code.",
-		"fr": "is your Example Bank code for 10 minutes.", "de-Latn-AT": "is your Example Bank code for 10 minutes.",
-	} {
-		createUnder(t, fleet[0].URL, "login", "a", anyone, fmt.Sprintf(`,"locale":%q`, locale), as("shop"))
-		messages := sim.Messages()
-		if _, text, _ := strings.Cut(messages[len(messages)-1].Body, "\n"); text != want {
-			t.Errorf("%s: %q, want %q", locale, text, want)
-		}
-	}
-}
-
-// TestProfileCallers: a caller whom a profile does not list is refused on every
-// route, and sees and changes nothing.
-func TestProfileCallers(t *testing.T) {
-	t.Parallel()
-	fleet, sim := twoReplicas(t, redistest.Server(t), "CALLER_IDS=shared")
-	if a := createUnder(t, fleet[0].URL, "payout", "a", anyone, "", as("bank")); a.status != http.StatusOK {
-		t.Fatalf("the caller of the profile: %d %s", a.status, a.raw)
-	}
-	code, url := codeSent(t, sim, anyone), fleet[1].URL
-	for route, a := range map[string]*answer{
-		"POST /":       createUnder(t, url, "payout", "a", anyone, "", as("shop")),
-		"POST /verify": verifyUnder(t, url, "payout", "a", code, as("shop")),
-		"GET /":        do(t, http.MethodGet, url+"/?profile=payout&auth_id=a&code="+code, "", as("shop")),
-		"GET /status":  do(t, http.MethodGet, url+"/status?profile=payout&auth_id=a", "", as("shop")),
-		"DELETE /":     do(t, http.MethodDelete, url+"/?profile=payout&auth_id=a", "", as("shop")),
-	} {
-		if a.status != http.StatusForbidden || a.body.Reason != "ProfileNotAllowed" {
-			t.Errorf("%s: %d %s", route, a.status, a.raw)
-		}
-	}
-	if a := verifyUnder(t, fleet[0].URL, "payout", "a", code, as("bank")); !a.body.Authenticated {
-		t.Errorf("the code afterwards: %d %s", a.status, a.raw)
-	}
-	if n := len(sim.Messages()); n != 1 {
-		t.Errorf("%d messages, want 1", n)
-	}
-}
-
 // TestProfileCap: over both replicas a profile sends no more messages than its
-// send_limits_total, and holds up nobody else; on a cluster too.
+// send_limits_total, and does not use up the cap of another.
 func TestProfileCap(t *testing.T) {
 	for name, redis := range map[string]*redistest.Instance{"standalone": redistest.Server(t), "cluster": redistest.Cluster(t)} {
 		t.Run(name, func(t *testing.T) {
@@ -157,18 +107,10 @@ func TestProfileCap(t *testing.T) {
 				profile, limit string
 				want           int
 			}{{"payout", "SEND_LIMITS_TOTAL payout:2/24h", 2}, {"refund", "SEND_LIMITS_TOTAL refund:3/24h", 3}, {"signup", "", 20}, {"", "", 20}} {
-				before, sent := len(sim.Messages()), 0
-				for _, a := range inParallel(20, func(i int) *answer {
-					return createUnder(t, fleet[i%2].URL, c.profile, fmt.Sprint(c.profile, i), fmt.Sprintf("1206555%04d", i), "", as("bank"))
-				}) {
-					if a.status == http.StatusOK {
-						sent++
-					} else if a.body.Limit != c.limit || a.body.RetryAfter < 86_000 {
-						t.Errorf("profile %q: %d %s", c.profile, a.status, a.raw)
-					}
-				}
-				if n := len(sim.Messages()) - before; sent != c.want || n != c.want {
-					t.Errorf("profile %q: %d answers and %d messages, want %d", c.profile, sent, n, c.want)
+				before := len(sim.Messages())
+				sendMany(t, fleet, c.want, c.limit, c.profile, "of-"+c.profile, "", as("bank"))
+				if n := len(sim.Messages()) - before; n != c.want {
+					t.Errorf("profile %q: %d messages, want %d", c.profile, n, c.want)
 				}
 			}
 		})
@@ -189,24 +131,20 @@ func TestProfilesShareNumberLimits(t *testing.T) {
 	}
 	answers := ask("12065550111")
 	for i, want := range []int{0, 0, 3600} {
-		if a := answers[i]; a.status != http.StatusOK || (a.body.ResendAfter > 0) != (want > 0) || a.body.ResendAfter > int64(want) {
-			t.Errorf("message %d: %d %s", i+1, a.status, a.raw)
+		if a := answers[i].want(t, 200, ""); (a.body.ResendAfter > 0) != (want > 0) || a.body.ResendAfter > int64(want) {
+			t.Errorf("message %d: %s", i+1, a.raw)
 		}
 	}
-	if a := answers[3]; a.body.Limit != "SEND_LIMITS 3/1h" {
-		t.Errorf("the fourth message: %d %s", a.status, a.raw)
-	}
+	answers[3].wantLimit(t, "SEND_LIMITS 3/1h")
 	const other = "12065550122"
 	for _, u := range uses[1:3] {
 		createUnder(t, fleet[0].URL, u.profile, "b", other, "", as(u.caller))
 		verifyUnder(t, fleet[1].URL, u.profile, "b", otherCode(codeSent(t, sim, other)), as(u.caller))
 	}
-	if a := createUnder(t, fleet[1].URL, "refund", "b", other, "", as("bank")); a.body.Limit != "GUESS_LIMITS 2/1h" {
-		t.Errorf("after two wrong codes: %d %s", a.status, a.raw)
-	}
+	createUnder(t, fleet[1].URL, "refund", "b", other, "", as("bank")).wantLimit(t, "GUESS_LIMITS 2/1h")
 }
 
-// TestProfilesOfTheREADME: its example does what it says.
+// TestProfilesOfTheREADME: the example of the README does what it says.
 func TestProfilesOfTheREADME(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("../../README.md")
@@ -219,29 +157,23 @@ func TestProfilesOfTheREADME(t *testing.T) {
 	}
 	p := startIn(t, dirWith(t, "config.yaml", string(example[1])), debugEnvironment("ORG_NAME=Example Shop", keysOf("shop", "bank")))
 	p.listening(t)
-	if a := do(t, http.MethodPost, p.URL+"/", string(example[2]), as("shop")); a.status != http.StatusOK || a.body.ExpiresIn != 600 {
-		t.Errorf("the request of the example: %d %s", a.status, a.raw)
+	if a := do(t, http.MethodPost, p.URL+"/", string(example[2]), as("shop")).want(t, 200, ""); a.body.ExpiresIn != 600 {
+		t.Error(a.raw)
 	}
 	if message := regexp.MustCompile(`\s+│\s+│?\s*`).ReplaceAllString(p.stdout.String(), " "); !strings.Contains(message, string(example[3])) {
 		t.Errorf("the message is %s, want the code and%s", message, example[3])
 	}
 }
 
-// TestProfileFromTheShell: send and verify take a profile, and the command that
-// send suggests has it too.
+// TestProfileFromTheShell: send and verify take a profile, and send suggests a
+// verify with the same one.
 func TestProfileFromTheShell(t *testing.T) {
 	t.Parallel()
 	fleet, sim := twoReplicas(t, redistest.Server(t))
 	env := []string{"SMS_VERIFICATION_API_KEY=shop"}
 	_, out, errOut := command(t, env, "send", "login-1", anyone, "--profile", "login", "--locale", "es-MX", "--endpoint", fleet[0].URL)
 	contains(t, "send", out+errOut, "valid for 10m0s", "Next: sms-verification verify --endpoint "+fleet[0].URL+" --profile login login-1 CODE")
-	status, out, errOut := command(t, env, "verify", "login-1", codeSent(t, sim, anyone), "--profile", "login", "--endpoint", fleet[0].URL)
-	if status != 0 {
-		t.Errorf("verify: status %d, %s%s", status, out, errOut)
-	}
-	status, _, errOut = command(t, env, "send", "a", anyone, "--profile", "payout", "--endpoint", fleet[0].URL)
-	if status != 1 {
-		t.Errorf("a profile of another caller: status %d", status)
-	}
-	contains(t, "a profile of another caller", errOut, "profile not allowed", "add this key's name to the callers of profile payout")
+	succeeds(t, env, "verify", "login-1", codeSent(t, sim, anyone), "--profile", "login", "--endpoint", fleet[0].URL)
+	contains(t, "a profile of another caller", refuses(t, 1, env, "send", "a", anyone, "--profile", "payout", "--endpoint", fleet[0].URL),
+		"profile not allowed", "add this key's name to the callers of profile payout")
 }

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
-	"syscall"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,63 +21,40 @@ import (
 
 const testWebhookToken = "webhook-token-0123456789.~_"
 
-// withReceipts starts two replicas that ask for receipts. PUBLIC_URL must be
-// known before they listen, so a proxy stands before them, as it would in
-// production.
-func withReceipts(t *testing.T, redis *redistest.Instance, sim *flowroutetest.Server, extra ...string) []*process {
+// withReceipts starts n replicas that ask for receipts. PUBLIC_URL must be known
+// before they listen, so it is that of a load balancer.
+func withReceipts(t *testing.T, n int, redis *redistest.Instance, sim *flowroutetest.Server, extra ...string) []*process {
 	t.Helper()
-	front := newFront(t)
-	env := environment(redis, sim, append([]string{"PUBLIC_URL=" + front.url + "/", "WEBHOOK_TOKEN=" + testWebhookToken}, extra...)...)
-	replicas := []*process{serveReady(t, env), serveReady(t, env)}
-	front.to(replicas[0].URL, replicas[1].URL)
-	return replicas
+	var fleet atomic.Pointer[[]*process]
+	var requests atomic.Int64
+	balancer := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		all := *fleet.Load()
+		to, _ := url.Parse(all[requests.Add(1)%int64(len(all))].URL)
+		r.SetURL(to)
+	}})
+	t.Cleanup(balancer.Close)
+	started := replicas(t, n, environment(redis, sim, append([]string{"PUBLIC_URL=" + balancer.URL + "/", "WEBHOOK_TOKEN=" + testWebhookToken}, extra...)...))
+	fleet.Store(&started)
+	return started
 }
 
-// sum adds up a metric over all replicas, by the labels that are asked for.
-func sum(t *testing.T, replicas []*process, name string, by string) map[string]int64 {
-	t.Helper()
-	sums := map[string]int64{}
-	for _, p := range replicas {
-		for _, sample := range regexp.MustCompile(`(?m)^`+name+`\{(.*)\} (\S+)$`).FindAllStringSubmatch(get(t, p.Admin+"/metrics").raw, -1) {
-			label := regexp.MustCompile(by + `="([^"]*)"`).FindStringSubmatch(sample[1])
-			value, err := strconv.ParseFloat(sample[2], 64)
-			if err != nil || label == nil {
-				t.Fatalf("%s: %q", name, sample)
-			}
-			sums[label[1]] += int64(value)
-		}
-	}
-	return sums
-}
-
-func total(sums map[string]int64) (n int64) {
-	for _, value := range sums {
-		n += value
-	}
-	return n
-}
-
+// settled waits until every receipt is answered.
 func settled(t *testing.T, sim *flowroutetest.Server) {
 	t.Helper()
 	eventually(t, 20*time.Second, "every receipt is answered", func() bool { return sim.Pending() == 0 })
 }
 
-// TestReceiptsOverReplicas sends receipts of every form, in any order, early
-// and more than once, to two replicas. What is counted is exactly what the
-// simulator said.
+// TestReceiptsOverReplicas: of receipts in every form and order, early and
+// repeated, two replicas count exactly what the simulator sent.
 func TestReceiptsOverReplicas(t *testing.T) {
-	redis := redistest.Server(t)
 	sim := startSimulator(t, flowroutetest.Options{ReceiptDelay: time.Millisecond, ReceiptRetry: 50 * time.Millisecond})
-	replicas := withReceipts(t, redis, sim, "SEND_LIMITS=1000/1h", "SEND_LIMITS_TOTAL=100000/1h")
-	numbers := append(slices.Collect(maps.Keys(flowroutetest.MagicDeliveries())), "12065550142", "14165550142")
+	fleet := withReceipts(t, 2, redistest.Server(t), sim, "SEND_LIMITS=1000/1h", "SEND_LIMITS_TOTAL=100000/1h")
 	const each = 5
 	var wg sync.WaitGroup
-	for _, number := range numbers {
+	for _, number := range append(slices.Collect(maps.Keys(flowroutetest.MagicDeliveries())), anyone, "14165550142") {
 		wg.Go(func() {
 			for i := range each {
-				if a := create(t, replicas[i%2].URL, fmt.Sprint(number, "-", i), number); a.status != http.StatusOK {
-					t.Errorf("create: %d %s", a.status, a.raw)
-				}
+				create(t, fleet[i%2].URL, fmt.Sprint(number, "-", i), number).want(t, 200, "")
 			}
 		})
 	}
@@ -83,92 +62,54 @@ func TestReceiptsOverReplicas(t *testing.T) {
 	settled(t, sim)
 
 	said := sim.Requests()
-	lost := int64(0) // where a busy machine's Redis did not answer in time, a message may go uncounted
-	for _, p := range replicas {
+	lost := int64(0) // on a busy machine Redis may answer too late, and a message goes uncounted
+	for _, p := range fleet {
 		lost += int64(len(regexp.MustCompile(`its receipts will not be known|:token","status":503`).FindAllString(p.stderr.String(), -1)))
 	}
-	if lost > 3 {
-		t.Errorf("%d calls of Redis were not answered in time", lost)
+	delivered, undelivered := total(t, fleet, "smsv_codes_delivered_total"), total(t, fleet, "smsv_codes_undelivered_total")
+	missing := said.Delivered + said.Undelivered - delivered - undelivered
+	if delivered > said.Delivered || undelivered > said.Undelivered || missing > lost || lost > 3 {
+		t.Errorf("delivered %v, undelivered %v, not answered in time %d; the simulator sent %+v", delivered, undelivered, lost, said)
 	}
-	delivered, undelivered := sum(t, replicas, "smsv_codes_delivered_total", "area"), sum(t, replicas, "smsv_codes_undelivered_total", "area")
-	missing := said.Delivered + said.Undelivered - total(delivered) - total(undelivered)
-	if total(delivered) > said.Delivered || total(undelivered) > said.Undelivered || missing > lost {
-		t.Errorf("delivered %v, undelivered %v; the simulator said %+v", delivered, undelivered, said)
+	areas := sums(t, fleet, "smsv_codes_delivered_total", "area")
+	if said.Delivered < each*8 || said.Undelivered != 2*each || areas["us"] > each || areas["ca"] > each {
+		t.Errorf("delivered by area %v; the simulator sent %+v", areas, said)
 	}
-	if said.Delivered < each*8 || said.Undelivered != 2*each || delivered["us"] > each || delivered["ca"] > each {
-		t.Errorf("delivered %v, undelivered %v; the simulator said %+v", delivered, undelivered, said)
-	}
-	if got := total(sum(t, replicas, "smsv_receipts_total", "result")); got != said.Receipts || said.Lost != 0 {
-		t.Errorf("%d receipts counted; the simulator said %+v", got, said)
-	}
-	results, statuses := sum(t, replicas, "smsv_receipts_total", "result"), sum(t, replicas, "smsv_receipts_total", "status")
-	t.Log(results, statuses)
-	if results["early"] == 0 || results["duplicate"] == 0 || results["joined"] == 0 || statuses["other"] != each {
-		t.Errorf("receipts by result %v, by status %v", results, statuses)
+	results, statuses := sums(t, fleet, "smsv_receipts_total", "result"), sums(t, fleet, "smsv_receipts_total", "status")
+	if got := total(t, fleet, "smsv_receipts_total"); got != said.Receipts || said.Lost != 0 ||
+		results["early"] == 0 || results["duplicate"] == 0 || results["joined"] == 0 || statuses["other"] != each {
+		t.Errorf("receipts by result %v, by status %v; the simulator sent %+v", results, statuses, said)
 	}
 	for number, want := range map[string]string{
-		"12065550142": "delivered", "15005550101": "failed", "15005550102": "sent", "15005550103": "sent", "15005550104": "delivered",
+		anyone: "delivered", "15005550101": "failed", "15005550102": "sent", "15005550103": "sent", "15005550104": "delivered",
 		"15005550105": "sent", "15005550106": "delivered", "15005550110": "delivered", "15005550112": "delivered", "15005550114": "failed",
 	} {
-		a := get(t, replicas[1].URL+"/status?auth_id="+number+"-0")
-		if a.status != http.StatusOK || !strings.Contains(a.raw, `"state":"`+want+`"`) || a.body.ExpiresIn < 3500 || *a.body.AttemptsLeft != 3 {
-			t.Errorf("status of %s: %d %s, want %s", number, a.status, a.raw, want)
-		}
+		a := get(t, fleet[1].URL+"/status?auth_id="+number+"-0").wantLeft(t, 3)
+		contains(t, "the status of "+number, a.raw, `"state":"`+want+`"`)
 	}
 }
 
-// TestRejectedMessage: a number whose phone rejects messages gets its place
-// back, but not without end, and the service's spending stays counted.
+// TestRejectedMessage: a message that a phone rejects counts no longer under
+// SEND_LIMITS, though only as often as these allow messages. It still counts under
+// SEND_LIMITS_TOTAL, since it was paid for.
 func TestRejectedMessage(t *testing.T) {
-	redis := redistest.Server(t)
 	sim := startSimulator(t, flowroutetest.Options{ReceiptDelay: time.Millisecond})
-	replicas := withReceipts(t, redis, sim, "SEND_LIMITS=1/1h", "SEND_LIMITS_TOTAL=3/1h")
+	fleet := withReceipts(t, 2, redistest.Server(t), sim, "SEND_LIMITS=1/1h", "SEND_LIMITS_TOTAL=3/1h")
 	const unreachable = "15005550101"
 	for i := range 2 {
-		if a := create(t, replicas[i%2].URL, "a", unreachable); a.status != http.StatusOK {
-			t.Fatalf("create %d: %d %s", i, a.status, a.raw)
-		}
+		create(t, fleet[i%2].URL, "a", unreachable).want(t, 200, "")
 		settled(t, sim)
 	}
-	a := get(t, replicas[0].URL+"/status?auth_id=a")
-	contains(t, "status", a.raw, `"state":"failed","reason":"PhoneRejected"`)
-	if a := create(t, replicas[0].URL, "a", unreachable); a.body.Limit != "SEND_LIMITS 1/1h" {
-		t.Errorf("places are given back without end: %d %s", a.status, a.raw)
-	}
-	create(t, replicas[0].URL, "b", anyone)
+	contains(t, "status", get(t, fleet[0].URL+"/status?auth_id=a").raw, `"state":"failed","reason":"PhoneRejected"`)
+	create(t, fleet[0].URL, "a", unreachable).wantLimit(t, "SEND_LIMITS 1/1h")
+	create(t, fleet[0].URL, "b", anyone)
 	settled(t, sim)
-	if a := create(t, replicas[0].URL, "b", anyone); a.body.Limit != "SEND_LIMITS 1/1h" {
-		t.Errorf("what arrived was given back: %d %s", a.status, a.raw)
-	}
-	if a := create(t, replicas[0].URL, "c", "12065550177"); a.body.Limit != "SEND_LIMITS_TOTAL 3/1h" {
-		t.Errorf("what was paid for was given back: %d %s", a.status, a.raw)
-	}
+	create(t, fleet[0].URL, "b", anyone).wantLimit(t, "SEND_LIMITS 1/1h")
+	create(t, fleet[0].URL, "c", "12065550177").wantLimit(t, "SEND_LIMITS_TOTAL 3/1h")
 }
 
-// TestReceiptsDuringAnOutage: receipts that Redis could not take come again,
-// and count once.
-func TestReceiptsDuringAnOutage(t *testing.T) {
-	redis := redistest.Server(t)
-	sim := startSimulator(t, flowroutetest.Options{ReceiptDelay: 500 * time.Millisecond, ReceiptRetry: time.Second})
-	replicas := withReceipts(t, redis, sim)
-	const messages = 5
-	for i := range messages {
-		create(t, replicas[i%2].URL, fmt.Sprint(i), anyone)
-	}
-	redis.Signal(syscall.SIGSTOP)
-	eventually(t, 10*time.Second, "receipts are refused", func() bool { return sim.Requests().Unanswered >= messages })
-	redis.Signal(syscall.SIGCONT)
-	settled(t, sim)
-	said := sim.Requests()
-	if got := total(sum(t, replicas, "smsv_codes_delivered_total", "area")); got != messages || said.Delivered != messages || said.Lost != 0 {
-		t.Errorf("%d delivered; the simulator said %+v", got, said)
-	}
-	for _, p := range replicas {
-		contains(t, "log", p.stderr.String(), `"route":"POST /webhooks/flowroute/:token","status":503`)
-	}
-}
-
-// TestReceiptsInDebugMode: they come without any setting.
+// TestReceiptsInDebugMode: receipts come without any setting, whatever address the
+// service listens on.
 func TestReceiptsInDebugMode(t *testing.T) {
 	for _, listen := range []string{"127.0.0.1:0", ":0"} {
 		p := serveReady(t, debugEnvironment("LISTEN_ADDR="+listen))
@@ -176,25 +117,17 @@ func TestReceiptsInDebugMode(t *testing.T) {
 		eventually(t, 10*time.Second, "the message is delivered", func() bool {
 			return strings.Contains(get(t, p.URL+"/status?auth_id=a").raw, `"state":"delivered"`)
 		})
-		p.signal(syscall.SIGTERM)
-		if status := p.exit(t, 10*time.Second); status != 0 {
-			t.Errorf("exit status %d", status)
-		}
+		p.stop(t, 0)
 	}
 }
 
-// TestWithoutReceipts: nothing is asked for, nothing taken, and the status says so.
+// TestWithoutReceipts: without PUBLIC_URL messages ask for no receipts, and there
+// is no webhook.
 func TestWithoutReceipts(t *testing.T) {
-	redis, sim := redistest.Server(t), startSimulator(t, flowroutetest.Options{})
-	p := serveReady(t, environment(redis, sim))
+	p, sim := service(t)
 	create(t, p.URL, "a", anyone)
 	if m := sim.Messages(); len(m) != 1 || m[0].Callback != "" {
 		t.Errorf("messages %+v", m)
 	}
-	contains(t, "status", get(t, p.URL+"/status?auth_id=a").raw, `"state":"created"`)
-	for _, token := range []string{"", "x", testWebhookToken} {
-		if a := do(t, http.MethodPost, p.URL+"/webhooks/flowroute/"+token, `{}`); a.status != http.StatusNotFound || a.body.Reason != "NotFound" {
-			t.Errorf("%q: %d %s", token, a.status, a.raw)
-		}
-	}
+	do(t, http.MethodPost, p.URL+"/webhooks/flowroute/"+testWebhookToken, `{}`).want(t, 404, "NotFound")
 }

@@ -10,8 +10,7 @@ import (
 	"github.com/flowroute/sms-verification/config"
 )
 
-// reportOf returns what check finds out about profiles, beside settings that
-// the standards ask for.
+// reportOf returns the report on profiles, beside recommended settings.
 func reportOf(t *testing.T, profiles string, more ...string) *report {
 	t.Helper()
 	cfg, err := config.Load(config.Source{Environ: slices.Concat(complete("PROFILES="+profiles), more, recommended())})
@@ -21,8 +20,8 @@ func reportOf(t *testing.T, profiles string, more ...string) *report {
 	return newReport(cfg)
 }
 
-// TestReportShowsProfiles: the odds of each profile, and each of its messages
-// with its segments.
+// TestReportShowsProfiles: the report has the odds of each profile, and each of its
+// messages with its segments.
 func TestReportShowsProfiles(t *testing.T) {
 	r := reportOf(t, `{login: {code_length: 8, org_name: Shop, auth_message: "{code} {org}", messages: {es: "{code} código", fr: "{code} pour `+strings.Repeat("o", 160)+`"}}, payout: {}}`)
 	var out bytes.Buffer
@@ -74,8 +73,8 @@ func TestReportOfProfilesAsJSON(t *testing.T) {
 	}
 }
 
-// TestOddsOfAllProfiles: who guesses codes of one number may use the weakest of
-// each setting.
+// TestOddsOfAllProfiles: the odds assume that an attacker uses the weakest of each
+// setting.
 func TestOddsOfAllProfiles(t *testing.T) {
 	r := reportOf(t, `{short: {code_length: 3}, long: {code_expiration: 2h, code_length: 9}, many: {retries_allowed: 50}}`)
 	alone := reportOf(t, `{}`, "CODE_LENGTH=3", "CODE_EXPIRATION=7200", "RETRIES_ALLOWED=50")
@@ -87,8 +86,8 @@ func TestOddsOfAllProfiles(t *testing.T) {
 	}
 }
 
-// TestWarningsOfProfiles: each names its setting, and what a profile inherits
-// is said once.
+// TestWarningsOfProfiles: each warning names its setting, and an inherited setting has
+// one warning.
 func TestWarningsOfProfiles(t *testing.T) {
 	for name, c := range map[string]struct {
 		profiles string

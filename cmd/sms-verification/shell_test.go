@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -15,29 +16,42 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// terminal is a program with a person at it.
+// terminal is a program on a pseudo terminal.
 type terminal struct {
 	*process
 	screen *safeBuffer
 	keys   io.Writer
 }
 
-// atTerminal starts the program on a pseudo terminal; what it writes to stdout
-// is kept apart, as in $(…).
-func atTerminal(t *testing.T, env []string, args ...string) *terminal {
+// openTerminal opens a pseudo terminal: its screen and keyboard, and the side of the
+// program.
+func openTerminal(t *testing.T) (screen, tty *os.File) {
 	t.Helper()
 	screen, tty, err := pty.Open()
 	if err != nil {
 		t.Skipf("no pseudo terminal here: %v", err)
 	}
-	p := prepare(t.TempDir(), env, args...)
-	p.cmd.Stdin, p.cmd.Stderr = tty, tty
+	t.Cleanup(func() { _, _ = screen.Close(), tty.Close() })
+	return screen, tty
+}
+
+// atTerminal starts a program whose streams are a pseudo terminal.
+func atTerminal(t *testing.T, screen *os.File, p *process) *terminal {
+	t.Helper()
 	p.start(t)
-	_ = tty.Close()
 	x := &terminal{process: p, screen: &safeBuffer{}, keys: screen}
 	go func() { _, _ = io.Copy(x.screen, screen) }() // ends with the terminal
-	t.Cleanup(func() { _ = screen.Close() })
 	return x
+}
+
+// asking starts a command that may ask for its arguments. Its stdout is captured as
+// in $(…).
+func asking(t *testing.T, args ...string) *terminal {
+	t.Helper()
+	screen, tty := openTerminal(t)
+	p := prepare(t.TempDir(), nil, args...)
+	p.cmd.Stdin, p.cmd.Stderr = tty, tty
+	return atTerminal(t, screen, p)
 }
 
 // answer waits for a question and types.
@@ -47,11 +61,11 @@ func (x *terminal) answer(t *testing.T, question, text string) {
 	_, _ = io.WriteString(x.keys, text)
 }
 
-// TestAskedAtATerminal: send and verify ask for what is missing, and only that.
+// TestAskedAtATerminal: send and verify ask for the arguments that are missing.
 func TestAskedAtATerminal(t *testing.T) {
 	t.Parallel()
 	p := serve(t, debugEnvironment())
-	send := atTerminal(t, nil, "send", "--json", "--endpoint", p.URL)
+	send := asking(t, "send", "--json", "--endpoint", p.URL)
 	send.answer(t, "AUTH_ID", "signup-1\n")
 	send.answer(t, "RECIPIENT", "12065550142\n")
 	if status := send.exit(t, 10*time.Second); status != 0 || !strings.Contains(send.stdout.String(), `"auth_id":"signup-1"`) {
@@ -60,13 +74,13 @@ func TestAskedAtATerminal(t *testing.T) {
 	if out := send.stdout.String(); strings.Contains(out, "AUTH_ID") {
 		t.Errorf("a question in the answer: %q", out)
 	}
-	verify := atTerminal(t, nil, "verify", "signup-1", "--endpoint", p.URL)
+	verify := asking(t, "verify", "signup-1", "--endpoint", p.URL)
 	verify.answer(t, "CODE", codeShown(t, p, 1)+"\n")
 	if status := verify.exit(t, 10*time.Second); status != 0 || strings.Contains(verify.screen.String(), "AUTH_ID") {
 		t.Errorf("verify: status %d, screen %q", status, verify.screen)
 	}
 	for what, keys := range map[string]string{"an empty line": "\n", "the end": "\x04"} {
-		x := atTerminal(t, nil, "send", "--endpoint", p.URL)
+		x := asking(t, "send", "--endpoint", p.URL)
 		x.answer(t, "AUTH_ID", keys)
 		if status := x.exit(t, 10*time.Second); status != 2 {
 			t.Errorf("%s: status %d", what, status)
@@ -75,7 +89,7 @@ func TestAskedAtATerminal(t *testing.T) {
 	}
 }
 
-// TestErrorsSayWhatToDo names the next step for each refusal.
+// TestErrorsSayWhatToDo: each refusal names the next step.
 func TestErrorsSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	_, line := newKey(t, "shop")
@@ -107,28 +121,23 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	contains(t, "the log of a send with --client", p.stderr.String(), `"client":"`)
 }
 
-// TestFirstRun: who starts the program with nothing is led to what works.
+// TestFirstRun: without any setting the program points at the demo and debug mode.
 func TestFirstRun(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{nil, {"serve"}, {"check"}} {
-		status, out, errOut := command(t, nil, args...)
-		if status != 2 || out != "" {
-			t.Errorf("%v: status %d, stdout %q", args, status, out)
-		}
+		errOut := refuses(t, 2, nil, args...)
 		contains(t, "the first run", errOut, "FLOWROUTE_ACCESS_KEY: is required", "FLOWROUTE_SECRET_KEY: is required", "FLOWROUTE_NUMBER: is required",
 			"sms-verification demo", "DEBUG_MODE=true sms-verification", "without an account")
 		if n := strings.Count(errOut, "sms-verification demo"); n != 1 {
 			t.Errorf("%v: said %d times:\n%s", args, n, errOut)
 		}
 	}
-	_, _, errOut := command(t, complete("CODE_LENGTH=0"), "check")
-	if strings.Contains(errOut, "demo") {
-		t.Errorf("led away from a mistake:\n%s", errOut)
+	if errOut := refuses(t, 2, complete("CODE_LENGTH=0"), "check"); strings.Contains(errOut, "demo") {
+		t.Errorf("the demo is suggested for a mistake:\n%s", errOut)
 	}
 }
 
-// TestCompletion: the scripts are ones that their shells accept, and the
-// program answers them.
+// TestCompletion: each shell accepts its script, and the program completes words.
 func TestCompletion(t *testing.T) {
 	t.Parallel()
 	for _, shell := range []string{"bash", "zsh", "fish"} {
@@ -151,7 +160,7 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
-// TestCheckJSON: the findings for programs, in whatever state the settings are.
+// TestCheckJSON: check --json prints one object, whatever is wrong.
 func TestCheckJSON(t *testing.T) {
 	t.Parallel()
 	read := func(status int, env ...string) (f report) {
@@ -188,18 +197,5 @@ func TestCheckJSON(t *testing.T) {
 	}
 	if f := read(2, "CODE_LENGTH=0"); len(f.Problems) != 4 || f.Redis != "" {
 		t.Errorf("bad settings: %+v", f)
-	}
-}
-
-// TestCheckMessage: the SMS as it will look, and what is wrong with it.
-func TestCheckMessage(t *testing.T) {
-	t.Parallel()
-	for message, want := range map[string][]string{
-		"{code}\nHello": {"│ SMS to +1XXXXXXXXXX ", "│ 490371 ", "│ Hello ", "Message: 1 segment(s), ASCII; by the GSM standard 1, GSM-7"},
-		"Don’t share {code}" + strings.Repeat(".", 60): {"Message: 2 segment(s), UCS-2; by the GSM standard 2, UCS-2", "Warning: AUTH_MESSAGE: the message takes 2 segments because of ’ (U+2019)"},
-		"{code}\n@https://shop.example #{code}":        {"Warning: AUTH_MESSAGE: to be filled in by phones", "without https://"},
-	} {
-		_, out, _ := command(t, debugEnvironment("AUTH_MESSAGE="+message, "CODE_LENGTH=6"), "check")
-		contains(t, message, out, want...)
 	}
 }

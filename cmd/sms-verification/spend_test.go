@@ -10,7 +10,7 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// TestSmallestBound: the smallest of the rate and the limits counts, in segments.
+// TestSmallestBound: the bound is the smallest of the rate and the limits, in segments.
 func TestSmallestBound(t *testing.T) {
 	for _, test := range []struct {
 		rate, segments int
@@ -50,8 +50,8 @@ func TestSmallestBound(t *testing.T) {
 	}
 }
 
-// TestCostIsRoundedUp: a bound is never below what can be spent, and binary
-// fractions add nothing.
+// TestCostIsRoundedUp: a bound is rounded up to cents, without errors of binary
+// fractions.
 func TestCostIsRoundedUp(t *testing.T) {
 	for _, test := range []struct {
 		segments int64
@@ -77,8 +77,8 @@ var spendSettings = []string{
 	keysOf("shop", "bank"),
 }
 
-// TestReportOfSpend: in all, for each profile with a cap and for each caller with
-// a limit, by the longest message that it can send.
+// TestReportOfSpend: the report bounds the spend in all, of each profile with a cap and
+// of each caller with a limit, by the longest message that it can send.
 func TestReportOfSpend(t *testing.T) {
 	for price, want := range map[string][]string{
 		"0.0040": {
@@ -100,7 +100,7 @@ func TestReportOfSpend(t *testing.T) {
 	}
 }
 
-// TestReportOfSpendNotBounded: nothing is promised where nothing bounds it.
+// TestReportOfSpendNotBounded: without a rate or a limit there is no bound.
 func TestReportOfSpendNotBounded(t *testing.T) {
 	var out bytes.Buffer
 	r := reportOf(t, `{}`, "FLOWROUTE_RATE=0", "SEGMENT_PRICE=0.004")

@@ -9,48 +9,35 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// TestTestRecipients: nothing is sent to them and their code is fixed, until
-// their time is over while the service runs.
+// TestTestRecipients: nothing is sent to test recipients, and their code is fixed,
+// until TEST_RECIPIENTS_UNTIL passes while the service runs.
 func TestTestRecipients(t *testing.T) {
 	t.Parallel()
 	const number, code = "12065550177", "0077315024"
 	redis, sim := redistest.Server(t), startSimulator(t, flowroutetest.Options{})
 	until := time.Now().Add(10 * time.Second).Truncate(time.Second)
 	env := environment(redis, sim, "TEST_RECIPIENTS="+number+"="+code, "TEST_RECIPIENTS_UNTIL="+until.Format(time.RFC3339),
-		"CODE_LENGTH=10", "ALLOWED_PREFIXES=1206555", "SEND_LIMITS_TOTAL=2/1h", "FLOWROUTE_RATE=1", "FLOWROUTE_MAX_WAIT=0s", "LOG_LEVEL=debug")
+		"CODE_LENGTH=10", "ALLOWED_PREFIXES=1206555", "SEND_LIMITS_TOTAL=2/1h", "UNVERIFIED_MODE=enforce", "UNVERIFIED_LIMITS=all:2/1h",
+		"FLOWROUTE_RATE=1", "FLOWROUTE_MAX_WAIT=0s", "LOG_LEVEL=debug")
 	p := serveReady(t, env)
 	contains(t, "the log", p.stderr.String(), "TEST_RECIPIENTS bypasses the SMS until "+until.Format(time.RFC3339), "1 codes")
 
-	created := func(id string) {
-		t.Helper()
-		if a := create(t, p.URL, id, "+"+number); a.status != 200 || a.body.ExpiresIn != 3600 || *a.body.AttemptsLeft != 3 {
-			t.Fatalf("create: %d %s", a.status, a.raw)
-		}
+	for range 5 { // neither the pace nor the limits on messages allow as many
+		create(t, p.URL, "a", "+"+number).want(t, 200, "").wantLeft(t, 3)
 	}
-	for range 5 { // neither the turns nor the total allow as many
-		created("a")
-	}
-	if a := verify(t, p.URL, "a", "1"); a.body.Reason != "InvalidAuthCode" || *a.body.AttemptsLeft != 2 {
-		t.Errorf("a wrong code: %d %s", a.status, a.raw)
-	}
-	if a := verify(t, p.URL, "a", strings.TrimLeft(code, "0")); a.status != 200 {
-		t.Errorf("the fixed code: %d %s", a.status, a.raw)
-	}
-	if a := verify(t, p.URL, "a", code); a.body.Reason != "UnknownAuthId" {
-		t.Errorf("the fixed code again: %d %s", a.status, a.raw)
-	}
+	verify(t, p.URL, "a", "1").want(t, 400, "InvalidAuthCode").wantLeft(t, 2)
+	verify(t, p.URL, "a", strings.TrimLeft(code, "0")).want(t, 200, "")
+	verify(t, p.URL, "a", code).want(t, 400, "UnknownAuthId")
 	if n := sim.Requests().Requests; n != 0 {
 		t.Fatalf("%d requests to Flowroute", n)
 	}
 
 	time.Sleep(time.Until(until))
-	created("b")
+	create(t, p.URL, "b", "+"+number).want(t, 200, "")
 	if m := sim.Messages(); len(m) != 1 || m[0].To != number {
 		t.Fatalf("%d messages after the end, want one", len(m))
 	}
-	if a := verify(t, p.URL, "b", code); a.body.Reason != "InvalidAuthCode" {
-		t.Errorf("the fixed code after the end: %d %s", a.status, a.raw)
-	}
+	verify(t, p.URL, "b", code).want(t, 400, "InvalidAuthCode")
 	for _, secret := range []string{number, "77315024"} {
 		if strings.Contains(p.stderr.String()+p.stdout.String()+get(t, p.Admin+"/metrics").raw, secret) {
 			t.Errorf("%s is shown", secret)

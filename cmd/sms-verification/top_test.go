@@ -2,18 +2,18 @@ package main
 
 import (
 	"io"
-	"os"
-	"os/exec"
-	"regexp"
-	"strconv"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/creack/pty"
+	"golang.org/x/term"
 )
 
-// TestTop: what a running service did is in the picture, wherever the address
-// comes from.
+// TestTop: top shows the requests of a running service, whether its address is an
+// argument or a setting.
 func TestTop(t *testing.T) {
 	t.Parallel()
 	p := serveReady(t, debugEnvironment())
@@ -35,12 +35,12 @@ func TestTop(t *testing.T) {
 		"other settings lack": {env: []string{"ADMIN_ADDR=" + addr, "CODE_LENGTH=none", "FLOWROUTE_SECRET_KEY_FILE=/nonexistent"}},
 	} {
 		top := startIn(t, dirWith(t, c.files...), c.env, append([]string{"top"}, c.args...)...)
-		if status := top.exit(t, 20*time.Second); status != 0 || top.stderr.String() != "" {
-			t.Errorf("%s: status %d, stderr %q", name, status, top.stderr)
+		if top.exits(t, 0); top.stderr.String() != "" {
+			t.Errorf("%s: stderr %q", name, top.stderr)
 		}
 		contains(t, name, top.stdout.String(), "1 of 1 replicas answer; rates over 1 s", ":"+port, "HTTP POST /verify", "MAX_IN_FLIGHT")
 		if strings.Contains(top.stdout.String(), "\x1b") {
-			t.Errorf("%s: steers a terminal that is not there", name)
+			t.Errorf("%s: escape sequences without a terminal", name)
 		}
 	}
 }
@@ -57,60 +57,43 @@ func TestTopWithoutAnswer(t *testing.T) {
 		"ADMIN_ADDR (environment)": {env: []string{"ADMIN_ADDR=nowhere"}},
 		"host:port":                {args: []string{"ftp://127.0.0.1"}},
 	} {
-		status, out, errOut := command(t, c.env, append([]string{"top"}, c.args...)...)
-		if status != 2 || out != "" {
-			t.Errorf("%s: status %d, stdout %q", want, status, out)
-		}
-		contains(t, want, errOut, want)
+		contains(t, want, refuses(t, 2, c.env, append([]string{"top"}, c.args...)...), want)
 	}
 }
 
-// TestTopTerminal: a terminal is drawn on again and again, and left as it was,
-// however top ends.
+// TestTopTerminal: top redraws the terminal, and restores it however it ends.
 func TestTopTerminal(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("script"); err != nil {
-		t.Skip("script, which gives a program a terminal, is not installed")
-	}
 	p := serveReady(t, debugEnvironment())
-	for name, end := range map[string]func(keyboard io.Writer, top *os.Process) error{
-		"q":       func(keyboard io.Writer, _ *os.Process) error { _, err := io.WriteString(keyboard, "xq"); return err },
-		"Ctrl-C":  func(keyboard io.Writer, _ *os.Process) error { _, err := io.WriteString(keyboard, "\x03"); return err },
-		"SIGTERM": func(_ io.Writer, top *os.Process) error { return top.Signal(syscall.SIGTERM) },
+	for name, end := range map[string]func(x *terminal){
+		"q":       func(x *terminal) { _, _ = io.WriteString(x.keys, "xq") },
+		"Ctrl-C":  func(x *terminal) { _, _ = io.WriteString(x.keys, "\x03") },
+		"SIGTERM": func(x *terminal) { x.signal(syscall.SIGTERM) },
 	} {
-		screen := &safeBuffer{}
-		cmd := exec.Command("script", "-qec", "stty cols 100 rows 12; stty -g; "+
-			"sh -c 'echo pid=$$; exec "+binary+" top "+p.Admin+"'; echo status=$?; stty -g", "/dev/null")
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "SHELL=/bin/sh", "TERM=xterm"}
-		cmd.Stdout = screen
-		keyboard, err := cmd.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = cmd.Process.Kill() })
-		eventually(t, 10*time.Second, "two frames", func() bool { return strings.Count(screen.String(), "replicas answer") >= 2 })
-		pid, err := strconv.Atoi(regexp.MustCompile(`pid=(\d+)`).FindStringSubmatch(screen.String())[1])
-		if err != nil {
-			t.Fatal(err)
-		}
-		top, err := os.FindProcess(pid)
+		screen, tty := openTerminal(t)
+		before, err := term.GetState(int(tty.Fd()))
 		if err == nil {
-			err = end(keyboard, top)
+			err = pty.Setsize(tty, &pty.Winsize{Rows: 12, Cols: 100})
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("%s: %v", name, err)
+		top := prepare(t.TempDir(), nil, "top", p.Admin)
+		top.cmd.Stdin, top.cmd.Stdout = tty, tty
+		x := atTerminal(t, screen, top)
+		eventually(t, 10*time.Second, "two frames", func() bool { return strings.Count(x.screen.String(), "replicas answer") >= 2 })
+		end(x)
+		x.exits(t, 0)
+		if after, err := term.GetState(int(tty.Fd())); err != nil || !reflect.DeepEqual(after, before) {
+			t.Errorf("%s: the terminal is not restored: %v", name, err)
 		}
-		found := regexp.MustCompile(`(?s)^(\S+)\r\n.*\x1b\[\?1049h\x1b\[\?25l(.*)\x1b\[\?25h\x1b\[\?1049lstatus=0\r\n(\S+)\r\n$`).FindStringSubmatch(screen.String())
-		if found == nil || found[1] != found[3] {
-			t.Fatalf("%s: the terminal is not left as it was:\n%q", name, screen)
+		const enter, leave = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
+		eventually(t, time.Second, "the end of the picture", func() bool { return strings.HasSuffix(x.screen.String(), leave) })
+		frames, found := strings.CutPrefix(strings.TrimSuffix(x.screen.String(), leave), enter)
+		if !found {
+			t.Errorf("%s: begins with %.20q", name, frames)
 		}
-		for frame := range strings.SplitSeq(found[2], "\x1b[H") {
+		for frame := range strings.SplitSeq(frames, "\x1b[H") {
 			if lines := strings.Split(frame, "\r\n"); frame != "" && (len(lines) != 12 || !strings.Contains(lines[11], "enlarge the window to see more")) {
 				t.Errorf("%s: a frame of %d lines in a window of 12: %q", name, len(lines), frame)
 			}

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -68,7 +67,7 @@ func (c *collector) trace(id string) map[string]*tracepb.Span {
 	return spans
 }
 
-// recorded is a Flowroute that keeps the headers it gets.
+// recorded is a proxy before the simulator that records headers.
 func recorded(t *testing.T, sim *flowroutetest.Server) (base string, headers func() []http.Header) {
 	target, err := url.Parse(sim.URL)
 	if err != nil {
@@ -92,9 +91,9 @@ const (
 	callersSpan  = "00f067aa0ba902b7"
 )
 
-// TestTraces: a request, its operations on Redis and its send are one trace,
-// under the span of whoever asked; Flowroute learns nothing of it, and the
-// collector nothing of what is in the request.
+// TestTraces: a request, its operations on Redis and its send are one trace, under
+// the span of the caller. Flowroute gets no trace headers, and no span holds an
+// argument of the request.
 func TestTraces(t *testing.T) {
 	t.Parallel()
 	redis, sim, to := redistest.Server(t), startSimulator(t, flowroutetest.Options{}), startCollector(t)
@@ -110,12 +109,8 @@ func TestTraces(t *testing.T) {
 	create(t, p.URL, id, "15005550422", "X-Request-Id: refused")
 	get(t, p.URL+"/"+id+"/"+code)
 	get(t, p.URL+"/healthz")
-	p.signal(syscall.SIGTERM)
-	if status := p.exit(t, 10*time.Second); status != 0 {
-		t.Errorf("exit status %d", status)
-	}
+	p.stop(t, 0) // sends the spans that are queued
 
-	// All of it has arrived: what was queued is sent at the end.
 	expect := func(trace, root, reason string, calls ...string) {
 		t.Helper()
 		spans := to.trace(trace)
@@ -174,8 +169,8 @@ func traceOf(t *testing.T, p *process, requestID string) string {
 	return ""
 }
 
-// TestDeadCollector: a collector that takes connections and never answers
-// holds nobody up, neither at work nor at the end.
+// TestDeadCollector: a collector that accepts connections and never answers delays
+// neither requests nor the end.
 func TestDeadCollector(t *testing.T) {
 	t.Parallel()
 	dead, err := net.Listen("tcp", "127.0.0.1:0")
@@ -186,37 +181,26 @@ func TestDeadCollector(t *testing.T) {
 	p := serveReady(t, debugEnvironment("OTEL_EXPORTER_OTLP_ENDPOINT=http://"+dead.Addr().String(), "OTEL_BSP_SCHEDULE_DELAY=1",
 		"OTEL_BSP_MAX_QUEUE_SIZE=50", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=10", "OTEL_EXPORTER_OTLP_TIMEOUT=300", "SEND_LIMITS=off"))
 	for i := range 100 { // more than the queue holds
-		begun := time.Now()
-		if a := create(t, p.URL, "a", "12065550142"); a.status != 200 {
-			t.Fatalf("request %d: %d %s", i, a.status, a.raw)
-		}
-		if took := time.Since(begun); took > 2*time.Second {
+		if took := timed(1, func(int) { create(t, p.URL, "a", anyone).want(t, 200, "") }); took > 2*time.Second {
 			t.Errorf("request %d took %v", i, took)
 		}
 	}
-	eventually(t, 5*time.Second, "the log tells it", func() bool { return strings.Contains(p.stderr.String(), "traces not sent") })
+	eventually(t, 5*time.Second, "the log says so", func() bool { return strings.Contains(p.stderr.String(), "traces not sent") })
 	if n := strings.Count(p.stderr.String(), "traces not sent"); n != 1 {
-		t.Errorf("told %d times within a minute", n)
+		t.Errorf("logged %d times within a minute", n)
 	}
-	p.signal(syscall.SIGTERM)
-	if status := p.exit(t, 5*time.Second); status != 0 {
-		t.Errorf("exit status %d", status)
-	}
+	p.stop(t, 0)
 }
 
-// TestTraceMistakes: a mistake in the variables is one in the settings; the
-// demo does not look at them.
+// TestTraceMistakes: wrong variables for traces are wrong settings. The demo ignores
+// them.
 func TestTraceMistakes(t *testing.T) {
 	t.Parallel()
-	env := []string{"OTEL_EXPORTER_OTLP_ENDPOINT=localhost:4318"}
-	for _, args := range [][]string{{}, {"check"}} {
-		status, _, stderr := command(t, debugEnvironment(env...), args...)
-		if status != 2 {
-			t.Errorf("%v: exit status %d", args, status)
+	env := debugEnvironment("OTEL_EXPORTER_OTLP_ENDPOINT=localhost:4318")
+	for cmd, want := range map[string]int{"serve": 2, "check": 2, "demo": 0} {
+		status, _, stderr := command(t, env, cmd)
+		if status != want || (want == 2) != strings.Contains(stderr, "OTEL_EXPORTER_OTLP_ENDPOINT must be a URL") {
+			t.Errorf("%s: exit status %d: %s", cmd, status, stderr)
 		}
-		contains(t, "stderr", stderr, "OTEL_EXPORTER_OTLP_ENDPOINT must be a URL")
-	}
-	if status, _, stderr := command(t, env, "demo"); status != 0 {
-		t.Errorf("demo: exit status %d: %s", status, stderr)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/app"
 )
 
-// lastSMS reads the code off the phone, in the message of that number.
+// lastSMS returns the code in the nth message on the phone.
 func (b *tab) lastSMS(n int) string {
 	b.Helper()
 	selector := fmt.Sprintf("#messages li:nth-child(%d) .bubble button", n)
@@ -100,9 +100,7 @@ func TestTryIt(t *testing.T) {
 				t.Error("the banner is still there")
 			}
 			b.state("5-success-" + l.name)
-			if a := verify(t, p.URL, js[string](b, `document.querySelector("#auth-id").value`), second); a.body.Reason != "UnknownAuthId" {
-				t.Errorf("the code again: %d %s", a.status, a.raw)
-			}
+			verify(t, p.URL, js[string](b, `document.querySelector("#auth-id").value`), second).want(t, 400, "UnknownAuthId")
 			if more := js[int](b, `document.querySelectorAll("#wire li").length`) - requests; more != 1 {
 				t.Errorf("%d requests after the limit was reached, not the check alone", more)
 			}
@@ -116,15 +114,15 @@ func TestTryIt(t *testing.T) {
 	}
 }
 
-// state looks at what every state of the page must have, and takes a picture.
+// state checks a state of the page for accessibility, and takes a picture.
 func (b *tab) state(name string) {
 	b.Helper()
 	b.accessible(name)
 	b.shot(name)
 }
 
-// TestTryItEnds: a code that expires, one that is used up, and what the
-// numbers of the list act out.
+// TestTryItEnds: the page shows a code that is used up, one that expires, and the answer
+// for each number of its list.
 func TestTryItEnds(t *testing.T) {
 	t.Parallel()
 	browser := startChromium(t)
@@ -242,7 +240,7 @@ func TestTryItByKeyboard(t *testing.T) {
 	}
 }
 
-// TestTryItCurl: what the page offers to copy is what it did.
+// TestTryItCurl: a copied command repeats the request of the page.
 func TestTryItCurl(t *testing.T) {
 	t.Parallel()
 	installed(t, "curl")

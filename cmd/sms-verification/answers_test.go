@@ -1,0 +1,207 @@
+package main
+
+import (
+	"crypto/rand"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
+	"github.com/flowroute/sms-verification/redisstore/redistest"
+)
+
+// answering is a service with its backends, for one row of TestAnswers.
+type answering struct {
+	testing.TB
+	redis  *redistest.Instance
+	sim    *flowroutetest.Server
+	prefix string
+	url    string
+}
+
+// entries counts the live entries in Redis.
+func (c *answering) entries() (n int) {
+	c.Helper()
+	const flag = 39 // in the entry: x if it has ended
+	for _, key := range c.redis.Keys(c, c.prefix+"c{") {
+		if entry, err := c.redis.Client().HGet(c.Context(), key, "e").Result(); err != nil {
+			c.Error(err)
+		} else if len(entry) > flag && entry[flag] != 'x' {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *answering) create(id, recipient string) *answer {
+	c.Helper()
+	return create(c, c.url, id, recipient)
+}
+
+func (c *answering) verify(id, code string) *answer { c.Helper(); return verify(c, c.url, id, code) }
+
+// made makes an entry and returns its code.
+func (c *answering) made(id string) string { c.Helper(); return sendCode(c, c.sim, c.url, id, anyone) }
+
+// TestAnswers: the program gives the answers of the README that depend on entries,
+// limits and Flowroute, and leaves in Redis and at Flowroute what it says. Package
+// api tests the answers to arguments, routes and keys.
+func TestAnswers(t *testing.T) {
+	redis := redistest.Server(t)
+	for _, row := range []struct {
+		name    string
+		env     []string
+		ask     func(*answering) *answer
+		status  int
+		reason  string
+		left    *int64 // attempts_left
+		entries int    // afterwards
+		sent    int    // messages that the simulator took
+	}{
+		{name: "created", status: 200, left: new(int64(3)), entries: 1, sent: 1,
+			ask: func(c *answering) *answer {
+				a := c.create("a", anyone)
+				if a.body.Message != "Success: Verification code created." || a.body.ExpiresIn != 3600 || a.body.AuthID != "a" {
+					c.Error(a.raw)
+				}
+				return a
+			}},
+		{name: "right", status: 200, sent: 1,
+			ask: func(c *answering) *answer {
+				a := c.verify("a", c.made("a"))
+				if a.raw != `{"authenticated":true,"auth_id":"a","message":"Success: Authorization code verified."}`+"\n" {
+					c.Error(a.raw)
+				}
+				return a
+			}},
+		{name: "right by query, without its zeros", status: 200, sent: 1,
+			ask: func(c *answering) *answer {
+				code := c.made("a b")
+				return get(c, c.url+"/?auth_id=a+b&code=%20"+strings.TrimLeft(code[:3], "0")+code[3:])
+			}},
+		{name: "wrong", status: 400, reason: "InvalidAuthCode", left: new(int64(2)), entries: 1, sent: 1,
+			ask: func(c *answering) *answer { return c.verify("a", otherCode(c.made("a"))) }},
+		{name: "wrong for the last time", env: []string{"RETRIES_ALLOWED=1"}, status: 400, reason: "InvalidAuthCode", left: new(int64(0)), sent: 1,
+			ask: func(c *answering) *answer { return c.verify("a", otherCode(c.made("a"))) }},
+		{name: "expired", env: []string{"CODE_EXPIRATION=1"}, status: 400, reason: "ExpiredAuthCode", left: new(int64(0)), sent: 1,
+			ask: func(c *answering) *answer {
+				code := c.made("a")
+				time.Sleep(1100 * time.Millisecond)
+				return c.verify("a", code)
+			}},
+		{name: "expired, asked again", env: []string{"CODE_EXPIRATION=1"}, status: 400, reason: "UnknownAuthId", left: new(int64(0)), sent: 1,
+			ask: func(c *answering) *answer {
+				code := c.made("a")
+				time.Sleep(1100 * time.Millisecond)
+				c.verify("a", code)
+				return c.verify("a", code)
+			}},
+		{name: "unknown", status: 400, reason: "UnknownAuthId", left: new(int64(0)),
+			ask: func(c *answering) *answer { return c.verify("never", "1234") }},
+		{name: "used", status: 400, reason: "UnknownAuthId", left: new(int64(0)), sent: 1,
+			ask: func(c *answering) *answer {
+				code := c.made("a")
+				c.verify("a", code)
+				return c.verify("a", code)
+			}},
+		{name: "removed", status: 200, sent: 1,
+			ask: func(c *answering) *answer {
+				code := c.made("a")
+				a := do(c, http.MethodDelete, c.url+"/?auth_id=a", "")
+				c.verify("a", code).want(c, 400, "UnknownAuthId")
+				return a
+			}},
+		{name: "nothing to remove", status: 200,
+			ask: func(c *answering) *answer { return do(c, http.MethodDelete, c.url+"/?auth_id=never", "") }},
+		{name: "replaced", status: 400, reason: "InvalidAuthCode", left: new(int64(2)), entries: 1, sent: 2, env: []string{"CODE_LENGTH=20"},
+			ask: func(c *answering) *answer {
+				old := c.made("a")
+				c.verify("a", otherCode(old))
+				c.made("a")
+				return c.verify("a", old)
+			}},
+		{name: "recipient not allowed", env: []string{"ALLOWED_PREFIXES=us,ca"}, status: 403, reason: "RecipientNotAllowed",
+			ask: func(c *answering) *answer { return c.create("a", "18765550142") }},
+		{name: "a limit reached", env: []string{"SEND_LIMITS=2/10m,20/24h"}, status: 429, reason: "RateLimited", sent: 2,
+			ask: func(c *answering) *answer {
+				c.made("a")
+				code := c.made("a")
+				a := c.create("a", anyone).wantLimit(c, "SEND_LIMITS 2/10m")
+				if a.header.Get("Retry-After") != strconv.FormatInt(a.body.RetryAfter, 10) || a.body.RetryAfter < 590 || a.body.RetryAfter > 600 {
+					c.Errorf("%s, Retry-After %s", a.raw, a.header.Get("Retry-After"))
+				}
+				c.verify("a", code).want(c, 200, "") // the live entry was left as it was
+				return a
+			}},
+		{name: "too many guesses", env: []string{"GUESS_LIMITS=2/24h"}, status: 429, reason: "RateLimited", entries: 1, sent: 1,
+			ask: func(c *answering) *answer {
+				code := c.made("a")
+				c.verify("a", otherCode(code))
+				c.verify("a", otherCode(code))
+				return c.create("b", anyone).wantLimit(c, "GUESS_LIMITS 2/24h")
+			}},
+		{name: "refused", status: 500, reason: "MessageRejected", ask: func(c *answering) *answer { return c.create("a", "15005550422") }},
+		{name: "sender refused", status: 500, reason: "SenderRefused", ask: func(c *answering) *answer { return c.create("a", "15005550401") }},
+		{name: "sent nothing, so that the code before still counts", env: []string{"FLOWROUTE_MAX_WAIT=0s", "CODE_LENGTH=20"}, status: 200, sent: 1,
+			ask: func(c *answering) *answer {
+				code := c.made("a")
+				c.verify("a", otherCode(code))
+				for range 2 {
+					c.create("a", "15005550422").want(c, 500, "MessageRejected")
+					c.create("a", "15005550401").want(c, 500, "SenderRefused")
+					c.create("a", "15005550429").want(c, 503, "ServiceUnavailable")
+				}
+				c.verify("a", otherCode(code)).wantLeft(c, 1)
+				return c.verify("a", code)
+			}},
+		{name: "unconfirmed", status: 500, reason: "MessageUnconfirmed", entries: 1, sent: 1,
+			ask: func(c *answering) *answer { return c.create("a", "15005550004") }},
+		{name: "unconfirmed, but it arrives", status: 200, sent: 1,
+			ask: func(c *answering) *answer {
+				c.create("a", "15005550005")
+				return c.verify("a", codeSent(c, c.sim, "15005550005"))
+			}},
+		{name: "redirected", status: 500, reason: "MessageUnconfirmed", entries: 1, ask: func(c *answering) *answer { return c.create("a", "15005550307") }},
+		{name: "failed", status: 500, reason: "MessageUnconfirmed", entries: 1, ask: func(c *answering) *answer { return c.create("a", "15005550503") }},
+		{name: "busy", env: []string{"FLOWROUTE_MAX_WAIT=0s"}, status: 503, reason: "ServiceUnavailable",
+			ask: func(c *answering) *answer { return c.create("a", "15005550429") }},
+		{name: "no turn", env: []string{"FLOWROUTE_RATE=1", "FLOWROUTE_MAX_WAIT=0s", "SEND_LIMITS=2/1h"}, status: 503, reason: "ServiceUnavailable",
+			entries: 1, sent: 1,
+			ask: func(c *answering) *answer {
+				c.made("a")
+				c.create("a", anyone)
+				c.create("a", anyone)
+				return c.create("a", anyone) // still no place taken under SEND_LIMITS: else 429
+			}},
+		{name: "Flowroute gone", env: []string{"FLOWROUTE_BASE_URL=http://127.0.0.1:1", "FLOWROUTE_MAX_WAIT=0s"}, status: 503, reason: "ServiceUnavailable",
+			ask: func(c *answering) *answer { return c.create("a", anyone) }},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			c := &answering{TB: t, redis: redis, sim: startSimulator(t, flowroutetest.Options{}), prefix: "test-" + rand.Text() + ":"}
+			env := environment(redis, c.sim, append([]string{"REDIS_KEY_PREFIX=" + c.prefix}, row.env...)...)
+			c.url = serveReady(t, env).URL
+			a := row.ask(c).want(t, row.status, row.reason)
+			if !reflect.DeepEqual(a.body.AttemptsLeft, row.left) {
+				t.Errorf("attempts_left: %s", a.raw)
+			}
+			if row.reason != "" && a.body.Message == "" {
+				t.Errorf("no message: %s", a.raw)
+			}
+			if needed := a.status == 429 || a.status == 503; needed != (a.header.Get("Retry-After") != "") || a.header.Get("Cache-Control") != "no-store" ||
+				a.header.Get("X-Request-Id") == "" {
+				t.Errorf("headers: %v", a.header)
+			}
+			if n := c.entries(); n != row.entries {
+				t.Errorf("%d live entries, want %d", n, row.entries)
+			}
+			if n := len(c.sim.Messages()); n != row.sent {
+				t.Errorf("%d messages sent, want %d", n, row.sent)
+			}
+			redis.NoKeyWithoutTTL(t, c.prefix)
+		})
+	}
+}
