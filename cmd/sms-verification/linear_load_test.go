@@ -105,7 +105,8 @@ type workload struct {
 	sent    sync.Map                   // recipient, or in same mode the client's language → code
 	spoil   func(number string) string // returns that number or another, to which sending fails; may be nil
 	mayStay bool                       // a create that is answered 503 may leave its entry
-	same    bool                       // a profile resends the same code, and each id has two recipients
+	same    bool                       // a profile resends the same code
+	others  bool                       // in same mode, each id has a second recipient
 
 	start   time.Time
 	numbers atomic.Int64
@@ -167,7 +168,10 @@ func (w *workload) create(client, id int, from int64) result {
 	number := "1206" + requestID
 	key, more, c := number, "", call{id: id, kind: "create", code: requestID}
 	if w.same {
-		number = fmt.Sprintf("120655501%d%d", id, rand.IntN(4)/3) // mostly the first one
+		number = fmt.Sprintf("120655501%d0", id)
+		if w.others && rand.IntN(4) == 0 {
+			number = fmt.Sprintf("120655501%d1", id)
+		}
 		key, more = languageOf(client), fmt.Sprintf(`,"locale":%q`, languageOf(client))
 		c.code, c.recipient = "", number
 		w.sent.Delete(key)

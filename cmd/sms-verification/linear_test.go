@@ -23,7 +23,8 @@ import (
 // three replicas answer like one service that handles one request after the other. A
 // check that is answered 503 may have had its effect, but has none later. A create that
 // sent nothing leaves the entry before it unchanged, also when creates overlap and when
-// they send the same code again.
+// they send the same code again. In turns each id then has one recipient: a create
+// chooses its code when it reserves, and the model when its turn comes.
 func TestLinearizable(t *testing.T) {
 	atOnce, inTurns := []string{"FLOWROUTE_MAX_WAIT=100ms"}, []string{"FLOWROUTE_RATE=40", "FLOWROUTE_MAX_WAIT=1s"}
 	for _, test := range []struct {
@@ -44,7 +45,7 @@ func TestLinearizable(t *testing.T) {
 
 func linearizableService(t *testing.T, same bool, during time.Duration, least int, extra ...string) {
 	w := newWorkload(t)
-	w.same = same
+	w.same, w.others = same, !slices.Contains(extra, "FLOWROUTE_RATE=40")
 	server := redistest.Server(t)
 	sim := startSimulator(t, flowroutetest.Options{OnMessage: func(m flowroutetest.Message) {
 		code, key, _ := strings.Cut(m.Body, "\n")
