@@ -91,11 +91,28 @@ func TestDemoKeep(t *testing.T) {
 	p.stop(t, 0)
 }
 
+// TestVersion: the program and its image have the version of the newest release in the
+// changelog.
 func TestVersion(t *testing.T) {
 	t.Parallel()
+	read := func(file, pattern string) string {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := regexp.MustCompile(`(?m)` + pattern).FindStringSubmatch(string(text))
+		if found == nil {
+			t.Fatalf("%s has no version", file)
+		}
+		return found[1]
+	}
+	want := read("../../CHANGELOG.md", `^## \[(\d+\.\d+\.\d+)\]`)
 	out := succeeds(t, hostile(), "version")
-	if !regexp.MustCompile(`^sms-verification \S+ \(commit \S+, go1\.\S+\)\n$`).MatchString(out) {
-		t.Error(out)
+	if !regexp.MustCompile(`^sms-verification ` + regexp.QuoteMeta(want) + ` \(commit \S+, go1\.\S+\)\n$`).MatchString(out) {
+		t.Errorf("version prints %q, want %s", out, want)
+	}
+	if image := read("../../Dockerfile", `^ARG VERSION=(.*)$`); image != want {
+		t.Errorf("the image has version %s, want %s", image, want)
 	}
 }
 
