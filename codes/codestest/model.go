@@ -280,6 +280,9 @@ func (m *Model) Check(ctx context.Context, c codes.Check) (codes.Checked, error)
 		checked.Status, checked.AttemptsLeft = codes.Wrong, v.left
 		if v.left == 0 {
 			checked.TTLLeft = ttl
+			if i == 0 { // with earlier versions it stays, as they may become valid again
+				m.keep(c.Name, versions[1:])
+			}
 		}
 		if len(c.Guesses) > 0 {
 			m.count(subject{kind: codes.GuessLimit, who: v.Recipient}, c.Op)
