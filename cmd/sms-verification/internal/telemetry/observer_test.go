@@ -187,8 +187,8 @@ smsv_codes_wrong_total{caller="shop",profile="login"} 0
 // TestLongestLifetime: the entries of every profile fit into the buckets.
 func TestLongestLifetime(t *testing.T) {
 	o := NewObserver(nil, []codes.Policy{{Lifetime: time.Minute}, {Profile: "login", Lifetime: 1000 * time.Hour}, {Profile: "payout", Lifetime: time.Second}}, nil, prometheus.NewRegistry())
-	if want := newExpiryBuckets(1000 * time.Hour).span; o.over.span != want || o.gone.span != want {
-		t.Errorf("buckets of %v and %v, want %v", o.over.span, o.gone.span, want)
+	if want := newExpiryBuckets(1000 * time.Hour).span; o.over.span != want || o.endedEarly.span != want {
+		t.Errorf("buckets of %v and %v, want %v", o.over.span, o.endedEarly.span, want)
 	}
 }
 
@@ -202,7 +202,7 @@ func TestNeverNegative(t *testing.T) {
 		checker, _, _ := observed(lifetime)
 		compare := func() {
 			t.Helper()
-			if gone, over := checker.gone.due(), maker.over.due(); gone > over {
+			if gone, over := checker.endedEarly.due(), maker.over.due(); gone > over {
 				t.Fatalf("%v ended early of %v whose time is over", gone, over)
 			}
 		}
@@ -219,8 +219,8 @@ func TestNeverNegative(t *testing.T) {
 			compare()
 			time.Sleep(time.Second)
 		}
-		if maker.over.due() != entries || checker.gone.due() != entries {
-			t.Errorf("in the end %v and %v", checker.gone.due(), maker.over.due())
+		if maker.over.due() != entries || checker.endedEarly.due() != entries {
+			t.Errorf("in the end %v and %v", checker.endedEarly.due(), maker.over.due())
 		}
 	})
 }
