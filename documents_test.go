@@ -20,15 +20,15 @@ import (
 )
 
 // notRun are commands in documents that TestDocuments does not run, each with
-// the reason. What begins with one of them is meant too.
+// the reason. A command that begins with one of them is not run either.
 var notRun = map[string]string{
 	"go test":      "runs this very test, or more than there is time for",
-	"make":         "the same; that there is such a target is looked at",
+	"make":         "the same; only the existence of the target is checked",
 	"bash .ci/run": "runs this very test",
 	"docker":       "the tests of package deploy run it",
 	"helm":         "the tests of package deploy run it",
 	"kubectl":      "needs a cluster",
-	"redis-cli":    "needs the Redis of whoever reads it",
+	"redis-cli":    "needs the reader's Redis",
 }
 
 // placeholder is what only the reader knows: such a command is not run either.
