@@ -16,8 +16,8 @@ import (
 	"github.com/flowroute/sms-verification/redisstore"
 )
 
-// TestBudget: the figures are those of Redis, and without Redis only the
-// limits are told.
+// TestBudget: the figures are those of Redis. Without Redis only the limits are
+// exposed.
 func TestBudget(t *testing.T) {
 	windows, err := codes.ParseWindows([]string{"10/1h", "100/24h"})
 	if err != nil {
