@@ -94,10 +94,10 @@ type Reservations interface {
 
 	// Release undoes a reservation whose message was certainly not sent. The
 	// message counts under no limit any more; its turn is not given back. The entry
-	// is removed, unless it belongs to another op too. Then the previous one is
-	// restored with the code, the attempts and the expiry that it had, but not if a
-	// right code or a Cancel has ended the entry. Release MUST remove nothing but
-	// the entry of r.Op. It reports whether there was one to remove. At least
+	// of r.Op is removed, unless it belongs to another op too. Its removal restores
+	// the previous entry with the code, the attempts and the expiry that it had. If a
+	// right code or a Cancel has ended the entry, nothing is restored. Release MUST
+	// remove nothing else. It reports whether there was an entry to remove. At least
 	// MaxPredecessors previous entries MUST be kept.
 	Release(ctx context.Context, r Reservation) (removed bool, err error)
 
