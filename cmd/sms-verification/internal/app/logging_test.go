@@ -124,8 +124,8 @@ func TestKeptLinesAreBounded(t *testing.T) {
 	}
 }
 
-// TestLineWriterClose: it waits for a slow writer, but not for ever, and who
-// comes late is not punished.
+// TestLineWriterClose: Close waits for a slow writer, but not for ever. A Write
+// after Close does no harm.
 func TestLineWriterClose(t *testing.T) {
 	t.Parallel()
 	reader, writer := io.Pipe()

@@ -65,7 +65,8 @@ smsv_codes_lifetime_seconds{profile="login"} 60
 	}
 }
 
-// TestTraceVariables: the standard variables, and what is wrong with them.
+// TestTraceVariables: the standard variables are read, and mistakes in them are
+// reported.
 func TestTraceVariables(t *testing.T) {
 	const endpoint, forTraces = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 	type vars map[string]string

@@ -49,7 +49,7 @@ func figures(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 	return all
 }
 
-// TestCreates: what each create counts as.
+// TestCreates: each kind of create increases exactly the expected metrics.
 func TestCreates(t *testing.T) {
 	const reserved = "pace_wait_seconds"
 	lost := errors.New("timeout")
@@ -83,7 +83,8 @@ func TestCreates(t *testing.T) {
 	}
 }
 
-// TestOtherEvents: what each check, cancellation and receipt counts as.
+// TestOtherEvents: each check, cancellation and receipt increases exactly the
+// expected metrics.
 func TestOtherEvents(t *testing.T) {
 	check := func(status codes.Status, left int64) func(*Observer) {
 		return func(o *Observer) {
@@ -145,7 +146,7 @@ func TestCountersExist(t *testing.T) {
 	}
 }
 
-// TestProfileCounters: what is counted for a profile, and for no other.
+// TestProfileCounters: an event counts for its own profile and for no other.
 func TestProfileCounters(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	o := NewObserver([]string{"shop", "bank"}, []codes.Policy{{}, {Profile: "login"}, {Profile: "payout", Callers: []string{"bank"}}}, slog.New(slog.DiscardHandler), registry)
