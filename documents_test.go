@@ -20,15 +20,15 @@ import (
 )
 
 // notRun are commands in documents that TestDocuments does not run, each with
-// the reason. What begins with one of them is meant too.
+// the reason. A command that begins with one of them is not run either.
 var notRun = map[string]string{
 	"go test":      "runs this very test, or more than there is time for",
-	"make":         "the same; that there is such a target is looked at",
+	"make":         "the same; only the existence of the target is checked",
 	"bash .ci/run": "runs this very test",
 	"docker":       "the tests of package deploy run it",
 	"helm":         "the tests of package deploy run it",
 	"kubectl":      "needs a cluster",
-	"redis-cli":    "needs the Redis of whoever reads it",
+	"redis-cli":    "needs the reader's Redis",
 }
 
 // placeholder is what only the reader knows: such a command is not run either.
@@ -146,9 +146,9 @@ type reader struct {
 	phone  *output   // the server's stdout, where the SMS are
 }
 
-const patience = 2 * time.Minute // on a busy machine, with a compiler to wait for
+const stepTimeout = 2 * time.Minute // on a busy machine, with a compiler to wait for
 
-// isCommand tells a block to be run from one to be read.
+// isCommand reports whether a block is run, not only read.
 func (r *reader) isCommand(b block) bool {
 	language, _, _ := strings.Cut(b.info, " ")
 	_, isRecipe := recipes[language]
@@ -196,7 +196,7 @@ func (r *reader) shell(text string) {
 	if r.server == nil && strings.Contains(text, "http://127.0.0.1:") {
 		r.serve("DEBUG_MODE=true sms-verification")
 	}
-	cmd := r.command("sh", "-eu", "-c", r.here(text))
+	cmd := r.command("sh", "-eu", "-c", r.rewritten(text))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		r.Errorf("%v\n%s\n%s", err, text, out)
 	}
@@ -209,7 +209,7 @@ func (r *reader) need(program string) {
 	}
 }
 
-// mustExist looks at what is not run: a target of make, the tests that -run names.
+// mustExist fails the test if the target of a make command does not exist.
 func (r *reader) mustExist(command string) {
 	r.Helper()
 	makefile, err := os.ReadFile("Makefile")
@@ -222,8 +222,8 @@ func (r *reader) mustExist(command string) {
 	}
 }
 
-// inline looks at the commands within sentences: that the program has them, and
-// that the packages and tests that go test is given are there.
+// inline checks the commands within sentences: the program has them, and the
+// packages and tests in arguments of go test exist.
 func (r *reader) inline(document string) {
 	r.Helper()
 	content, err := os.ReadFile(document)
@@ -253,8 +253,8 @@ func (r *reader) inline(document string) {
 	}
 }
 
-// here puts this run's address in place of the documented one.
-func (r *reader) here(text string) string {
+// rewritten puts this run's addresses in place of the documented ones.
+func (r *reader) rewritten(text string) string {
 	return strings.NewReplacer("127.0.0.1:8000", r.addr, "127.0.0.1:9464", r.admin).Replace(text)
 }
 
@@ -313,7 +313,7 @@ func (r *reader) recipe(program, name, text string) {
 	r.Helper()
 	r.need(program)
 	file := filepath.Join(r.TempDir(), name)
-	if err := os.WriteFile(file, []byte(r.here(text)), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(r.rewritten(text)), 0o600); err != nil {
 		r.Fatal(err)
 	}
 	shown := len(r.phone.String())
@@ -337,16 +337,16 @@ func (r *reader) recipe(program, name, text string) {
 		if err != nil || !regexp.MustCompile(`(?i)authenticated\W+true|\bverified\b`).MatchString(out.String()) {
 			r.Errorf("%v\n%s", err, out)
 		}
-	case <-time.After(patience):
+	case <-time.After(stepTimeout):
 		r.Errorf("still running: %s", out)
 	}
 }
 
 func await(t *testing.T, what string, true func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !true(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(stepTimeout); !true(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", patience, what)
+			t.Fatalf("not within %v: %s", stepTimeout, what)
 		}
 	}
 }

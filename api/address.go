@@ -11,9 +11,10 @@ import (
 )
 
 // clientNetwork returns the network to count a request for: that of the peer, or, behind
-// trusted proxies, of the last address in X-Forwarded-For that is no trusted proxy. It is
-// not [echo.ExtractIPFromXFFHeader], which accepts no port and no zone, and falls back
-// from an unreadable entry to the peer, so that all clients of a proxy share one count.
+// trusted proxies, of the last address in X-Forwarded-For that is no trusted proxy. It does
+// not use [echo.ExtractIPFromXFFHeader], which accepts no port and no zone. After an
+// unreadable entry that function returns the peer, so that all clients of a proxy would
+// share one count.
 func (s *Server) clientNetwork(r *http.Request) string {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {

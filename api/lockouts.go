@@ -22,9 +22,9 @@ const (
 type lockouts struct {
 	max int
 
-	mu     sync.Mutex
-	known  map[codes.Digest]*list.Element
-	oldest *list.List // of *lockout
+	mu    sync.Mutex
+	known map[codes.Digest]*list.Element
+	byAge *list.List // of *lockout, oldest first
 }
 
 type lockout struct {
@@ -34,7 +34,7 @@ type lockout struct {
 }
 
 func newLockouts(maximum int) *lockouts {
-	return &lockouts{max: maximum, known: map[codes.Digest]*list.Element{}, oldest: list.New()}
+	return &lockouts{max: maximum, known: map[codes.Digest]*list.Element{}, byAge: list.New()}
 }
 
 // add records that the address has reached the limit.
@@ -42,10 +42,10 @@ func (l *lockouts) add(address codes.Digest, limit codes.LimitError, now time.Ti
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.drop(l.known[address])
-	if l.oldest.Len() >= l.max {
-		l.drop(l.oldest.Front())
+	if l.byAge.Len() >= l.max {
+		l.drop(l.byAge.Front())
 	}
-	l.known[address] = l.oldest.PushBack(&lockout{address: address, limit: limit.Limit, until: now.Add(limit.RetryAfter)})
+	l.known[address] = l.byAge.PushBack(&lockout{address: address, limit: limit.Limit, until: now.Add(limit.RetryAfter)})
 }
 
 // check returns a *codes.LimitError while the address is over its limit.
@@ -68,6 +68,6 @@ func (l *lockouts) check(address codes.Digest, now time.Time) error {
 func (l *lockouts) drop(e *list.Element) {
 	if e != nil {
 		delete(l.known, e.Value.(*lockout).address)
-		l.oldest.Remove(e)
+		l.byAge.Remove(e)
 	}
 }

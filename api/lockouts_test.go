@@ -39,8 +39,8 @@ func TestLockouts(t *testing.T) {
 	if err := l.check(codes.Digest{3}, now.Add(10*time.Second)); err != nil {
 		t.Errorf("at the end: %v", err)
 	}
-	if len(l.known) != 2 || l.oldest.Len() != 2 {
-		t.Errorf("%d addresses known, %d listed; want 2", len(l.known), l.oldest.Len())
+	if len(l.known) != 2 || l.byAge.Len() != 2 {
+		t.Errorf("%d addresses known, %d listed; want 2", len(l.known), l.byAge.Len())
 	}
 }
 

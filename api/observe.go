@@ -14,9 +14,9 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// observe wraps every request. It notes the time of arrival before the body is read,
-// sets the headers of every answer, turns errors and panics into answers, and records
-// the request in the log, the metrics and the trace. It never reads the body.
+// observe wraps every request. It records the time of arrival before the body is read,
+// sets the headers of every answer, and turns errors and panics into answers. Then it
+// records the request in the log, the metrics and the trace. It never reads the body.
 func (s *Server) observe(traced bool) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {

@@ -265,8 +265,8 @@ func declaredReasons(t *testing.T, name string) []string {
 	return values
 }
 
-// TestDescribedMembers: each body in Go and its schema have the same members and types, of
-// which the same are required.
+// TestDescribedMembers: each body in Go and its schema have the same members, with the same
+// types, and require the same.
 func TestDescribedMembers(t *testing.T) {
 	d := readDescription(t)
 	kinds := map[reflect.Kind]string{reflect.String: "string", reflect.Int64: "integer", reflect.Bool: "boolean"}

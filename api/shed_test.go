@@ -109,7 +109,7 @@ func TestShed(t *testing.T) {
 			a.measured(t, hanging, len(calls), 2*len(calls))
 			a.measured(t, other, 0, 0)
 			if log := a.log.String(); !strings.Contains(log, "too many requests in flight") || !strings.Contains(log, `"reason":"ServiceUnavailable"`) {
-				t.Error("the operator is not told")
+				t.Errorf("the log does not name the cause: %s", log)
 			}
 			close(b.release)
 			taken.Wait()

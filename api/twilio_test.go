@@ -159,8 +159,8 @@ func TestTwilioPaths(t *testing.T) {
 	}
 }
 
-// TestTwilioRequests: each route asks the service for what the request says, in the
-// name of its caller and under the profile of its service.
+// TestTwilioRequests: each route passes the request on with its caller, and with the
+// profile of its Twilio service.
 func TestTwilioRequests(t *testing.T) {
 	a, got := newAsked(t, withKey, withTwilio)
 	const sid = codes.ID("VE0123456789abcdef0123456789abcdef")

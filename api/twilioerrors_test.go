@@ -129,7 +129,7 @@ func TestTwilioErrorsOfEveryReason(t *testing.T) {
 	}
 }
 
-// TestTwilioErrorsWithoutAHandler: what no route answers is in Twilio's form too.
+// TestTwilioErrorsWithoutAHandler: an error outside of all routes has Twilio's form too.
 func TestTwilioErrorsWithoutAHandler(t *testing.T) {
 	a := newAPI(t, withKey, withTwilio)
 	key := basic("AC1", "secret")

@@ -88,7 +88,7 @@ func TestReceipts(t *testing.T) {
 		`smsv_receipts_total{"result":"joined","status":"smsc reject"} 1`)
 }
 
-// TestReceiptToken: without the token the route cannot be told from one that is missing.
+// TestReceiptToken: without the token the route answers like one that does not exist.
 func TestReceiptToken(t *testing.T) {
 	if (Webhook{}).accepts("") {
 		t.Error("no token is taken for one")

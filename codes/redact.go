@@ -9,9 +9,9 @@ import (
 // from its Format method, so that no verb (%v, %+v, %#v, %s, %q, %x, %d …) shows the
 // content.
 //
-// Format is not called by fmt for an unexported field and for what go vet reports as
-// a mistake (%p, %w without an error, an extra argument), nor by JSON for a map key.
-// Do not put a secret there.
+// Do not put a secret into an unexported field or a JSON map key: fmt and encoding/json
+// print it there in clear text. The same holds for calls of fmt that go vet reports as
+// mistakes: %p, %w without an error, an extra argument.
 func Redact(f fmt.State, kind string) {
 	_, _ = io.WriteString(f, "["+kind+"]")
 }

@@ -85,19 +85,20 @@ type Reservations interface {
 	// At its turn the entry replaces any other of the same name. It MUST expire by
 	// itself Lifetime later. Until its turn the previous entry stays valid.
 	//
-	// With SameCode nothing is replaced if the newest entry of that name was stored
-	// with SameCode for the same recipient, has attempts left, at least half of its
-	// lifetime at the turn, and as many Digits, or, if these are 0, the same
-	// Code. That entry is kept as it is, and belongs to r.Op too.
+	// With SameCode the newest entry of that name is kept as it is, and belongs to
+	// r.Op too, if all of these hold:
+	//   - It was stored with SameCode, for the same recipient.
+	//   - It has attempts left, and at the turn at least half of its lifetime.
+	//   - It has as many Digits, or, if these are 0, the same Code.
 	Reserve(ctx context.Context, r Reservation) (Reserved, error)
 
 	// Release undoes a reservation whose message was certainly not sent. The
 	// message counts under no limit any more; its turn is not given back. The entry
-	// is removed, unless it belongs to another op too, and the previous one is
-	// restored with the code, the attempts and the expiry that it had, unless a
-	// right code or a Cancel ended the entry. It MUST remove nothing but the entry
-	// of r.Op. It reports whether there was one to remove. At least MaxPredecessors
-	// previous entries MUST be kept.
+	// of r.Op is removed, unless it belongs to another op too. Its removal restores
+	// the previous entry with the code, the attempts and the expiry that it had. If a
+	// right code or a Cancel has ended the entry, nothing is restored. Release MUST
+	// remove nothing else. It reports whether there was an entry to remove. At least
+	// MaxPredecessors previous entries MUST be kept.
 	Release(ctx context.Context, r Reservation) (removed bool, err error)
 
 	// NextTurn reserves another turn for the caller of r, at most r.WaitLeft off.

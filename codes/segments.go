@@ -6,9 +6,9 @@ import (
 )
 
 // Segments returns how many messages the carrier bills for a text, and whether it is
-// plain ASCII, by Flowroute's rule: up to 160 ASCII characters are one segment, a
-// longer ASCII text has 140 to a segment, and any other character makes the whole
-// text UCS-2 with 70 UTF-16 units to a segment.
+// plain ASCII, by Flowroute's rule. Up to 160 ASCII characters are one segment. A
+// longer ASCII text has 140 to a segment. Any other character makes the whole text
+// UCS-2, with 70 UTF-16 units to a segment.
 // Source: Flowroute, "Message Length & Concatenation".
 func Segments(t Text) (n int, ascii bool) {
 	units := 0

@@ -3,7 +3,7 @@
 # selects it. FILL IN marks the values that you must add.
 set -eu
 cd "$(dirname "$0")"
-[ ! -e production ] || { echo "init: deploy/production already exists; nothing was changed" >&2; exit 1; }
+[ ! -e production ] || { echo "init: $PWD/production already exists; nothing was changed" >&2; exit 1; }
 
 random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 password=$(random)
@@ -30,4 +30,4 @@ send_limits_total: 1000/24h # FILL IN: the most messages that you will pay for
 api_keys: "" # FILL IN: docker run --rm sms-verification keys new NAME
 EOT
 [ -e .env ] || echo "SETTINGS=./production" >.env
-echo "Next, fill in your values in deploy/production: grep -rn 'FILL IN' deploy/production"
+echo "Next, fill in your values: grep -rn 'FILL IN' $PWD/production"

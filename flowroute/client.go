@@ -53,7 +53,7 @@ type Client struct {
 	auth      string // value of the Authorization header
 	from      string
 	userAgent string
-	callback  string // secret: whoever knows it can send receipts
+	callback  string // secret: anyone who knows it can forge receipts
 	timeout   time.Duration
 	transport *http.Transport
 }

@@ -37,10 +37,11 @@
 //
 // # Retries
 //
-// Without [WithRetries] the client retries nothing. Calling a method again is a new call: a
-// second CreateAuth sends a second SMS, and the code of the first is void; a second
-// AuthenticateCode uses up a second attempt, or fails with [UnknownAuthID] if the first was
-// right and its answer was lost.
+// Without [WithRetries] the client retries nothing. Calling a method again is a new call:
+//
+//   - A second CreateAuth sends a second SMS, and the code of the first is void.
+//   - A second AuthenticateCode uses up a second attempt. If the first was right and its
+//     answer was lost, the second fails with [UnknownAuthID].
 //
 // With [WithRetries] each call carries a random Idempotency-Key. For ten minutes the service
 // recognizes the key and gives the same answer. The client retries calls without an answer,

@@ -35,14 +35,14 @@ func WithLocale(tag string) CreateOption { return locale(tag) }
 
 func (l locale) ofCreate(args arguments) { args["locale"] = string(l) }
 
-type behind string
+type endUser string
 
 // WithClient identifies the person who caused the request, preferably by IP address, so
 // that the service can limit messages per person. Never pass the address of your own
 // proxy: all people would share one limit.
-func WithClient(client string) CreateOption { return behind(client) }
+func WithClient(client string) CreateOption { return endUser(client) }
 
-func (b behind) ofCreate(args arguments) { args["client"] = string(b) }
+func (u endUser) ofCreate(args arguments) { args["client"] = string(u) }
 
 type sentTo string
 

@@ -45,7 +45,7 @@ func loseAnswer(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler
 
 const busy = `{"message":"Too busy; try again later","reason":"ServiceUnavailable","retry_after":1}`
 
-// TestRetries: which answers are retried, and that a retry has the same key.
+// TestRetries: only certain answers are retried, with the same key.
 func TestRetries(t *testing.T) {
 	for name, test := range map[string]struct {
 		fail    http.HandlerFunc

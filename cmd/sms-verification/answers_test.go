@@ -47,7 +47,7 @@ func (c *answering) verify(id, code string) *answer { c.Helper(); return verify(
 func (c *answering) made(id string) string { c.Helper(); return sendCode(c, c.sim, c.url, id, anyone) }
 
 // TestAnswers: the program gives the answers of the README that depend on entries,
-// limits and Flowroute, and leaves in Redis and at Flowroute what it says. Package
+// limits and Flowroute, and its effects in Redis and at Flowroute match them. Package
 // api tests the answers to arguments, routes and keys.
 func TestAnswers(t *testing.T) {
 	redis := redistest.Server(t)

@@ -41,8 +41,8 @@ func closedOf(conns []net.Conn) (closed int) {
 	return closed
 }
 
-// TestIdleConnections: 300 idle connections at MAX_CONNECTIONS=100 keep nobody
-// out, on either address; the oldest of them are closed.
+// TestIdleConnections: 300 idle connections at MAX_CONNECTIONS=100 keep no new
+// client out, on either address; the oldest of them are closed.
 func TestIdleConnections(t *testing.T) {
 	t.Parallel()
 	p, _ := service(t, "MAX_CONNECTIONS=100")

@@ -46,7 +46,7 @@ func parseHistory(t *testing.T, text string) (history []porcupine.Operation) {
 	return history
 }
 
-// TestEntryModel: the model tells possible histories from impossible ones.
+// TestEntryModel: the model accepts possible histories and no others.
 func TestEntryModel(t *testing.T) {
 	const legal, illegal, late = "legal", "illegal", "legal if answers do not end operations"
 	for _, test := range []struct{ name, want, history string }{

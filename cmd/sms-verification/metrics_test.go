@@ -125,7 +125,7 @@ func together(call func()) {
 	wg.Wait()
 }
 
-// What Flowroute does with the messages to some numbers.
+// Faults of Flowroute, for the messages to some numbers.
 var (
 	refused     = flowroutetest.Fault{Kind: flowroutetest.Refuse, Status: 422}
 	unconfirmed = flowroutetest.Fault{Kind: flowroutetest.AcceptReset}

@@ -153,7 +153,7 @@ func TestKill(t *testing.T) {
 	for _, a := range lost {
 		t.Logf("lost: %v", a)
 		if a.status != http.StatusBadGateway || a.body.Reason != "InternalError" {
-			t.Errorf("lost, and not told so: %v", a)
+			t.Errorf("lost, but not answered 502 InternalError: %v", a)
 		}
 		if a.begun.After(ended) || a.ended.Before(begun) {
 			t.Errorf("lost, though it was not in flight: %v", a)

@@ -81,7 +81,7 @@ func (l *load) one() {
 		if a = l.note(l.d.checkByGet(e, code)); !a.failed() {
 			break
 		}
-		right = -1 // nobody knows
+		right = -1 // not known
 	}
 	switch {
 	case a.status == 200:

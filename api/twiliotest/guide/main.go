@@ -15,20 +15,20 @@ import (
 	verify "github.com/twilio/twilio-go/rest/verify/v2"
 )
 
-// here sends the requests for Twilio Verify to another address.
-type here struct {
+// redirect sends the requests for Twilio Verify to another address.
+type redirect struct {
 	client.Client
 	address string
 }
 
-func (h *here) SendRequest(method, rawURL string, data url.Values, headers map[string]any, body ...byte) (*http.Response, error) {
-	rawURL = strings.Replace(rawURL, "https://verify.twilio.com", h.address, 1)
-	return h.Client.SendRequest(method, rawURL, data, headers, body...)
+func (r *redirect) SendRequest(method, rawURL string, data url.Values, headers map[string]any, body ...byte) (*http.Response, error) {
+	rawURL = strings.Replace(rawURL, "https://verify.twilio.com", r.address, 1)
+	return r.Client.SendRequest(method, rawURL, data, headers, body...)
 }
 
 func main() {
 	credentials := client.NewCredentials(os.Getenv("TWILIO_ACCOUNT_SID"), os.Getenv("TWILIO_AUTH_TOKEN"))
-	base := &here{Client: client.Client{Credentials: credentials}, address: os.Args[1]}
+	base := &redirect{Client: client.Client{Credentials: credentials}, address: os.Args[1]}
 	api := twilio.NewRestClientWithParams(twilio.ClientParams{Client: base}).VerifyV2
 	service, number := os.Getenv("TWILIO_SERVICE_SID"), os.Args[2]
 

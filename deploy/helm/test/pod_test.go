@@ -22,8 +22,8 @@ import (
 )
 
 // TestPodRuns starts the built service with the arguments, environment and secrets
-// of a pod, sends it the requests of the kubelet, a client and Prometheus, and
-// stops it as the kubelet does.
+// of a pod. It sends the requests of the kubelet, a client and Prometheus, and
+// stops the service as the kubelet does.
 func TestPodRuns(t *testing.T) {
 	redis := redistest.Mini(t)
 	flowroute, err := flowroutetest.NewServer("", flowroutetest.Options{AccessKey: "access-key", SecretKey: "secret-key", Numbers: []string{"12065550101"}})

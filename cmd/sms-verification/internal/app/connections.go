@@ -23,14 +23,14 @@ type connections struct {
 	log    *slog.Logger
 	others []*connections // other listeners of the process, which give up a connection when file descriptors run out
 
-	mu        sync.Mutex
-	room      *sync.Cond // signalled when a connection closes or becomes idle
-	open      int
-	all       *list.List // of *connection; the idle ones are in order, longest idle first
-	isClosed  bool
-	evicted   int64
-	errors    int64
-	nextWarns time.Time
+	mu          sync.Mutex
+	room        *sync.Cond // signalled when a connection closes or becomes idle
+	open        int
+	all         *list.List // of *connection; the idle ones are in order, longest idle first
+	isClosed    bool
+	evicted     int64
+	errors      int64
+	nextWarning time.Time
 }
 
 // connection is a client connection.
@@ -102,10 +102,10 @@ const warnEvery = time.Second
 
 func (c *connections) mayWarn() bool {
 	now := time.Now()
-	if now.Before(c.nextWarns) {
+	if now.Before(c.nextWarning) {
 		return false
 	}
-	c.nextWarns = now.Add(warnEvery)
+	c.nextWarning = now.Add(warnEvery)
 	return true
 }
 

@@ -38,7 +38,7 @@ func (w *LineWriter) queued() int {
 	return len(w.routine.lines)
 }
 
-// TestLineWriterDrops: a writer that blocks holds nobody up; lines are dropped
+// TestLineWriterDrops: a writer that blocks delays no caller; lines are dropped
 // and counted.
 func TestLineWriterDrops(t *testing.T) {
 	reader, writer := io.Pipe()
@@ -107,8 +107,8 @@ func TestKeptLines(t *testing.T) {
 	l.Close()
 }
 
-// TestKeptLinesAreBounded: what nobody reads is not kept for ever, and where
-// the room runs low kept lines overtake the others.
+// TestKeptLinesAreBounded: lines are dropped once their queue is full. If that of
+// kept lines is more than half full, these are written first.
 func TestKeptLinesAreBounded(t *testing.T) {
 	w := &LineWriter{wake: make(chan struct{}, 1), routine: lineQueue{max: 2}, kept: lineQueue{max: 4}}
 	for i := range 5 {
@@ -124,8 +124,8 @@ func TestKeptLinesAreBounded(t *testing.T) {
 	}
 }
 
-// TestLineWriterClose: it waits for a slow writer, but not for ever, and who
-// comes late is not punished.
+// TestLineWriterClose: Close waits for a slow writer, but not for ever. A Write
+// after Close does no harm.
 func TestLineWriterClose(t *testing.T) {
 	t.Parallel()
 	reader, writer := io.Pipe()

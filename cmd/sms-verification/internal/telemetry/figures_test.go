@@ -16,8 +16,8 @@ import (
 	"github.com/flowroute/sms-verification/redisstore"
 )
 
-// TestBudget: the figures are those of Redis, and without Redis only the
-// limits are told.
+// TestBudget: the figures are those of Redis. Without Redis only the limits are
+// exposed.
 func TestBudget(t *testing.T) {
 	windows, err := codes.ParseWindows([]string{"10/1h", "100/24h"})
 	if err != nil {
@@ -65,7 +65,8 @@ smsv_codes_lifetime_seconds{profile="login"} 60
 	}
 }
 
-// TestTraceVariables: the standard variables, and what is wrong with them.
+// TestTraceVariables: the standard variables are read, and mistakes in them are
+// reported.
 func TestTraceVariables(t *testing.T) {
 	const endpoint, forTraces = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 	type vars map[string]string

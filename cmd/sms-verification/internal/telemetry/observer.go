@@ -12,14 +12,14 @@ import (
 
 // Observer is a codes.Observer that counts codes, messages and checks.
 type Observer struct {
-	logger    *slog.Logger
-	checks    map[string]prometheus.Counter // by outcome
-	ends      map[string]prometheus.Counter // by how
-	wait      prometheus.Observer
-	untracked prometheus.Counter
-	over      *expiryBuckets // entries, by when they expire
-	gone      *expiryBuckets // entries that ended earlier, by when they would have expired
-	allowance *allowance
+	logger     *slog.Logger
+	checks     map[string]prometheus.Counter // by outcome
+	ends       map[string]prometheus.Counter // by how
+	wait       prometheus.Observer
+	untracked  prometheus.Counter
+	over       *expiryBuckets // entries, by when they expire
+	endedEarly *expiryBuckets // entries that ended earlier, by when they would have expired
+	allowance  *allowance
 
 	created, sent, segments, verified *prometheus.CounterVec // by area, caller and profile
 	wrong                             *prometheus.CounterVec // by caller and profile
@@ -41,15 +41,15 @@ func NewObserver(callers []string, policies []codes.Policy, logger *slog.Logger,
 			"outcome", "right", "wrong", "used_up", "expired", "unknown"),
 		ends: counters(r, "smsv_codes_ended_total", "Entries that ended before they expired, by how they ended.",
 			"how", "verified", "used_up", "replaced", "cancelled", "withdrawn"),
-		over: newExpiryBuckets(lifetime),
-		gone: newExpiryBuckets(lifetime),
+		over:       newExpiryBuckets(lifetime),
+		endedEarly: newExpiryBuckets(lifetime),
 		delivered: counterVec(r, "smsv_codes_delivered_total",
 			"Messages delivered to the network or phone according to receipts, each counted once.", "area", "caller"),
 		undelivered: counterVec(r, "smsv_codes_undelivered_total",
 			"Messages rejected on the way according to receipts, each counted once.", "area", "caller"),
 	}
 	registerCounter(r, "smsv_codes_over_total", "Entries whose CODE_EXPIRATION is over, however they ended, except withdrawn ones.", o.over.due)
-	registerCounter(r, "smsv_codes_over_ended_total", "Entries in smsv_codes_over_total that had ended earlier; the rest expired unused.", o.gone.due)
+	registerCounter(r, "smsv_codes_over_ended_total", "Entries in smsv_codes_over_total that had ended earlier; the rest expired unused.", o.endedEarly.due)
 	o.allowance = newAllowance(logger, r)
 	o.registerWait(r)
 	o.registerUsers(callers, policies, r)
@@ -173,7 +173,7 @@ func (o *Observer) Delivery(e codes.DeliveryEvents) {
 // the end is counted one bucket later, which is never too early.
 func (o *Observer) end(how string, ttlLeft time.Duration) {
 	o.ends[how].Inc()
-	o.gone.add(time.Now().Add(ttlLeft + o.gone.span))
+	o.endedEarly.add(time.Now().Add(ttlLeft + o.endedEarly.span))
 }
 
 func counterVec(r prometheus.Registerer, name, help string, labels ...string) *prometheus.CounterVec {

@@ -49,7 +49,7 @@ func figures(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 	return all
 }
 
-// TestCreates: what each create counts as.
+// TestCreates: each kind of create increases exactly the expected metrics.
 func TestCreates(t *testing.T) {
 	const reserved = "pace_wait_seconds"
 	lost := errors.New("timeout")
@@ -83,7 +83,8 @@ func TestCreates(t *testing.T) {
 	}
 }
 
-// TestOtherEvents: what each check, cancellation and receipt counts as.
+// TestOtherEvents: each check, cancellation and receipt increases exactly the
+// expected metrics.
 func TestOtherEvents(t *testing.T) {
 	check := func(status codes.Status, left int64) func(*Observer) {
 		return func(o *Observer) {
@@ -145,7 +146,7 @@ func TestCountersExist(t *testing.T) {
 	}
 }
 
-// TestProfileCounters: what is counted for a profile, and for no other.
+// TestProfileCounters: an event counts for its own profile and for no other.
 func TestProfileCounters(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	o := NewObserver([]string{"shop", "bank"}, []codes.Policy{{}, {Profile: "login"}, {Profile: "payout", Callers: []string{"bank"}}}, slog.New(slog.DiscardHandler), registry)
@@ -187,8 +188,8 @@ smsv_codes_wrong_total{caller="shop",profile="login"} 0
 // TestLongestLifetime: the entries of every profile fit into the buckets.
 func TestLongestLifetime(t *testing.T) {
 	o := NewObserver(nil, []codes.Policy{{Lifetime: time.Minute}, {Profile: "login", Lifetime: 1000 * time.Hour}, {Profile: "payout", Lifetime: time.Second}}, nil, prometheus.NewRegistry())
-	if want := newExpiryBuckets(1000 * time.Hour).span; o.over.span != want || o.gone.span != want {
-		t.Errorf("buckets of %v and %v, want %v", o.over.span, o.gone.span, want)
+	if want := newExpiryBuckets(1000 * time.Hour).span; o.over.span != want || o.endedEarly.span != want {
+		t.Errorf("buckets of %v and %v, want %v", o.over.span, o.endedEarly.span, want)
 	}
 }
 
@@ -202,7 +203,7 @@ func TestNeverNegative(t *testing.T) {
 		checker, _, _ := observed(lifetime)
 		compare := func() {
 			t.Helper()
-			if gone, over := checker.gone.due(), maker.over.due(); gone > over {
+			if gone, over := checker.endedEarly.due(), maker.over.due(); gone > over {
 				t.Fatalf("%v ended early of %v whose time is over", gone, over)
 			}
 		}
@@ -219,8 +220,8 @@ func TestNeverNegative(t *testing.T) {
 			compare()
 			time.Sleep(time.Second)
 		}
-		if maker.over.due() != entries || checker.gone.due() != entries {
-			t.Errorf("in the end %v and %v", checker.gone.due(), maker.over.due())
+		if maker.over.due() != entries || checker.endedEarly.due() != entries {
+			t.Errorf("in the end %v and %v", checker.endedEarly.due(), maker.over.due())
 		}
 	})
 }

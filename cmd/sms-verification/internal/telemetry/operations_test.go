@@ -87,8 +87,8 @@ func TestOperationNames(t *testing.T) {
 	}
 }
 
-// TestOperationTime: an operation is measured from its beginning, and one that
-// nobody announced is measured too.
+// TestOperationTime: an operation is measured from its beginning, even one that is
+// not in operationNames.
 func TestOperationTime(t *testing.T) {
 	for _, name := range []string{"reserve", "new"} {
 		registry := prometheus.NewRegistry()

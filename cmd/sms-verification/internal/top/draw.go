@@ -148,7 +148,7 @@ func (f *frame) unverified(replicas []*replica) {
 	f.line("")
 	f.row("UNVERIFIED", "per minute", "since the start", "")
 	for _, mode := range f.now.values(name, "mode") {
-		label := map[string]string{"shadow": "over, sent", "enforce": "over, refused"}[mode]
+		label := map[string]string{"shadow": "over limit, sent", "enforce": "over limit, refused"}[mode]
 		f.row("  "+label, perMinute(f.rates.total(name, "mode", mode)), number(f.now.total(name, "mode", mode)), "")
 	}
 	f.budget(replicas, "", "smsv_unverified_messages", "smsv_unverified_allowance")

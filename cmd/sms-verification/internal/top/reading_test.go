@@ -71,7 +71,7 @@ h_count{x="3"} 0
 	}
 }
 
-// TestHostileLabels: what a server says cannot steer the terminal.
+// TestHostileLabels: labels of a server cannot control the terminal.
 func TestHostileLabels(t *testing.T) {
 	r := read(t, "# TYPE smsv_build_info gauge\nsmsv_build_info{version=\"v1\x1b[2J\x07\u202e\"} 1\n")
 	if got := r.values("smsv_build_info", "version"); len(got) != 1 || got[0] != "v1[2J" {

@@ -35,8 +35,8 @@ func run(t *testing.T, addresses ...string) (string, error) {
 	return out.String(), err
 }
 
-// TestNoAnswer: whatever is wrong with a replica is said beside its name, and
-// the others are shown.
+// TestNoAnswer: the name of a failing replica is shown with its error, and the
+// others are shown as usual.
 func TestNoAnswer(t *testing.T) {
 	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
@@ -79,7 +79,7 @@ func TestNoAnswer(t *testing.T) {
 		t.Log(out)
 	}
 	if out, err = run(t, gone.Addr().String()); err == nil || !strings.Contains(out, "0 of 1 replicas answer") {
-		t.Errorf("nobody answers: error %v\n%s", err, out)
+		t.Errorf("no replica answers: error %v\n%s", err, out)
 	}
 }
 
@@ -115,7 +115,7 @@ func TestWindow(t *testing.T) {
 	r.address = "http://127.0.0.1:1/metrics"
 	r.scrape(t.Context(), http.DefaultClient)
 	if r.failed == nil {
-		t.Fatal("nobody answers, and nobody says so")
+		t.Fatal("a replica that does not answer has no error")
 	}
 	r.address = live
 	r.scrape(t.Context(), http.DefaultClient)

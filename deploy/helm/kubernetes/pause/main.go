@@ -1,4 +1,4 @@
-// Command pause keeps the namespaces of a pod, until it is told to stop.
+// Command pause keeps the namespaces of a pod, until SIGTERM or SIGINT.
 package main
 
 import (
