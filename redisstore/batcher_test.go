@@ -190,7 +190,7 @@ func TestLeaderOutOfTime(t *testing.T) {
 // goes to the next, and back if there is none.
 func TestLeavesWhenItsTurnComes(t *testing.T) {
 	c := newBatcher(nil)
-	c.distance = near()
+	c.latency = near()
 	for range minSlots {
 		c.join(nil)
 	}
@@ -198,7 +198,7 @@ func TestLeavesWhenItsTurnComes(t *testing.T) {
 	c.release(false, 0, 1)
 	c.abandon(first)
 	select {
-	case leads := <-second.turn:
+	case leads := <-second.wake:
 		if !leads {
 			t.Error("the next has a reply instead of the slot")
 		}
@@ -299,13 +299,13 @@ func openBatcher(t *testing.T) (*batcher, *trips) {
 	hook := &trips{}
 	client.AddHook(hook)
 	c := newBatcher(client)
-	c.distance = near()
+	c.latency = near()
 	c.maxQueueDelay = time.Hour // so that a busy machine opens no further slots
 	return c, hook
 }
 
 // near is a distance at which round trips are shared.
-func near() distance { return distance{recent: time.Microsecond, until: time.Now().Add(time.Hour)} }
+func near() latency { return latency{current: time.Microsecond, until: time.Now().Add(time.Hour)} }
 
 // trips counts round trips, and holds them up or lets them fail.
 type trips struct {
