@@ -14,8 +14,9 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// TestWaitForReplicas: with REDIS_WAIT_REPLICAS a code is right only when a
-// replica knows that it is used.
+// TestWaitForReplicas: with REDIS_WAIT_REPLICAS a code is right only when a replica has
+// acknowledged that it is used, also if the check is sent again on another connection
+// because its reply was lost.
 func TestWaitForReplicas(t *testing.T) {
 	for name, open := range map[string]func(testing.TB) *redistest.Instance{
 		"sentinel": redistest.Sentinel,
@@ -25,62 +26,45 @@ func TestWaitForReplicas(t *testing.T) {
 			t.Parallel()
 			instance := open(t)
 			replicasHeard(t, instance.Nodes[:len(instance.Nodes)/2])
-			store := openURL(t, instance.URL, instance.Mode, redisstore.Options{Prefix: freshPrefix(), MinReplicas: 1})
-			prepare(t, store)
+			l := openLossTest(t, instance, 1, redisstore.Options{MinReplicas: 1})
 			r := newReservation(3)
-			var op codes.Op
-			rightCode := func() (codes.Checked, error) {
-				c := checkOf(r, r.Entry.Code)
-				c.Op = op
-				return store.Check(t.Context(), c)
-			}
-			follows := false
-			for end := time.Now().Add(10 * time.Second); !follows && time.Now().Before(end); {
-				r, op = again(r), codes.NewOp()
-				mustReserve(t, store, r)
-				got, err := rightCode()
-				if err != nil && !errors.Is(err, codes.ErrUnavailable) {
-					t.Fatal(err)
-				}
-				follows = err == nil && got.Status == codes.Right
-			}
-			if !follows {
-				t.Fatal("no replica acknowledged within 10 s")
-			}
-
-			r, op = again(r), codes.NewOp()
-			mustReserve(t, store, r)
+			l.reserve(r)
+			c := checkOf(r, r.Entry.Code)
 			replicas := instance.Nodes[len(instance.Nodes)/2:]
 			for _, r := range replicas {
 				r.Signal(syscall.SIGSTOP)
 			}
-			_, err := rightCode()
+			l.losing(nil, func() {
+				if _, err := l.Check(t.Context(), c); !errors.Is(err, codes.ErrUnavailable) {
+					t.Errorf("Check = %v while no replica acknowledges, want ErrUnavailable", err)
+				}
+			})
 			for _, r := range replicas {
 				r.Signal(syscall.SIGCONT)
 			}
-			if !errors.Is(err, codes.ErrUnavailable) {
-				t.Fatalf("Check = %v while no replica acknowledges, want ErrUnavailable", err)
+			got, err := l.Check(t.Context(), c)
+			for end := time.Now().Add(10 * time.Second); err != nil && time.Now().Before(end); {
+				got, err = l.Check(t.Context(), c)
 			}
-			// Asked again as the same operation it gives its true answer.
-			if got, err := rightCode(); err != nil || got.Status != codes.Right {
-				t.Errorf("Check again = %v, %v", got, err)
+			if err != nil || got.Status != codes.Right {
+				t.Errorf("the same check again = %v, %v", got, err)
 			}
-			expect(t, store, r, r.Entry.Code, unknown)
+			expect(t, l.clean, r, r.Entry.Code, unknown)
 		})
 	}
 }
 
-// replicasHeard waits until each master has heard of its replica: even one
-// that is in step speaks only once a second at first.
+// replicasHeard waits until the replica of each master has acknowledged a write: at
+// first a replica acknowledges only once a second.
 func replicasHeard(t *testing.T, masters []*redistest.Node) {
 	t.Helper()
 	for _, m := range masters {
 		c := redis.NewClient(&redis.Options{Addr: m.Addr, PoolSize: 1})
-		// WAIT speaks of all that was written before the connection's last command.
+		// WAIT waits for all writes before the connection's last command.
 		c.Time(t.Context())
 		for began := time.Now(); c.Wait(t.Context(), 1, 50*time.Millisecond).Val() == 0; {
 			if time.Since(began) > 10*time.Second {
-				t.Fatal("the replica is not heard of")
+				t.Fatal("no replica acknowledges")
 			}
 		}
 		if err := c.Close(); err != nil {
@@ -89,10 +73,10 @@ func replicasHeard(t *testing.T, masters []*redistest.Node) {
 	}
 }
 
-// TestLaggingReplicas: right codes that wait for replicas, however many, leave
-// connections to the others.
+// TestLaggingReplicas: however many right codes wait for replicas, they leave
+// connections for other operations.
 func TestLaggingReplicas(t *testing.T) {
-	instance := redistest.Server(t) // without a replica each waits in vain
+	instance := redistest.Server(t) // without a replica every WAIT fails
 	store := openURL(t, instance.URL, instance.Mode, redisstore.Options{Prefix: freshPrefix(), MinReplicas: 1})
 	entries := make([]codes.Reservation, 200)
 	for i := range entries {
