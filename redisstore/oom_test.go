@@ -12,13 +12,12 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// TestOutOfMemory: a Redis that takes no more writes compares nothing for
-// free. It may still remove.
+// TestOutOfMemory: a Redis that refuses writes compares no code without counting it. It
+// still removes entries.
 func TestOutOfMemory(t *testing.T) {
 	t.Parallel()
 	instance := redistest.Server(t, "maxmemory-policy noeviction")
-	store := openStore(t, instance, freshPrefix())
-	prepare(t, store)
+	store, _ := openPrepared(t, instance)
 	entry, last, dropped, over := newReservation(3), newReservation(1), newReservation(3), withLifetime(newReservation(3), time.Second)
 	for _, r := range []codes.Reservation{entry, last, dropped, over} {
 		mustReserve(t, store, r)
@@ -84,17 +83,16 @@ func TestOutOfMemory(t *testing.T) {
 	}
 }
 
-// fillUp makes the server refuse all writes that need memory. The function
-// it returns ends that.
+// fillUp makes the server refuse all writes that need memory, until free is called.
 func fillUp(t *testing.T, i *redistest.Instance) (free func()) {
 	t.Helper()
 	const megabyte = 1 << 20
-	used := info(t, i, "memory", `used_memory:(\d+)`)
+	used := info(t, i.Nodes[0], "memory", `used_memory:(\d+)`)
 	c := i.Client()
 	if err := c.ConfigSet(t.Context(), "maxmemory", strconv.Itoa(used+megabyte)).Err(); err != nil {
 		t.Fatal(err)
 	}
-	// Far more than what connections that come and go may set free.
+	// Far more than what closed connections may free.
 	if err := c.SetRange(t.Context(), "filler", 8*megabyte, "x").Err(); err != nil {
 		t.Fatal(err)
 	}

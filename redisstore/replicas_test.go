@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/flowroute/sms-verification/codes"
 	"github.com/flowroute/sms-verification/redisstore"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
@@ -59,7 +57,7 @@ func TestWaitForReplicas(t *testing.T) {
 func replicasHeard(t *testing.T, masters []*redistest.Node) {
 	t.Helper()
 	for _, m := range masters {
-		c := redis.NewClient(&redis.Options{Addr: m.Addr, PoolSize: 1})
+		c := m.Client().Conn()
 		// WAIT waits for all writes before the connection's last command.
 		c.Time(t.Context())
 		for began := time.Now(); c.Wait(t.Context(), 1, 50*time.Millisecond).Val() == 0; {
@@ -78,11 +76,7 @@ func replicasHeard(t *testing.T, masters []*redistest.Node) {
 func TestLaggingReplicas(t *testing.T) {
 	instance := redistest.Server(t) // without a replica every WAIT fails
 	store := openURL(t, instance.URL, instance.Mode, redisstore.Options{Prefix: freshPrefix(), MinReplicas: 1})
-	entries := make([]codes.Reservation, 200)
-	for i := range entries {
-		entries[i] = newReservation(3)
-		mustReserve(t, store, entries[i])
-	}
+	entries := reserveMany(t, store, 200)
 	var wg sync.WaitGroup
 	for _, e := range entries {
 		wg.Go(func() {

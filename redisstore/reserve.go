@@ -151,7 +151,8 @@ func (s *Store) reserve(ctx context.Context, r codes.Reservation, p part) (codes
 	}
 	args := append(make([]any, 0, 17+6*len(p.limits)),
 		r.Op[:], head, e.Attempts, e.Lifetime.Milliseconds(), e.Notice.Milliseconds(), p.startIn.Milliseconds(), p.predecessors, rotating,
-		pace.Rate, paceSpan.Milliseconds(), r.WaitLeft.Milliseconds(), pace.MaxWait.Milliseconds(), caller, pace.Ahead(), resendArg(r), destinationArg(e.Destination), s.enteredArg(p.limits))
+		pace.Rate, paceSpan.Milliseconds(), r.WaitLeft.Milliseconds(), pace.MaxWait.Milliseconds(), caller, pace.Ahead(),
+		resendArg(r), destinationArg(e.Destination), s.enteredArg(p.limits))
 	for _, l := range p.limits {
 		args = append(args, storage(l), reservesArg(l, p.dryRun), len(l.Windows))
 		for _, w := range l.Windows {

@@ -31,15 +31,14 @@ func runSuites(t *testing.T, backend string, instance *redistest.Instance) {
 }
 
 func runContracts(t *testing.T, backend string, instance *redistest.Instance) {
-	runContractsOf(t, instance, backend != "miniredis", instance.URL, "", redisstore.Options{})
+	runContractsOf(t, instance, backend != "miniredis", instance.URL, "")
 }
 
 // runContractsOf checks what the interfaces of package codes demand, for stores on a
 // URL whose keys begin with a prefix.
-func runContractsOf(t *testing.T, instance *redistest.Instance, parallel bool, url, prefix string, o redisstore.Options) {
+func runContractsOf(t *testing.T, instance *redistest.Instance, parallel bool, url, prefix string) {
 	open := func(t testing.TB) codestest.Backend {
-		o := o
-		o.Prefix = prefix + freshPrefix()
+		o := redisstore.Options{Prefix: prefix + freshPrefix()}
 		t.Cleanup(func() { instance.NoKeyWithoutTTL(t, o.Prefix) })
 		b := codestest.Backend{Advance: instance.Advance, Parallel: parallel}
 		for i := range 3 {
