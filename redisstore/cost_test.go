@@ -54,8 +54,7 @@ func TestRoundTrips(t *testing.T) {
 				}
 				scripts("Reserve", wantReserve, func() error { _, err := store.Reserve(t.Context(), r); return err })
 				check := func(code codes.Digest) func() error {
-					c := checkOf(r, code)
-					c.Guesses = r.Limits[1].Windows
+					c := guessOf(r, code, r.Limits[1].Windows)
 					return func() error { _, err := store.Check(t.Context(), c); return err }
 				}
 				scripts("a wrong check", want.wrong, check(codestest.Fresh()))
@@ -80,9 +79,7 @@ func TestNoLongScript(t *testing.T) {
 			return err
 		},
 		func() error {
-			c := checkOf(r, codestest.Fresh())
-			c.Guesses = codestest.Windows(t, "10000/24h")
-			_, err := store.Check(t.Context(), c)
+			_, err := store.Check(t.Context(), guessOf(r, codestest.Fresh(), codestest.Windows(t, "10000/24h")))
 			return err
 		},
 		func() error { _, err := store.Release(t.Context(), r); return err },

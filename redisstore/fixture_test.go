@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"testing"
 	"time"
 
@@ -49,6 +50,13 @@ func everyServer(t *testing.T, run func(*testing.T, string, *redistest.Instance)
 			})
 		}
 	}
+}
+
+// everyBackend runs a test on each backend.
+func everyBackend(t *testing.T, run func(*testing.T, *redistest.Instance)) {
+	t.Helper()
+	everyServer(t, func(t *testing.T, _ string, i *redistest.Instance) { run(t, i) })
+	t.Run("miniredis", func(t *testing.T) { run(t, redistest.Mini(t)) })
 }
 
 // openStore opens a store on an instance, under the given prefix.
@@ -123,6 +131,18 @@ func withLifetime(r codes.Reservation, d time.Duration) codes.Reservation {
 	return r
 }
 
+// newTurn returns a reservation of a turn alone.
+func newTurn() codes.Reservation {
+	return codes.Reservation{Op: codes.NewOp(), Pace: codes.Pace{Rate: 1, MaxWait: time.Minute}, WaitLeft: time.Minute}
+}
+
+// receiptOf returns a receipt of a message.
+func receiptOf(m codes.SentMessage, stage codes.Stage) codes.StoredReceipt {
+	return codes.StoredReceipt{
+		Receipt: codes.Receipt{Content: fmt.Sprint("2:", stage), Stage: stage}, Message: m.Message, Op: codes.NewOp(), Keep: time.Hour,
+	}
+}
+
 func sends(t testing.TB, windows ...string) codes.Limit {
 	return codes.Limit{Kind: codes.SendLimit, Windows: codestest.Windows(t, windows...)}
 }
@@ -148,6 +168,13 @@ func mustReserve(t testing.TB, s *redisstore.Store, r codes.Reservation) codes.R
 // checkOf returns a check of an entry, with an op of its own.
 func checkOf(r codes.Reservation, code codes.Digest) codes.Check {
 	return codes.Check{Name: r.Entry.Name, Code: code, PreviousCode: code, Op: codes.NewOp()}
+}
+
+// guessOf returns a check that counts a wrong code under windows.
+func guessOf(r codes.Reservation, code codes.Digest, windows []codes.Window) codes.Check {
+	c := checkOf(r, code)
+	c.Guesses = windows
+	return c
 }
 
 // check checks an entry with its code.

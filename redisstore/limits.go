@@ -35,6 +35,21 @@ func (s *Store) keyOf(l codes.Limit) string {
 	return s.keys.total()
 }
 
+// appendLimit appends the keys of a limit and the arguments for its windows.
+func (s *Store) appendLimit(keys []string, args []any, l codes.Limit) ([]string, []any) {
+	unverified := l.Kind.OfUnverified()
+	if keys = append(keys, s.keyOf(l)); unverified {
+		keys = append(keys, s.keys.verified(subjectOf(l)))
+	}
+	args = append(args, len(l.Windows))
+	for _, w := range l.Windows {
+		if args = append(args, w.Max, w.Span.Milliseconds()); unverified {
+			args = append(args, w.Percent)
+		}
+	}
+	return keys, args
+}
+
 // storage returns how the events of a limit are stored: in a log, or in a set where
 // those of many numbers would make a log too long.
 func storage(l codes.Limit) string {

@@ -57,9 +57,7 @@ func lostGuess(l lossTest) {
 	r := newReservation(9, guesses(l, "2/1h"))
 	l.reserve(r)
 	guess := func(s *redisstore.Store) {
-		c := checkOf(r, codestest.Fresh())
-		c.Guesses = r.Limits[0].Windows
-		if _, err := s.Check(l.Context(), c); err != nil {
+		if _, err := s.Check(l.Context(), guessOf(r, codestest.Fresh(), r.Limits[0].Windows)); err != nil {
 			l.Errorf("Check: %v", err)
 		}
 	}
@@ -117,10 +115,9 @@ func lostRefund(l lossTest) {
 }
 
 func lostTurn(l lossTest) {
-	pace := codes.Pace{Rate: 1, MaxWait: time.Minute}
 	first := time.Now()
 	turn := func(s *redisstore.Store) time.Duration {
-		turn, err := s.NextTurn(l.Context(), codes.Reservation{Op: codes.NewOp(), Pace: pace, WaitLeft: pace.MaxWait})
+		turn, err := s.NextTurn(l.Context(), newTurn())
 		if err != nil {
 			l.Errorf("NextTurn: %v", err)
 		}
@@ -216,10 +213,7 @@ func (l lossTest) sent(s *redisstore.Store, m codes.SentMessage, want codes.Deli
 // receive records the receipt of a message that was delivered or failed.
 func (l lossTest) receive(s *redisstore.Store, m codes.SentMessage, stage codes.Stage, want codes.ReceiptResult, events codes.DeliveryEvents) {
 	l.Helper()
-	content := map[codes.Stage]string{codes.StageDelivered: "2:message buffered:1003", codes.StageFailed: "2:smsc reject:1110"}[stage]
-	got, err := s.Receive(l.Context(), codes.StoredReceipt{
-		Receipt: codes.Receipt{Content: content, Stage: stage}, Message: m.Message, Op: codes.NewOp(), Keep: time.Hour,
-	})
+	got, err := s.Receive(l.Context(), receiptOf(m, stage))
 	if err != nil || got.Result != want || got.Events != events {
 		l.Errorf("Receive = %+v, %v; want %s, %+v", got, err, want, events)
 	}

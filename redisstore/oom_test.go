@@ -26,17 +26,13 @@ func TestOutOfMemory(t *testing.T) {
 	limited := newReservation(3, sends(t, "1/1h"), guesses(t, "1/1h"), total(t, "1/1h"))
 	limited.Pace = codes.Pace{Rate: 1, MaxWait: time.Minute}
 	guess := func(r codes.Reservation, code codes.Digest) error {
-		c := checkOf(r, code)
-		c.Guesses = limited.Limits[1].Windows
-		_, err := store.Check(t.Context(), c)
+		_, err := store.Check(t.Context(), guessOf(r, code, limited.Limits[1].Windows))
 		return err
 	}
 	reserve := func(r codes.Reservation) error { _, err := store.Reserve(t.Context(), r); return err }
 	claim := codes.Claim{Op: codes.NewOp()}
 	message := codes.SentMessage{Message: codestest.Fresh(), Keep: time.Hour}
-	rejected := codes.StoredReceipt{
-		Receipt: codes.Receipt{Content: "2:failed:", Stage: codes.StageFailed}, Message: message.Message, Op: codes.NewOp(), Keep: time.Hour,
-	}
+	rejected := receiptOf(message, codes.StageFailed)
 	refused := []func() error{
 		func() error { return guess(entry, entry.Entry.Code) },
 		func() error { return guess(entry, codestest.Fresh()) },
@@ -44,10 +40,7 @@ func TestOutOfMemory(t *testing.T) {
 		func() error { return guess(over, over.Entry.Code) },
 		func() error { return reserve(again(entry)) },
 		func() error { return reserve(again(limited)) },
-		func() error {
-			_, err := store.NextTurn(t.Context(), codes.Reservation{Op: codes.NewOp(), Pace: limited.Pace, WaitLeft: time.Minute})
-			return err
-		},
+		func() error { _, err := store.NextTurn(t.Context(), newTurn()); return err },
 		func() error { _, _, err := store.Claim(t.Context(), claim); return err },
 		func() error { _, err := store.Receive(t.Context(), rejected); return err },
 		func() error { _, err := store.RecordSent(t.Context(), message); return err },

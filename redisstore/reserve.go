@@ -1,7 +1,6 @@
 package redisstore
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +33,7 @@ func (s *Store) Reserve(ctx context.Context, r codes.Reservation) (reserved code
 // part is the part of a reservation that one script makes.
 type part struct {
 	limits       []codes.Limit
-	log          string // that the limit counts in, instead of its own
+	log          string // in which the only limit counts, instead of its own
 	dryRun       bool   // only check that the limits have room
 	turn         bool
 	entry        bool
@@ -154,16 +153,11 @@ func (s *Store) reserve(ctx context.Context, r codes.Reservation, p part) (codes
 		pace.Rate, paceSpan.Milliseconds(), r.WaitLeft.Milliseconds(), pace.MaxWait.Milliseconds(), caller, pace.Ahead(),
 		resendArg(r), destinationArg(e.Destination), s.enteredArg(p.limits))
 	for _, l := range p.limits {
-		args = append(args, storage(l), reservesArg(l, p.dryRun), len(l.Windows))
-		for _, w := range l.Windows {
-			args = append(args, w.Max, w.Span.Milliseconds())
-			if l.Kind.OfUnverified() {
-				args = append(args, w.Percent)
-			}
-		}
-		if keys = append(keys, cmp.Or(p.log, s.keyOf(l))); l.Kind.OfUnverified() {
-			keys = append(keys, s.keys.verified(subjectOf(l)))
-		}
+		args = append(args, storage(l), reservesArg(l, p.dryRun))
+		keys, args = s.appendLimit(keys, args, l)
+	}
+	if p.log != "" {
+		keys[0] = p.log
 	}
 	if pace.Rate > 0 {
 		keys = append(keys, s.keys.turns(), s.keys.callers())
@@ -217,8 +211,8 @@ func reservedFrom(answer string, limits []codes.Limit, pace codes.Pace, sent tim
 	}, nil
 }
 
-// resendArg returns the digits of the code, and the recipient under the previous
-// secret, where the code of a live entry may be sent again.
+// resendArg returns the number of digits of the code and the recipient under the
+// previous secret if the code of a live entry may be sent again; else nothing.
 func resendArg(r codes.Reservation) string {
 	if !r.SameCode {
 		return ""

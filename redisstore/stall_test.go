@@ -43,18 +43,14 @@ func TestStalledRedis(t *testing.T) {
 	limited := newReservation(3, sends(t, "1/1h"), total(t, "1/1h"))
 	claim := codes.Claim{Key: codestest.Fresh(), Lease: time.Hour}
 	message := codes.SentMessage{Message: codestest.Fresh(), Op: codes.NewOp(), Keep: time.Hour}
-	receipt := codes.StoredReceipt{
-		Receipt: codes.Receipt{Content: "2:failed:", Stage: codes.StageFailed}, Message: message.Message, Op: codes.NewOp(), Keep: time.Hour,
-	}
+	receipt := receiptOf(message, codes.StageFailed)
 	var calls []func() error
 	late := func(call func(*redisstore.Store) error) {
 		s := replica()
 		calls = append(calls, func() error { return call(s) })
 	}
 	guess := func(s *redisstore.Store) error {
-		c := checkOf(tried, codestest.Fresh())
-		c.Guesses = tried.Limits[0].Windows
-		_, err := s.Check(t.Context(), c)
+		_, err := s.Check(t.Context(), guessOf(tried, codestest.Fresh(), tried.Limits[0].Windows))
 		return err
 	}
 	for range tries {
@@ -67,10 +63,7 @@ func TestStalledRedis(t *testing.T) {
 			_, err := s.Cancel(t.Context(), codes.Cancel{Name: kept.Entry.Name, Op: codes.NewOp()})
 			return err
 		})
-		late(func(s *redisstore.Store) error {
-			_, err := s.NextTurn(t.Context(), codes.Reservation{Op: codes.NewOp(), Pace: codes.Pace{Rate: 1, MaxWait: time.Minute}, WaitLeft: time.Minute})
-			return err
-		})
+		late(func(s *redisstore.Store) error { _, err := s.NextTurn(t.Context(), newTurn()); return err })
 		late(func(s *redisstore.Store) error {
 			_, _, err := s.Claim(t.Context(), codes.Claim{Key: claim.Key, Op: codes.NewOp(), Lease: claim.Lease})
 			return err
@@ -112,7 +105,7 @@ func TestStalledRedis(t *testing.T) {
 	if _, err := store.Reserve(t.Context(), again(limited)); err != nil {
 		t.Errorf("Reserve = %v: a place was taken late", err)
 	}
-	if turn, err := store.NextTurn(t.Context(), codes.Reservation{Op: codes.NewOp(), Pace: codes.Pace{Rate: 1, MaxWait: time.Minute}, WaitLeft: time.Minute}); err != nil || time.Until(turn.Begin) > 0 {
+	if turn, err := store.NextTurn(t.Context(), newTurn()); err != nil || time.Until(turn.Begin) > 0 {
 		t.Errorf("NextTurn = %+v, %v: a turn was taken late", turn, err)
 	}
 	claim.Op = codes.NewOp()

@@ -20,65 +20,45 @@ type Standing struct {
 // Standings returns what counts against a recipient under the limits of its number,
 // in the order of their windows. It changes nothing. Its error is
 // codes.ErrUnavailable. It is not part of a request, so Done is not called.
-func (s *Store) Standings(ctx context.Context, limits []codes.Limit) (all []Standing, err error) {
-	var keys []string
-	var args []any
-	for _, l := range limits {
-		if len(l.Windows) == 0 {
-			continue
-		}
-		keys, args = append(keys, s.keyOf(l)), append(args, len(l.Windows))
-		for _, w := range l.Windows {
-			args = append(args, w.Max, w.Span.Milliseconds())
-			all = append(all, Standing{Kind: l.Kind, Window: w})
-		}
-	}
-	if len(keys) == 0 {
-		return nil, nil
-	}
-	answer, err := s.run(ctx, s.scripts.limitsPeek, keys, args...)
-	answer = strings.TrimPrefix(answer, "limits ")
-	for i := range all {
-		var millis int64
-		if err == nil {
-			answer, err = numbers(answer, &all[i].Used, &millis)
-		}
-		all[i].Wait = time.Duration(millis) * time.Millisecond
-	}
-	if err != nil {
-		return nil, wrap("standings", err)
-	}
-	return all, nil
+func (s *Store) Standings(ctx context.Context, limits []codes.Limit) ([]Standing, error) {
+	return s.standings(ctx, "standings", s.scripts.limitsPeek, limits)
 }
 
 // Unverified returns what counts under limits on messages whose code is not entered,
 // in the order of their windows. It counts the codes that were entered first. Its
 // error is codes.ErrUnavailable. It is not part of a request, so Done is not called.
-func (s *Store) Unverified(ctx context.Context, limits []codes.Limit) (all []Standing, err error) {
-	if len(limits) == 0 {
-		return nil, nil
-	}
+func (s *Store) Unverified(ctx context.Context, limits []codes.Limit) ([]Standing, error) {
+	return s.standings(ctx, "unverified", s.scripts.unverifiedPeek, limits, s.enteredArg(limits))
+}
+
+// standings runs a script that returns what counts under each window of limits.
+func (s *Store) standings(ctx context.Context, operation string, script script, limits []codes.Limit, args ...any) (all []Standing, err error) {
 	var keys []string
-	args := []any{s.enteredArg(limits)}
 	for _, l := range limits {
-		keys = append(keys, s.keyOf(l), s.keys.verified(subjectOf(l)))
-		args = append(args, len(l.Windows))
+		if len(l.Windows) == 0 {
+			continue
+		}
+		keys, args = s.appendLimit(keys, args, l)
 		for _, w := range l.Windows {
-			args = append(args, w.Max, w.Span.Milliseconds(), w.Percent)
 			all = append(all, Standing{Kind: l.Kind, Window: w})
 		}
 	}
-	answer, err := s.run(ctx, s.scripts.unverifiedPeek, keys, args...)
-	answer = strings.TrimPrefix(answer, "unverified ")
+	if len(all) == 0 {
+		return nil, nil
+	}
+	answer, err := s.run(ctx, script, keys, args...)
+	_, answer, _ = strings.Cut(answer, " ")
 	for i := range all {
-		var millis int64
-		if err == nil {
-			answer, err = numbers(answer, &all[i].Used, &all[i].Share, &millis)
+		standing, millis := &all[i], int64(0)
+		if err == nil && standing.Kind.OfUnverified() {
+			answer, err = numbers(answer, &standing.Used, &standing.Share, &millis)
+		} else if err == nil {
+			answer, err = numbers(answer, &standing.Used, &millis)
 		}
-		all[i].Wait = time.Duration(millis) * time.Millisecond
+		standing.Wait = time.Duration(millis) * time.Millisecond
 	}
 	if err != nil {
-		return nil, wrap("unverified", err)
+		return nil, wrap(operation, err)
 	}
 	return all, nil
 }

@@ -12,13 +12,6 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// everyBackend runs a test on each backend.
-func everyBackend(t *testing.T, run func(*testing.T, *redistest.Instance)) {
-	t.Helper()
-	everyServer(t, func(t *testing.T, _ string, i *redistest.Instance) { run(t, i) })
-	t.Run("miniredis", func(t *testing.T) { run(t, redistest.Mini(t)) })
-}
-
 // used returns the number of events of each standing.
 func used(standings []redisstore.Standing) (n []int64) {
 	for _, s := range standings {
@@ -51,9 +44,7 @@ func TestStandings(t *testing.T) {
 		mustReserve(t, store, other)
 		mustReserve(t, store, r)
 		for range 2 {
-			c := checkOf(r, codestest.Fresh())
-			c.Guesses = r.Limits[1].Windows
-			if _, err := store.Check(t.Context(), c); err != nil {
+			if _, err := store.Check(t.Context(), guessOf(r, codestest.Fresh(), r.Limits[1].Windows)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -138,7 +138,7 @@ end
 
 -- Limits. Whether this call took effect before is known from the entry, if it is in
 -- KEYS, else from each limit.
-local entered = prefix ~= '' and not expired and verifyEntered(prefix) or 0
+local entered = prefix ~= '' and not expired and countEntered(prefix) or 0
 local limits, at = {}, 19
 local longest, reached, anyHeld = 0, nil, false
 local shadow -- the first reached one of the limits that refuse nothing
@@ -246,7 +246,7 @@ if head ~= '' then
     version = version .. ending
     redis.call('HSET', KEYS[1], 'e', version)
     redis.call('PEXPIRE', KEYS[1], math.max(remember, turn + lifetime - now))
-    remindUntil(KEYS[1], KEYS[2], notice > 0 and turn + lifetime + notice or 0)
+    setNotice(KEYS[1], KEYS[2], notice > 0 and turn + lifetime + notice or 0)
   end
 end
 for _, l in ipairs(limits) do
@@ -256,7 +256,7 @@ for _, l in ipairs(limits) do
   elseif l.storage == 'set' then
     addToSet(l.key, op, l.size, l.span)
   else
-    addStanding(l.key, op, l.size, l.max)
+    addUnverified(l.key, op, l.size, l.max)
   end
 end
 if turnsKey and not hasTurn then

@@ -15,7 +15,7 @@
 --include unverified
 
 local prefix = ARGV[2]
-dropEntered(prefix, prefix ~= '' and verifyEntered(prefix) or 0)
+dropEntered(prefix, prefix ~= '' and countEntered(prefix) or 0)
 local answer, at = 'unverified', 3
 for k = 1, #KEYS, 2 do
   local verified = verifiedIn(KEYS[k + 1])

@@ -1,7 +1,6 @@
 package redistest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -127,41 +126,6 @@ func TestKillAndRestart(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestSentinelFailsOver(t *testing.T) {
-	t.Parallel()
-	r := Sentinel(t)
-	r.Signal(syscall.SIGKILL)
-	writable(t, r, "k")
-	_, want, _ := net.SplitHostPort(r.Nodes[1].Addr)
-	if got := r.Client().ConfigGet(t.Context(), "port").Val()["port"]; got != want {
-		t.Errorf("the master is at port %s, the replica was at %s", got, want)
-	}
-}
-
-func TestClusterFailsOver(t *testing.T) {
-	t.Parallel()
-	r := ClusterWithReplicas(t)
-	r.Signal(syscall.SIGKILL)
-	writable(t, r, "3560") // in slot 0, which was the first master's
-}
-
-// writable fails the test unless the key can be written within some seconds.
-func writable(t *testing.T, r *Instance, key string) {
-	t.Helper()
-	begin := time.Now()
-	for time.Since(begin) < 20*time.Second {
-		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-		err := r.Client().Set(ctx, key, "v", time.Minute).Err()
-		cancel()
-		if err == nil {
-			t.Logf("failed over after %v", time.Since(begin).Round(time.Millisecond))
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Fatal("no failover")
 }
 
 // TestProcessesEnd: every process ends with the test that started it.

@@ -20,7 +20,7 @@
 -- code (3) of the number follow.
 --
 -- Where the code may be sent again, these end the version: a blank, a mark (1), the
--- digits of the code (4) and the ops of the reservations that sent it again (8 each).
+-- number of its digits (4) and the ops of the reservations that sent it again (8 each).
 -- The mark is 's' if the message of the first reservation may have been sent, 'o' if
 -- it was not, and 'k' if there were too many ops to keep, so that the version is never
 -- released.

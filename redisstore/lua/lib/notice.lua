@@ -1,5 +1,5 @@
--- remindUntil makes the notice of an entry report its expiry until a time, 0 for never.
-local function remindUntil(key, noticesKey, time)
+-- setNotice makes the notice of an entry report its expiry until a time, 0 for never.
+local function setNotice(key, noticesKey, time)
   if time <= now then
     redis.call('ZREM', noticesKey, nameOf(key))
     return

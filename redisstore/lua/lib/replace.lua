@@ -31,12 +31,12 @@ local function install(entry, versions, gone, reply)
   versions.key, versions.hadPredecessors, versions.op = entry.key, entry.hadPredecessors, entry.op
   save(versions, reply)
   for _, other in ipairs(gone) do
-    forget(entry, other)
+    saveReserveReply(entry, other)
   end
   if versions.message then
     redis.call('HSET', entry.key, 'm', versions.message)
   end
-  remindUntil(entry.key, entry.noticesKey, versions.notices[#versions])
+  setNotice(entry.key, entry.noticesKey, versions.notices[#versions])
 end
 
 -- mayResend reports whether the code of a version may be sent again in a turn: to the
@@ -107,9 +107,9 @@ local function remove(entry, op, reply)
   else
     finish(entry, reply)
   end
-  forget(entry, version)
+  saveReserveReply(entry, version)
   if wasNewest then
-    remindUntil(entry.key, entry.noticesKey, notice)
+    setNotice(entry.key, entry.noticesKey, notice)
   end
   return true
 end

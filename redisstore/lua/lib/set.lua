@@ -62,11 +62,11 @@ local function addToSet(key, op, size, span)
   end
 end
 
--- addStanding adds a message whose code is not entered yet to a set of the given size.
+-- addUnverified adds a message whose code is not entered yet to a set of the given size.
 -- Such a set has no bound, because no window is longer than a day. It sets the TTL at
 -- every 16th event only: a set that reaches a limit of 16 or more has had one of these
 -- within that day.
-local function addStanding(key, op, size, max)
+local function addUnverified(key, op, size, max)
   redis.call('ZADD', key, now, op)
   if size % 16 == 0 or max < 16 then
     redis.call('PEXPIRE', key, 180000000)

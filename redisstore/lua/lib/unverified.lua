@@ -67,9 +67,9 @@ local function opsOf(messages, at)
   return ops
 end
 
--- verifyEntered counts the codes that checks have listed, at most 100, so that no
+-- countEntered counts the codes that checks have listed, at most 100, so that no
 -- script takes long, and returns how many. prefix is that of every key.
-local function verifyEntered(prefix)
+local function countEntered(prefix)
   local standing, verified = prefix .. 'e{all}', prefix .. 'v{all}'
   if redis.call('LLEN', prefix .. 'y{all}') == 0 then
     return 0

@@ -191,9 +191,9 @@ local function finish(entry, reply)
   redis.call('PEXPIRE', entry.key, remember)
 end
 
--- forget saves the reply of the reservation of a version that is removed: the
+-- saveReserveReply saves the reply of the reservation of a version that is removed: the
 -- reservation may be sent again.
-local function forget(entry, version)
+local function saveReserveReply(entry, version)
   local _, _, replaced, start = numbersOf(version)
   redis.call('HSET', entry.key, opOf(version), time[1] .. start .. ' ' .. replaced)
 end
@@ -207,7 +207,7 @@ local function drop(entry, reply)
     redis.call('ZREM', entry.noticesKey, nameOf(entry.key))
   end
   for i = 1, newer == 0 and entry.current - 1 or entry.current do
-    forget(entry, entry[i])
+    saveReserveReply(entry, entry[i])
   end
   if newer > 0 then
     for _ = 1, entry.current do
