@@ -8,16 +8,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/flowroute/sms-verification/codes"
 	"github.com/flowroute/sms-verification/redisstore"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// documentedRules reads the permissions out of the package's documentation,
-// so that it cannot say anything else than what is tested here: the rules of
-// the user, and what a cluster and what certain settings need besides.
+// documentedRules reads the permissions from the package's documentation, so that the
+// tests check what it says: those of the user, and those that a cluster and some
+// settings need besides.
 func documentedRules(t *testing.T) (user, cluster, settings []string) {
 	t.Helper()
 	doc, err := os.ReadFile("doc.go")
@@ -37,8 +35,7 @@ func documentedRules(t *testing.T) (user, cluster, settings []string) {
 	return user, cluster, settings
 }
 
-// setUser gives every node the user of the documentation with these rules,
-// and returns the URL with which it comes.
+// setUser creates a user with rules on every node, and returns its URL.
 func setUser(t *testing.T, i *redistest.Instance, name string, rules []string) string {
 	t.Helper()
 	args := []any{"acl", "setuser", name, "reset"}
@@ -46,12 +43,8 @@ func setUser(t *testing.T, i *redistest.Instance, name string, rules []string) s
 		args = append(args, r)
 	}
 	for _, n := range i.Nodes {
-		c := redis.NewClient(&redis.Options{Addr: n.Addr})
-		if err := c.Do(t.Context(), args...).Err(); err != nil {
+		if err := n.Client().Do(t.Context(), args...).Err(); err != nil {
 			t.Fatalf("%s: %v", rules, err)
-		}
-		if err := c.Close(); err != nil {
-			t.Error(err)
 		}
 	}
 	if i.Mode == redisstore.Sentinel { // the sentinels themselves know no users
@@ -60,8 +53,8 @@ func setUser(t *testing.T, i *redistest.Instance, name string, rules []string) s
 	return strings.Replace(i.URL, "://", "://"+name+":password@", 1)
 }
 
-// TestDocumentedPermissions: the service needs no more than what the
-// documentation lists. A script that is refused anything at all fails.
+// TestDocumentedPermissions: the service needs no more than the documentation lists. A
+// script fails if any of its commands is refused.
 func TestDocumentedPermissions(t *testing.T) {
 	user, cluster, _ := documentedRules(t)
 	everyServer(t, func(t *testing.T, name string, instance *redistest.Instance) {
@@ -70,12 +63,12 @@ func TestDocumentedPermissions(t *testing.T) {
 			rules = append(rules, cluster...)
 		}
 		url := setUser(t, instance, "smsv", rules)
-		runContractsOf(t, instance, true, url, "smsv:", redisstore.Options{})
+		runContractsOf(t, instance, true, url, "smsv:")
 	})
 }
 
-// TestMissingPermission: Prepare finds out what the user may not do, and the
-// documentation lists nothing that is not needed.
+// TestMissingPermission: Prepare detects a missing permission, and the documentation
+// lists none that is not needed.
 func TestMissingPermission(t *testing.T) {
 	t.Parallel()
 	instance := redistest.Server(t)
@@ -90,7 +83,7 @@ func TestMissingPermission(t *testing.T) {
 			t.Errorf("Prepare without %s = %v", rule, err)
 		}
 	}
-	without(t, "+eval") // first of all: later the scripts are there, and nobody needs it
+	without(t, "+eval") // first: once the scripts are loaded, nothing needs it
 	for _, rule := range rules {
 		// Without HELLO the client falls back to an older protocol, and the
 		// server logs a refused command for each connection. INFO is for Inspect.

@@ -10,52 +10,53 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Bounds of the round trips that calls share.
 const (
-	minSlots = 2   // round trips under way at a time: one at Redis, one on the way
-	minBatch = 32  // calls that share one, if so many wait
-	maxBatch = 256 // and with none more
+	minSlots = 2   // one round trip at Redis, one on its way
+	minBatch = 32  // calls that share a round trip, if so many wait
+	maxBatch = 256 // most calls that share one
 
 	maxQueueDelay = 5 * time.Millisecond
-	minTrip       = 100 * time.Millisecond // that a shared round trip may take at least
+	minTripTime   = 100 * time.Millisecond // that a shared round trip gets, whatever its leader has left
 )
 
-// batcher is a client whose calls of scripts share round trips to Redis: most
-// of what a call costs, at both ends, is to read from and write to the
-// connection. A call that finds a slot free sets out at once. Calls that come
-// while all slots are taken go together when one is free, led by the first of
-// them on its own goroutine. There are as many slots as the distance to Redis
-// is worth, so that no call waits for another where the network is what takes
-// the time. A call that has waited for maxQueueDelay opens a further slot.
+// batcher is a client whose script calls share round trips to Redis: most of
+// the cost of a call, at both ends, is reading and writing the connection.
 //
-// It repeats nothing: every call gets the reply or the error that was its own.
-// Only callers wait in it, so its queue is as long as they are many.
+// A slot is the right to make a round trip. A call that finds a free slot is sent
+// at once. Calls that arrive while all slots are taken wait, and are sent as one
+// batch when a slot is free; the first of them leads the batch on its own
+// goroutine. The number of slots grows with the latency of Redis, so that no call
+// waits where the network takes most of the time. A call that has waited for
+// maxQueueDelay takes an extra slot.
 //
-// On a cluster every call goes alone: together with others it would have to
-// wait for the slowest master, even for one that is down.
+// The batcher retries nothing: every call gets its own reply or error. Its queue
+// is no longer than the number of callers.
+//
+// On a cluster every call is sent alone: a batch would have to wait for the
+// slowest master, even for one that is down.
 type batcher struct {
 	redis.UniversalClient
 	passthrough   bool
 	maxSlots      int
 	maxQueueDelay time.Duration
-	calls         sync.Pool // that nobody waits for any more
+	calls         sync.Pool // of *call
 
-	mu       sync.Mutex
-	distance distance
-	taken    int     // slots
-	waiting  []*call // while all are taken
+	mu      sync.Mutex
+	latency latency
+	taken   int     // slots
+	waiting []*call // for a slot
 }
 
-// call is a command that waits.
+// call is a command that waits for a slot.
 type call struct {
 	cmd       *redis.Cmd
-	turn      chan bool // true: it leads the next round trip; false: its reply is there
+	wake      chan bool // true: lead the next round trip; false: the reply is there
 	timer     *time.Timer
-	abandoned bool // by its caller; guarded by mu
+	abandoned bool // by its caller; guarded by batcher.mu
 }
 
 func newCall() any {
-	c := &call{turn: make(chan bool, 1), timer: time.NewTimer(0)}
+	c := &call{wake: make(chan bool, 1), timer: time.NewTimer(0)}
 	c.timer.Stop()
 	return c
 }
@@ -71,7 +72,7 @@ func newBatcher(client redis.UniversalClient) *batcher {
 	}
 }
 
-// Do sends a command, and waits for its reply no longer than ctx lasts.
+// Do sends a command and returns its reply, or an error once ctx has ended.
 func (b *batcher) Do(ctx context.Context, words ...any) *redis.Cmd {
 	if b.passthrough {
 		return b.UniversalClient.Do(ctx, words...)
@@ -87,20 +88,20 @@ func (b *batcher) Do(ctx context.Context, words ...any) *redis.Cmd {
 		b.calls.Put(own)
 		return cmd
 	}
-	// The command may still be on its way.
+	// The command may still be in use by the leader of its batch.
 	cmd = redis.NewCmd(ctx)
 	cmd.SetErr(ctx.Err())
 	return cmd
 }
 
-// await waits until the call has its reply, and leads a round trip if it is its
-// turn. It returns false if ctx ended before.
+// await waits until the call has its reply, and leads a round trip if the call is
+// given a slot. It returns false if ctx ends first.
 func (b *batcher) await(ctx context.Context, own *call) bool {
 	defer own.timer.Stop()
 	own.timer.Reset(b.maxQueueDelay)
 	for {
 		select {
-		case leads := <-own.turn:
+		case leads := <-own.wake:
 			if leads {
 				b.lead(ctx, own.cmd)
 			}
@@ -111,7 +112,7 @@ func (b *batcher) await(ctx context.Context, own *call) bool {
 			case ctx.Err() != nil:
 				b.abandon(own)
 				return false
-			case b.open(own):
+			case b.takeExtraSlot(own):
 				b.lead(ctx, own.cmd)
 				return true
 			case limited:
@@ -124,8 +125,7 @@ func (b *batcher) await(ctx context.Context, own *call) bool {
 	}
 }
 
-// join takes a slot for the call, or else a place in the queue, which it
-// returns.
+// join takes a free slot and returns nil, or puts the command into the queue.
 func (b *batcher) join(cmd *redis.Cmd) *call {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -139,13 +139,12 @@ func (b *batcher) join(cmd *redis.Cmd) *call {
 	return own
 }
 
-// slots returns how many round trips may be under way before calls wait. b.mu
-// is held.
-func (b *batcher) slots() int { return b.distance.slots(b.maxSlots) }
+// slots returns the number of slots. b.mu is held.
+func (b *batcher) slots() int { return b.latency.slots(b.maxSlots) }
 
-// open opens a further slot for a call that waits, unless there are enough or
-// its turn has come already.
-func (b *batcher) open(own *call) bool {
+// takeExtraSlot takes a slot beyond the usual number for a call that waits. It
+// returns false if maxSlots are taken or the call has been given a slot already.
+func (b *batcher) takeExtraSlot(own *call) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	at := slices.Index(b.waiting, own)
@@ -157,11 +156,11 @@ func (b *batcher) open(own *call) bool {
 	return true
 }
 
-// lead makes the round trip of a command that has a slot, and of those that
-// wait, and releases the slot.
+// lead sends a command that has a slot, together with a batch of those that wait,
+// and releases the slot.
 func (b *batcher) lead(ctx context.Context, cmd *redis.Cmd) {
-	// Requests that have arrived already get this far first, and share the round
-	// trip. Where there are none, it takes no time.
+	// Requests that have arrived already join the queue first and share the round
+	// trip. Without any, this takes no time.
 	runtime.Gosched()
 	others := b.batch()
 	begun := time.Now()
@@ -175,28 +174,28 @@ func (b *batcher) lead(ctx context.Context, cmd *redis.Cmd) {
 	for _, one := range others {
 		_ = trip.Process(ctx, one.cmd)
 	}
-	_, _ = trip.Exec(forAll(ctx)) // each command has its own error
+	_, _ = trip.Exec(sharedContext(ctx)) // each command has its own error
 	for _, one := range others {
-		one.turn <- false
+		one.wake <- false
 	}
 }
 
-// forAll is the context of a round trip that others share with the call whose
-// context is ctx: it does not end when that caller hangs up nor, however little
-// time that has left, too soon for the others.
-func forAll(ctx context.Context) context.Context {
+// sharedContext returns the context of a round trip that the call with ctx leads.
+// It is not cancelled with that call, and lasts for at least minTripTime, so that
+// the others get their replies.
+func sharedContext(ctx context.Context) context.Context {
 	deadline, limited := ctx.Deadline()
 	ctx = context.WithoutCancel(ctx)
 	if !limited {
 		return ctx
 	}
-	if least := time.Now().Add(minTrip); deadline.Before(least) {
+	if least := time.Now().Add(minTripTime); deadline.Before(least) {
 		deadline = least
 	}
 	return bounded{ctx, deadline}
 }
 
-// batch takes those that share a round trip from the queue.
+// batch takes the calls that share the next round trip out of the queue.
 func (b *batcher) batch() []*call {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -207,47 +206,48 @@ func (b *batcher) batch() []*call {
 	return others
 }
 
-// dropAbandoned drops the calls that nobody waits for. b.mu is held.
+// dropAbandoned drops the calls whose callers have given up. b.mu is held.
 func (b *batcher) dropAbandoned() {
 	b.waiting = slices.DeleteFunc(b.waiting, func(one *call) bool { return one.abandoned })
 }
 
-// release releases a slot after a round trip of so many calls.
+// release releases a slot after a round trip of so many calls, which counts for
+// the latency if it was ok.
 func (b *batcher) release(ok bool, took time.Duration, calls int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if ok {
-		b.distance.measure(took, calls)
+		b.latency.measure(took, calls)
 	}
-	b.pass()
+	b.handOver()
 }
 
-// pass gives a slot back. The first of those that wait lead the next round
-// trips, one in its place, and others in slots that are free if it takes more
-// for all to be served. b.mu is held.
-func (b *batcher) pass() {
+// handOver releases a slot and wakes the next leader, if a call waits. It wakes
+// more leaders, up to the number of slots, if one batch cannot hold all that
+// wait. b.mu is held.
+func (b *batcher) handOver() {
 	b.taken--
 	b.dropAbandoned()
-	passed := false
-	for left := len(b.waiting); left > 0 && (!passed || b.taken < b.slots()); left -= 1 + minBatch {
-		first := b.waiting[0]
+	woken := false
+	for left := len(b.waiting); left > 0 && (!woken || b.taken < b.slots()); left -= 1 + minBatch {
+		leader := b.waiting[0]
 		b.waiting = b.waiting[1:]
 		b.taken++
-		first.turn <- true
-		passed = true
+		leader.wake <- true
+		woken = true
 	}
 }
 
-// abandon is for a caller that waits no longer. If it was just given a slot, that
-// goes to the next.
+// abandon marks a call whose caller has given up. If the call was just given a
+// slot, the slot goes to the next one.
 func (b *batcher) abandon(own *call) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	own.abandoned = true
 	select {
-	case leads := <-own.turn:
+	case leads := <-own.wake:
 		if leads {
-			b.pass()
+			b.handOver()
 		}
 	default:
 	}

@@ -16,34 +16,32 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// TestCallsShareRoundTrips: calls that come while all slots are taken go
-// together, and each gets its own reply.
+// TestCallsShareRoundTrips: calls that arrive while all slots are taken share round
+// trips, and each gets its own reply.
 func TestCallsShareRoundTrips(t *testing.T) {
 	const calls = 50
-	c, trips := openBatcher(t)
-	trips.hold()
-	var wg sync.WaitGroup
-	c.occupy(t, trips, &wg, func() { mustEcho(t, c, "before") })
-	for i := range calls {
-		wg.Go(func() { mustEcho(t, c, fmt.Sprint(i)) })
-	}
-	await(t, func() bool { return c.queue() == calls })
-	trips.release()
-	wg.Wait()
+	c, trips := openBatcher(t, redistest.Server(t).Addr)
+	c.crowd(t, trips, calls, func(word string) { mustEcho(t, c, word) })
 	const wantShared = (calls + minBatch) / (1 + minBatch)
-	// One that is late to lead may find that all have gone with others.
+	// A leader that is late may find that all others have been sent.
 	if alone, shared := trips.alone.Load(), trips.shared.Load(); shared != wantShared || alone < minSlots || alone > 2*minSlots {
-		t.Errorf("%d calls went alone and others in %d shared round trips, want %d to %d and %d", alone, shared, minSlots, 2*minSlots, wantShared)
+		t.Errorf("%d calls were sent alone and others in %d round trips, want %d to %d and %d", alone, shared, minSlots, 2*minSlots, wantShared)
+	}
+	c.mustBeIdle(t)
+
+	c.crowd(t, trips, minSlots*(maxBatch+9), func(word string) { mustEcho(t, c, word) })
+	if largest := trips.largest.Load(); largest > 1+maxBatch {
+		t.Errorf("%d calls in one round trip, want at most %d", largest, 1+maxBatch)
 	}
 	c.mustBeIdle(t)
 }
 
-// TestCallsComeAlong: those that a busy service is about to make do not wait
-// for the next round trip.
-func TestCallsComeAlong(t *testing.T) {
+// TestLeaderYields: calls that a busy service is about to make join the round trip that
+// is about to be made.
+func TestLeaderYields(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	const calls = minSlots + minBatch
-	c, trips := openBatcher(t)
+	c, trips := openBatcher(t, redistest.Server(t).Addr)
 	fewest := int64(calls)
 	for range 10 { // on a busy machine some may be late
 		trips.alone.Store(0)
@@ -60,25 +58,25 @@ func TestCallsComeAlong(t *testing.T) {
 	}
 }
 
-// TestSlowRoundTrips: where round trips take long nobody waits for long to set
-// out, as long as there are not too many of them.
-func TestSlowRoundTrips(t *testing.T) {
-	c, trips := openBatcher(t)
+// TestExtraSlots: while round trips are slow, a call that has waited for maxQueueDelay
+// takes an extra slot, up to maxSlots.
+func TestExtraSlots(t *testing.T) {
+	c, trips := openBatcher(t, redistest.Server(t).Addr)
 	c.maxQueueDelay, c.maxSlots = maxQueueDelay, 16
 	trips.hold()
 	var wg sync.WaitGroup
 	c.occupy(t, trips, &wg, func() { mustEcho(t, c, "before") })
-	under := func() int { return int(trips.alone.Load() + trips.shared.Load()) }
+	underWay := func() int { return int(trips.alone.Load() + trips.shared.Load()) }
 	for i := range c.maxSlots - minSlots {
 		wg.Go(func() { mustEcho(t, c, fmt.Sprint(i)) })
-		await(t, func() bool { return under() == minSlots+i+1 })
+		await(t, func() bool { return underWay() == minSlots+i+1 })
 	}
 	for i := range 10 {
 		wg.Go(func() { mustEcho(t, c, fmt.Sprint("more ", i)) })
 	}
 	await(t, func() bool { return c.queue() == 10 })
 	time.Sleep(2 * maxQueueDelay)
-	if n := under(); n != c.maxSlots || c.queue() != 10 {
+	if n := underWay(); n != c.maxSlots || c.queue() != 10 {
 		t.Errorf("%d round trips under way, want %d", n, c.maxSlots)
 	}
 	trips.release()
@@ -86,40 +84,21 @@ func TestSlowRoundTrips(t *testing.T) {
 	c.mustBeIdle(t)
 }
 
-// TestShareIsBounded: a crowd goes in several round trips.
-func TestShareIsBounded(t *testing.T) {
-	const calls = minSlots * (maxBatch + 9)
-	c, trips := openBatcher(t)
-	trips.hold()
-	var wg sync.WaitGroup
-	c.occupy(t, trips, &wg, func() { mustEcho(t, c, "before") })
-	for i := range calls {
-		wg.Go(func() { mustEcho(t, c, fmt.Sprint(i)) })
-	}
-	await(t, func() bool { return c.queue() == calls })
-	trips.release()
-	wg.Wait()
-	if largest := trips.largest.Load(); largest > 1+maxBatch {
-		t.Errorf("%d calls in one round trip, want at most %d", largest, 1+maxBatch)
-	}
-	c.mustBeIdle(t)
-}
-
-// TestWaitingCallEnds: a call whose time is over while it waits for a slot
-// ends in time, and takes nobody with it.
+// TestWaitingCallEnds: a call whose context ends while it waits for a slot returns at
+// once, and the others are not affected.
 func TestWaitingCallEnds(t *testing.T) {
-	c, trips := openBatcher(t)
+	c, trips := openBatcher(t, redistest.Server(t).Addr)
 	trips.hold()
 	var wg sync.WaitGroup
 	c.occupy(t, trips, &wg, func() { mustEcho(t, c, "first") })
 	ctx, cancel := context.WithCancel(t.Context())
 	wg.Go(func() {
 		if _, err := echo(ctx, c, "gone"); !errors.Is(err, context.Canceled) {
-			t.Errorf("a call whose time is over: %v", err)
+			t.Errorf("a call whose context has ended: %v", err)
 		}
 	})
 	await(t, func() bool { return c.queue() == 1 })
-	wg.Go(func() { mustEcho(t, c, "patient") })
+	wg.Go(func() { mustEcho(t, c, "next") })
 	await(t, func() bool { return c.queue() == 2 })
 	cancel()
 	await(t, func() bool { return c.queue() == 1 })
@@ -128,24 +107,24 @@ func TestWaitingCallEnds(t *testing.T) {
 	c.mustBeIdle(t)
 }
 
-// TestCallsThatLeave: callers that give up at any moment, also just when they
-// are to lead, neither mix up replies, nor keep a slot, nor take others along.
-func TestCallsThatLeave(t *testing.T) {
-	c, _ := openBatcher(t)
+// TestCallersGiveUp: callers that give up at any moment, also when they are woken to
+// lead, mix up no replies, keep no slot and do not affect other calls.
+func TestCallersGiveUp(t *testing.T) {
+	c, _ := openBatcher(t, redistest.Server(t).Addr)
 	c.maxQueueDelay = time.Millisecond
 	var wg sync.WaitGroup
 	for worker := range 64 {
 		wg.Go(func() {
 			for i := range 200 {
-				patience := 10 * time.Second
+				timeout := 10 * time.Second
 				if worker%2 == 0 {
-					patience = rand.N(2 * time.Millisecond)
+					timeout = rand.N(2 * time.Millisecond)
 				}
-				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				ctx, cancel := context.WithTimeout(t.Context(), timeout)
 				word := fmt.Sprint(worker, " ", i)
 				got, err := echo(ctx, c, word)
 				for err != nil && ctx.Err() == nil {
-					got, err = echo(ctx, c, word) // a round trip lasts as long as who leads it
+					got, err = echo(ctx, c, word) // its leader had less time left
 				}
 				cancel()
 				if err == nil && got != word || err != nil && worker%2 == 1 {
@@ -159,8 +138,8 @@ func TestCallsThatLeave(t *testing.T) {
 	c.mustBeIdle(t)
 }
 
-// TestLeaderOutOfTime: who leads a round trip with no time left, or hangs up,
-// does not take the others along.
+// TestLeaderOutOfTime: if the leader of a round trip has no time left or is cancelled,
+// the others still get their replies.
 func TestLeaderOutOfTime(t *testing.T) {
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -169,7 +148,7 @@ func TestLeaderOutOfTime(t *testing.T) {
 		"hung up":      bounded{cancelled, time.Now().Add(time.Minute)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, _ := openBatcher(t)
+			c, _ := openBatcher(t, redistest.Server(t).Addr)
 			for range minSlots {
 				c.join(nil)
 			}
@@ -186,11 +165,11 @@ func TestLeaderOutOfTime(t *testing.T) {
 	}
 }
 
-// TestLeavesWhenItsTurnComes: a slot that is given to a call that just leaves
-// goes to the next, and back if there is none.
-func TestLeavesWhenItsTurnComes(t *testing.T) {
+// TestLeaderGivesUp: if a call gives up when it is given a slot, the slot goes to the
+// next call, or is free if there is none.
+func TestLeaderGivesUp(t *testing.T) {
 	c := newBatcher(nil)
-	c.distance = near()
+	c.latency = near()
 	for range minSlots {
 		c.join(nil)
 	}
@@ -198,7 +177,7 @@ func TestLeavesWhenItsTurnComes(t *testing.T) {
 	c.release(false, 0, 1)
 	c.abandon(first)
 	select {
-	case leads := <-second.turn:
+	case leads := <-second.wake:
 		if !leads {
 			t.Error("the next has a reply instead of the slot")
 		}
@@ -211,24 +190,16 @@ func TestLeavesWhenItsTurnComes(t *testing.T) {
 	c.mustBeIdle(t)
 }
 
-// TestLostTrip: the calls of a round trip that fails all fail, and the next goes on.
-func TestLostTrip(t *testing.T) {
-	c, trips := openBatcher(t)
-	trips.hold()
+// TestFailedRoundTrip: all calls of a round trip that fails get its error, and the next
+// round trip is made.
+func TestFailedRoundTrip(t *testing.T) {
+	c, trips := openBatcher(t, redistest.Server(t).Addr)
 	trips.fail.Store(true)
-	var wg sync.WaitGroup
-	lost := func() {
-		if _, err := echo(t.Context(), c, "lost"); !errors.Is(err, errTrip) {
-			t.Errorf("a call of a failed trip: %v", err)
+	c.crowd(t, trips, 10, func(word string) {
+		if _, err := echo(t.Context(), c, word); !errors.Is(err, errTrip) {
+			t.Errorf("a call of a failed round trip: %v", err)
 		}
-	}
-	c.occupy(t, trips, &wg, lost)
-	for range 10 {
-		wg.Go(lost)
-	}
-	await(t, func() bool { return c.queue() == 10 })
-	trips.release()
-	wg.Wait()
+	})
 	trips.fail.Store(false)
 	mustEcho(t, c, "after")
 	c.mustBeIdle(t)
@@ -247,7 +218,23 @@ func mustEcho(t *testing.T, c *batcher, word string) {
 	}
 }
 
-// occupy makes a call on every slot, while trips are held.
+// crowd makes calls while round trips are held and all slots are taken, and releases
+// the round trips when all calls wait.
+func (c *batcher) crowd(t *testing.T, trips *trips, calls int, call func(word string)) {
+	t.Helper()
+	trips.hold()
+	trips.alone.Store(0)
+	var wg sync.WaitGroup
+	c.occupy(t, trips, &wg, func() { call("before") })
+	for i := range calls {
+		wg.Go(func() { call(fmt.Sprint(i)) })
+	}
+	await(t, func() bool { return c.queue() == calls })
+	trips.release()
+	wg.Wait()
+}
+
+// occupy makes a call on every slot, while round trips are held.
 func (c *batcher) occupy(t *testing.T, held *trips, wg *sync.WaitGroup, call func()) {
 	t.Helper()
 	for range minSlots {
@@ -256,7 +243,7 @@ func (c *batcher) occupy(t *testing.T, held *trips, wg *sync.WaitGroup, call fun
 	await(t, func() bool { return held.alone.Load() == minSlots })
 }
 
-// queue is how many calls wait for a slot.
+// queue returns how many calls wait for a slot.
 func (c *batcher) queue() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -287,8 +274,9 @@ func await(t *testing.T, condition func() bool) {
 	}
 }
 
-func openBatcher(t *testing.T) (*batcher, *trips) {
-	client, err := Dial(DialOptions{URL: redistest.Server(t).URL, Mode: Standalone})
+// openBatcher opens a batcher for a Redis nearby, which takes no extra slots.
+func openBatcher(t *testing.T, addr string) (*batcher, *trips) {
+	client, err := Dial(DialOptions{URL: "redis://" + addr + "/0", Mode: Standalone})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,15 +287,15 @@ func openBatcher(t *testing.T) (*batcher, *trips) {
 	hook := &trips{}
 	client.AddHook(hook)
 	c := newBatcher(client)
-	c.distance = near()
-	c.maxQueueDelay = time.Hour // so that a busy machine opens no further slots
+	c.latency = near()
+	c.maxQueueDelay = time.Hour // not even on a busy machine
 	return c, hook
 }
 
-// near is a distance at which round trips are shared.
-func near() distance { return distance{recent: time.Microsecond, until: time.Now().Add(time.Hour)} }
+// near is a latency at which round trips are shared.
+func near() latency { return latency{current: time.Microsecond, until: time.Now().Add(time.Hour)} }
 
-// trips counts round trips, and holds them up or lets them fail.
+// trips counts round trips, and can hold them up or make them fail.
 type trips struct {
 	redis.Hook
 	gate          sync.RWMutex
@@ -316,7 +304,7 @@ type trips struct {
 	largest       atomic.Int64 // calls in one
 }
 
-var errTrip = errors.New("trip lost")
+var errTrip = errors.New("round trip failed")
 
 func (h *trips) hold()    { h.gate.Lock() }
 func (h *trips) release() { h.gate.Unlock() }

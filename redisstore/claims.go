@@ -2,21 +2,22 @@ package redisstore
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// Claim claims the request of an idempotency key; see codes.Claims.
+// Claim claims the request of an Idempotency-Key; see codes.Claims.
 func (s *Store) Claim(ctx context.Context, c codes.Claim) (kept string, op codes.Op, err error) {
-	defer s.done(ctx, "claim", time.Now(), &err)
+	defer s.end(ctx, "claim", time.Now(), &err)
 	answer, err := s.run(ctx, s.scripts.claim, []string{s.keys.request(c.Key)},
 		c.Arguments[:], c.Op[:], c.Lease.Milliseconds(), codes.KeepAnswers.Milliseconds())
+	if err != nil {
+		return "", codes.Op{}, err
+	}
 	word, rest, _ := strings.Cut(answer, " ")
 	switch {
-	case err != nil:
 	case word == "other":
 		err = codes.ErrKeyReused
 	case word == "answered":
@@ -31,15 +32,12 @@ func (s *Store) Claim(ctx context.Context, c codes.Claim) (kept string, op codes
 	default:
 		err = errMalformed
 	}
-	return "", codes.Op{}, fmt.Errorf("redisstore: claim: %w", err)
+	return "", codes.Op{}, err
 }
 
-// Settle keeps or drops the answer; see codes.Claims.
+// Settle saves the answer of a claimed request, or drops the claim; see codes.Claims.
 func (s *Store) Settle(ctx context.Context, c codes.Claim, answer string) (first bool, err error) {
-	defer s.done(ctx, "settle", time.Now(), &err)
+	defer s.end(ctx, "settle", time.Now(), &err)
 	reply, err := s.run(ctx, s.scripts.settle, []string{s.keys.request(c.Key)}, c.Op[:], answer)
-	if err != nil {
-		return false, fmt.Errorf("redisstore: settle: %w", err)
-	}
-	return reply == "done 1", nil
+	return reply == "done 1", err
 }

@@ -7,23 +7,24 @@ import (
 	"time"
 )
 
-// clock estimates the time of one Redis server, which is the only clock that
-// counts: the time of its last reply, carried on by the local clock.
+// clock estimates the time of one Redis server, the only clock that counts: the
+// timestamp of its last reply, advanced by the local monotonic clock.
 //
-// A reply was made before it arrived, so the estimate is never ahead of the
-// server. A deadline given in it is therefore over on the server, at the latest,
-// when it is over here.
+// A reply arrives after it was stamped, so the estimate is never ahead of the
+// server. A deadline given in it has passed on the server at the latest when it
+// has passed here.
 type clock struct {
-	start  time.Time    // reads the monotonic clock
-	offset atomic.Int64 // milliseconds from the local clock to Redis's
+	start  time.Time    // origin of the local clock
+	offset atomic.Int64 // milliseconds from the local clock to that of Redis
 	steps  *atomic.Int64
 }
 
-// unknownOffset makes every deadline expired, so that the reply brings the time.
+// unknownOffset puts every deadline into the past: the first script only returns
+// the time.
 const unknownOffset = math.MinInt64 / 2
 
-// stepSize is by how many milliseconds two replies of one server must disagree
-// to show that its clock was set. A reply takes less than that.
+// stepSize is by how many milliseconds the offsets of two replies must differ to
+// show that the server's clock was set. No reply is that late.
 const stepSize = 1000
 
 func newClock(steps *atomic.Int64) *clock {
@@ -34,9 +35,9 @@ func newClock(steps *atomic.Int64) *clock {
 
 func (c *clock) sinceStart(t time.Time) int64 { return t.Sub(c.start).Milliseconds() }
 
-// sync takes the time that has just arrived from the server.
+// sync sets the clock by a timestamp that has just arrived from the server.
 func (c *clock) sync(redisMillis int64) {
-	offset := redisMillis - c.sinceStart(time.Now()) - 1 // both are cut off to milliseconds
+	offset := redisMillis - c.sinceStart(time.Now()) - 1 // both are rounded down
 	was := c.offset.Swap(offset)
 	if was != unknownOffset && max(offset-was, was-offset) > stepSize {
 		c.steps.Add(1)
@@ -46,10 +47,10 @@ func (c *clock) sync(redisMillis int64) {
 // at returns the server's time at the local time t, in milliseconds.
 func (c *clock) at(t time.Time) int64 { return c.offset.Load() + c.sinceStart(t) }
 
-// clocks are those of all servers, by address.
+// clocks has a clock for each server.
 type clocks struct {
 	steps  atomic.Int64
-	single *clock
+	single *clock // outside of a cluster
 	byAddr sync.Map
 }
 
@@ -68,5 +69,5 @@ func (c *clocks) of(addr string) *clock {
 	return known.(*clock)
 }
 
-// ClockSteps returns how often the clock of a Redis server was seen to be set.
+// ClockSteps returns how often the clock of a Redis server has stepped.
 func (s *Store) ClockSteps() int64 { return s.clocks.steps.Load() }

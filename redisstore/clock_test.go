@@ -9,8 +9,8 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// TestClockSteps: sending goes on within seconds after the clock of Redis was
-// set back, also if it was far ahead for a while.
+// TestClockSteps: after the clock of Redis has stepped back, sending resumes within
+// seconds, also if the clock was far ahead for a while.
 func TestClockSteps(t *testing.T) {
 	for _, test := range []struct {
 		name          string
@@ -22,8 +22,7 @@ func TestClockSteps(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			instance, setClock := redistest.ServerWithClock(t)
-			store := openStore(t, instance, freshPrefix())
-			prepare(t, store)
+			store, _ := openPrepared(t, instance)
 			limited := newReservation(3, sends(t, "4/10m"), total(t, "4/1h"))
 			limited.Pace, limited.WaitLeft = codes.Pace{Rate: 1, MaxWait: 2 * time.Second}, 2*time.Second
 			entry := newReservation(3)
@@ -52,7 +51,7 @@ func TestClockSteps(t *testing.T) {
 	}
 }
 
-// reserveSoon reserves once a turn is near enough, which must be within so long.
+// reserveSoon reserves as soon as a turn is near enough, which must be in time.
 func reserveSoon(t *testing.T, s codes.Store, r codes.Reservation, within time.Duration) {
 	t.Helper()
 	var err error

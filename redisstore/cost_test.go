@@ -1,7 +1,6 @@
 package redisstore_test
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"strconv"
@@ -16,8 +15,8 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// TestRoundTrips: a create and a check are one script where keys of several
-// slots can be in one script, and elsewhere one for each slot.
+// TestRoundTrips: a create and a check run one script each, and on a cluster one for
+// each slot.
 func TestRoundTrips(t *testing.T) {
 	rotating := newReservation(3, sends(t, "5/10m"), guesses(t, "20/24h"), total(t, "9/1h"))
 	rotating.Pace, rotating.WaitLeft = codes.Pace{Rate: 50, MaxWait: time.Second}, time.Second
@@ -33,18 +32,17 @@ func TestRoundTrips(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			instance := backends[name](t)
-			store := openStore(t, instance, freshPrefix())
-			prepare(t, store)
+			store, _ := openPrepared(t, instance)
 			if split := name == "cluster" || name == "proxied"; store.Split() != split {
 				t.Fatalf("Split = %v", store.Split())
 			}
 			scripts := func(what string, want int, call func() error) {
 				t.Helper()
-				before := allScriptCalls(t, instance)
+				before := scriptCalls(t, instance)
 				if err := call(); err != nil {
 					t.Fatalf("%s: %v", what, err)
 				}
-				if got := allScriptCalls(t, instance) - before; got != want {
+				if got := scriptCalls(t, instance) - before; got != want {
 					t.Errorf("%s made %d script calls, want %d", what, got, want)
 				}
 			}
@@ -56,8 +54,7 @@ func TestRoundTrips(t *testing.T) {
 				}
 				scripts("Reserve", wantReserve, func() error { _, err := store.Reserve(t.Context(), r); return err })
 				check := func(code codes.Digest) func() error {
-					c := checkOf(r, code)
-					c.Guesses = r.Limits[1].Windows
+					c := guessOf(r, code, r.Limits[1].Windows)
 					return func() error { _, err := store.Check(t.Context(), c); return err }
 				}
 				scripts("a wrong check", want.wrong, check(codestest.Fresh()))
@@ -67,52 +64,12 @@ func TestRoundTrips(t *testing.T) {
 	}
 }
 
-// allScriptCalls counts the scripts that all masters ran.
-func allScriptCalls(t *testing.T, i *redistest.Instance) int {
-	t.Helper()
-	cluster, ok := i.Client().(*redis.ClusterClient)
-	if !ok {
-		return scriptCalls(t, i)
-	}
-	var mu sync.Mutex
-	calls := 0
-	err := cluster.ForEachMaster(t.Context(), func(ctx context.Context, c *redis.Client) error {
-		stats, err := c.InfoMap(ctx, "commandstats").Result()
-		if err != nil {
-			return err
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		calls += callsOf(stats["Commandstats"]["cmdstat_evalsha"])
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return calls
-}
-
-// callsOf reads "calls=12,usec=…".
-func callsOf(stat string) int {
-	digits := ""
-	for _, c := range stat[min(len(stat), len("calls=")):] {
-		if c < '0' || c > '9' {
-			break
-		}
-		digits += string(c)
-	}
-	n, _ := strconv.Atoi(digits)
-	return n
-}
-
-// TestNoLongScript: one id that is operated on as fast as possible, and a
-// million old events, never make a script run for long.
+// TestNoLongScript: no script runs for long, even if one id is used as fast as possible
+// and there are a million old events.
 func TestNoLongScript(t *testing.T) {
 	const limit = 20 * time.Millisecond
 	instance := redistest.Server(t, "slowlog-log-slower-than "+strconv.FormatInt(limit.Microseconds(), 10), "slowlog-max-len 16")
-	prefix := freshPrefix()
-	store := openStore(t, instance, prefix)
-	prepare(t, store)
+	store, prefix := openPrepared(t, instance)
 	r := newReservation(1<<40, total(t, "1000000/1h"))
 	million(t, instance, prefix)
 	operations := []func() error{
@@ -122,9 +79,7 @@ func TestNoLongScript(t *testing.T) {
 			return err
 		},
 		func() error {
-			c := checkOf(r, codestest.Fresh())
-			c.Guesses = codestest.Windows(t, "10000/24h")
-			_, err := store.Check(t.Context(), c)
+			_, err := store.Check(t.Context(), guessOf(r, codestest.Fresh(), codestest.Windows(t, "10000/24h")))
 			return err
 		},
 		func() error { _, err := store.Release(t.Context(), r); return err },
@@ -167,8 +122,8 @@ func hammer(t *testing.T, d time.Duration, calls []func() error) {
 	wg.Wait()
 }
 
-// million puts a million events into the set of all messages that no window
-// looks back to any more.
+// million adds a million events to the set of all messages that are older than any
+// window.
 func million(t *testing.T, i *redistest.Instance, prefix string) {
 	t.Helper()
 	old := time.Now().Add(-2 * time.Hour).UnixMilli()

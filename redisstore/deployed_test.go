@@ -13,7 +13,7 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// deployed returns the lines of a file in deploy/, without what is empty or a comment.
+// deployed returns the lines of a file in deploy/ without empty ones and comments.
 func deployed(t *testing.T, name string) []string {
 	t.Helper()
 	content, err := os.ReadFile("../deploy/" + name)
@@ -29,9 +29,8 @@ func deployed(t *testing.T, name string) []string {
 	return lines
 }
 
-// configOf puts a redis.conf and the users of an ACL file together. What
-// differs from the files is what the test itself needs: a directory of its
-// own, and to see inside as the default user.
+// configOf joins a redis.conf and the users of an ACL file. It changes only what the
+// test needs: the directory, and a default user who may log in.
 func configOf(t *testing.T, conf, acl string) []string {
 	t.Helper()
 	lines := slices.DeleteFunc(deployed(t, conf), func(line string) bool {
@@ -46,7 +45,7 @@ func configOf(t *testing.T, conf, acl string) []string {
 	return lines
 }
 
-// trialPassword is the password of the trial's user, from its URL.
+// trialPassword returns the password of the trial's user, from its URL.
 func trialPassword(t *testing.T) string {
 	t.Helper()
 	for _, line := range deployed(t, "trial/credentials.yaml") {
@@ -63,8 +62,7 @@ func trialPassword(t *testing.T) string {
 	return ""
 }
 
-// TestDeployedUsers: the users in deploy/ may do what the documentation lists,
-// and nothing else.
+// TestDeployedUsers: the users in deploy/ have exactly the documented permissions.
 func TestDeployedUsers(t *testing.T) {
 	user, cluster, settings := documentedRules(t)
 	permissions := func(rules []string) []string {
@@ -91,8 +89,8 @@ func TestDeployedUsers(t *testing.T) {
 	}
 }
 
-// TestDeployedRedis: with the files in deploy/ every operation works, and a
-// restart forgets nothing.
+// TestDeployedRedis: with the files in deploy/ every operation works, and a restart loses
+// nothing.
 func TestDeployedRedis(t *testing.T) {
 	t.Parallel()
 	t.Run("standalone", func(t *testing.T) {
@@ -120,11 +118,8 @@ func TestDeployedRedis(t *testing.T) {
 
 func tryDeployed(t *testing.T, instance *redistest.Instance, password string, replicas int) {
 	address := strings.Replace(instance.URL, "://", "://smsv:"+password+"@", 1)
-	open := func(t testing.TB) *redisstore.Store {
-		return openURL(t, address, instance.Mode, redisstore.Options{Prefix: "smsv:" + freshPrefix(), MinReplicas: replicas})
-	}
-	store := open(t)
-	prepare(t, store)
+	store := openURL(t, address, instance.Mode, redisstore.Options{Prefix: "smsv:" + freshPrefix(), MinReplicas: replicas})
+	prepare(t, store) // runs every script
 	r := newReservation(3)
 	mustReserve(t, store, r)
 	instance.Restart()
@@ -135,7 +130,6 @@ func tryDeployed(t *testing.T, instance *redistest.Instance, password string, re
 	if got, err := check(t.Context(), store, r); err != nil || got.Status != codes.Right {
 		t.Errorf("a code from before the restart: %v, %v", got, err)
 	}
-	runContractsOf(t, instance, true, address, "smsv:", redisstore.Options{MinReplicas: replicas})
 	for _, store := range []*redisstore.Store{store, openStore(t, instance, freshPrefix())} {
 		if found, err := store.Inspect(t.Context()); err != nil || len(found.Warnings) > 0 {
 			t.Errorf("Inspect = %+v, %v", found, err)

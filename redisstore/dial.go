@@ -12,7 +12,7 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// The set-ups of Redis.
+// The modes of Redis.
 const (
 	Standalone = "standalone"
 	Sentinel   = "sentinel"
@@ -25,29 +25,29 @@ const (
 	poolTimeout = 100 * time.Millisecond
 )
 
-// errURL does not repeat anything of the URL, nor of what its parser says:
-// with a password that is not percent-encoded either may hold a part of it.
+// errURL quotes neither the URL nor the parser's error: if the password is not
+// percent-encoded, either may hold a part of it.
 var errURL = errors.New("is not a usable address: write redis://, rediss:// or unix:// as in redis://user:password@host:6379/0, " +
 	"with special characters of the password percent-encoded; sentinel needs ?master_name=, a cluster has only database 0")
 
-// DialOptions say where Redis is, who logs in, and whom to trust.
+// DialOptions are the address of Redis, the credentials and the certificates.
 type DialOptions struct {
 	URL, Mode string
 
-	// Username and Password replace those of the URL, which must have none. In
-	// mode sentinel they are those of the servers.
+	// Username and Password must not be in the URL too. In mode sentinel they are
+	// those of the servers.
 	Username, Password string
 
-	// PEM files for rediss://, all optional: the only authority to trust, and
-	// a client certificate with its key.
+	// Optional PEM files for rediss://: the only certificate authority to trust,
+	// and a client certificate with its key.
 	CAFile, CertFile, KeyFile string
 }
 
-// Dial returns a client. It does not connect yet. What the URL sets itself
-// (timeouts, pool size, TLS) is kept; see the go-redis documentation of
-// ParseURL, ParseFailoverURL and ParseClusterURL. In mode sentinel the user and
-// password before the host are the sentinels'; those of the servers are the
-// parameters username and password, or the options.
+// Dial returns a client, which connects when it is used. Settings in the URL
+// (timeouts, pool size, TLS) override the defaults; see ParseURL, ParseFailoverURL
+// and ParseClusterURL of go-redis. In mode sentinel the user and password before the
+// host are those of the sentinels; those of the servers are in the parameters
+// username and password, or in the options.
 func Dial(options DialOptions) (redis.UniversalClient, error) {
 	url := options.URL
 	_, location, _ := strings.Cut(url, "://")
@@ -56,8 +56,8 @@ func Dial(options DialOptions) (redis.UniversalClient, error) {
 		path = location[i:]
 	}
 	if strings.ContainsAny(path, "@#") {
-		// What ends the host too early belongs to the password, whose
-		// beginning would be taken for a host or a port and be told in errors.
+		// A password that is not percent-encoded ends the host too early. Its
+		// beginning would be used as a host or port and shown in errors.
 		return nil, errURL
 	}
 	switch options.Mode {
@@ -67,7 +67,7 @@ func Dial(options DialOptions) (redis.UniversalClient, error) {
 			return nil, errURL
 		}
 		o.ContextTimeoutEnabled, o.DisableIdentity = true, true
-		o.MaxRetries, o.DialerRetries = -1, 1 // the store repeats by itself, see script.go
+		o.MaxRetries, o.DialerRetries = -1, 1 // Store.retry retries
 		o.MaintNotificationsConfig = noNotifications()
 		defaultTo(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.PoolTimeout, &o.PoolSize, &o.Protocol)
 		if err := options.logIn(&o.Username, &o.Password, o.TLSConfig); err != nil {
@@ -90,15 +90,15 @@ func Dial(options DialOptions) (redis.UniversalClient, error) {
 		return redis.NewFailoverClient(o), nil
 	case Cluster:
 		o, err := redis.ParseClusterURL(url)
-		database, _, _ := strings.Cut(path, "?") // which the parser does not look at
+		database, _, _ := strings.Cut(path, "?") // the parser ignores it
 		if database = strings.Trim(database, "/"); err != nil || database != "" && database != "0" {
 			return nil, errURL
 		}
 		o.ContextTimeoutEnabled, o.DisableIdentity = true, true
 		o.MaxRetries, o.DialerRetries = -1, 1
 		o.MaintNotificationsConfig = noNotifications()
-		// A master that is gone refuses connections, which does not make the
-		// client look for the new one; by default it would look after a minute.
+		// The client does not look for a new master when the old one refuses
+		// connections, but at this interval; the default is a minute.
 		o.ClusterStateReloadInterval = time.Second
 		defaultTo(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.PoolTimeout, &o.PoolSize, &o.Protocol)
 		if err := options.logIn(&o.Username, &o.Password, o.TLSConfig); err != nil {
@@ -110,7 +110,7 @@ func Dial(options DialOptions) (redis.UniversalClient, error) {
 	return nil, fmt.Errorf("unknown mode %q: %s, %s or %s", options.Mode, Standalone, Sentinel, Cluster)
 }
 
-// CheckOptions returns what is wrong with the options, if anything is.
+// CheckOptions returns an error if Dial would refuse the options.
 func CheckOptions(options DialOptions) error {
 	client, err := Dial(options)
 	if err != nil {
@@ -119,14 +119,14 @@ func CheckOptions(options DialOptions) error {
 	return client.Close()
 }
 
-// noNotifications keeps the timeouts ours: a server that announces its
-// maintenance may otherwise stretch them to ten seconds.
+// noNotifications turns off maintenance notifications, with which a server could
+// raise the timeouts to ten seconds.
 func noNotifications() *maintnotifications.Config {
 	return &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 }
 
-// defaultTo sets what the URL left open. The library's own timeouts are
-// seconds, longer than anybody waits for a code to be checked.
+// defaultTo sets what the URL does not set. The library's own timeouts are seconds,
+// longer than a caller of the service waits.
 func defaultTo(dial, read, write, pool *time.Duration, size, protocol *int) {
 	for _, d := range []*time.Duration{dial, read, write} {
 		if *d == 0 {
@@ -140,15 +140,15 @@ func defaultTo(dial, read, write, pool *time.Duration, size, protocol *int) {
 		*size = poolSize
 	}
 	if *protocol == 0 {
-		// RESP2: we need none of what came later, and with RESP3 the client
-		// looks for notifications before and after every reply.
+		// RESP2 has all that the store needs. With RESP3 the client would check for
+		// notifications before and after every reply.
 		*protocol = 2
 	}
 }
 
-// LogTo sends what the Redis library has to say to logger, at debug level: it
-// logs every failed dial, and the requests that failed say so themselves.
-// The library has one logger for the whole program.
+// LogTo sends the log of the Redis library to logger at debug level: it logs every
+// failed dial, which the failed requests report themselves. The library has one
+// logger for the whole program.
 func LogTo(logger *slog.Logger) { redis.SetLogger(libraryLogger{logger}) }
 
 type libraryLogger struct{ logger *slog.Logger }

@@ -20,11 +20,11 @@ import (
 )
 
 func TestDialRefuses(t *testing.T) {
-	// None of these may be told.
+	// No error may contain any of these.
 	parts := []string{"us3r", "s3cr3t", "4711", "r3st", "h0st", "p0rt", "m4ster", "d4tabase", "0ption"}
 	everywhere := []string{
 		"", "h0st", "h0st:6379", "http://us3r:s3cr3t@h0st:6379", "us3r:s3cr3t@h0st:6379",
-		// Passwords that are not encoded, some of which begin like a port.
+		// Passwords that are not percent-encoded, some of which begin like a port.
 		"redis://us3r:s3cr3t/r3st@h0st:6379/0",
 		"redis://us3r:s3cr3t#r3st@h0st:6379/0",
 		"redis://us3r:s3cr3t?r3st@h0st:6379/0",
@@ -43,7 +43,7 @@ func TestDialRefuses(t *testing.T) {
 		"redis://us3r:s3cr3t@h0st:6379/0/0",
 		"redis://[us3r:s3cr3t@h0st:6379/0",
 	}
-	withMaster := func(url string) string { // else they would be refused for the lack of it
+	withMaster := func(url string) string { // without it they would be refused for that
 		if strings.Contains(url, "?") {
 			return url + "&master_name=m4ster"
 		}
@@ -63,13 +63,13 @@ func TestDialRefuses(t *testing.T) {
 		for _, url := range urls {
 			client, err := redisstore.Dial(redisstore.DialOptions{URL: url, Mode: mode})
 			if err == nil {
-				t.Errorf("%s: %q is taken", mode, url)
+				t.Errorf("%s: %q is accepted", mode, url)
 				_ = client.Close()
 				continue
 			}
 			for _, part := range parts {
 				if strings.Contains(err.Error(), part) {
-					t.Errorf("%s: the error of %q tells %q", mode, url, part)
+					t.Errorf("%s: the error of %q contains %q", mode, url, part)
 				}
 			}
 		}
@@ -79,7 +79,7 @@ func TestDialRefuses(t *testing.T) {
 	}
 }
 
-func TestDialTakes(t *testing.T) {
+func TestDialAccepts(t *testing.T) {
 	type options struct {
 		user, password, address string
 		database, pool, resp    int
@@ -136,7 +136,7 @@ func TestDialTakes(t *testing.T) {
 	}
 }
 
-// TestContexts: the caller's own deadline holds, however long Redis takes.
+// TestContexts: the caller's own deadline holds if it is shorter.
 func TestContexts(t *testing.T) {
 	instance := redistest.Server(t)
 	store := openStore(t, instance, freshPrefix())
@@ -156,7 +156,7 @@ func TestContexts(t *testing.T) {
 		t.Errorf("%v, want canceled", err)
 	}
 	instance.Signal(syscall.SIGSTOP)
-	for range 3 { // with the connection that there is, and with new ones
+	for range 3 { // with the open connection and with new ones
 		short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		_ = try(short)
 		cancel()
@@ -165,9 +165,9 @@ func TestContexts(t *testing.T) {
 	expect(t, store, r, codestest.Fresh(), wrongLeft(r, 2)) // the first attempt is spent
 }
 
-// TestLogTo: what the library says arrives at debug level, and at TestMain's logger.
+// TestLogTo: the log of the Redis library arrives at TestMain's logger, at debug level.
 func TestLogTo(t *testing.T) {
-	const address = "127.0.0.1:2" // which no other test dials
+	const address = "127.0.0.1:2" // no other test dials it
 	store := openURL(t, "redis://user:p4ssword@"+address, redisstore.Standalone, redisstore.Options{Prefix: freshPrefix()})
 	if err := store.Prepare(t.Context()); !errors.Is(err, codes.ErrUnavailable) {
 		t.Fatal(err)
@@ -180,7 +180,8 @@ func TestLogTo(t *testing.T) {
 	t.Errorf("a failed dial is not in the log:\n%s", libraryLog.String())
 }
 
-// freePort finds a port below those that the kernel gives to clients.
+// freePort finds a port below those that the kernel gives to clients, and above those of
+// redistest.
 func freePort(t *testing.T) string {
 	t.Helper()
 	for range 100 {

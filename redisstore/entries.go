@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"encoding/base64"
-	"fmt"
 	"strings"
 	"time"
 
@@ -12,21 +11,16 @@ import (
 
 // Check compares a code; see codes.Entries.
 func (s *Store) Check(ctx context.Context, c codes.Check) (checked codes.Checked, err error) {
-	defer s.done(ctx, "check", time.Now(), &err)
+	defer s.end(ctx, "check", time.Now(), &err)
 	bounded := within(ctx, opTimeout) // for all steps together
 	if s.split.Load() {
-		checked, err = s.checkSteps(bounded, c)
-	} else {
-		checked, err = s.check(bounded, c)
+		return s.checkSteps(bounded, c)
 	}
-	if err != nil {
-		return checked, fmt.Errorf("redisstore: check: %w", err)
-	}
-	return checked, nil
+	return s.check(bounded, c)
 }
 
-// check runs the script under both secrets, and counts a wrong code with it
-// unless that is in another slot.
+// check runs the script under both secrets. The script also counts the code, unless
+// what it is counted in has another slot.
 func (s *Store) check(ctx context.Context, c codes.Check) (codes.Checked, error) {
 	split := s.split.Load()
 	keys := s.keys.entries(make([]string, 0, 5), c.Name)
@@ -35,11 +29,11 @@ func (s *Store) check(ctx context.Context, c codes.Check) (codes.Checked, error)
 	case split:
 		keys = append(keys, s.keys.reply(c.Name.Current, c.Op))
 	default:
-		keys = append(keys, s.keys.request(c.Claim)) // one key less
+		keys = append(keys, s.keys.request(c.Claim)) // instead of a key of its own
 	}
 	var previous []byte
 	if c.PreviousCode != (codes.Digest{}) {
-		previous = c.PreviousCode[:] // of an entry that was moved here, too
+		previous = c.PreviousCode[:] // also of an entry that was moved to the current name
 	}
 	guesses, span, most := any(""), int64(0), int64(0)
 	if len(c.Guesses) > 0 && !split {
@@ -70,8 +64,8 @@ func (s *Store) check(ctx context.Context, c codes.Check) (codes.Checked, error)
 	return checked, err
 }
 
-// checkSteps checks under one secret after the other, and counts a wrong code
-// before it is answered: a guess that nobody counted must not help anybody.
+// checkSteps checks under one secret after the other. It counts a wrong code before
+// it answers: nobody may learn from a guess that is not counted.
 func (s *Store) checkSteps(ctx context.Context, c codes.Check) (codes.Checked, error) {
 	first, second := c, c
 	first.Name.Previous = codes.Digest{}
@@ -90,54 +84,7 @@ func (s *Store) checkSteps(ctx context.Context, c codes.Check) (codes.Checked, e
 	return checked, err
 }
 
-// recipientArg is a number as an entry holds it; empty for none.
-func recipientArg(d codes.Digest) string {
-	if d == (codes.Digest{}) {
-		return ""
-	}
-	return base64.RawURLEncoding.EncodeToString(d[:])
-}
-
-// CountGuess counts a wrong code; see codes.Counts.
-func (s *Store) CountGuess(ctx context.Context, recipient codes.Digest, op codes.Op, guesses []codes.Window) (err error) {
-	defer s.done(ctx, "count_guess", time.Now(), &err)
-	if err = s.countGuess(ctx, recipient, op, guesses); err != nil {
-		return fmt.Errorf("redisstore: count guess: %w", err)
-	}
-	return nil
-}
-
-func (s *Store) countGuess(ctx context.Context, recipient codes.Digest, op codes.Op, guesses []codes.Window) error {
-	_, err := s.run(ctx, s.scripts.guessCount, []string{s.keys.guesses(recipient)},
-		op[:], codes.LongestSpan(guesses).Milliseconds(), codes.LargestMax(guesses))
-	return err
-}
-
-// CountVerified counts a right code; see codes.Counts.
-func (s *Store) CountVerified(ctx context.Context, v codes.VerifiedMessages) (err error) {
-	defer s.done(ctx, "count_verified", time.Now(), &err)
-	if err = s.countVerified(ctx, v); err != nil {
-		return fmt.Errorf("redisstore: count verified: %w", err)
-	}
-	return nil
-}
-
-func (s *Store) countVerified(ctx context.Context, v codes.VerifiedMessages) error {
-	areaCode, k := areaCodeOf(v.Destination), s.keys
-	ops := make([]byte, 0, len(v.Ops)*len(codes.Op{}))
-	for _, op := range v.Ops {
-		ops = append(ops, op[:]...)
-	}
-	exchange := exchangeOf(v.Destination)
-	keys := []string{k.standing(exchange), k.standing(areaCode), k.standing(everywhere), k.verified(areaCode), k.verified(everywhere)}
-	if v.CountExchange {
-		keys = append(keys, k.verified(exchange))
-	}
-	_, err := s.run(ctx, s.scripts.verifiedCount, keys, ops)
-	return err
-}
-
-// checkedFrom reads an answer of the script check.
+// checkedFrom parses an answer of the script check.
 func checkedFrom(answer string) (c codes.Checked, err error) {
 	status, answer, _ := strings.Cut(answer, " ")
 	switch status {
@@ -169,7 +116,7 @@ func checkedFrom(answer string) (c codes.Checked, err error) {
 	return c, err
 }
 
-// messagesFrom reads the messages of a right code.
+// messagesFrom parses the messages of a right code.
 func messagesFrom(answer string) (*codes.VerifiedMessages, error) {
 	const opLen = len(codes.Op{})
 	if len(answer) < destinationLen || (len(answer)-destinationLen)%opLen != 0 {
@@ -185,7 +132,7 @@ func messagesFrom(answer string) (*codes.VerifiedMessages, error) {
 
 // Cancel removes an entry; see codes.Entries.
 func (s *Store) Cancel(ctx context.Context, c codes.Cancel) (ttlLeft time.Duration, err error) {
-	defer s.done(ctx, "cancel", time.Now(), &err)
+	defer s.end(ctx, "cancel", time.Now(), &err)
 	for _, name := range s.slots(c.Name) {
 		answer, err := s.run(ctx, s.scripts.cancel, s.keys.entries(nil, name), c.Op[:])
 		var millis int64
@@ -193,15 +140,15 @@ func (s *Store) Cancel(ctx context.Context, c codes.Cancel) (ttlLeft time.Durati
 			_, err = numbers(strings.TrimPrefix(answer, "done "), &millis)
 		}
 		if err != nil {
-			return 0, fmt.Errorf("redisstore: cancel: %w", err)
+			return 0, err
 		}
 		ttlLeft = max(ttlLeft, time.Duration(millis)*time.Millisecond)
 	}
 	return ttlLeft, nil
 }
 
-// slots returns the names to work on one after the other: both at once where
-// keys of several slots can be in one script.
+// slots returns the names of an entry by slot: both together where one script can
+// use keys of several slots.
 func (s *Store) slots(n codes.EntryName) []codes.EntryName {
 	if !s.split.Load() || n.Previous == (codes.Digest{}) {
 		return []codes.EntryName{n}
@@ -209,16 +156,16 @@ func (s *Store) slots(n codes.EntryName) []codes.EntryName {
 	return []codes.EntryName{{Current: n.Current}, {Current: n.Previous}}
 }
 
-// Peek shows an entry; see codes.Entries.
+// Peek returns the state of an entry; see codes.Entries.
 func (s *Store) Peek(ctx context.Context, n codes.EntryName) (view codes.EntryView, err error) {
-	defer s.done(ctx, "peek", time.Now(), &err)
+	defer s.end(ctx, "peek", time.Now(), &err)
 	for _, name := range s.slots(n) {
 		answer, err := s.run(ctx, s.scripts.peek, s.keys.entries(nil, name))
 		if err == nil {
 			view, err = viewFrom(answer)
 		}
 		if err != nil {
-			return codes.EntryView{}, fmt.Errorf("redisstore: peek: %w", err)
+			return codes.EntryView{}, err
 		}
 		if view.Stage != codes.StageUnknown {
 			break
@@ -227,7 +174,7 @@ func (s *Store) Peek(ctx context.Context, n codes.EntryName) (view codes.EntryVi
 	return view, nil
 }
 
-// viewFrom reads an answer of the script peek.
+// viewFrom parses an answer of the script peek.
 func viewFrom(answer string) (v codes.EntryView, err error) {
 	word, answer, _ := strings.Cut(answer, " ")
 	switch word {

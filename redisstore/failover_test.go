@@ -13,8 +13,8 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// TestUsedCodesAfterACrash measures how many used codes each set-up of Redis
-// makes valid again when its master is killed under load.
+// TestUsedCodesAfterACrash measures, for each set-up of Redis, how many used codes are
+// valid again after its master was killed under load.
 func TestUsedCodesAfterACrash(t *testing.T) {
 	kill := func(r *redistest.Instance) { r.Signal(syscall.SIGKILL) }
 	restart := func(r *redistest.Instance) { kill(r); r.Restart() }
@@ -26,7 +26,7 @@ func TestUsedCodesAfterACrash(t *testing.T) {
 		none     bool // promised: no used code is valid again
 	}{
 		{"snapshots only", server(`save ""`), restart, 0, false}, // a snapshot is made below
-		// Redis holds writes back for up to two seconds while the disk is busy with an earlier fsync.
+		// Redis delays writes for up to two seconds while an earlier fsync is running.
 		{"append-only file, fsync every second", server("appendonly yes", "appendfsync everysec"), restart, 0, false},
 		{"append-only file, fsync always", server("appendonly yes", "appendfsync always"), restart, 0, true},
 		{"no persistence", server(`save ""`, "appendonly no"), restart, 0, true},
@@ -56,7 +56,7 @@ func TestUsedCodesAfterACrash(t *testing.T) {
 				t.Errorf("%d used codes were valid again", again)
 			}
 			if setUp.name == "snapshots only" && again == 0 {
-				t.Error("a snapshot brought no used code back: the measurement measures nothing")
+				t.Error("no used code was valid again after a snapshot: the measurement is broken")
 			}
 			if len(used) < 100 {
 				t.Errorf("only %d codes were used before the crash", len(used))
@@ -69,7 +69,7 @@ func server(config ...string) func(testing.TB) *redistest.Instance {
 	return func(t testing.TB) *redistest.Instance { return redistest.Server(t, config...) }
 }
 
-// cautious is a master that takes no writes when its replica lags by more than a second.
+// cautious starts a master that refuses writes while its replica lags by more than a second.
 func cautious(t testing.TB) *redistest.Instance {
 	t.Helper()
 	instance := redistest.Sentinel(t)
@@ -81,13 +81,14 @@ func cautious(t testing.TB) *redistest.Instance {
 	return instance
 }
 
+// reserveMany reserves n entries.
 func reserveMany(t *testing.T, store *redisstore.Store, n int) []codes.Reservation {
 	t.Helper()
 	entries := make([]codes.Reservation, n)
 	for i := range entries {
 		entries[i] = withLifetime(newReservation(3), 10*time.Minute)
 		_, err := store.Reserve(t.Context(), entries[i])
-		for end := time.Now().Add(10 * time.Second); err != nil && time.Now().Before(end); { // its replica is not there yet
+		for end := time.Now().Add(10 * time.Second); err != nil && time.Now().Before(end); { // a cautious master has no replica yet
 			_, err = store.Reserve(t.Context(), entries[i])
 		}
 		if err != nil {
@@ -97,17 +98,15 @@ func reserveMany(t *testing.T, store *redisstore.Store, n int) []codes.Reservati
 	return entries
 }
 
-// useUntilCrash uses entries up from several goroutines, crashes Redis half
-// way, and returns those that were answered right.
+// useUntilCrash enters codes from several goroutines, crashes Redis half way, and
+// returns the entries whose code was right.
 func useUntilCrash(store *redisstore.Store, entries []codes.Reservation, crash func()) (used []codes.Reservation) {
 	var mu sync.Mutex
 	var next atomic.Int64
 	var down atomic.Bool
 	var wg sync.WaitGroup
 	for range 8 {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		wg.Go(func() {
 			for i := next.Add(1) - 1; int(i) < len(entries) && !down.Load(); i = next.Add(1) - 1 {
 				outcome, err := check(context.Background(), store, entries[i])
 				if err == nil && outcome.Status == codes.Right {
@@ -116,7 +115,7 @@ func useUntilCrash(store *redisstore.Store, entries []codes.Reservation, crash f
 					mu.Unlock()
 				}
 			}
-		}()
+		})
 	}
 	for int(next.Load()) < len(entries)/2 {
 		time.Sleep(time.Millisecond)

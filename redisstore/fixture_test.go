@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"testing"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// backends are the set-ups of Redis that every promise holds on.
+// backends are the kinds of Redis on which every promise must hold.
 var backends = map[string]func(testing.TB) *redistest.Instance{
 	"miniredis":  redistest.Mini,
 	"standalone": func(t testing.TB) *redistest.Instance { return redistest.Server(t) },
@@ -21,8 +22,8 @@ var backends = map[string]func(testing.TB) *redistest.Instance{
 	"proxied":    proxied,
 }
 
-// proxied is a cluster that looks like a standalone server, as behind a proxy:
-// it refuses keys of several slots in one script.
+// proxied starts a cluster that looks like a standalone server, as behind a proxy: it
+// refuses keys of several slots in one script.
 func proxied(t testing.TB) *redistest.Instance {
 	instance := redistest.Server(t, "cluster-enabled yes", "cluster-require-full-coverage no")
 	if err := instance.Client().ClusterAddSlotsRange(context.Background(), 0, 16383).Err(); err != nil {
@@ -51,6 +52,13 @@ func everyServer(t *testing.T, run func(*testing.T, string, *redistest.Instance)
 	}
 }
 
+// everyBackend runs a test on each backend.
+func everyBackend(t *testing.T, run func(*testing.T, *redistest.Instance)) {
+	t.Helper()
+	everyServer(t, func(t *testing.T, _ string, i *redistest.Instance) { run(t, i) })
+	t.Run("miniredis", func(t *testing.T) { run(t, redistest.Mini(t)) })
+}
+
 // openStore opens a store on an instance, under the given prefix.
 func openStore(t testing.TB, i *redistest.Instance, prefix string) *redisstore.Store {
 	t.Helper()
@@ -68,8 +76,17 @@ func openURL(t testing.TB, url, mode string, o redisstore.Options) *redisstore.S
 	return store
 }
 
-// prepare makes a store ready as the service does, in as many tries as it
-// takes: the first calls may be late on a machine that starts many servers.
+// openPrepared opens and prepares a store on an instance, under a fresh prefix.
+func openPrepared(t testing.TB, i *redistest.Instance) (s *redisstore.Store, prefix string) {
+	t.Helper()
+	prefix = freshPrefix()
+	s = openStore(t, i, prefix)
+	prepare(t, s)
+	return s, prefix
+}
+
+// prepare prepares a store as the service does. It retries, because the first calls may
+// be late on a machine that starts many servers.
 func prepare(t testing.TB, store *redisstore.Store) {
 	t.Helper()
 	err := store.Prepare(t.Context())
@@ -83,8 +100,8 @@ func prepare(t testing.TB, store *redisstore.Store) {
 
 func freshPrefix() string { return "test-" + rand.Text() + ":" }
 
-// newReservation returns a reservation of an entry, under limits of its
-// recipient and of the service.
+// newReservation returns a reservation of an entry, under limits of its recipient and
+// of the service.
 func newReservation(attempts int64, limits ...codes.Limit) codes.Reservation {
 	r := codes.Reservation{
 		Op: codes.NewOp(),
@@ -102,16 +119,28 @@ func newReservation(attempts int64, limits ...codes.Limit) codes.Reservation {
 	return r
 }
 
-// again is another reservation of the same entry.
+// again returns another reservation of the same entry.
 func again(r codes.Reservation) codes.Reservation {
 	r.Op = codes.NewOp()
 	return r
 }
 
-// withLifetime is the reservation of an entry that lives so long.
+// withLifetime returns the reservation with another lifetime of its entry.
 func withLifetime(r codes.Reservation, d time.Duration) codes.Reservation {
 	r.Entry.Lifetime = d
 	return r
+}
+
+// newTurn returns a reservation of a turn alone.
+func newTurn() codes.Reservation {
+	return codes.Reservation{Op: codes.NewOp(), Pace: codes.Pace{Rate: 1, MaxWait: time.Minute}, WaitLeft: time.Minute}
+}
+
+// receiptOf returns a receipt of a message.
+func receiptOf(m codes.SentMessage, stage codes.Stage) codes.StoredReceipt {
+	return codes.StoredReceipt{
+		Receipt: codes.Receipt{Content: fmt.Sprint("2:", stage), Stage: stage}, Message: m.Message, Op: codes.NewOp(), Keep: time.Hour,
+	}
 }
 
 func sends(t testing.TB, windows ...string) codes.Limit {
@@ -136,28 +165,27 @@ func mustReserve(t testing.TB, s *redisstore.Store, r codes.Reservation) codes.R
 	return reserved
 }
 
-// checkOf is a fresh check of an entry.
+// checkOf returns a check of an entry, with an op of its own.
 func checkOf(r codes.Reservation, code codes.Digest) codes.Check {
 	return codes.Check{Name: r.Entry.Name, Code: code, PreviousCode: code, Op: codes.NewOp()}
 }
 
-// check makes a fresh check of an entry with its code.
+// guessOf returns a check that counts a wrong code under windows.
+func guessOf(r codes.Reservation, code codes.Digest, windows []codes.Window) codes.Check {
+	c := checkOf(r, code)
+	c.Guesses = windows
+	return c
+}
+
+// check checks an entry with its code.
 func check(ctx context.Context, s *redisstore.Store, r codes.Reservation) (codes.Outcome, error) {
 	checked, err := s.Check(ctx, checkOf(r, r.Entry.Code))
 	return checked.Outcome, err
 }
 
-// wrongLeft is the outcome of a wrong code for an entry.
+// wrongLeft returns the outcome of a wrong code for an entry.
 func wrongLeft(r codes.Reservation, left int64) codes.Outcome {
 	return codes.Outcome{Status: codes.Wrong, AttemptsLeft: left, Recipient: r.Entry.Recipient}
-}
-
-// answer is an outcome without the recipient of a right code.
-func answer(o codes.Outcome) codes.Outcome {
-	if o.Status == codes.Right {
-		o.Recipient = codes.Digest{}
-	}
-	return o
 }
 
 var (
@@ -166,11 +194,14 @@ var (
 	expired = codes.Outcome{Status: codes.Expired}
 )
 
-// expect makes a fresh check and compares its outcome.
+// expect checks a code and compares the outcome, without the recipient of a right code.
 func expect(t testing.TB, s *redisstore.Store, r codes.Reservation, code codes.Digest, want codes.Outcome) {
 	t.Helper()
 	got, err := s.Check(t.Context(), checkOf(r, code))
-	if err != nil || answer(got.Outcome) != want {
+	if got.Status == codes.Right {
+		got.Recipient = codes.Digest{}
+	}
+	if err != nil || got.Outcome != want {
 		t.Errorf("Check = %+v, %v; want %+v", got, err, want)
 	}
 }

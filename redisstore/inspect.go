@@ -11,20 +11,20 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Inspection is what the settings of the Redis servers say.
+// Inspection is what Inspect found.
 type Inspection struct {
-	Warnings []string // settings that break a promise of the service, one sentence each
+	Warnings []string // one sentence for each setting that breaks a guarantee
 	Unread   []string // settings that the service's user may not read
 }
 
-// Inspect reads the settings of the Redis servers that the promises rest on.
-// It returns an error if a server cannot be asked.
+// Inspect reads the settings of the Redis servers on which the service's guarantees
+// depend. It returns an error if a server cannot be reached.
 func (s *Store) Inspect(ctx context.Context) (Inspection, error) {
 	cluster, ok := s.client.(*redis.ClusterClient)
 	if !ok {
 		return inspectServer(ctx, s.client)
 	}
-	var mu sync.Mutex // several masters are asked at the same time
+	var mu sync.Mutex // the masters are asked in parallel
 	var all Inspection
 	err := cluster.ForEachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
 		one, err := inspectServer(ctx, c)
@@ -51,8 +51,8 @@ func union(to, more []string) []string {
 	return to
 }
 
-// inspectServer prefers INFO, which the documented permissions allow. CONFIG
-// GET is for the rest: each refusal of it fills the server's own log.
+// inspectServer prefers INFO, which the documented permissions include. It uses
+// CONFIG GET only for what INFO lacks, because the server logs each refusal.
 func inspectServer(ctx context.Context, c redis.Cmdable) (i Inspection, err error) {
 	info, err := readInfo(ctx, c)
 	read := func(setting, field string, known map[string]string) string {
@@ -83,7 +83,7 @@ func inspectServer(ctx context.Context, c redis.Cmdable) (i Inspection, err erro
 	return i, nil
 }
 
-// readInfo returns the fields of INFO, none if that is not permitted.
+// readInfo returns the fields of INFO; none if it is not permitted.
 func readInfo(ctx context.Context, c redis.Cmdable) (map[string]string, error) {
 	text, err := c.Info(ctx).Result()
 	if err != nil && !declined(err) {
@@ -98,7 +98,7 @@ func readInfo(ctx context.Context, c redis.Cmdable) (map[string]string, error) {
 	return fields, nil
 }
 
-// readConfig returns a setting, unless reading it is not permitted.
+// readConfig returns a setting; ok is false if reading it is not permitted.
 func readConfig(ctx context.Context, c redis.Cmdable, setting string) (value string, ok bool, err error) {
 	values, err := c.ConfigGet(ctx, setting).Result()
 	if err != nil && !declined(err) {
@@ -108,15 +108,15 @@ func readConfig(ctx context.Context, c redis.Cmdable, setting string) (value str
 	return strings.TrimSpace(value), ok, nil
 }
 
-// declined reports whether a server or a proxy answered that it does not run a
-// command. Each of them has its own words for that.
+// declined reports whether a server or a proxy refused to run a command. Each has
+// its own text for that.
 func declined(err error) bool {
 	var reply redis.Error
 	return errors.As(err, &reply) && !notReached(err)
 }
 
-// IsMissingPermission reports whether an operation failed because the service's
-// user may not run a command of it. Inside a script Redis says so in other words.
+// IsMissingPermission reports whether an operation failed because the service's user
+// may not run one of its commands. Inside a script Redis uses another text.
 func IsMissingPermission(err error) bool {
 	if redis.IsPermissionError(err) {
 		return true

@@ -5,14 +5,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/flowroute/sms-verification/redisstore"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// TestInspect: what breaks a promise is a warning, what the user may not read
-// is none, and a server that cannot be asked is an error.
+// TestInspect: a setting that breaks a promise is a warning, one that the user may not
+// read is not, and a server that cannot be reached is an error.
 func TestInspect(t *testing.T) {
 	const snapshots, eviction = "append-only", "maxmemory-policy is allkeys-lru"
 	type settings = map[string]string
@@ -64,14 +62,10 @@ func TestInspect(t *testing.T) {
 func configure(t *testing.T, i *redistest.Instance, settings map[string]string) {
 	t.Helper()
 	for _, n := range i.Nodes {
-		c := redis.NewClient(&redis.Options{Addr: n.Addr})
 		for name, value := range settings {
-			if err := c.ConfigSet(t.Context(), name, value).Err(); err != nil {
+			if err := n.Client().ConfigSet(t.Context(), name, value).Err(); err != nil {
 				t.Fatal(err)
 			}
-		}
-		if err := c.Close(); err != nil {
-			t.Error(err)
 		}
 	}
 }

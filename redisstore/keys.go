@@ -6,12 +6,11 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// keys names every key: the prefix, a letter for what it holds, and in braces
-// the hash tag, by which a cluster chooses the slot. With the default prefix
-// most are 22 bytes long, which is the most that Redis keeps in 24.
+// keys makes the names of all keys: the prefix, a letter for the content, and in
+// braces the hash tag, by which a cluster chooses the slot. With the default prefix
+// most are 22 bytes long, the most that Redis stores in 24.
 //
-// If the content of a key changes so that an older replica would misread it, the
-// key gets a new letter.
+// If an older replica would misread a key's new content, the key gets a new letter.
 type keys struct{ prefix string }
 
 func (k keys) of(kind byte, d codes.Digest) string {
@@ -19,7 +18,7 @@ func (k keys) of(kind byte, d codes.Digest) string {
 	return string(k.append(space[:0], kind, d[:], nil))
 }
 
-// append appends the key that tag and rest name together.
+// append appends the key of a tag and the rest of its name.
 func (k keys) append(to []byte, kind byte, tag, rest []byte) []byte {
 	to = append(to, k.prefix...)
 	to = append(to, kind, '{')
@@ -38,40 +37,31 @@ func (k keys) total() string                         { return k.prefix + "a{all}
 func (k keys) callers() string                       { return k.prefix + "q{all}" }
 func (k keys) turns() string                         { return k.prefix + "z{all}" }
 
-// caller is in one slot with the keys of the service.
-func (k keys) caller(name codes.Digest) string {
-	return k.prefix + "l{all}" + base64.RawURLEncoding.EncodeToString(name[:])
-}
+// caller, profile and client are in the slot of the keys of the service.
+func (k keys) caller(d codes.Digest) string  { return k.prefix + "l{all}" + d.String() }
+func (k keys) profile(d codes.Digest) string { return k.prefix + "p{all}" + d.String() }
+func (k keys) client(d codes.Digest) string  { return k.prefix + "j{all}" + d.String() }
 
-// profile is in the same slot.
-func (k keys) profile(name codes.Digest) string {
-	return k.prefix + "p{all}" + base64.RawURLEncoding.EncodeToString(name[:])
-}
-
-// client is in the same slot.
-func (k keys) client(c codes.Digest) string {
-	return k.prefix + "j{all}" + base64.RawURLEncoding.EncodeToString(c[:])
-}
-
-// standing has the messages to an exchange, to an area code or to all whose code was
-// not entered; verified has the codes that were.
+// standing counts the messages to an exchange, to an area code or to all whose code
+// was not entered; verified counts the codes that were.
 func (k keys) standing(subject string) string { return k.prefix + "e{all}" + subject }
 func (k keys) verified(subject string) string { return k.prefix + "v{all}" + subject }
 
-// entered has the codes that were entered and have yet to be counted. Scripts know
+// entered lists the codes that were entered and are not yet counted. Scripts make
 // its name too.
 func (k keys) entered() string { return k.prefix + "y{all}" }
 
-// guessPrefix is what the keys of wrong codes begin with, for the script that
-// knows the recipient only from the entry.
+// guessPrefix is the beginning of the keys of wrong codes, for the script that reads
+// the recipient from the entry.
 func (k keys) guessPrefix() string { return k.prefix + "w" }
 
-// tagBytes of an entry's id are its hash tag, so that some entries share the
-// key of their notices: there are 65,536, one for 15 of a million entries.
+// tagBytes is how many bytes of an entry's id are its hash tag. Entries with the
+// same tag share the key of their expiry notices: there are 65,536 tags, so a
+// million entries share each with about 15 others.
 const tagBytes = 2
 
-// entry appends the keys of an entry and its notices. They are cut from one
-// string: every request makes them.
+// entry appends the keys of an entry and of its notices. It cuts them from one
+// string to save an allocation: every request makes them.
 func (k keys) entry(to []string, id codes.Digest) []string {
 	var space [128]byte
 	entry := k.append(space[:0], 'c', id[:tagBytes], id[tagBytes:])

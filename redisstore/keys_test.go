@@ -17,8 +17,8 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// documentedKeys reads the table of keys out of the package's documentation:
-// a pattern of the whole key, and its type.
+// documentedKeys reads the table of keys from the package's documentation: a pattern of
+// the whole key, and its type.
 func documentedKeys(t *testing.T) map[*regexp.Regexp]string {
 	t.Helper()
 	doc, err := os.ReadFile("doc.go")
@@ -40,18 +40,16 @@ func documentedKeys(t *testing.T) map[*regexp.Regexp]string {
 	return table
 }
 
-// runKeys: whatever the service does, it leaves keys of the documented names,
-// and nothing in them that a person or a number could be known by.
+// runKeys: all keys of the service have documented names and types, and hold nothing
+// that identifies a person or a number.
 func runKeys(t *testing.T, _ string, instance *redistest.Instance) {
-	prefix := freshPrefix()
-	store := openStore(t, instance, prefix)
-	prepare(t, store)
+	store, prefix := openPrepared(t, instance)
 	secrets := useService(t, store)
 
 	dump := instance.Dump(t, prefix)
 	for _, s := range secrets {
 		if strings.Contains(dump, s) {
-			t.Errorf("%q is stored in the clear", s)
+			t.Errorf("%q is stored in clear text", s)
 		}
 	}
 	instance.NoKeyWithoutTTL(t, prefix)
@@ -86,7 +84,7 @@ func runKeys(t *testing.T, _ string, instance *redistest.Instance) {
 	}
 }
 
-// useService does everything once, and returns what must not be seen.
+// useService does everything once, and returns the texts that Redis must not hold.
 func useService(t *testing.T, store *redisstore.Store) (secrets []string) {
 	t.Helper()
 	const (
@@ -95,7 +93,7 @@ func useService(t *testing.T, store *redisstore.Store) (secrets []string) {
 		address = "203.0.113.77"
 		behind  = "198.51.100.88"
 		key     = "idempotency-key-1"
-		code    = 12 // digits: more than a time or a score has by chance
+		code    = 12 // digits, too many to be part of a time or a score by chance
 	)
 	message, err := codes.ParseTemplate("{code}")
 	if err != nil {
@@ -177,15 +175,13 @@ func useService(t *testing.T, store *redisstore.Store) (secrets []string) {
 	return []string{id, "alice", phone, phone[1:], phone[:7], address, behind, key, codestest.MessageID(1), sent, strings.TrimLeft(sent, "0"), again, strings.TrimLeft(again, "0")}
 }
 
-// runEntry: a live entry is one hash that lives exactly as long as it is said to.
+// runEntry: a live entry is one hash, whose TTL is its lifetime.
 func runEntry(t *testing.T, name string, instance *redistest.Instance) {
-	prefix := freshPrefix()
-	store := openStore(t, instance, prefix)
-	prepare(t, store)
+	store, prefix := openPrepared(t, instance)
 	r := withLifetime(newReservation(3), time.Hour)
 	r.Entry.Notice = 0
 	key := entryKey(prefix, r)
-	var made time.Time // or a little before
+	var made time.Time // at the latest
 	alive := func() {
 		t.Helper()
 		left, err := instance.Client().PTTL(t.Context(), key).Result()
@@ -204,7 +200,7 @@ func runEntry(t *testing.T, name string, instance *redistest.Instance) {
 		t.Logf("an entry takes %d bytes", instance.Client().MemoryUsage(t.Context(), key).Val())
 	}
 	expect(t, store, r, codestest.Fresh(), wrongLeft(r, 2))
-	alive() // spending an attempt does not prolong it
+	alive() // spending an attempt does not extend it
 	reserve()
 	alive()
 	instance.Advance(2100 * time.Millisecond) // the saved replies are gone
@@ -214,32 +210,30 @@ func runEntry(t *testing.T, name string, instance *redistest.Instance) {
 	}
 }
 
-// entryKey is the key of an entry.
+// entryKey returns the key of an entry.
 func entryKey(prefix string, r codes.Reservation) string {
 	id := r.Entry.Name.Current
 	return prefix + "c{" + base64.RawURLEncoding.EncodeToString(id[:2]) + "}" + base64.RawURLEncoding.EncodeToString(id[2:])
 }
 
-// runNotices: what is kept beside entries does not pile up.
+// runNotices: old notices are removed.
 func runNotices(t *testing.T, _ string, instance *redistest.Instance) {
-	prefix := freshPrefix()
-	store := openStore(t, instance, prefix)
-	prepare(t, store)
+	store, prefix := openPrepared(t, instance)
 	long, short, last := newReservation(1), newReservation(1), newReservation(1)
 	short.Entry.Lifetime, short.Entry.Notice = time.Second, time.Second
-	// The same but for the end, so with the same hash tag.
+	// The names differ at their end only, so they have the same hash tag.
 	short.Entry.Name, last.Entry.Name = long.Entry.Name, long.Entry.Name
 	short.Entry.Name.Current[9]++
 	last.Entry.Name.Current[9] += 2
 	mustReserve(t, store, long)
 	mustReserve(t, store, short)
 	instance.Advance(2100 * time.Millisecond)
-	last.Entry.Lifetime += 3 * time.Minute // so that the set must live longer
+	last.Entry.Lifetime += 3 * time.Minute // so that the set needs a longer TTL
 	mustReserve(t, store, last)
 	id := last.Entry.Name.Current
 	set := prefix + "x{" + base64.RawURLEncoding.EncodeToString(id[:2]) + "}"
 	if n, err := instance.Client().ZCard(t.Context(), set).Result(); err != nil || n != 2 {
-		t.Errorf("%d notices, %v; want those that count", n, err)
+		t.Errorf("%d notices, %v; want the two that have not expired", n, err)
 	}
 	expect(t, store, last, last.Entry.Code, right)
 	left, err := instance.Client().PTTL(t.Context(), entryKey(prefix, last)).Result()
@@ -248,14 +242,12 @@ func runNotices(t *testing.T, _ string, instance *redistest.Instance) {
 	}
 }
 
-// runReplies: saved replies do not pile up, however often an entry is called.
+// runReplies: old saved replies are removed, however often an entry is checked.
 func runReplies(t *testing.T, backend string, instance *redistest.Instance) {
 	if backend != "miniredis" {
-		return // hundreds of calls, of which none may be late: once is enough
+		return // none of the hundreds of calls may be late, so it runs where nothing else does
 	}
-	prefix := freshPrefix()
-	store := openStore(t, instance, prefix)
-	prepare(t, store)
+	store, prefix := openPrepared(t, instance)
 	r := newReservation(3000)
 	mustReserve(t, store, r)
 	left := r.Entry.Attempts
@@ -284,16 +276,14 @@ func runReplies(t *testing.T, backend string, instance *redistest.Instance) {
 	guess(600)
 	instance.Advance(3100 * time.Millisecond)
 	if n := guess(1200); n > 1300 {
-		t.Errorf("%d fields after 1200 wrong codes in 2 s and 621 before: old replies pile up", n)
+		t.Errorf("%d fields after 1200 wrong codes in 2 s and 621 before: old replies are not removed", n)
 	}
 }
 
-// runTotal: messages that no limit of the service sees any more do not pile up.
+// runTotal: messages that have left all windows of the service's limits are removed.
 func runTotal(t *testing.T, _ string, instance *redistest.Instance) {
 	const places = 20
-	prefix := freshPrefix()
-	store := openStore(t, instance, prefix)
-	prepare(t, store)
+	store, prefix := openPrepared(t, instance)
 	reserve := func(times int) {
 		t.Helper()
 		for range times {
@@ -302,7 +292,7 @@ func runTotal(t *testing.T, _ string, instance *redistest.Instance) {
 	}
 	reserve(places)
 	instance.Advance(600 * time.Millisecond)
-	reserve(1) // or the set would be gone
+	reserve(1) // or the set would expire
 	instance.Advance(600 * time.Millisecond)
 	reserve(places)
 	if n, err := instance.Client().ZCard(t.Context(), prefix+"a{all}").Result(); err != nil || n > places+2 {

@@ -1,104 +1,133 @@
 package redisstore
 
 import (
-	"context"
-	"fmt"
-	"strings"
-	"time"
+	"encoding/base64"
+	"slices"
 
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// Standing is what counts under one window of a limit.
-type Standing struct {
-	Kind   codes.LimitKind
-	Window codes.Window
-	Used   int64         // events in the window that ends now
-	Share  int64         // of verified codes, allowed besides Window.Max
-	Wait   time.Duration // until there is room for one more; 0 if there is
+// limitError returns the refusal by a window of a limit, given by their numbers.
+func limitError(limits []codes.Limit, limit, window, wait int64) (*codes.LimitError, error) {
+	if limit < 0 || limit >= int64(len(limits)) || window < 0 || window >= int64(len(limits[limit].Windows)) {
+		return nil, errMalformed
+	}
+	l := limits[limit]
+	return &codes.LimitError{Kind: l.Kind, Limit: l.Kind.Setting() + " " + l.Windows[window].Text, RetryAfter: wholeSeconds(wait)}, nil
 }
 
-// Standings reads what stands against a recipient under the limits of its
-// number, in the order of their windows. It changes nothing. Its error is
-// codes.ErrUnavailable. It is no operation of a request, so Done is not called.
-func (s *Store) Standings(ctx context.Context, limits []codes.Limit) (all []Standing, err error) {
-	var keys []string
-	var args []any
-	for _, l := range limits {
-		if len(l.Windows) == 0 {
-			continue
-		}
-		keys, args = append(keys, s.keyOf(l)), append(args, len(l.Windows))
-		for _, w := range l.Windows {
-			args = append(args, w.Max, w.Span.Milliseconds())
-			all = append(all, Standing{Kind: l.Kind, Window: w})
-		}
+// keyOf returns the key of the events that a limit counts.
+func (s *Store) keyOf(l codes.Limit) string {
+	switch l.Kind {
+	case codes.SendLimit:
+		return s.keys.sends(l.Subject)
+	case codes.GuessLimit:
+		return s.keys.guesses(l.Subject)
+	case codes.CallerLimit:
+		return s.keys.caller(l.Subject)
+	case codes.ProfileLimit:
+		return s.keys.profile(l.Subject)
+	case codes.ClientLimit:
+		return s.keys.client(l.Subject)
+	case codes.ExchangeLimit, codes.AreaLimit, codes.AllLimit:
+		return s.keys.standing(subjectOf(l))
 	}
-	if len(keys) == 0 {
-		return nil, nil
-	}
-	answer, err := s.run(ctx, s.scripts.limitsPeek, keys, args...)
-	answer = strings.TrimPrefix(answer, "limits ")
-	for i := range all {
-		var millis int64
-		if err == nil {
-			answer, err = numbers(answer, &all[i].Used, &millis)
-		}
-		all[i].Wait = time.Duration(millis) * time.Millisecond
-	}
-	if err != nil {
-		return nil, fmt.Errorf("redisstore: standings: %w", err)
-	}
-	return all, nil
+	return s.keys.total()
 }
 
-// Unverified reads what stands under limits on messages whose code is not entered,
-// in the order of their windows. Codes that were entered are counted first. Its error
-// is codes.ErrUnavailable. It is no operation of a request, so Done is not called.
-func (s *Store) Unverified(ctx context.Context, limits []codes.Limit) (all []Standing, err error) {
-	if len(limits) == 0 {
-		return nil, nil
+// appendLimit appends the keys of a limit and the arguments for its windows.
+func (s *Store) appendLimit(keys []string, args []any, l codes.Limit) ([]string, []any) {
+	unverified := l.Kind.OfUnverified()
+	if keys = append(keys, s.keyOf(l)); unverified {
+		keys = append(keys, s.keys.verified(subjectOf(l)))
 	}
-	var keys []string
-	args := []any{s.enteredArg(limits)}
-	for _, l := range limits {
-		keys = append(keys, s.keyOf(l), s.keys.verified(subjectOf(l)))
-		args = append(args, len(l.Windows))
-		for _, w := range l.Windows {
-			args = append(args, w.Max, w.Span.Milliseconds(), w.Percent)
-			all = append(all, Standing{Kind: l.Kind, Window: w})
+	args = append(args, len(l.Windows))
+	for _, w := range l.Windows {
+		if args = append(args, w.Max, w.Span.Milliseconds()); unverified {
+			args = append(args, w.Percent)
 		}
 	}
-	answer, err := s.run(ctx, s.scripts.unverifiedPeek, keys, args...)
-	answer = strings.TrimPrefix(answer, "unverified ")
-	for i := range all {
-		var millis int64
-		if err == nil {
-			answer, err = numbers(answer, &all[i].Used, &all[i].Share, &millis)
-		}
-		all[i].Wait = time.Duration(millis) * time.Millisecond
-	}
-	if err != nil {
-		return nil, fmt.Errorf("redisstore: unverified: %w", err)
-	}
-	return all, nil
+	return keys, args
 }
 
-// Cleared is what ClearLimits made the store forget.
-type Cleared struct{ Sends, Guesses, Refunds int64 }
+// storage returns how the events of a limit are stored: in a log, or in a set where
+// those of many numbers would make a log too long.
+func storage(l codes.Limit) string {
+	switch {
+	case l.OfNumber():
+		return "log"
+	case l.Kind.OfUnverified():
+		return "unverified"
+	}
+	return "set"
+}
 
-// ClearLimits forgets the messages to a recipient, the wrong codes for it and
-// its refunds, so that its limits begin anew. Limits that others share keep
-// counting. If the reply of a first try was lost, Cleared may be zero although
-// something was cleared. Its error is codes.ErrUnavailable.
-func (s *Store) ClearLimits(ctx context.Context, recipient codes.Digest) (c Cleared, err error) {
-	keys := []string{s.keys.sends(recipient), s.keys.guesses(recipient), s.keys.refunds(recipient)} // of one slot
-	answer, err := s.run(ctx, s.scripts.limitsClear, keys)
-	if err == nil {
-		_, err = numbers(strings.TrimPrefix(answer, "cleared "), &c.Sends, &c.Guesses, &c.Refunds)
+// reservesArg returns whether a place is reserved under a limit: "1", "s" even if it
+// is full, "0" not.
+func reservesArg(l codes.Limit, dryRun bool) string {
+	switch {
+	case dryRun || !l.Reserves():
+		return "0"
+	case l.Shadow:
+		return "s"
 	}
-	if err != nil {
-		return Cleared{}, fmt.Errorf("redisstore: clear limits: %w", err)
+	return "1"
+}
+
+// enteredArg makes a script count the codes that were entered before it checks limits
+// on unverified messages. On a cluster each check counts its own code instead.
+func (s *Store) enteredArg(limits []codes.Limit) string {
+	if s.split.Load() || !slices.ContainsFunc(limits, func(l codes.Limit) bool { return l.Kind.OfUnverified() }) {
+		return ""
 	}
-	return c, nil
+	return s.keys.prefix
+}
+
+// subjectOf returns the exchange or area code whose unverified messages a limit
+// counts, or everywhere.
+func subjectOf(l codes.Limit) string {
+	switch l.Kind {
+	case codes.ExchangeLimit:
+		return exchangeOf(l.Destination)
+	case codes.AreaLimit:
+		return areaCodeOf(l.Destination)
+	}
+	return everywhere
+}
+
+const everywhere = "all"
+
+func exchangeOf(d codes.Destination) string {
+	return base64.RawURLEncoding.EncodeToString(d.Exchange[:])
+}
+func areaCodeOf(d codes.Destination) string { return "1" + string(d.AreaCode[:]) }
+
+// recipientArg returns a number as an entry stores it; empty for none.
+func recipientArg(d codes.Digest) string {
+	if d == (codes.Digest{}) {
+		return ""
+	}
+	return d.String()
+}
+
+// destinationArg returns a destination as an entry stores it; empty for none.
+func destinationArg(d codes.Destination) string {
+	if d == (codes.Destination{}) {
+		return ""
+	}
+	return exchangeOf(d) + string(d.AreaCode[:])
+}
+
+const destinationLen = 11
+
+// destinationFrom parses a destination; blanks are none.
+func destinationFrom(text string) (d codes.Destination, err error) {
+	if text[0] == ' ' {
+		return d, nil
+	}
+	copy(d.AreaCode[:], text[destinationLen-len(d.AreaCode):])
+	if _, err = base64.RawURLEncoding.Decode(d.Exchange[:], []byte(text[:destinationLen-len(d.AreaCode)])); err != nil {
+		return d, errMalformed
+	}
+	return d, nil
 }

@@ -12,8 +12,7 @@ import (
 	"github.com/flowroute/sms-verification/redisstore"
 )
 
-// libraryLog is what the Redis library logs during all tests: it has one
-// logger for the whole program.
+// libraryLog is the log of the Redis library, which has one logger for the whole program.
 var libraryLog lockedBuffer
 
 func TestMain(m *testing.M) {

@@ -8,8 +8,8 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// TestAgainstModel compares random operations with the reference model, on
-// the one Redis whose clock can be moved.
+// TestAgainstModel compares random operations with the reference model, on miniredis,
+// whose clock can be moved.
 func TestAgainstModel(t *testing.T) {
 	for name, run := range map[string]func(*testing.T, func(testing.TB) codestest.Backend){
 		"entries": codestest.RunStoreModel, "limits": codestest.RunLimiterModel,

@@ -12,13 +12,12 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// TestOutOfMemory: a Redis that takes no more writes compares nothing for
-// free. It may still remove.
+// TestOutOfMemory: a Redis that refuses writes compares no code without counting it. It
+// still removes entries.
 func TestOutOfMemory(t *testing.T) {
 	t.Parallel()
 	instance := redistest.Server(t, "maxmemory-policy noeviction")
-	store := openStore(t, instance, freshPrefix())
-	prepare(t, store)
+	store, _ := openPrepared(t, instance)
 	entry, last, dropped, over := newReservation(3), newReservation(1), newReservation(3), withLifetime(newReservation(3), time.Second)
 	for _, r := range []codes.Reservation{entry, last, dropped, over} {
 		mustReserve(t, store, r)
@@ -27,17 +26,13 @@ func TestOutOfMemory(t *testing.T) {
 	limited := newReservation(3, sends(t, "1/1h"), guesses(t, "1/1h"), total(t, "1/1h"))
 	limited.Pace = codes.Pace{Rate: 1, MaxWait: time.Minute}
 	guess := func(r codes.Reservation, code codes.Digest) error {
-		c := checkOf(r, code)
-		c.Guesses = limited.Limits[1].Windows
-		_, err := store.Check(t.Context(), c)
+		_, err := store.Check(t.Context(), guessOf(r, code, limited.Limits[1].Windows))
 		return err
 	}
 	reserve := func(r codes.Reservation) error { _, err := store.Reserve(t.Context(), r); return err }
 	claim := codes.Claim{Op: codes.NewOp()}
 	message := codes.SentMessage{Message: codestest.Fresh(), Keep: time.Hour}
-	rejected := codes.StoredReceipt{
-		Receipt: codes.Receipt{Content: "2:failed:", Stage: codes.StageFailed}, Message: message.Message, Op: codes.NewOp(), Keep: time.Hour,
-	}
+	rejected := receiptOf(message, codes.StageFailed)
 	refused := []func() error{
 		func() error { return guess(entry, entry.Entry.Code) },
 		func() error { return guess(entry, codestest.Fresh()) },
@@ -45,10 +40,7 @@ func TestOutOfMemory(t *testing.T) {
 		func() error { return guess(over, over.Entry.Code) },
 		func() error { return reserve(again(entry)) },
 		func() error { return reserve(again(limited)) },
-		func() error {
-			_, err := store.NextTurn(t.Context(), codes.Reservation{Op: codes.NewOp(), Pace: limited.Pace, WaitLeft: time.Minute})
-			return err
-		},
+		func() error { _, err := store.NextTurn(t.Context(), newTurn()); return err },
 		func() error { _, _, err := store.Claim(t.Context(), claim); return err },
 		func() error { _, err := store.Receive(t.Context(), rejected); return err },
 		func() error { _, err := store.RecordSent(t.Context(), message); return err },
@@ -84,17 +76,16 @@ func TestOutOfMemory(t *testing.T) {
 	}
 }
 
-// fillUp makes the server refuse all writes that need memory. The function
-// it returns ends that.
+// fillUp makes the server refuse all writes that need memory, until free is called.
 func fillUp(t *testing.T, i *redistest.Instance) (free func()) {
 	t.Helper()
 	const megabyte = 1 << 20
-	used := info(t, i, "memory", `used_memory:(\d+)`)
+	used := info(t, i.Nodes[0], "memory", `used_memory:(\d+)`)
 	c := i.Client()
 	if err := c.ConfigSet(t.Context(), "maxmemory", strconv.Itoa(used+megabyte)).Err(); err != nil {
 		t.Fatal(err)
 	}
-	// Far more than what connections that come and go may set free.
+	// Far more than what closed connections may free.
 	if err := c.SetRange(t.Context(), "filler", 8*megabyte, "x").Err(); err != nil {
 		t.Fatal(err)
 	}

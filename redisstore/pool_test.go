@@ -14,25 +14,21 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// TestPoolExhausted: where there are more round trips than connections can
-// carry, each call has its true answer or is unavailable in time, and costs
-// one attempt at most; afterwards all is as before.
+// TestPoolExhausted: with more round trips than the connections can make, each call gets
+// its answer or is unavailable in time, and costs at most one attempt. Afterwards
+// everything works.
 func TestPoolExhausted(t *testing.T) {
 	instance := redistest.Server(t)
 	proxy := redistest.NewProxy(t, instance.Addr)
 	url := strings.Replace(instance.URL, instance.Addr, proxy.Addr(), 1) + "?pool_size=2"
 	store := openURL(t, url, instance.Mode, redisstore.Options{Prefix: freshPrefix()})
 	const calls = 60
-	entries := make([]codes.Reservation, calls)
-	for i := range entries {
-		entries[i] = newReservation(3)
-		mustReserve(t, store, entries[i])
-	}
+	entries := reserveMany(t, store, calls)
 	guess := func(r codes.Reservation) (codes.Outcome, error) {
 		checked, err := store.Check(t.Context(), checkOf(r, codestest.Fresh()))
 		return checked.Outcome, err
 	}
-	proxy.Delay(50 * time.Millisecond) // two connections make ten round trips in the time of one operation
+	proxy.Delay(50 * time.Millisecond) // two connections make 20 round trips before the deadline of an operation
 	var answered atomic.Int64
 	var wg sync.WaitGroup
 	for _, e := range entries {

@@ -8,10 +8,10 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// Prepare runs every script once, under names that nobody else has, so that the
-// scripts are loaded and missing permissions are found. It also finds out
-// whether the server takes keys of several slots in one script, as a proxy in
-// front of a cluster does not. What it leaves behind is gone after a few seconds.
+// Prepare runs every script once, under key names of its own, so that the scripts
+// are loaded and missing permissions are found. It also detects a server that
+// refuses keys of several slots in one script, such as a proxy in front of a
+// cluster. The keys that it leaves expire after a few seconds.
 func (s *Store) Prepare(ctx context.Context) error {
 	err := s.tryScripts(ctx)
 	if err != nil && !s.split.Load() && refusesSlots(err) {
@@ -21,8 +21,8 @@ func (s *Store) Prepare(ctx context.Context) error {
 	return err
 }
 
-// refusesSlots reports whether an error of Redis is about the keys that a
-// script uses together, or that it makes itself.
+// refusesSlots reports whether Redis, or a proxy, refused a script for the slots of
+// its keys, or for keys whose names the script makes itself.
 func refusesSlots(err error) bool {
 	text := strings.ToLower(err.Error())
 	for _, part := range []string{"crossslot", "same slot", "non local key", "undeclared key", "not declared", "cross slot"} {
@@ -37,7 +37,7 @@ func (s *Store) tryScripts(ctx context.Context) error {
 	probe := *s
 	probe.keys.prefix += "probe-" + codes.NewOp().String() + ":"
 	probe.guesses = probe.keys.guessPrefix()
-	probe.Done = func(context.Context, string, time.Time, error) {} // no operation of a request
+	probe.Done = func(context.Context, string, time.Time, error) {} // not part of a request
 	windows := []codes.Window{{Max: 9, Span: time.Second}}
 	name := codes.EntryName{Current: codes.Digest{1}, Previous: codes.Digest{2}}
 	r := codes.Reservation{
@@ -75,7 +75,7 @@ func (s *Store) tryScripts(ctx context.Context) error {
 		func() error { _, err := probe.Reserve(ctx, plain); return err },
 		func() error { _, err := probe.Check(ctx, plainCheck); return err },
 		func() error { _, err := probe.Check(ctx, right); return err },
-		func() error { _, err := probe.Reserve(ctx, third); return err }, // counts the right code
+		func() error { _, err := probe.Reserve(ctx, third); return err }, // counts the correct code
 		func() error { _, err := probe.Peek(ctx, name); return err },
 		func() error { _, err := probe.Receive(ctx, receipt); return err },
 		func() error { _, err := probe.RecordSent(ctx, sent); return err },
@@ -97,8 +97,7 @@ func (s *Store) tryScripts(ctx context.Context) error {
 	return nil
 }
 
-// dropUnverified removes what is counted of unverified messages, which would stay
-// for days.
+// dropUnverified removes the counts of unverified messages, which would stay for days.
 func (s *Store) dropUnverified(ctx context.Context, d codes.Destination) error {
 	keys := []string{s.keys.entered()}
 	for _, subject := range []string{exchangeOf(d), areaCodeOf(d), everywhere} {

@@ -17,23 +17,22 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// Bounds of one operation on Redis. An operation goes on trying, each time
-// with the same op, until it has an answer or its time is over; only then may
-// it say that it failed, because only then what it sent before has no effect
-// any more.
+// Bounds of one operation. The store retries it with the same op until it has an
+// answer or its deadline has passed. Only then may it fail: until then a script
+// that was sent before can still take effect.
 const (
 	opTimeout  = 500 * time.Millisecond
-	tryTimeout = 250 * time.Millisecond // one exchange with Redis
-	pause      = 10 * time.Millisecond  // between two tries
+	tryTimeout = 250 * time.Millisecond // of one attempt
+	pause      = 10 * time.Millisecond  // between two attempts
 )
 
 //go:embed lua
 var luaFiles embed.FS
 
-// script is one operation.
-type script struct{ text, sha any } // strings, as the client wants them
+// script is one Lua script. Its fields are strings, of the type that the client takes.
+type script struct{ text, sha any }
 
-// run runs the script, with its text if Redis does not know it yet.
+// run calls the script by its hash, or with its text if Redis has not loaded it.
 func (s script) run(ctx context.Context, do doer, keys []string, deadline int64, args []any) (string, error) {
 	words := make([]any, 0, 4+len(keys)+len(args))
 	words = append(words, "evalsha", s.sha, len(keys))
@@ -49,25 +48,24 @@ func (s script) run(ctx context.Context, do doer, keys []string, deadline int64,
 	return reply, err
 }
 
-// doer sends a command and waits for its reply.
+// doer sends a command and returns its reply.
 type doer func(ctx context.Context, words ...any) *redis.Cmd
 
-// scripts are the operations, one each.
 type scripts struct {
 	reserve, release, entryMove, check, guessCount, cancel, peek, claim, settle, usage script
 	messageRecord, messageReceive, messageLink, messagePeek                            script
 	limitsPeek, limitsClear, verifiedCount, unverifiedPeek                             script
 }
 
-// include is the line of a Lua file that stands for another one of the library.
+// include matches a line that includes a file of lua/lib.
 var include = regexp.MustCompile(`(?m)^ *--include (\w+)$`)
 
-// loadScripts reads each script, with the parts of the library that it includes.
+// loadScripts reads the scripts with the library files that they include.
 func loadScripts(files fs.FS) scripts {
 	read := func(name string) string {
 		text, err := fs.ReadFile(files, "lua/"+name+".lua")
 		if err != nil {
-			panic(err) // the file is part of the program
+			panic(err) // the file is embedded in the program
 		}
 		return string(text)
 	}
@@ -101,49 +99,49 @@ func loadScripts(files fs.FS) scripts {
 	}
 }
 
-// run runs a script until it has given its answer, with the deadline put
-// before args. Its error is codes.ErrUnavailable.
+// run runs a script until it has answered, with the deadline as its first
+// argument. Its error is codes.ErrUnavailable.
 func (s *Store) run(ctx context.Context, script script, keys []string, args ...any) (string, error) {
 	answer, _, err := s.timedRun(ctx, script, keys, args...)
 	return answer, err
 }
 
-// timedRun is run that also returns when the call that was answered was sent.
+// timedRun is run. It also returns when the attempt that was answered began.
 func (s *Store) timedRun(ctx context.Context, script script, keys []string, args ...any) (string, time.Time, error) {
-	return s.repeat(ctx, keys[0], func(ctx context.Context, deadline int64) (string, error) {
+	return s.retry(ctx, keys[0], func(ctx context.Context, deadline int64) (string, error) {
 		return script.run(ctx, s.batcher.Do, keys, deadline, args)
 	})
 }
 
-// repeat makes an exchange with the server that has a key until there is an
-// answer, which it returns without the time, and when that exchange began.
-func (s *Store) repeat(ctx context.Context, key string, exchange func(ctx context.Context, deadline int64) (string, error)) (string, time.Time, error) {
+// retry calls attempt, which runs a script on the server of key, until it has a
+// reply. It returns the reply without its timestamp, and when that attempt began.
+func (s *Store) retry(ctx context.Context, key string, attempt func(ctx context.Context, deadline int64) (string, error)) (string, time.Time, error) {
 	ctx = within(ctx, opTimeout)
 	deadline, _ := ctx.Deadline()
 	lastErr, reached := ctx.Err(), false
 	for ctx.Err() == nil {
 		begun, clock := time.Now(), s.clockOf(ctx, key)
-		answer, err := exchange(ctx, clock.at(deadline))
+		answer, err := attempt(ctx, clock.at(deadline))
 		if err == nil {
-			answer, err = read(clock, answer)
+			answer, err = readReply(clock, answer)
 		}
 		if err == nil {
 			return answer, begun, nil
 		}
 		reached = reached || !notReached(err)
 		if lastErr == nil || ctx.Err() == nil {
-			lastErr = err // what stopped it says more than that its time was over
+			lastErr = err // it says more than that the deadline has passed
 		}
-		rest := time.Until(deadline)
+		delay := time.Until(deadline)
 		if !refused(err) {
-			rest = min(rest, pause)
+			delay = min(delay, pause)
 		}
 		if errors.Is(err, errLate) {
-			rest = 0 // the reply brought the time
+			delay = 0 // the reply has set the clock
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(rest):
+		case <-time.After(delay):
 		}
 	}
 	kind := codes.ErrNotReached
@@ -153,8 +151,8 @@ func (s *Store) repeat(ctx context.Context, key string, exchange func(ctx contex
 	return "", time.Time{}, fmt.Errorf("%w: redis: %w", kind, lastErr)
 }
 
-// notReached reports whether an error says that no script ran: there was no
-// connection, or the server runs none for this user or at this time.
+// notReached reports whether no script ran: there was no connection, or the
+// server refuses scripts for this user or at this time.
 func notReached(err error) bool {
 	var network *net.OpError
 	if errors.As(err, &network) && network.Op == "dial" || errors.Is(err, redis.ErrPoolTimeout) || redis.IsAuthError(err) {
@@ -176,14 +174,14 @@ func (s *Store) clockOf(ctx context.Context, key string) *clock {
 	}
 	master, err := cluster.MasterForKey(ctx, key)
 	if err != nil {
-		return s.clocks.single // the call will fail too
+		return s.clocks.single // the attempt will fail too
 	}
 	return s.clocks.of(master.Options().Addr)
 }
 
-// bounded is a context that ends at a deadline, but wakes nobody then: all who
-// wait under it look at the deadline too, and a timer that every operation
-// sets and none needs would cost more than the rest of it.
+// bounded is a context with a deadline and without a timer: its Done channel does
+// not close at the deadline. Everything that waits under it checks the deadline
+// itself, and a timer would cost more than the rest of an operation.
 type bounded struct {
 	context.Context
 	deadline time.Time
@@ -209,10 +207,10 @@ func (b bounded) Err() error {
 	return nil
 }
 
-// refused reports whether Redis forbids an operation or a command inside its
-// script. Such a script may have stopped half-way with its reply saved: sent
-// again, it would say that all is done. On a replica not even the first write
-// is made, so there it is sent again, to the new master.
+// refused reports whether Redis forbids an operation, or a command inside its
+// script. It must not be retried: the script may have stopped half-way with its
+// reply saved, and would then report success. READONLY is retried, on the new
+// master: a replica refuses even the first write.
 func refused(err error) bool {
 	if redis.IsPermissionError(err) || redis.IsAuthError(err) {
 		return true
@@ -226,8 +224,8 @@ var (
 	errMalformed = errors.New("malformed answer")
 )
 
-// read takes the server's time off a reply.
-func read(clock *clock, reply string) (answer string, err error) {
+// readReply sets the clock by a reply, and returns the reply without its timestamp.
+func readReply(clock *clock, reply string) (answer string, err error) {
 	var seconds, micros int64
 	if answer, err = numbers(reply, &seconds, &micros); err != nil {
 		return "", err
@@ -239,13 +237,13 @@ func read(clock *clock, reply string) (answer string, err error) {
 	return answer, nil
 }
 
-// numbers reads the numbers that an answer begins with, and returns the rest.
+// numbers parses the numbers at the beginning of an answer and returns the rest.
 func numbers(answer string, into ...*int64) (rest string, err error) {
 	for _, n := range into {
 		var digits string
 		digits, answer, _ = strings.Cut(answer, " ")
 		if *n, err = strconv.ParseInt(digits, 10, 64); err != nil {
-			return "", errMalformed // which an error that quotes it could tell more of
+			return "", errMalformed // without quoting it: answers hold digests
 		}
 	}
 	return answer, nil

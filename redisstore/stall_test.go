@@ -1,8 +1,8 @@
 package redisstore_test
 
 import (
-	"context"
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -22,12 +22,12 @@ import (
 // backAfter is how soon requests pass again once Redis is back.
 const backAfter = 2 * time.Second
 
-// TestStalledRedis: a call that a stalled Redis runs only after its caller was
-// answered has no effect.
+// TestStalledRedis: a call that a stalled Redis runs only after its caller has given up
+// has no effect.
 func TestStalledRedis(t *testing.T) {
 	instance := redistest.Server(t)
 	prefix := freshPrefix()
-	// replica has a connection, on which its next call is sent at once.
+	// A replica has an open connection, on which it sends its next call at once.
 	replica := func() *redisstore.Store {
 		s := openStore(t, instance, prefix)
 		prepare(t, s)
@@ -43,18 +43,14 @@ func TestStalledRedis(t *testing.T) {
 	limited := newReservation(3, sends(t, "1/1h"), total(t, "1/1h"))
 	claim := codes.Claim{Key: codestest.Fresh(), Lease: time.Hour}
 	message := codes.SentMessage{Message: codestest.Fresh(), Op: codes.NewOp(), Keep: time.Hour}
-	receipt := codes.StoredReceipt{
-		Receipt: codes.Receipt{Content: "2:failed:", Stage: codes.StageFailed}, Message: message.Message, Op: codes.NewOp(), Keep: time.Hour,
-	}
+	receipt := receiptOf(message, codes.StageFailed)
 	var calls []func() error
 	late := func(call func(*redisstore.Store) error) {
 		s := replica()
 		calls = append(calls, func() error { return call(s) })
 	}
 	guess := func(s *redisstore.Store) error {
-		c := checkOf(tried, codestest.Fresh())
-		c.Guesses = tried.Limits[0].Windows
-		_, err := s.Check(t.Context(), c)
+		_, err := s.Check(t.Context(), guessOf(tried, codestest.Fresh(), tried.Limits[0].Windows))
 		return err
 	}
 	for range tries {
@@ -67,10 +63,7 @@ func TestStalledRedis(t *testing.T) {
 			_, err := s.Cancel(t.Context(), codes.Cancel{Name: kept.Entry.Name, Op: codes.NewOp()})
 			return err
 		})
-		late(func(s *redisstore.Store) error {
-			_, err := s.NextTurn(t.Context(), codes.Reservation{Op: codes.NewOp(), Pace: codes.Pace{Rate: 1, MaxWait: time.Minute}, WaitLeft: time.Minute})
-			return err
-		})
+		late(func(s *redisstore.Store) error { _, err := s.NextTurn(t.Context(), newTurn()); return err })
 		late(func(s *redisstore.Store) error {
 			_, _, err := s.Claim(t.Context(), codes.Claim{Key: claim.Key, Op: codes.NewOp(), Lease: claim.Lease})
 			return err
@@ -112,7 +105,7 @@ func TestStalledRedis(t *testing.T) {
 	if _, err := store.Reserve(t.Context(), again(limited)); err != nil {
 		t.Errorf("Reserve = %v: a place was taken late", err)
 	}
-	if turn, err := store.NextTurn(t.Context(), codes.Reservation{Op: codes.NewOp(), Pace: codes.Pace{Rate: 1, MaxWait: time.Minute}, WaitLeft: time.Minute}); err != nil || time.Until(turn.Begin) > 0 {
+	if turn, err := store.NextTurn(t.Context(), newTurn()); err != nil || time.Until(turn.Begin) > 0 {
 		t.Errorf("NextTurn = %+v, %v: a turn was taken late", turn, err)
 	}
 	claim.Op = codes.NewOp()
@@ -137,9 +130,9 @@ func together(calls []func() error, run func(func() error)) {
 	wg.Wait()
 }
 
-// connect makes calls that are in flight at the same time, so that afterwards
-// so many connections are open: one that must be opened first would not get
-// as far as to send a script to a stalled Redis.
+// connect makes calls that are in flight at the same time, so that afterwards so many
+// connections are open: a call that must open one first would not send its script to a
+// stalled Redis.
 func connect(t *testing.T, i *redistest.Instance, connections int, calls []func() error) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; {
@@ -149,9 +142,9 @@ func connect(t *testing.T, i *redistest.Instance, connections int, calls []func(
 		time.Sleep(100 * time.Millisecond)
 		i.Signal(syscall.SIGCONT)
 		made.Wait()
-		clients := info(t, i, "clients", `connected_clients:(\d+)`)
-		if clients > connections { // and the one that asks
-			for _, call := range calls { // the distance to Redis is known afterwards
+		clients := info(t, i.Nodes[0], "clients", `connected_clients:(\d+)`)
+		if clients > connections { // INFO takes one more
+			for _, call := range calls { // so that the latency of Redis is known
 				_ = call()
 			}
 			return
@@ -162,15 +155,21 @@ func connect(t *testing.T, i *redistest.Instance, connections int, calls []func(
 	}
 }
 
-func scriptCalls(t *testing.T, i *redistest.Instance) int {
+// scriptCalls returns how many scripts all nodes ran.
+func scriptCalls(t *testing.T, i *redistest.Instance) (calls int) {
 	t.Helper()
-	return info(t, i, "commandstats", `cmdstat_evalsha:calls=(\d+)`)
+	for _, n := range i.Nodes {
+		calls += info(t, n, "commandstats", `cmdstat_evalsha:calls=(\d+)`)
+	}
+	return calls
 }
 
 // info returns a number from a section of INFO, 0 if it is not there.
-func info(t *testing.T, i *redistest.Instance, section, pattern string) int {
+func info(t *testing.T, n *redistest.Node, section, pattern string) int {
 	t.Helper()
-	text, err := i.Client().Info(context.Background(), section).Result()
+	c := n.Client()
+	defer func() { _ = c.Close() }()
+	text, err := c.Info(t.Context(), section).Result()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,11 +177,11 @@ func info(t *testing.T, i *redistest.Instance, section, pattern string) int {
 	if found == nil {
 		return 0
 	}
-	n, err := strconv.Atoi(found[1])
+	number, err := strconv.Atoi(found[1])
 	if err != nil {
 		t.Fatal(err)
 	}
-	return n
+	return number
 }
 
 // TestKilledRedis: a Redis that is killed and started again is used again.
@@ -192,7 +191,7 @@ func TestKilledRedis(t *testing.T) {
 	reserve := func() error { _, err := store.Reserve(t.Context(), newReservation(3)); return err }
 	connect(t, instance, 2, slices.Repeat([]func() error{reserve}, 20))
 	instance.Signal(syscall.SIGKILL)
-	// So many that the library's pool stops dialling but for once a second.
+	// So many that the library's pool dials only once a second from now on.
 	together(slices.Repeat([]func() error{reserve}, 5), func(reserve func() error) {
 		began := time.Now()
 		err := reserve()
@@ -224,7 +223,16 @@ func servedSoon(t *testing.T, store *redisstore.Store) {
 	}
 }
 
-// TestAbsentRedis is not parallel: other tests' goroutines would count as its own.
+// noAnswer returns the error of a call that must not return anything else.
+func noAnswer[T any](answer []T, err error) error {
+	if answer != nil {
+		return fmt.Errorf("%v without Redis", answer)
+	}
+	return err
+}
+
+// TestAbsentRedis: without Redis every call fails in time, and leaves no goroutine. It
+// is not parallel, because goroutines of other tests would count too.
 func TestAbsentRedis(t *testing.T) {
 	ignore := goleak.IgnoreCurrent()
 	for _, test := range []struct{ name, url, mode string }{
@@ -238,6 +246,14 @@ func TestAbsentRedis(t *testing.T) {
 				func() error { _, err := store.Reserve(t.Context(), newReservation(3, sends(t, "1/1h"))); return err },
 				func() error { _, err := check(t.Context(), store, newReservation(3)); return err },
 				func() error { return store.Prepare(t.Context()) },
+				func() error { return noAnswer(store.Used(t.Context(), codestest.Windows(t, "1/1h"))) },
+				func() error {
+					return noAnswer(store.Standings(t.Context(), newReservation(3, sends(t, "1/1h")).Limits))
+				},
+				func() error {
+					return noAnswer(store.Unverified(t.Context(), unverified(t, "12065551234", "all:1/1m").Limits))
+				},
+				func() error { _, err := store.ClearLimits(t.Context(), codestest.Fresh()); return err },
 			}, func(call func() error) {
 				began := time.Now()
 				err := call()
@@ -247,7 +263,7 @@ func TestAbsentRedis(t *testing.T) {
 			})
 		})
 	}
-	// A pool that dials once a second notices its end as late.
+	// A pool that dials once a second notices that late that it was closed.
 	leak := goleak.Find(ignore)
 	for closed := time.Now(); leak != nil && time.Since(closed) < 3*time.Second; {
 		leak = goleak.Find(ignore)

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -10,11 +11,11 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// Options are how a [Store] uses Redis.
+// Options configure a [Store].
 type Options struct {
-	Prefix      string // that every key begins with
-	MinReplicas int    // replicas of Redis that must acknowledge a right code
-	// Done is called after each operation, however often it was tried; nil for nothing.
+	Prefix      string // of every key
+	MinReplicas int    // number of Redis replicas that must acknowledge a correct code
+	// Done is called once after each operation, retries included. It may be nil.
 	Done func(ctx context.Context, operation string, begun time.Time, err error)
 }
 
@@ -23,13 +24,13 @@ type Options struct {
 type Store struct {
 	Options
 	client    redis.UniversalClient
-	batcher   *batcher // of the client
+	batcher   *batcher // in front of client
 	keys      keys
-	guesses   any // keys.guessPrefix
+	guesses   any // keys.guessPrefix, as an argument of scripts
 	scripts   scripts
 	clocks    *clocks
-	split     *atomic.Bool  // keys of several slots cannot be in one script
-	waitSlots chan struct{} // one in it for each call that waits for replicas
+	split     *atomic.Bool  // one script cannot use keys of several slots
+	waitSlots chan struct{} // holds one value for each call that waits for replicas
 }
 
 var _ codes.Store = (*Store)(nil)
@@ -51,7 +52,7 @@ func New(client redis.UniversalClient, o Options) *Store {
 	}
 	_, cluster := client.(*redis.ClusterClient)
 	s.split.Store(cluster)
-	// Where replicas lag, the other operations go on with half of the pool.
+	// Half of the pool, so that lagging replicas do not stop the other operations.
 	s.waitSlots = make(chan struct{}, max(1, poolSizeOf(client)/2))
 	return s
 }
@@ -59,14 +60,34 @@ func New(client redis.UniversalClient, o Options) *Store {
 // Close closes the client.
 func (s *Store) Close() error { return s.client.Close() }
 
-// done reports an operation that has ended.
-func (s *Store) done(ctx context.Context, operation string, begun time.Time, err *error) {
+// end ends an operation: it wraps its error and reports it to Done.
+func (s *Store) end(ctx context.Context, operation string, begun time.Time, err *error) {
+	*err = wrap(operation, *err)
 	s.Done(ctx, operation, begun, *err)
 }
 
-// Split reports whether keys of several slots are served in one step each, as
-// on a cluster.
+func wrap(operation string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("redisstore: %s: %w", operation, err)
+}
+
+// Split reports whether an operation takes one script for each slot, as on a
+// cluster.
 func (s *Store) Split() bool { return s.split.Load() }
+
+// Pool is the state of the connections to all Redis nodes.
+type Pool struct {
+	Total, Idle      uint32 // connections now
+	Misses, Timeouts uint32 // so far: none was idle, or none became free in time
+}
+
+// Pool returns the state of the connections.
+func (s *Store) Pool() Pool {
+	p := s.client.PoolStats()
+	return Pool{Total: p.TotalConns, Idle: p.IdleConns, Misses: p.Misses, Timeouts: p.Timeouts}
+}
 
 func poolSizeOf(client redis.UniversalClient) int {
 	switch client := client.(type) {
@@ -77,8 +98,6 @@ func poolSizeOf(client redis.UniversalClient) int {
 	}
 	return poolSize
 }
-
-func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 
 func wholeSeconds(millis int64) time.Duration {
 	return time.Duration((millis+999)/1000) * time.Second

@@ -15,26 +15,26 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// logIn adds to what the URL says of the user, the password and TLS. config is
-// nil unless the URL asks for TLS.
+// logIn completes the user, the password and the TLS configuration of the URL. config
+// is nil unless the URL asks for TLS.
 func (o DialOptions) logIn(username, password *string, config *tls.Config) error {
 	if err := o.setUser(username, password); err != nil {
 		return err
 	}
 	if config == nil {
 		if o.CAFile != "" || o.CertFile != "" || o.KeyFile != "" {
-			return errors.New("does not ask for TLS, which the certificates are for; begin it with rediss://")
+			return errors.New("does not use TLS, but a certificate file is set; begin it with rediss://, or remove the file")
 		}
 		return nil
 	}
 	if o.CAFile != "" {
 		content, err := os.ReadFile(o.CAFile)
 		if err != nil {
-			return fmt.Errorf("the authority's certificate: %w", err)
+			return fmt.Errorf("certificate authority: %w", err)
 		}
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(content) {
-			return errors.New("the file of the authority holds no certificate")
+			return errors.New("the certificate authority's file holds no certificate; use a PEM file")
 		}
 	}
 	if o.CertFile != "" {
@@ -51,7 +51,7 @@ func (o DialOptions) setUser(username, password *string) error {
 	twoUsers, twoPasswords := o.Username != "" && *username != "", o.Password != "" && *password != ""
 	switch {
 	case twoUsers && twoPasswords:
-		return errors.New("has a user and a password, and so have REDIS_USERNAME and REDIS_PASSWORD; remove these or those")
+		return errors.New("has a user and a password, and so have REDIS_USERNAME and REDIS_PASSWORD; remove one of the two")
 	case twoUsers:
 		return errors.New("has a user, and so has REDIS_USERNAME; remove one of the two")
 	case twoPasswords:
@@ -59,25 +59,25 @@ func (o DialOptions) setUser(username, password *string) error {
 	}
 	*username, *password = cmp.Or(o.Username, *username), cmp.Or(o.Password, *password)
 	if o.Username != "" && *password == "" {
-		return errors.New("has no password for the user in REDIS_USERNAME, who cannot log in without; set REDIS_PASSWORD")
+		return errors.New("has no password for the user in REDIS_USERNAME; set REDIS_PASSWORD")
 	}
 	return nil
 }
 
 var errNoTLS = errors.New("TLS got no answer: Redis is stalled, or this port does not speak TLS; use its TLS port, or redis:// if it has none")
 
-// tlsDialer returns the library's dialer with a better error. A server that
-// does not speak TLS waits for the rest of what it takes for a command. nil,
-// without TLS, leaves the choice to the library.
+// tlsDialer returns the library's dialer with a better error. A server that does not
+// speak TLS takes the handshake for the beginning of a command, and waits. Without
+// TLS it returns nil, for the library's default.
 func tlsDialer(config *tls.Config, timeout time.Duration) func(ctx context.Context, network, address string) (net.Conn, error) {
 	if config == nil {
 		return nil
 	}
-	// It gives up just before the client of a sentinel does, whose error says less.
+	// It gives up just before the sentinel client does, whose error says less.
 	dial := redis.NewDialer(&redis.Options{TLSConfig: config, DialTimeout: timeout * 9 / 10})
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
-		var connecting *net.OpError // or what the other side said
+		var connecting *net.OpError // no connection, or an alert from the server
 		var notTLS tls.RecordHeaderError
 		if errors.As(err, &notTLS) || !errors.As(err, &connecting) && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.EOF)) {
 			return nil, errNoTLS

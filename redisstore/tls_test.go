@@ -18,12 +18,12 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-const awkward = "p%40@:/?# '" // a password that no URL takes as it is
+const awkward = "p%40@:/?# '" // a password that a URL cannot hold unencoded
 
-// TestTLS: certificates are demanded and shown, and the user logs in, in every mode.
+// TestTLS: in every mode, both sides verify certificates and the user logs in.
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	if _, err := x509.SystemCertPool(); err != nil { // reads many files, once: not within the time of an operation
+	if _, err := x509.SystemCertPool(); err != nil { // reads many files, once: not within the deadline of an operation
 		t.Fatal(err)
 	}
 	ca, foreign := redistest.NewAuthority(t), redistest.NewAuthority(t)
@@ -64,7 +64,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// TestNoTLS: a server that does not speak TLS says nothing, so the error does.
+// TestNoTLS: a server that does not speak TLS does not answer, which the error says.
 func TestNoTLS(t *testing.T) {
 	t.Parallel()
 	addr := redistest.Server(t).Addr
@@ -77,7 +77,7 @@ func TestNoTLS(t *testing.T) {
 	tryTLS(t, "nothing there", redisstore.DialOptions{URL: "rediss://127.0.0.1:" + port, Mode: redisstore.Standalone}, "connection refused")
 }
 
-// TestRenewedCertificate: new connections show the certificate that is in the files by then.
+// TestRenewedCertificate: a new connection uses the certificate that is in the files now.
 func TestRenewedCertificate(t *testing.T) {
 	t.Parallel()
 	ca, foreign := redistest.NewAuthority(t), redistest.NewAuthority(t)
@@ -102,7 +102,7 @@ func TestRenewedCertificate(t *testing.T) {
 	}
 	defer func() { _ = client.Close() }()
 	if err := client.Ping(t.Context()).Err(); err == nil {
-		t.Fatal("Redis takes any certificate")
+		t.Fatal("Redis accepts any certificate")
 	}
 	put(ca)
 	err = client.Ping(t.Context()).Err()
@@ -144,7 +144,8 @@ func TestDialOptionsRefused(t *testing.T) {
 	}
 }
 
-// tryTLS dials and runs every script; want is in the error, or there is none.
+// tryTLS dials and runs every script. The error must contain want, or there must be none
+// if want is empty.
 func tryTLS(t *testing.T, name string, options redisstore.DialOptions, want string) {
 	t.Helper()
 	client, err := redisstore.Dial(options)
@@ -168,7 +169,7 @@ func tryTLS(t *testing.T, name string, options redisstore.DialOptions, want stri
 	t.Errorf("%s: %v, want %q", name, err, want)
 }
 
-// startTLS starts a server that speaks TLS too.
+// startTLS starts a server that also speaks TLS.
 func startTLS(t *testing.T, config []string) string {
 	t.Helper()
 	port := freePort(t)
@@ -195,7 +196,8 @@ func startClusterTLS(t *testing.T, config []string) string {
 	return "rediss://127.0.0.1:" + port
 }
 
-// TestTLSNames: the name in the URL must be in the certificate, and old versions of TLS are refused.
+// TestTLSNames: the name in the URL must be in the certificate, and old versions of TLS
+// are refused.
 func TestTLSNames(t *testing.T) {
 	t.Parallel()
 	ca := redistest.NewAuthority(t)

@@ -1,9 +1,7 @@
 package redisstore_test
 
 import (
-	"errors"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
@@ -12,7 +10,7 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// unverified is a reservation of a message to a number under limits.
+// unverified returns a reservation of a message to a number under limits.
 func unverified(t *testing.T, number codes.Phone, limits ...string) codes.Reservation {
 	t.Helper()
 	u, err := codes.ParseUnverified(limits)
@@ -26,8 +24,8 @@ func unverified(t *testing.T, number codes.Phone, limits ...string) codes.Reserv
 	return r
 }
 
-// expectUnverified expects what stands under the limits of a reservation. Waits
-// are compared by the second.
+// expectUnverified compares what counts under the limits of a reservation, with waits
+// rounded to seconds.
 func expectUnverified(t *testing.T, store *redisstore.Store, r codes.Reservation, want ...redisstore.Standing) {
 	t.Helper()
 	got, err := store.Unverified(t.Context(), r.Limits)
@@ -39,12 +37,11 @@ func expectUnverified(t *testing.T, store *redisstore.Store, r codes.Reservation
 	}
 }
 
-// TestUnverified: it shows what Reserve counts by, for a destination's own exchange
-// and area code, and reading it changes nothing.
+// TestUnverified: Unverified returns what Reserve counts for the exchange and the area
+// code of a destination, and changes nothing.
 func TestUnverified(t *testing.T) {
 	everyBackend(t, func(t *testing.T, instance *redistest.Instance) {
-		store := openStore(t, instance, freshPrefix())
-		prepare(t, store)
+		store, _ := openPrepared(t, instance)
 		limits := []string{"exchange:2/1h", "area:9/1h+150%", "all:9/1h+100%"}
 		first, second := unverified(t, "12065551234", limits...), unverified(t, "12065551235", limits...)
 		elsewhere := unverified(t, "14255551234", limits...)
@@ -70,8 +67,8 @@ func TestUnverified(t *testing.T) {
 	})
 }
 
-// TestUnverifiedByTime: each window forgets by itself, and the wait is that until
-// the allowance, with its share of verified codes, has room.
+// TestUnverifiedByTime: each window has its own count, and the wait is until the
+// allowance, with its share of verified codes, has room.
 func TestUnverifiedByTime(t *testing.T) {
 	instance := redistest.Mini(t)
 	store := openStore(t, instance, freshPrefix())
@@ -100,18 +97,4 @@ func TestUnverifiedByTime(t *testing.T) {
 		redisstore.Standing{Kind: codes.AllLimit, Used: 2, Share: 1, Wait: time.Hour - 80*time.Second})
 	instance.Advance(24 * time.Hour)
 	expectUnverified(t, store, shown, redisstore.Standing{Kind: codes.AllLimit}, redisstore.Standing{Kind: codes.AllLimit})
-}
-
-// TestUnverifiedWithoutRedis: nothing is made up.
-func TestUnverifiedWithoutRedis(t *testing.T) {
-	t.Parallel()
-	instance := redistest.Server(t)
-	store, r := openStore(t, instance, freshPrefix()), unverified(t, "12065551234", "all:1/1m")
-	instance.Signal(syscall.SIGKILL)
-	if got, err := store.Unverified(t.Context(), r.Limits); !errors.Is(err, codes.ErrUnavailable) && !errors.Is(err, codes.ErrNotReached) || got != nil {
-		t.Errorf("Unverified = %v, %v", got, err)
-	}
-	if got, err := store.Unverified(t.Context(), nil); err != nil || got != nil {
-		t.Errorf("Unverified without limits = %v, %v", got, err)
-	}
 }

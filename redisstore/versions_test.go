@@ -13,9 +13,9 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// TestTwoVersionsAtOnce: during a rolling update the scripts of the last release and
-// those of this tree work on the same data. A change that makes them misread each
-// other takes a key with another letter.
+// TestTwoVersionsAtOnce: during a rolling update, the scripts of the last release and
+// those of this tree work on the same data. If a change makes one misread the other's
+// data, the key needs a new letter.
 func TestTwoVersionsAtOnce(t *testing.T) {
 	files, err := zip.OpenReader("testdata/released.zip")
 	if err != nil {
@@ -43,8 +43,8 @@ func runVersions(t *testing.T, instance *redistest.Instance, mixed mixed, parall
 	}
 }
 
-// mixed sends each call of a script to one of its two versions, by chance. It maps the
-// hash and the text of ours to those of both.
+// mixed is a hook that replaces a script by one of its two versions, at random. It maps
+// the hash and the text of ours to those of both.
 type mixed map[any][2]any
 
 func newMixed(ours, released scripts) mixed {

@@ -17,15 +17,13 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// opTimeout is how long the store goes on trying, and slack what a busy
-// machine may add to it.
+// opTimeout is how long the store retries, and slack what a busy machine may add.
 const (
 	opTimeout = 500 * time.Millisecond
 	slack     = 200 * time.Millisecond
 )
 
-// wire loses replies: the script runs, its reply arrives and is thrown away,
-// and the connection breaks.
+// wire loses replies: the script runs, its reply is dropped and the connection breaks.
 type wire struct {
 	mu    sync.Mutex
 	next  int    // replies to lose
@@ -33,8 +31,8 @@ type wire struct {
 	after func() // runs once, after the first loss
 }
 
-// lose makes the next n replies of scripts get lost. What after does happens
-// when the script has run and before it is sent again; it may be nil.
+// lose drops the next n replies of scripts. after, which may be nil, runs when the
+// script has run for the first time, before it is sent again.
 func (w *wire) lose(n int, after func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -82,7 +80,7 @@ func (w *wire) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Process
 type wiredConn struct {
 	net.Conn
 	wire   *wire
-	script bool // the reply to come is a script's
+	script bool // the next reply is that of a script
 }
 
 func (c *wiredConn) Write(p []byte) (int, error) {
@@ -92,7 +90,7 @@ func (c *wiredConn) Write(p []byte) (int, error) {
 
 func (c *wiredConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	// An error, such as that the server does not know the script, is no loss.
+	// An error, such as an unknown script, is not a lost reply.
 	if err == nil && n > 0 && c.script && p[0] == '$' && c.wire.loses() {
 		_ = c.Close()
 		return 0, io.EOF
@@ -100,14 +98,13 @@ func (c *wiredConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// lossTest is a store that loses replies, and one on the same data that does not.
+// lossTest has a store that loses replies, and a clean one on the same data.
 type lossTest struct {
 	testing.TB
 	*redisstore.Store
-	wire    *wire
-	losses  int
-	clean   *redisstore.Store
-	advance func(time.Duration)
+	wire   *wire
+	losses int
+	clean  *redisstore.Store
 }
 
 func openLossTest(t testing.TB, i *redistest.Instance, losses int, o redisstore.Options) lossTest {
@@ -117,7 +114,7 @@ func openLossTest(t testing.TB, i *redistest.Instance, losses int, o redisstore.
 	}
 	w := &wire{}
 	switch c := client.(type) {
-	case *redis.Client: // of a master behind sentinels too
+	case *redis.Client: // also behind sentinels
 		c.AddHook(w)
 	case *redis.ClusterClient:
 		c.OnNewNode(func(node *redis.Client) { node.AddHook(w) })
@@ -130,10 +127,10 @@ func openLossTest(t testing.TB, i *redistest.Instance, losses int, o redisstore.
 	clean := openStore(t, i, o.Prefix)
 	prepare(t, store)
 	prepare(t, clean)
-	return lossTest{TB: t, Store: store, wire: w, losses: losses, clean: clean, advance: i.Advance}
+	return lossTest{TB: t, Store: store, wire: w, losses: losses, clean: clean}
 }
 
-// losing makes call lose its replies, and checks that it did.
+// losing makes a call whose replies are lost; see wire.lose.
 func (l lossTest) losing(after func(), call func()) {
 	l.Helper()
 	l.wire.lose(l.losses, after)
@@ -148,14 +145,14 @@ func (l lossTest) reserve(r codes.Reservation) {
 	mustReserve(l, l.clean, r)
 }
 
-// expect is a fresh check on the store given.
+// expect makes a fresh check on s.
 func (l lossTest) expect(s *redisstore.Store, r codes.Reservation, code codes.Digest, want codes.Outcome) {
 	l.Helper()
 	expect(l, s, r, code, want)
 }
 
-// limited makes a reservation on the store given, which a limit must refuse or,
-// if want is empty, let pass.
+// limited makes a reservation on s, which the limit want must refuse, or none if want
+// is empty.
 func (l lossTest) limited(s *redisstore.Store, r codes.Reservation, want string) {
 	l.Helper()
 	_, err := s.Reserve(l.Context(), r)

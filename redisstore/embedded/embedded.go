@@ -1,6 +1,6 @@
-// Package embedded is the in-process Redis of debug mode: one command runs the
-// whole service, with nothing installed. It keeps everything in memory and
-// checks little; it is not for production.
+// Package embedded is the in-process Redis of debug mode, so that one command runs
+// the whole service with nothing installed. It keeps everything in memory and is
+// not for production.
 package embedded
 
 import (
@@ -14,21 +14,20 @@ import (
 	"github.com/alicebob/miniredis/v2/server"
 )
 
-// Server is a Redis inside this process, on a free loopback port. Its keys
-// expire with the clock, and its time stands still while a script runs, as in
-// a real Redis.
+// Server is a Redis in this process, on a free loopback port. As in a real Redis,
+// keys expire with the clock and the time stands still while a script runs.
 type Server struct {
 	mini *miniredis.Miniredis
 	url  string
 
-	conns sync.Map // the connections of clients: *server.Peer to struct{}
+	conns sync.Map // connections of clients: *server.Peer to struct{}
 
-	clock  sync.Mutex // held while the time is set, so that it never goes back
+	clock  sync.Mutex // held while the time is set, so that it never steps back
 	offset time.Duration
 }
 
-// Start starts a Server, empty and protected by a random password, since every
-// user of the machine reaches its port. End it with Close.
+// Start starts an empty Server. Its password is random, because every user of the
+// machine can reach its port. Close stops it.
 func Start() (*Server, error) {
 	s := &Server{mini: miniredis.NewMiniRedis()}
 	password := rand.Text()
@@ -43,26 +42,25 @@ func Start() (*Server, error) {
 	return s, nil
 }
 
-// URL is the server's address in the form of REDIS_URL. It holds the password.
+// URL returns the server's address in the form of REDIS_URL. It holds the password.
 func (s *Server) URL() string { return s.url }
 
-// Close ends the server and the connections to it. What it stored is gone.
+// Close stops the server, closes its connections and drops its data.
 func (s *Server) Close() { s.mini.Close() }
 
-// Advance moves the clock forward by d: keys expire and TIME moves on as if
-// that time had passed, and both run on from there. It is for tests. The
-// clock must stay before the year 2262, where TIME wraps.
+// Advance moves the clock forward by d, for TIME and for the TTL of keys; it keeps
+// running from there. It is for tests. The clock must stay before the year 2262,
+// where TIME wraps.
 func (s *Server) Advance(d time.Duration) {
 	s.clock.Lock()
 	defer s.clock.Unlock()
 	s.offset += d
 }
 
-// setTime runs before every command and sets the time that the command sees.
-// Commands inside a script pass here too, with miniredis locked by the script:
-// setting the time there would wait for ever. They come from a peer of their
-// own that has a context from the start, while a client's peer has none before
-// its first command.
+// setTime runs before every command and sets the time that the command sees. It must
+// not set it for commands inside a script, which holds the lock of miniredis: that
+// would deadlock. Those come from a peer that has a context from the start, while a
+// client's peer has none before its first command.
 func (s *Server) setTime(p *server.Peer, _ string, _ ...string) bool {
 	if p.Ctx == nil {
 		if _, known := s.conns.LoadOrStore(p, struct{}{}); !known {

@@ -1,4 +1,4 @@
--- Removes the entry that counts, so that its id is unknown.
+-- Removes the live entry, so that its id is unknown.
 --
 -- KEYS[1] entry   KEYS[2] notices
 -- KEYS[3], KEYS[4] the same under the previous secret, if there is one
@@ -9,9 +9,10 @@
 --include entry
 --include versions
 
+local op = ARGV[2]
 local ttl, found = 0, {}
 for i = 1, #KEYS, 2 do
-  local entry = open(KEYS[i], KEYS[i + 1], ARGV[2])
+  local entry = open(KEYS[i], KEYS[i + 1], op)
   if entry.savedReply then
     return stamp .. entry.savedReply
   end
@@ -25,8 +26,8 @@ if expired then
 end
 local reply = 'done ' .. ttl
 for _, entry in ipairs(found) do
-  -- A server out of memory lets an entry be removed too: its script may write
-  -- what it likes after a first write that frees memory.
+  -- A server out of memory must let an entry be removed too. After a first write
+  -- that frees memory, a script may write what it needs.
   redis.call('HDEL', entry.key, 'm')
   drop(entry, reply)
 end

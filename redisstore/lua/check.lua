@@ -1,74 +1,76 @@
--- Compares a code with the entry's, and spends an attempt if it is wrong.
+-- Compares a code with that of the entry. A wrong code costs an attempt; a right one,
+-- or the last attempt, ends the entry.
 --
 -- KEYS[1] entry   KEYS[2] notices
 -- KEYS[3], KEYS[4] the same under the previous secret, if there is one
--- KEYS    the last one is the hash that holds the saved reply by its op, if there
---         is one more
+-- KEYS    if there is one more, it is the hash in which to save the reply
 -- ARGV[2] op
 -- ARGV[3] digest of the code   ARGV[4] the same under the previous secret, or empty
--- ARGV[5] milliseconds to save the reply in its own key
--- ARGV[6] what the key of a number's wrong codes begins with, empty not to count
---         them here   ARGV[7] milliseconds that their longest window spans
--- ARGV[8] the largest number that a window of theirs allows
--- ARGV[9] recipient whose code it must be, empty for anybody's   ARGV[10] the same
---         under the previous secret
--- ARGV[11] key of the codes that were entered and are to be counted, empty not to
---          count them here   ARGV[12] '1' to count it for its exchange too, or '0'
--- Returns 'unknown', 'expired', or 'right' or 'wrong' with the attempts left, the
--- milliseconds that an entry which it ended had left or 0, and recipient and area;
--- if a right code is to be counted, also exchange and area code and the ops of its
--- messages
+-- ARGV[5] milliseconds to save the reply in that hash
+-- ARGV[6] prefix of the keys of wrong codes, empty not to count wrong codes here
+-- ARGV[7] longest window of wrong codes in milliseconds
+-- ARGV[8] the largest number that one of these windows allows
+-- ARGV[9] recipient to whom the code must have been sent, empty for any
+-- ARGV[10] the same under the previous secret
+-- ARGV[11] key of the codes that were entered, empty not to count right codes here
+-- ARGV[12] '1' to count a right code for its exchange too, or '0'
+-- Returns 'unknown', 'expired', or 'right' or 'wrong' with the attempts left, the TTL
+-- in milliseconds of the entry if it ended, else 0, and recipient and area; if a right
+-- code is to be counted, also exchange and area code and the ops of its messages
 
 --include base
 --include entry
 
+local op, code, previousCode, keepReply = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local wrongCodesPrefix, recipient, previousRecipient = ARGV[6], ARGV[9], ARGV[10]
+local enteredKey, countExchange = ARGV[11], ARGV[12]
 local replyKey = #KEYS % 2 == 1 and KEYS[#KEYS]
 local reply
 local messages -- of a right code
-local wrong -- version that a wrong code was for
+local wrong -- the version that a wrong code was compared with
 
--- hasRecipient reports whether a version was sent to whom the caller says.
+-- hasRecipient reports whether a version was sent to the recipient of the call.
 local function hasRecipient(version)
-  local recipient = ARGV[9] ~= '' and string.sub(ownerOf(version), 1, -2)
-  return not recipient or recipient == ARGV[9] or recipient == ARGV[10]
+  local owner = recipient ~= '' and string.sub(ownerOf(version), 1, -2)
+  return not owner or owner == recipient or owner == previousRecipient
 end
 
 -- messagesOf returns the exchange, the area code and the ops of the messages that
--- held the code of a version, or nothing where they are not counted.
+-- held the code of a version, or '' where they are not counted.
 local function messagesOf(version)
   local ending = endingOf(version)
   if string.sub(ending, 2, 2) ~= 'u' then
     return ''
   end
-  local first = string.sub(ending, 15, 15) ~= 'o' and string.sub(version, 11, 18) or ''
+  local first = string.sub(ending, 15, 15) ~= 'o' and opOf(version) or ''
   return string.sub(ending, 3, 13) .. first .. string.sub(ending, 20)
 end
 
--- replyFor returns the reply for a version that has so many attempts left.
+-- replyFor returns the reply for a version with so many attempts and milliseconds left.
 local function replyFor(version, left, ttl)
   return (messages and 'right ' or 'wrong ') .. left .. ' ' .. (left == '0' and ttl or 0) .. ' ' .. ownerOf(version) .. (messages or '')
 end
 
--- Nearly all entries have one version. Such an entry is served before the
--- functions for several are made: that takes longer than the rest.
-local fields = #KEYS == 2 and not expired and redis.call('HMGET', KEYS[1], 'e', ARGV[2])
+-- Nearly all entries have one version. Such an entry is checked before Lua makes the
+-- functions for several versions, which would take longer than the rest.
+local fields = #KEYS == 2 and not expired and redis.call('HMGET', KEYS[1], 'e', op)
 local version = fields and not fields[2] and fields[1]
 if version and flagOf(version) == '-' then
   local attempts, lifetime = string.match(version, '(%d+) (%d+)', 41)
   local ttl = endOf(version) - now
   if ttl > 0 and ttl <= lifetime * 1000 and attempts ~= '0' and hasRecipient(version) then
-    local code = codeOf(version)
-    messages = (code == ARGV[3] or code == ARGV[4]) and messagesOf(version)
+    local known = codeOf(version)
+    messages = (known == code or known == previousCode) and messagesOf(version)
     wrong = not messages and version
     local left = messages and '0' or string.format('%d', attempts - 1)
     reply = replyFor(version, left, ttl)
     if left == '0' then
-      redis.call('HSET', KEYS[1], 'e', string.sub(version, 1, 39) .. 'x' .. string.sub(version, 41), ARGV[2], time[1] .. reply)
+      redis.call('HSET', KEYS[1], 'e', withFlag(version, 'x'), op, time[1] .. reply)
       redis.call('PEXPIRE', KEYS[1], remember)
       redis.call('ZREM', KEYS[2], nameOf(KEYS[1]))
     else
-      redis.call('HSET', KEYS[1], 'e', string.sub(version, 1, 40) .. left .. string.sub(version, 41 + #attempts), ARGV[2], time[1] .. reply)
-      if ttl < remember then -- the reply may be asked for when the entry has expired
+      redis.call('HSET', KEYS[1], 'e', string.sub(version, 1, 40) .. left .. string.sub(version, 41 + #attempts), op, time[1] .. reply)
+      if ttl < remember then -- the call may be sent again when the entry has expired
         redis.call('PEXPIRE', KEYS[1], ttl + remember)
       end
       if attempts % 8 == 0 then
@@ -81,18 +83,18 @@ end
 if not reply then
   --include versions
 
-  local savedReply = replyKey and redis.call('HGET', replyKey, ARGV[2])
+  local savedReply = replyKey and redis.call('HGET', replyKey, op)
   local entry
   if not savedReply then
-    entry = open(KEYS[1], KEYS[2], ARGV[2])
-    local old = KEYS[4] and open(KEYS[3], KEYS[4], ARGV[2])
+    entry = open(KEYS[1], KEYS[2], op)
+    local old = KEYS[4] and open(KEYS[3], KEYS[4], op)
     if old and not entry.savedReply and (old.savedReply or #entry == 0 and noticeOf(entry) <= now) then
       entry = old
     end
     savedReply = entry.savedReply
   end
   if savedReply then
-    -- It writes, so that who waits for the replicas waits for the first reply too.
+    -- A write, so that a WAIT after this reply waits for the effect of the first one.
     local key = replyKey or entry.key
     redis.call('PEXPIRE', key, redis.call('PTTL', key))
     return stamp .. savedReply
@@ -101,50 +103,50 @@ if not reply then
     return stamp .. 'late'
   end
 
-  -- forCall returns a reply to save in the entry. It is saved before all else,
-  -- because a server out of memory refuses that: else a right code would be let
-  -- through where a wrong one could not be charged.
-  local function forCall(reply)
+  -- saveReply saves a reply in its own hash, or returns it to be saved in the entry.
+  -- This is the first write, because a server out of memory refuses it. Otherwise
+  -- such a server would accept a right code but could not count a wrong one.
+  local function saveReply(reply)
     if not replyKey then
       return reply
     end
-    redis.call('HSET', replyKey, ARGV[2], reply)
-    redis.call('PEXPIRE', replyKey, ARGV[5])
+    redis.call('HSET', replyKey, op, reply)
+    redis.call('PEXPIRE', replyKey, keepReply)
   end
 
   local version, ttl = entry[entry.current], ttlOf(entry)
   if ttl == 0 then
-    local over = #entry == 0 or version and entry.attempts > 0
-    if not over or noticeOf(entry) <= now then
+    local ended = #entry == 0 or version and entry.attempts > 0
+    if not ended or noticeOf(entry) <= now then
       return stamp .. 'unknown'
     end
-    drop(entry, forCall('expired'))
+    drop(entry, saveReply('expired'))
     return stamp .. 'expired'
   end
   if not hasRecipient(version) then
     return stamp .. 'unknown'
   end
-  local code = codeOf(version)
-  messages = (code == ARGV[3] or code == ARGV[4]) and messagesOf(version)
+  local known = codeOf(version)
+  messages = (known == code or known == previousCode) and messagesOf(version)
   wrong = not messages and version
   local left = messages and '0' or string.format('%d', entry.attempts - 1)
   reply = replyFor(version, left, ttl)
   if messages or left == '0' and entry.current == 1 then
-    drop(entry, forCall(reply))
+    drop(entry, saveReply(reply))
   else
-    -- With no attempts left it stays while those before it may count again.
+    -- Without attempts left it stays while its predecessors may become live again.
     version = withAttempts(version, left)
     entry[entry.current] = version
     if #entry == 1 then
-      put(entry, version, forCall(reply))
+      put(entry, version, saveReply(reply))
       if entry.hadPredecessors then
         redis.call('HDEL', entry.key, 'b')
       end
-      if ttl < remember then -- the reply may be asked for when the entry has expired
+      if ttl < remember then -- the call may be sent again when the entry has expired
         redis.call('PEXPIRE', entry.key, ttl + remember)
       end
     else
-      save(entry, forCall(reply))
+      save(entry, saveReply(reply))
     end
     if left == '0' and entry.current == #entry then
       redis.call('ZREM', entry.noticesKey, nameOf(entry.key))
@@ -152,17 +154,16 @@ if not reply then
   end
 end
 
-if messages and messages ~= '' and ARGV[11] ~= '' then
-  -- The next reservation counts it, before it looks at a limit: a check must be
-  -- quick.
-  if redis.call('RPUSH', ARGV[11], ARGV[12] .. messages) == 1 then
-    redis.call('PEXPIRE', ARGV[11], 90000000)
+if messages and messages ~= '' and enteredKey ~= '' then
+  -- The next reservation counts it before it checks limits: a check must be quick.
+  if redis.call('RPUSH', enteredKey, countExchange .. messages) == 1 then
+    redis.call('PEXPIRE', enteredKey, 90000000)
   end
 end
-if wrong and ARGV[6] ~= '' then
+if wrong and wrongCodesPrefix ~= '' then
   --include log
 
-  local key = ARGV[6] .. '{' .. string.sub(ownerOf(wrong), 1, -2) .. '}'
-  addToLog(key, ARGV[2], readLog(key, tonumber(ARGV[7]), tonumber(ARGV[8])))
+  local key = wrongCodesPrefix .. '{' .. string.sub(ownerOf(wrong), 1, -2) .. '}'
+  addToLog(key, op, readLog(key, tonumber(ARGV[7]), tonumber(ARGV[8])))
 end
 return stamp .. reply

@@ -1,9 +1,10 @@
--- Takes an entry out, so that it can be put under another secret in another slot.
+-- Removes an entry and returns its versions, to be stored under another secret in
+-- another slot.
 --
 -- KEYS[1] entry   KEYS[2] notices
 -- ARGV[2] op
--- Returns 'moved' and the message (18 bytes, or as many blanks) and the versions
--- of the entry, packed, or nothing
+-- Returns 'moved' and, if there is an entry, its message (18 bytes, or as many
+-- blanks) and its packed versions
 
 --include base
 --include entry

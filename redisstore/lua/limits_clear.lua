@@ -1,8 +1,8 @@
--- Forgets the events of logs.
+-- Deletes logs.
 --
 -- KEYS    logs
--- Returns 'cleared' and for each log how many events it held that some window
--- could still count
+-- Returns 'cleared' and for each log how many events it held that a window could
+-- still count
 
 --include base
 --include log

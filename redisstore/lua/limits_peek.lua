@@ -1,8 +1,8 @@
--- Shows what stands in logs under the windows of a limit. It changes nothing.
+-- Returns what counts under the windows of limits. It changes nothing.
 --
 -- KEYS    logs
 -- ARGV[2] … for each log the number of its windows, and for each window how many
---         events in how many milliseconds
+--         events it allows in how many milliseconds
 -- Returns 'limits' and for each window how many events are in it, and the
 -- milliseconds until it has room for one more, 0 if it has
 

@@ -10,6 +10,7 @@
 --include entry
 --include versions
 
+local op, message = ARGV[2], ARGV[3]
 if expired then
   return stamp .. 'late'
 end
@@ -17,10 +18,10 @@ for i = 1, #KEYS, 2 do
   local entry = open(KEYS[i], KEYS[i + 1])
   local known = string.sub(redis.call('HGET', entry.key, 'm') or '', 1, 8)
   for n = #entry, 1, -1 do
-    -- A message does not displace a newer one.
-    local place, knownPlace = placeOf(entry[n], ARGV[2]), placeOf(entry[n], known)
+    -- A message does not replace a newer one.
+    local place, knownPlace = placeOf(entry[n], op), placeOf(entry[n], known)
     if place > knownPlace then
-      redis.call('HSET', entry.key, 'm', ARGV[2] .. ARGV[3])
+      redis.call('HSET', entry.key, 'm', op .. message)
     end
     if place >= 0 or knownPlace >= 0 then
       break

@@ -1,4 +1,4 @@
--- Shows what receipts said of a message and changes nothing.
+-- Returns what receipts said about a message. It changes nothing.
 --
 -- KEYS[1] message
 -- Returns 'rejected' and by whom, 'taken' or 'sent'
@@ -6,7 +6,8 @@
 --include base
 
 local message = redis.call('HMGET', KEYS[1], 't', 'f', 'w')
-if message[2] then
-  return stamp .. 'rejected ' .. message[3]
+local taken, rejected, by = message[1], message[2], message[3]
+if rejected then
+  return stamp .. 'rejected ' .. by
 end
-return stamp .. (message[1] and 'taken' or 'sent')
+return stamp .. (taken and 'taken' or 'sent')

@@ -1,9 +1,9 @@
--- Shows an entry and changes nothing.
+-- Returns the state of an entry. It changes nothing.
 --
 -- KEYS[1] entry   KEYS[2] notices
 -- KEYS[3], KEYS[4] the same under the previous secret, if there is one
--- Returns 'live' with the attempts left, the milliseconds to live and the digest
--- of its message or nothing; 'expired' or 'unknown'
+-- Returns 'live' with the attempts left, the TTL in milliseconds and the digest of its
+-- message or nothing; 'expired'; or 'unknown'
 
 --include base
 --include entry
@@ -18,7 +18,7 @@ for i = 1, #KEYS, 2 do
     if message and placeOf(version, string.sub(message, 1, 8)) >= 0 then
       message = string.sub(message, 9)
     else
-      message = '' -- not known yet, or of another version
+      message = '' -- not recorded yet, or of another version
     end
     return stamp .. 'live ' .. string.format('%d', entry.attempts) .. ' ' .. ttl .. ' ' .. message
   end

@@ -1,11 +1,11 @@
--- Undoes a reservation, or any part of it. Turns are not given back.
+-- Undoes a reservation, or any part of it. A turn to send is not given back.
 --
--- KEYS    those of the entry, if there is one: entry and notices under each
---         secret; one for each limit
+-- KEYS    those of the entry, if it is undone: entry and notices under each secret;
+--         then one for each limit
 -- ARGV[2] op of the reservation
 -- ARGV[3] how many keys are those of the entry
 -- ARGV[4] op of this call
--- ARGV[5] … for each limit 'log', or how else its events are kept
+-- ARGV[5] … for each limit 'log', 'set' or 'unverified'
 -- Returns 'removed' and 1 if there was an entry to remove, else 0
 
 --include base
@@ -15,10 +15,10 @@
 --include replace
 --include log
 
-local key, answer = tonumber(ARGV[3]), 'removed 0'
-local entries = {}
-for i = 1, key, 2 do
-  local entry = open(KEYS[i], KEYS[i + 1], ARGV[4])
+local reservation, entryKeys, op = ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local answer, entries = 'removed 0', {}
+for i = 1, entryKeys, 2 do
+  local entry = open(KEYS[i], KEYS[i + 1], op)
   if entry.savedReply then
     return stamp .. entry.savedReply
   end
@@ -28,16 +28,16 @@ if expired then
   return stamp .. 'late'
 end
 for _, entry in ipairs(entries) do
-  if remove(entry, ARGV[2], 'removed 1') then
+  if remove(entry, reservation, 'removed 1') then
     answer = 'removed 1'
   end
 end
 for i = 5, #ARGV do
-  key = key + 1
+  local key = KEYS[entryKeys + i - 4]
   if ARGV[i] == 'log' then
-    removeFromLog(KEYS[key], ARGV[2])
+    removeFromLog(key, reservation)
   else
-    redis.call('ZREM', KEYS[key], ARGV[2])
+    redis.call('ZREM', key, reservation)
   end
 end
 return stamp .. answer

@@ -1,41 +1,50 @@
--- Reserves what a create needs, or any part of it: places under limits, a turn
--- to send, and the entry. If a limit is reached or the turn is too far off it
--- changes nothing.
+-- Reserves what a create needs, or any part of it: places under limits, a turn to
+-- send, and the entry. If a limit is reached or the turn is too far away, it changes
+-- nothing.
 --
--- KEYS    those of the entry, if there is one: entry and notices and, if ARGV[9]
---         is '1', the same under the previous secret; one for each limit, and of
---         unverified messages another one for the codes that were entered; turns and
---         callers, if there is a rate
+-- KEYS    of the entry, if there is one: entry and notices and, if ARGV[9] is '1', the
+--         same under the previous secret; then one for each limit, and for a limit on
+--         unverified messages another one for the codes that were entered; then turns
+--         and callers, if there is a rate
 -- ARGV[2] op
--- ARGV[3] the entry up to its end, empty for none
+--
+-- The entry:
+-- ARGV[3] its version up to the end, empty for no entry
 -- ARGV[4] attempts   ARGV[5] lifetime in milliseconds
 -- ARGV[6] milliseconds after its end for which its expiry is reported
--- ARGV[7] milliseconds until the entry counts, where the turn is taken elsewhere
--- ARGV[8] what entry_move returned, where the previous secret's entry is elsewhere
--- ARGV[9] '1' if that entry is here
+-- ARGV[7] milliseconds until its start, if another call reserved the turn
+-- ARGV[8] what entry_move returned, if the previous secret's entry is in another slot
+-- ARGV[9] '1' if that entry is in KEYS
+--
+-- The turn:
 -- ARGV[10] turns in any span, 0 for no turn   ARGV[11] the span in milliseconds
--- ARGV[12] how far off the turn may be        ARGV[13] how far off any turn may be
--- ARGV[14] the caller, among whom turns are shared; empty to share nothing
--- ARGV[15] turns that can be given out ahead
--- ARGV[16] where the code may be sent again its digits, four of them, '0000' of
---         a fixed code, and the recipient under the previous secret or nothing; empty
---         where every create makes a new code
--- ARGV[17] exchange (8) and area code (3) of the number where messages whose code
---          is not entered are counted, else empty
--- ARGV[18] what every key begins with where codes that were entered are counted
---          first, else empty
--- ARGV[19] … for each limit: 'log', 'set' or 'unverified', '1' if a place is taken,
---          's' if it is taken whether or not there is room, or '0' if there must
---          only be room; the number of its windows, and for each window how many
---          events in how many milliseconds, and of unverified messages for how many
---          per cent of the codes that were entered there is one more
--- Returns 'reserved' with the milliseconds until the turn, those that the entry
--- before had left, those until the logs have room for one more, the number of
--- the limit and of its window that would have refused the message first, or -1 0, and, if
--- the entry before stays, its attempts left, its milliseconds left at the turn, its
--- code and the op that made it; 'limited' with the number of the limit and of its
--- window that clears last, from 0, and the milliseconds until then; or 'busy'
--- with the milliseconds until the turn is near enough
+-- ARGV[12] milliseconds until the turn at most   ARGV[13] the same for any create
+-- ARGV[14] the caller, if turns are shared among callers, else empty
+-- ARGV[15] how many turns can be given out ahead
+--
+-- The code and the counts:
+-- ARGV[16] if the live code may be sent again, its number of digits in four characters,
+--          '0000' for a fixed code, and the recipient under the previous secret or
+--          nothing; empty if every create makes a new code
+-- ARGV[17] exchange (8) and area code (3) of the number if unverified messages are
+--          counted, else empty
+-- ARGV[18] prefix of every key if codes that were entered are to be counted first, else
+--          empty
+-- ARGV[19] … for each limit: 'log', 'set' or 'unverified'; '1' to reserve a place, 's' to
+--          reserve it even if there is no room, '0' to check that there is room; the
+--          number of its windows; for each window how many events it allows in how many
+--          milliseconds and, for unverified messages, besides what percentage of the
+--          codes that were entered
+--
+-- Returns one of
+-- - 'reserved' with the milliseconds until the turn; those that the previous entry had
+--   left; those until the logs have room for one more; the limit and its window, as
+--   numbers from 0, that would have refused the message first, or -1 0; and, if the
+--   live code is sent again, its attempts left, its milliseconds left at the turn, its
+--   digest and the op that made it
+-- - 'limited' with the limit and its window that clear last, as numbers from 0, and the
+--   milliseconds until then
+-- - 'busy' with the milliseconds until the turn is near enough
 
 --include base
 --include entry
@@ -44,31 +53,34 @@
 --include set
 --include unverified
 
-local op, head = ARGV[2], ARGV[3]
-local key = 0 -- the last one of KEYS that was used
+local op, head, attempts, startIn = ARGV[2], ARGV[3], ARGV[4], ARGV[7]
+local moved, rotating = ARGV[8], ARGV[9] == '1'
+local maxWait, caller, ahead = ARGV[12], ARGV[14], ARGV[15]
+local digits, previousRecipient = string.sub(ARGV[16], 1, 4), string.sub(ARGV[16], 5)
+local destination, prefix = ARGV[17], ARGV[18]
+local ending = (destination ~= '' and ' u' .. destination or '') .. (digits ~= '' and ' s' .. digits or '')
+local key = 0 -- index of the last one of KEYS that was used
 
-local repeated -- answer of the call, but for its end, if it took effect before
-local resent = '' -- end of the answer, if an entry stays
-local digits = string.sub(ARGV[16], 1, 4)
-local ending = (ARGV[17] ~= '' and ' u' .. ARGV[17] or '') .. (digits ~= '' and ' s' .. digits or '')
+local repeated -- answer but for its end, if this call took effect before
+local resent = '' -- end of the answer, if a live code is sent again
 
--- reserved is the answer for a turn at a time.
+-- reserved returns the answer, but for its end, for a turn at a time.
 local function reserved(turn, replaced)
   return stamp .. 'reserved ' .. math.max(0, turn - now) .. ' ' .. replaced .. ' '
 end
 
--- replace stores the version and returns what the one before had left. It is
--- nil for an id that has no entry, as most have not, which needs no functions
--- for several versions.
+-- replace stores the version and returns the milliseconds that the previous one had
+-- left. It is nil for an id without an entry, as nearly always: then Lua need not make
+-- the functions for several versions.
 local replace
 if head ~= '' then
   local fields = redis.call('HMGET', KEYS[1], 'e', op)
-  key = ARGV[9] == '1' and 4 or 2
-  if fields[1] or fields[2] or key == 4 or ARGV[8] ~= '' then
+  key = rotating and 4 or 2
+  if fields[1] or fields[2] or rotating or moved ~= '' then
     --include versions
     --include replace
 
-    local entries = {} -- the entry and, if it is here, that under the previous secret
+    local entries = {} -- the entry and, if it is in KEYS, that under the previous secret
     for i = 1, key, 2 do
       local entry = open(KEYS[i], KEYS[i + 1], op)
       local version = entry.stored and flagOf(entry.stored) == 'x' and opOf(entry.stored) == op and entry.stored
@@ -87,10 +99,10 @@ if head ~= '' then
     replace = function(turn, lifetime, notice)
       local entry, old = entries[1], entries[2]
       local predecessors, gone = { notices = {} }, {}
-      if ARGV[8] ~= '' then
-        local message = string.sub(ARGV[8], 1, 18)
+      if moved ~= '' then
+        local message = string.sub(moved, 1, 18)
         predecessors.message = message ~= string.rep(' ', 18) and message or nil
-        unpackAll(predecessors, string.sub(ARGV[8], 19))
+        unpackAll(predecessors, string.sub(moved, 19))
       end
       if old then
         move(predecessors, old, gone)
@@ -101,15 +113,15 @@ if head ~= '' then
       end
       local before, replaced, reply = predecessors[#predecessors], 0, nil
       if digits ~= '' and before
-        and mayResend(before, turn, codeOf(head), digits, string.sub(head, 19, 32), string.sub(ARGV[16], 5)) then
-        local attempts = numbersOf(before)
-        resent = string.format(' %d ', attempts) .. endOf(before) - turn .. ' ' .. codeOf(before) .. opOf(before)
+        and mayResend(before, turn, codeOf(head), digits, string.sub(ownerOf(head), 1, -2), previousRecipient) then
+        local left = numbersOf(before)
+        resent = string.format(' %d ', left) .. endOf(before) - turn .. ' ' .. codeOf(before) .. opOf(before)
         predecessors[#predecessors], reply = withSender(before, op), turn .. ' 0' .. resent
       else
         if before and numbersOf(before) > 0 then
           replaced = math.max(0, endOf(before) - now)
         end
-        local version = pack(head, turn + lifetime, ARGV[4], lifetime, replaced, turn, turn - now, ending)
+        local version = pack(head, turn + lifetime, attempts, lifetime, replaced, turn, turn - now, ending)
         add(predecessors, version, notice > 0 and turn + lifetime + notice or 0)
       end
       install(entry, predecessors, gone, reply)
@@ -124,17 +136,17 @@ if head ~= '' then
   end
 end
 
--- Limits. Where the entry is here, it says whether the call is repeated; else
--- each limit does.
-local entered = ARGV[18] ~= '' and not expired and verifyEntered(ARGV[18]) or 0
+-- Limits. Whether this call took effect before is known from the entry, if it is in
+-- KEYS, else from each limit.
+local entered = prefix ~= '' and not expired and countEntered(prefix) or 0
 local limits, at = {}, 19
 local longest, reached, anyHeld = 0, nil, false
-local shadow -- the first one reached of the limits that refuse nothing
-local again = 0 -- milliseconds until one more message to the number may follow
+local shadow -- the first reached one of the limits that refuse nothing
+local again = 0 -- milliseconds until another message to the number is allowed
 while at <= #ARGV do
   key = key + 1
   local l = { key = KEYS[key], storage = ARGV[at], max = 0, span = 0, size = 0, log = nil, held = false }
-  local takes, refuses = ARGV[at + 1] ~= '0', ARGV[at + 1] ~= 's'
+  local reserves, refuses = ARGV[at + 1] ~= '0', ARGV[at + 1] ~= 's'
   local isUnverified = l.storage == 'unverified'
   local stride = isUnverified and 3 or 2
   local first, last = at + 3, at + 2 + stride * ARGV[at + 2]
@@ -145,8 +157,8 @@ while at <= #ARGV do
     l.log, l.span, l.max = readLog(l.key, l.span, l.max)
     l.held = repeated or head == '' and inLog(l.log, op)
     for i = first, last, 2 do
-      local room = l.held and ARGV[i] or ARGV[i] - 1 -- beside this message
-      if takes then
+      local room = l.held and ARGV[i] or ARGV[i] - 1 -- besides this message
+      if reserves then
         again = math.max(again, room == 0 and ARGV[i + 1] or waitOfLog(l.log, room, ARGV[i + 1]))
       end
     end
@@ -179,48 +191,47 @@ while at <= #ARGV do
         end
       end
     end
-    l.held = not takes
+    l.held = not reserves
   end
   limits[#limits + 1] = l
   at = last + 1
 end
 
 if repeated then
-  dropEntered(ARGV[18], entered)
+  dropEntered(prefix, entered)
   return repeated .. again .. ' -1 0' .. resent
 end
 
 -- Turn.
 local rate, span, bound = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[13])
 local turnsKey = rate > 0 and KEYS[key + 1]
-local caller = ARGV[14]
 local turn = turnsKey and head == '' and redis.call('ZSCORE', turnsKey, op .. caller)
 local hasTurn = turn and true
 if expired and not anyHeld and not hasTurn then
   return stamp .. 'late'
 end
 if reached then
-  dropEntered(ARGV[18], entered)
+  dropEntered(prefix, entered)
   return stamp .. 'limited ' .. reached .. ' ' .. longest
 end
 if hasTurn then
   turn = tonumber(turn)
 elseif turnsKey then
   turn = nextTurn(turnsKey, rate, span, bound)
-  local tooFar = turn - now - ARGV[12]
+  local tooFar = turn - now - maxWait
   if caller ~= '' then
-    tooFar = math.max(tooFar, waitForShare(turnsKey, KEYS[key + 2], caller, turn, ARGV[15], bound))
+    tooFar = math.max(tooFar, waitForShare(turnsKey, KEYS[key + 2], caller, turn, ahead, bound))
   end
   if tooFar > 0 then
-    dropEntered(ARGV[18], entered)
+    dropEntered(prefix, entered)
     return stamp .. 'busy ' .. tooFar
   end
 else
-  turn = now + ARGV[7]
+  turn = now + startIn
 end
 
--- All is granted. The first write is one that a server out of memory refuses,
--- so that the script runs as a whole or not at all.
+-- Nothing refuses the reservation. The first write is one that a server out of memory
+-- refuses, so that the script takes effect as a whole or not at all.
 local replaced = 0
 if head ~= '' then
   local lifetime, notice = tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -228,28 +239,28 @@ if head ~= '' then
     replaced = replace(turn, lifetime, notice)
   else
     local version = head .. packTime(turn + lifetime) .. (turn > now and 'w' or '-')
-      .. string.format('%s %d 0', ARGV[4], lifetime / 1000)
+      .. string.format('%s %d 0', attempts, lifetime / 1000)
     if turn > now then
       version = version .. ' ' .. turn .. ' ' .. turn - now
     end
     version = version .. ending
     redis.call('HSET', KEYS[1], 'e', version)
     redis.call('PEXPIRE', KEYS[1], math.max(remember, turn + lifetime - now))
-    remindUntil(KEYS[1], KEYS[2], notice > 0 and turn + lifetime + notice or 0)
+    setNotice(KEYS[1], KEYS[2], notice > 0 and turn + lifetime + notice or 0)
   end
 end
 for _, l in ipairs(limits) do
-  if l.held then -- nothing is taken
+  if l.held then -- nothing to reserve
   elseif l.log then
     addToLog(l.key, op, l.log, l.span, l.max)
   elseif l.storage == 'set' then
     addToSet(l.key, op, l.size, l.span)
   else
-    addStanding(l.key, op, l.size, l.max)
+    addUnverified(l.key, op, l.size, l.max)
   end
 end
 if turnsKey and not hasTurn then
   addTurn(turnsKey, op .. caller, turn, span, bound)
 end
-dropEntered(ARGV[18], entered)
+dropEntered(prefix, entered)
 return reserved(turn, replaced) .. again .. ' ' .. (shadow or '-1 0') .. resent

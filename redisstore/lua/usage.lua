@@ -1,8 +1,8 @@
 -- Counts the events of a set in each of its windows, for the metrics.
 --
 -- KEYS[1] set
--- ARGV[2] … the spans of the windows in milliseconds
--- Returns 'used' and how many there are in each
+-- ARGV[2] … the windows in milliseconds
+-- Returns 'used' and the number of events in each window
 
 --include base
 

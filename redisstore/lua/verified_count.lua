@@ -1,7 +1,7 @@
--- Counts a code that was entered, in another slot than its entry.
+-- Counts a code that was entered, whose entry is in another slot.
 --
 -- KEYS[1] … [3] messages to the exchange, to the area code and to all
--- KEYS[4] … codes entered in each part that they are counted for
+-- KEYS[4] … codes that were entered, for each place that counts this one
 -- ARGV[2] ops of the messages
 -- Returns 'done'
 

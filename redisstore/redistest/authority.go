@@ -16,11 +16,11 @@ import (
 	"time"
 )
 
-// Authority is a certificate authority of a test, and a certificate from it for
-// 127.0.0.1 that servers and clients may show. All are names of PEM files.
+// Authority is a certificate authority, and a certificate from it for 127.0.0.1, for
+// servers and clients. The fields are names of PEM files.
 type Authority struct{ File, CertFile, KeyFile string }
 
-// NewAuthority makes an authority that lasts an hour.
+// NewAuthority makes an authority that is valid for an hour.
 func NewAuthority(t testing.TB) Authority {
 	t.Helper()
 	dir := t.TempDir()

@@ -13,8 +13,8 @@ import (
 //go:embed testdata/clock.c
 var clockSource []byte
 
-// ServerWithClock is Server with a clock that can be set: setClock sets it off
-// from the true time by so much. It skips the test where there is no C compiler.
+// ServerWithClock is Server with a clock that is off from the true time by what
+// setClock sets. It skips the test if gcc is not installed.
 func ServerWithClock(t testing.TB, config ...string) (i *Instance, setClock func(off time.Duration)) {
 	t.Helper()
 	if _, err := exec.LookPath("gcc"); err != nil {
@@ -24,7 +24,7 @@ func ServerWithClock(t testing.TB, config ...string) (i *Instance, setClock func
 	source, library, shift := filepath.Join(dir, "clock.c"), filepath.Join(dir, "clock.so"), filepath.Join(dir, "shift")
 	setClock = func(off time.Duration) {
 		t.Helper()
-		// Written in place, since the server has the file mapped.
+		// In place, because the server has mapped the file.
 		file, err := os.OpenFile(shift, os.O_CREATE|os.O_WRONLY, 0o600)
 		if err == nil {
 			_, err = file.Write(binary.NativeEndian.AppendUint64(nil, uint64(off.Milliseconds())))

@@ -40,13 +40,12 @@ func (i *Instance) Keys(t testing.TB, prefix string) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// NoKeyWithoutTTL fails the test, naming the keys, if any key that begins with
-// prefix would stay for ever.
+// NoKeyWithoutTTL fails the test if a key that begins with prefix has no TTL.
 func (i *Instance) NoKeyWithoutTTL(t testing.TB, prefix string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), inspectTimeout)
 	defer cancel()
-	var forever []string
+	var withoutTTL []string
 	for batch := range slices.Chunk(i.Keys(t, prefix), 1000) {
 		ttls := make([]*redis.DurationCmd, 0, len(batch))
 		_, err := i.client.Pipelined(ctx, func(p redis.Pipeliner) error {
@@ -60,18 +59,17 @@ func (i *Instance) NoKeyWithoutTTL(t testing.TB, prefix string) {
 		}
 		for n, ttl := range ttls {
 			if ttl.Val() == -1 { // -2: gone since the scan
-				forever = append(forever, batch[n])
+				withoutTTL = append(withoutTTL, batch[n])
 			}
 		}
 	}
-	if len(forever) > 0 {
-		t.Errorf("%d keys without TTL: %q", len(forever), forever)
+	if len(withoutTTL) > 0 {
+		t.Errorf("%d keys without TTL: %q", len(withoutTTL), withoutTTL)
 	}
 }
 
-// Dump returns every key that begins with prefix, and everything in it, byte
-// for byte, to be searched for what must not be there. A type of key that it
-// cannot show fails the test.
+// Dump returns every key that begins with prefix and its content, byte for byte, to be
+// searched for secrets. It fails the test at a key of an unknown type.
 func (i *Instance) Dump(t testing.TB, prefix string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), inspectTimeout)
@@ -90,8 +88,8 @@ func (i *Instance) Dump(t testing.TB, prefix string) string {
 	return out.String()
 }
 
-// values returns the type of a key and what it holds: fields and members come
-// before their values and scores.
+// values returns the type of a key and its content: fields with their values, members
+// with their scores.
 func (i *Instance) values(ctx context.Context, key string) (kind string, values []string, err error) {
 	if kind, err = i.client.Type(ctx, key).Result(); err != nil {
 		return "", nil, err

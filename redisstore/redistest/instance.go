@@ -45,9 +45,9 @@ func Mini(t testing.TB) *Instance {
 	return connect(t, &Instance{URL: server.URL(), Mode: Standalone, Addr: opt.Addr, mini: server})
 }
 
-// Server starts a redis-server without persistence. Each config is a line of
-// redis.conf put after the others: "appendonly yes". A password for the
-// default user is not supported; add users instead ("user app on >secret …").
+// Server starts a redis-server without persistence. Each config is a further line of
+// redis.conf, such as "appendonly yes". The default user must have no password; add
+// users instead ("user app on >secret …").
 func Server(t testing.TB, config ...string) *Instance {
 	t.Helper()
 	node := startNode(t, config)
@@ -56,7 +56,7 @@ func Server(t testing.TB, config ...string) *Instance {
 	})
 }
 
-// connect gives the instance the client that looks inside.
+// connect opens the client of the instance.
 func connect(t testing.TB, i *Instance) *Instance {
 	t.Helper()
 	var err error
@@ -77,7 +77,7 @@ func connect(t testing.TB, i *Instance) *Instance {
 		var opt *redis.ClusterOptions
 		if opt, err = redis.ParseClusterURL(i.URL); err == nil {
 			opt.MaintNotificationsConfig = quiet
-			opt.ClusterStateReloadInterval = time.Second // by default a dead master is missed for a minute
+			opt.ClusterStateReloadInterval = time.Second // by default a dead master is noticed after a minute
 			i.client = redis.NewClusterClient(opt)
 		}
 	}
@@ -88,12 +88,12 @@ func connect(t testing.TB, i *Instance) *Instance {
 	return i
 }
 
-// Client is a plain client for looking inside, aware of sentinels and cluster.
-// It is closed with the test.
+// Client returns a client for the mode of the instance, to inspect it. It is closed
+// with the test.
 func (i *Instance) Client() redis.UniversalClient { return i.client }
 
-// Advance lets the time d pass in Redis: on Mini it moves the clock, elsewhere
-// it sleeps.
+// Advance lets the time d pass in Redis: on Mini it moves the clock, elsewhere it
+// sleeps.
 func (i *Instance) Advance(d time.Duration) {
 	if i.mini != nil {
 		i.mini.Advance(d)
@@ -108,7 +108,7 @@ func (i *Instance) Signal(sig os.Signal) { i.Nodes[0].Signal(sig) }
 // Restart starts the first node again; see [Node.Restart].
 func (i *Instance) Restart() { i.Nodes[0].Restart() }
 
-// eachMaster runs fn on every master, on several at the same time.
+// eachMaster runs fn on every master, in parallel.
 func (i *Instance) eachMaster(ctx context.Context, fn func(redis.UniversalClient) error) error {
 	if cluster, ok := i.client.(*redis.ClusterClient); ok {
 		return cluster.ForEachMaster(ctx, func(_ context.Context, c *redis.Client) error { return fn(c) })

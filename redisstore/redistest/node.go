@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 const (
@@ -32,11 +34,11 @@ type Node struct {
 	flags []string
 	env   []string // beside that of this process
 	cmd   *exec.Cmd
-	ended chan struct{} // closed when the process is gone
+	ended chan struct{} // closed when the process has ended
 }
 
-// startNode starts a redis-server on a free port and waits until it answers.
-// A port can be taken by someone else at the last moment, hence the attempts.
+// startNode starts a redis-server on a free port and waits until it answers. It tries
+// several times, because another process can take the port at the last moment.
 func startNode(t testing.TB, config []string, flags ...string) *Node {
 	t.Helper()
 	return startNodeIn(t, nil, config, flags...)
@@ -108,7 +110,7 @@ func (n *Node) start() error {
 	cmd, ended := n.cmd, make(chan struct{})
 	n.ended = ended
 	go func() {
-		_ = cmd.Wait() // how it ended does not matter
+		_ = cmd.Wait() // the status does not matter
 		close(ended)
 	}()
 	for deadline := time.Now().Add(startTimeout); time.Now().Before(deadline); {
@@ -124,12 +126,13 @@ func (n *Node) start() error {
 	return n.failed("does not answer")
 }
 
+// failed returns an error with the log of the process, which explains it best.
 func (n *Node) failed(what string) error {
-	log, _ := os.ReadFile(n.path("log")) // the best explanation there is
+	log, _ := os.ReadFile(n.path("log"))
 	return fmt.Errorf("redis-server %s %s; its log:\n%s", n.Addr, what, log)
 }
 
-// answers tells whether this very process is ready at its address.
+// answers reports whether this process, and no other, answers at its address.
 func (n *Node) answers() bool {
 	conn, err := net.DialTimeout("tcp", n.Addr, time.Second)
 	if err != nil {
@@ -152,8 +155,15 @@ func (n *Node) answers() bool {
 	return false
 }
 
-// Signal sends a signal to the process: SIGSTOP stalls it, SIGCONT lets it go
-// on. After SIGKILL it returns when the process is gone.
+// Client returns a client of this process alone. It is closed with the test.
+func (n *Node) Client() *redis.Client {
+	c := redis.NewClient(&redis.Options{Addr: n.Addr})
+	n.t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// Signal sends a signal to the process: SIGSTOP stalls it, SIGCONT resumes it. After
+// SIGKILL it waits until the process has ended.
 func (n *Node) Signal(sig os.Signal) {
 	n.t.Helper()
 	var err error
@@ -167,8 +177,8 @@ func (n *Node) Signal(sig os.Signal) {
 	}
 }
 
-// Restart starts the process again at the same address, with its files as they
-// are, and waits until it answers. If it still runs it is ended properly first.
+// Restart starts the process again with the same address and files, and waits until it
+// answers. It shuts the process down first if it still runs.
 func (n *Node) Restart() {
 	n.t.Helper()
 	err := n.end(syscall.SIGTERM)
@@ -180,24 +190,24 @@ func (n *Node) Restart() {
 	}
 }
 
-// end ends the process with the given signal and returns when it is gone. It
-// may be gone already, or never have been started.
+// end ends the process with a signal and waits for its end. The process may have ended
+// already, or never have been started.
 func (n *Node) end(sig os.Signal) error {
 	if n.ended == nil {
 		return nil
 	}
-	_ = n.cmd.Process.Signal(sig) // gone already: the wait below returns at once
+	_ = n.cmd.Process.Signal(sig) // if it has ended, the wait below returns at once
 	select {
 	case <-n.ended:
 		return nil
 	case <-time.After(startTimeout):
-		return fmt.Errorf("redis-server %s survives signal %v", n.Addr, sig)
+		return fmt.Errorf("redis-server %s does not end on signal %v", n.Addr, sig)
 	}
 }
 
-// freePort finds a port that is free together with its cluster bus port. It
-// looks below the range from which the kernel gives clients their ports: there
-// nothing can take the port of a process that is down until its restart.
+// freePort finds a port that is free, with its cluster bus port. It is below the range
+// of ports that the kernel gives to clients, so that none takes the port of a process
+// that is down until its restart.
 func freePort() (port int, err error) {
 	for range 100 {
 		port = 10001 + rand.IntN(12000)

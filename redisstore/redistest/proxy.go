@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// Proxy is a TCP proxy between a client and one Redis that can lose replies,
-// be slow, cut connections and refuse them. It understands a client that sends
-// commands and reads one reply for each; not MONITOR or subscriptions.
+// Proxy is a TCP proxy between clients and one Redis. It can lose replies, delay
+// requests, and cut or refuse connections. It supports commands with one reply each,
+// not MONITOR or subscriptions.
 type Proxy struct {
 	t            testing.TB
 	addr, target string
@@ -32,7 +32,7 @@ type Proxy struct {
 	relaying  sync.WaitGroup
 }
 
-// NewProxy starts a proxy to target (host:port). It ends with the test.
+// NewProxy starts a proxy to target (host:port). It stops with the test.
 func NewProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
 	port, err := freePort()
@@ -54,29 +54,27 @@ func NewProxy(t testing.TB, target string) *Proxy {
 	return p
 }
 
-// Addr is the host:port at which clients reach the proxy. It stays the same.
+// Addr returns the host:port of the proxy. It never changes.
 func (p *Proxy) Addr() string { return p.addr }
 
-// DropReplies makes the next n commands that contain match (in any case; an
-// empty match is in all) lose their reply: Redis runs the command, and once it
-// has answered, the connection of the client is closed. Of what a client sent
-// behind such a command in the same pipeline, Redis sees nothing. A new call
-// replaces the one before.
+// DropReplies makes the next n commands that contain match (in any case; every command
+// contains "") lose their reply: Redis runs the command, and when it has answered, the
+// proxy closes the client's connection. Later commands of the same pipeline do not
+// reach Redis. A new call replaces the previous one.
 func (p *Proxy) DropReplies(n int, match string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.drops, p.match = n, strings.ToLower(match)
 }
 
-// Dropped is the number of replies lost so far.
+// Dropped returns the number of replies lost so far.
 func (p *Proxy) Dropped() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.dropped
 }
 
-// Delay makes every request reach Redis later by d; commands that arrive
-// together wait once.
+// Delay delays every request by d. Commands that arrive together are delayed once.
 func (p *Proxy) Delay(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -92,8 +90,8 @@ func (p *Proxy) CutAll() {
 	}
 }
 
-// Refuse makes new connections be refused, or accepted again. It leaves those
-// that exist alone.
+// Refuse makes the proxy refuse new connections, or accept them again. It does not
+// affect existing ones.
 func (p *Proxy) Refuse(refuse bool) {
 	p.gate.Lock()
 	defer p.gate.Unlock()
@@ -133,7 +131,7 @@ func (p *Proxy) accept(l net.Listener) {
 	}
 }
 
-// arrived tells what to do with a command that arrived: lose its reply, wait.
+// arrived returns whether to lose the reply of a command, and how long to delay it.
 func (p *Proxy) arrived(command []byte) (drop bool, delay time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -152,7 +150,7 @@ type relay struct {
 	closed        chan struct{}
 
 	mu      sync.Mutex
-	pending []bool // one per command whose reply is due, in order: lose it?
+	pending []bool // for each command without a reply yet, in order: lose its reply
 }
 
 func (r *relay) close() {
@@ -163,8 +161,7 @@ func (r *relay) close() {
 	})
 }
 
-// requests passes on what the client sends, up to the first command whose
-// reply is to be lost.
+// requests passes on commands, up to the first one whose reply is to be lost.
 func (r *relay) requests() {
 	in := bufio.NewReader(r.client)
 	for {
@@ -190,12 +187,12 @@ func (r *relay) requests() {
 			return
 		}
 		if drop {
-			return // the replies' side closes
+			return // replies closes the connection
 		}
 	}
 }
 
-// replies passes on what Redis answers, up to the reply that is to be lost.
+// replies passes on replies, up to the first one that is to be lost.
 func (r *relay) replies() {
 	defer func() {
 		r.close()
@@ -221,7 +218,7 @@ func (r *relay) replies() {
 	}
 }
 
-// due takes the next pending reply and tells whether it is to be lost.
+// due removes the next pending reply and reports whether it is to be lost.
 func (r *relay) due() (drop bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

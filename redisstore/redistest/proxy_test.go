@@ -2,13 +2,10 @@ package redistest
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"io"
 	"net"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -16,7 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// behind returns a fresh Redis, a proxy in front of it, and its URL through the proxy.
+// behind returns a Redis, a proxy in front of it, and the URL of the proxy.
 func behind(t *testing.T) (r *Instance, p *Proxy, url string) {
 	t.Helper()
 	r = Mini(t)
@@ -26,8 +23,8 @@ func behind(t *testing.T) (r *Instance, p *Proxy, url string) {
 
 const increment = "return redis.call('INCR', KEYS[1])"
 
-// The reason for the proxy: a client that retries after a lost reply makes
-// Redis run a script again, and one that does not cannot know that it ran.
+// TestLostReplyRunsScriptAgain: a client that retries after a lost reply makes Redis run
+// the script again, and one that does not cannot know that it ran.
 func TestLostReplyRunsScriptAgain(t *testing.T) {
 	for _, c := range []struct {
 		name, options string
@@ -90,8 +87,8 @@ func TestDropOnlyWhatMatches(t *testing.T) {
 	}
 }
 
-// In a pipeline the replies before the lost one arrive, and what is behind it
-// never reaches Redis.
+// TestDropInPipeline: in a pipeline, the replies before the lost one arrive, and the
+// commands after it do not reach Redis.
 func TestDropInPipeline(t *testing.T) {
 	r := Server(t) // which needs no password
 	p := NewProxy(t, r.Addr)
@@ -169,64 +166,6 @@ func TestCutAndRefuse(t *testing.T) {
 	p.Refuse(false)
 	if err := client.Ping(ctx).Err(); err != nil {
 		t.Errorf("after Refuse(false): %v", err)
-	}
-}
-
-// Whatever happens on a busy proxy, every call gets its own reply or an error.
-func TestProxyUnderLoad(t *testing.T) {
-	_, p, url := behind(t)
-	client := clientOf(t, url+"?max_retries=-1")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	var answered, failed atomic.Int64
-	var callers sync.WaitGroup
-	for caller := range 8 {
-		callers.Go(func() {
-			for i := 0; ctx.Err() == nil; i++ {
-				want := strings.Repeat("x", caller*1000+i%1000)
-				got, err := client.Echo(ctx, want).Result()
-				if err != nil {
-					failed.Add(1)
-					continue
-				}
-				answered.Add(1)
-				if got != want {
-					t.Errorf("a reply of %d bytes for %d", len(got), len(want))
-				}
-			}
-		})
-	}
-	for i := 0; ctx.Err() == nil; i++ {
-		p.DropReplies(3, "echo")
-		if i%3 == 0 {
-			p.CutAll()
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	callers.Wait()
-	p.DropReplies(0, "")
-	if err := client.Ping(t.Context()).Err(); err != nil {
-		t.Errorf("afterwards: %v", err)
-	}
-	if answered.Load() == 0 || failed.Load() == 0 || p.Dropped() == 0 {
-		t.Errorf("%d answered, %d failed, %d replies lost", answered.Load(), failed.Load(), p.Dropped())
-	}
-}
-
-func TestTargetGone(t *testing.T) {
-	r := Server(t)
-	p := NewProxy(t, r.Addr)
-	client, ctx := clientOf(t, "redis://"+p.Addr()+"?max_retries=-1"), t.Context()
-	client.Ping(ctx)
-	r.Signal(syscall.SIGKILL)
-	for range 2 {
-		if err := client.Ping(ctx).Err(); err == nil {
-			t.Error("PING answered without a Redis")
-		}
-	}
-	r.Restart()
-	if err := client.Ping(ctx).Err(); err != nil {
-		t.Errorf("after the restart: %v", err)
 	}
 }
 

@@ -16,15 +16,15 @@ const (
 	slots      = 16384
 )
 
-// Sentinel starts a master and a replica behind three sentinels that call the
-// master down after half a second. Nodes holds the master, then the replica,
-// as they were at the start. It takes half a second, before Redis 7 four.
+// Sentinel starts a master and a replica behind three sentinels, which declare the
+// master down after half a second. Nodes holds the first master, then the first
+// replica. It takes half a second, before Redis 7 four.
 func Sentinel(t testing.TB) *Instance {
 	t.Helper()
 	master := startNode(t, nil)
 	host, port, _ := net.SplitHostPort(master.Addr)
 	replica := startNode(t, []string{"replicaof " + host + " " + port})
-	waitFor(t, "replica", linked(plain(t, replica)))
+	waitFor(t, "replica", linked(replica.Client()))
 
 	config := []string{
 		"sentinel monitor " + masterName + " " + host + " " + port + " 2",
@@ -37,8 +37,8 @@ func Sentinel(t testing.TB) *Instance {
 		c := redis.NewSentinelClient(&redis.Options{Addr: s.Addr})
 		t.Cleanup(func() { _ = c.Close() })
 		clients[i] = c
-		// They find each other by what they publish, by default every 2s.
-		// Redis 6.2 knows no other way: an error only means to wait longer.
+		// They find each other by publishing, by default every 2s. Redis 6.2 has no
+		// command to change that: an error only means to wait longer.
 		ctx := context.Background()
 		_ = c.Process(ctx, redis.NewCmd(ctx, "sentinel", "debug", "publish-period", 100, "info-period", 1000))
 	}
@@ -53,16 +53,16 @@ func Sentinel(t testing.TB) *Instance {
 	})
 }
 
-// SentinelOf starts one sentinel that knows the master at an address. Each
-// config is a line of its redis.conf put after the others.
+// SentinelOf starts one sentinel that monitors the master at an address. Each config
+// is a further line of its redis.conf.
 func SentinelOf(t testing.TB, address string, config ...string) *Node {
 	t.Helper()
 	host, port, _ := net.SplitHostPort(address)
 	return startNode(t, append(config, "sentinel monitor "+masterName+" "+host+" "+port+" 1"), "--sentinel")
 }
 
-// Cluster starts a cluster of three masters, which call each other down after
-// two seconds. It takes about two seconds.
+// Cluster starts a cluster of three masters, which declare each other down after two
+// seconds. It takes about two seconds.
 func Cluster(t testing.TB) *Instance {
 	t.Helper()
 	return cluster(t, 0)
@@ -89,7 +89,7 @@ func cluster(t testing.TB, replicas int) *Instance {
 	}
 	clients := make([]*redis.Client, len(nodes))
 	for i, n := range nodes {
-		clients[i] = plain(t, n)
+		clients[i] = n.Client()
 		check(clients[i].Do(ctx, "cluster", "set-config-epoch", i+1).Err())
 		if i < masters {
 			check(clients[i].ClusterAddSlotsRange(ctx, i*slots/masters, (i+1)*slots/masters-1).Err())
@@ -102,7 +102,7 @@ func cluster(t testing.TB, replicas int) *Instance {
 	for i := range replicas {
 		id, err := clients[i].Do(ctx, "cluster", "myid").Text()
 		check(err)
-		waitFor(t, "replicate", func() error { // fails until gossip has told of the master
+		waitFor(t, "replicate", func() error { // fails until it knows the master
 			return clients[masters+i].ClusterReplicate(ctx, id).Err()
 		})
 	}
@@ -124,14 +124,7 @@ func startNodes(t testing.TB, count int, config []string, flags ...string) []*No
 	return nodes
 }
 
-// plain returns a client for one process alone.
-func plain(t testing.TB, n *Node) *redis.Client {
-	c := redis.NewClient(&redis.Options{Addr: n.Addr})
-	t.Cleanup(func() { _ = c.Close() })
-	return c
-}
-
-// urlOf names all nodes in one URL.
+// urlOf returns one URL with all nodes.
 func urlOf(nodes []*Node, query string) string {
 	params := []string{}
 	if query != "" {
@@ -143,7 +136,7 @@ func urlOf(nodes []*Node, query string) string {
 	return "redis://" + nodes[0].Addr + "?" + strings.Join(params, "&")
 }
 
-// linked returns nil when the replica has what its master has.
+// linked returns a condition: the replica is in step with its master.
 func linked(c *redis.Client) func() error {
 	return func() error {
 		info, err := c.Info(context.Background(), "replication").Result()
@@ -154,8 +147,8 @@ func linked(c *redis.Client) func() error {
 	}
 }
 
-// agreed returns nil when this sentinel sees the master up, its replica ready
-// to be promoted, and the other sentinels.
+// agreed returns a condition: this sentinel sees the master, a replica that can be
+// promoted, and the other sentinels.
 func agreed(c *redis.SentinelClient, sentinels int) func() error {
 	return func() error {
 		ctx := context.Background()
@@ -177,8 +170,8 @@ func agreed(c *redis.SentinelClient, sentinels int) func() error {
 	}
 }
 
-// formed returns nil when this node serves, and knows all nodes and the
-// masters of all slots.
+// formed returns a condition: this node serves, and knows all nodes and the masters of
+// all slots.
 func formed(c *redis.Client, masters, nodes int) func() error {
 	return func() error {
 		ctx := context.Background()

@@ -1,19 +1,19 @@
--- What every script begins with.
+-- The beginning of every script.
 --
--- ARGV[1] of each is its deadline in milliseconds of Redis time: from then on
--- the caller has given up and the script must have no effect. Every script
--- returns one string: the seconds and microseconds of Redis time and an answer,
--- with blanks between. The answer "late" means that it ran too late.
+-- ARGV[1] is the deadline in milliseconds of Redis time: from then on the caller has
+-- given up and the script must have no effect.
 --
--- Lua writes numbers of up to 14 digits as they are; larger ones are written
--- with %d.
+-- Every script returns one string: the seconds and microseconds of Redis time and an
+-- answer, with blanks between. The answer 'late' means that the deadline has passed.
+--
+-- Lua formats numbers of more than 14 digits with an exponent, so those take %d.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local expired = now >= tonumber(ARGV[1])
 local stamp = time[1] .. ' ' .. time[2] .. ' '
 
-local remember = 2000 -- milliseconds to save a reply: longer than anybody repeats a call
+local remember = 2000 -- milliseconds to save a reply: longer than any call is retried
 
 -- packTime returns a time in milliseconds as 6 bytes.
 local function packTime(t)
@@ -22,7 +22,7 @@ local function packTime(t)
     math.floor(low / 65536), math.floor(low / 256) % 256, low % 256)
 end
 
--- unpackTime returns the time that is packed at a place of a string.
+-- unpackTime returns the time that is packed at a position of a string.
 local function unpackTime(s, at)
   local a, b, c, d, e, f = string.byte(s, at, at + 5)
   return ((((a * 256 + b) * 256 + c) * 256 + d) * 256 + e) * 256 + f

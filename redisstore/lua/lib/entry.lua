@@ -1,53 +1,65 @@
 -- The entry of an auth_id.
 --
--- It is a hash. Field e is the newest version, packed: digest of the code (10
--- bytes), op of the reservation (8), recipient (14) and its area (1), end (6), a
--- flag (1), and with blanks between them the attempts left, the lifetime in
--- seconds and the milliseconds that the version before had left. The flag is 'p'
--- if there are predecessors, 'w' if the version waits for its turn, when its start
--- and the milliseconds until then follow, 'b' for both, and '-' for neither, as
--- nearly always. It is 'x' if the version has ended and the hash is kept for its
--- saved replies.
+-- An entry is a hash with one version of the entry for each create.
 --
--- Where messages whose code is not entered are counted, a blank, 'u', the exchange
--- (8) and the area code (3) of the number follow.
+-- Field e is the newest version. What a check usually needs is in this one field,
+-- because reading several takes longer. A version is packed:
 --
--- Where the code may be sent again, a blank, a mark (1), the digits of the code (4) and the
--- ops of the reservations that sent it again (8 each) end the version. The mark is
--- 's' if the message of the first reservation may have been sent, 'o' if it was
--- not, and 'k' if there were too many to keep, so that the version always stays.
+--    bytes  1 to 10  digest of the code
+--          11 to 18  op of the reservation
+--          19 to 33  recipient (14) and its area (1)
+--          34 to 39  end
+--                40  flag: 'p' if there are predecessors, 'w' if the version waits for
+--                    its turn, 'b' both, '-' neither, as nearly always; 'x' if the
+--                    version has ended and the hash is kept for its saved replies
+--          41 …      with blanks between: attempts left, lifetime in seconds, and the
+--                    milliseconds that the previous version had left; of a version
+--                    that waits also its start and the milliseconds until then
 --
--- Field b holds the predecessors, the oldest first: each as its
--- length (3 digits), the end of its notice (6 bytes) and the version. Field m is the
--- op of a reservation and the digest of its message. What a check needs as a rule
--- is in one field, because to read several takes longer.
+-- Where unverified messages are counted, a blank, 'u', the exchange (8) and the area
+-- code (3) of the number follow.
 --
--- Of the versions the newest whose start has come is the one that counts. The
--- versions before it count again if those after it are released.
+-- Where the code may be sent again, these end the version: a blank, a mark (1), the
+-- number of its digits (4) and the ops of the reservations that sent it again (8 each).
+-- The mark is 's' if the message of the first reservation may have been sent, 'o' if
+-- it was not, and 'k' if there were too many ops to keep, so that the version is never
+-- released.
 --
--- All other fields are saved replies, by the op of their call (8 bytes): the
--- seconds of Redis time (10 digits) and the reply. The same call, sent again
--- because its reply was lost, has no second effect. The reply of a reservation needs no field: its version says what it was.
+-- Field b holds the predecessors, the oldest first: each as its length (3 digits), the
+-- end of its notice (6 bytes) and the version.
 --
--- A notice says that an entry has expired or will have. The notices of all
--- entries with one hash tag are one sorted set, because a key for each would take
--- several times as much: the end of the entry's key (11 characters), by the time
--- until which the notice counts.
+-- Field m is the op of a reservation and the digest of its message.
+--
+-- The current version is the newest one whose start has come. An earlier version is
+-- current again if those after it are released.
+--
+-- All other fields are saved replies, by the op of their call (8 bytes): the seconds
+-- of Redis time (10 digits) and the reply. A call that is sent again because its reply
+-- was lost gets the saved reply and has no second effect. A reservation needs no such
+-- field: its reply follows from its version.
+--
+-- A notice reports that an entry has expired, until a certain time. The notices of all
+-- entries with one hash tag are one sorted set of the ends of the entries' keys (11
+-- characters) by that time: a key for each would take several times the memory.
 
 local function codeOf(version) return string.sub(version, 1, 10) end
+local function opOf(version) return string.sub(version, 11, 18) end
 local function ownerOf(version) return string.sub(version, 19, 33) end -- recipient and area
 local function endOf(version) return unpackTime(version, 34) end
 local function flagOf(version) return string.sub(version, 40, 40) end
 
--- endingOf returns what follows the numbers of a version.
+-- withFlag returns a version with another flag.
+local function withFlag(version, flag) return string.sub(version, 1, 39) .. flag .. string.sub(version, 41) end
+
+-- endingOf returns what follows the numbers of a version, or ''.
 local function endingOf(version) return string.match(version, '^[%d ]-( [usok].*)$', 41) or '' end
 
--- nameOf returns the name of the notice of an entry's key.
+-- nameOf returns the name of an entry's notice.
 local function nameOf(key) return string.sub(key, -11) end
 
--- purge removes replies that nobody asks for any more, of so many that it picks
--- at random. Done for twice as many as are added, it keeps on average one such
--- reply for each other one.
+-- purge picks n fields at random and removes the replies among them that are too old
+-- to be asked for. If it picks twice as many as are added, about half of the replies
+-- that stay are old.
 local function purge(key, n)
   local picked = redis.call('HRANDFIELD', key, n, 'WITHVALUES')
   for i = 1, #picked, 2 do

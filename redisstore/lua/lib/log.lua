@@ -1,22 +1,21 @@
 -- Events of one number or one address, such as the messages to it.
 --
--- A log is a string: the longest span in milliseconds (6 bytes) and the largest
--- number (2) that any replica asks for, then the events, the oldest first: time (6
--- bytes) and op (8). It is read and written
--- as a whole. For a few events that is quicker, and takes less memory, than a
--- sorted set.
+-- A log is a string: the longest window in milliseconds (6 bytes) and the largest
+-- number of events (2) that any replica uses, then the events, the oldest first: time
+-- (6 bytes) and op (8). It is read and written as a whole. For a few events that is
+-- quicker than a sorted set, and takes less memory.
 
 local headSize, eventSize = 8, 14
-local leastEvents = 20 -- that a log keeps within its span
+local leastEvents = 20 -- that a log keeps within its window
 local packedNow = packTime(now)
 
 -- headOf returns the head of a log for windows of at most so many milliseconds
 -- and events.
 local function headOf(span, max) return packTime(span) .. string.char(math.floor(max / 256), max % 256) end
 
--- readLog returns a log for windows of at most so many milliseconds and events,
--- and how many of these it has to keep. If the clock of Redis has stepped back,
--- events that lie in the future count as now.
+-- readLog returns a log for windows of at most so many milliseconds and events, and
+-- how many of both it must keep. Events in the future count as now: the clock of
+-- Redis has stepped back.
 local function readLog(key, span, max)
   local log = redis.call('GET', key)
   if not log then
@@ -43,8 +42,8 @@ end
 -- inLog reports whether an op has an event in a log.
 local function inLog(log, op) return string.find(log, op, headSize + 1, true) ~= nil end
 
--- waitOfLog returns the milliseconds until a log has room for one more event
--- than max in a span, 0 if it has.
+-- waitOfLog returns the milliseconds until a log has room for one more event under a
+-- window, 0 if it has.
 local function waitOfLog(log, max, span)
   local nth = #log - max * eventSize + 1 -- counted from the newest
   if nth <= headSize then
@@ -53,9 +52,9 @@ local function waitOfLog(log, max, span)
   return math.max(0, unpackTime(log, nth) + span - now)
 end
 
--- addToLog adds an op's event to a log that was read, and writes it. No window
--- looks further back than its span and number; some more are kept for replicas
--- with larger windows that have added nothing yet.
+-- addToLog adds an op's event to a log that was read, and writes it. It keeps more
+-- events than the windows need, for replicas with larger windows that have added
+-- nothing yet.
 local function addToLog(key, op, log, span, max)
   local first = math.max(headSize + 1, #log - (math.max(leastEvents, max) - 1) * eventSize + 1)
   while first < #log and unpackTime(log, first) + span <= now do

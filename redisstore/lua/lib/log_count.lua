@@ -1,4 +1,4 @@
--- eventsIn returns how many events of a log lie within the last milliseconds.
+-- eventsIn returns how many events of a log are in a window of so many milliseconds.
 local function eventsIn(log, span)
   local n = 0
   for at = headSize + 1, #log, eventSize do

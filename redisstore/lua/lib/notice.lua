@@ -1,7 +1,5 @@
--- The notice of an entry.
-
--- remindUntil makes the notice of an entry count until a time, 0 for never.
-local function remindUntil(key, noticesKey, time)
+-- setNotice makes the notice of an entry report its expiry until a time, 0 for never.
+local function setNotice(key, noticesKey, time)
   if time <= now then
     redis.call('ZREM', noticesKey, nameOf(key))
     return
@@ -9,7 +7,7 @@ local function remindUntil(key, noticesKey, time)
   redis.call('ZADD', noticesKey, time, nameOf(key))
   local ttl = redis.call('PTTL', noticesKey)
   if ttl < time - now then
-    -- For a minute longer than it must, so that most of many reservations need not.
+    -- A minute longer than necessary, so that few of many reservations must extend it.
     redis.call('PEXPIRE', noticesKey, time - now + 60000)
   end
   if ttl >= 0 and ttl < time - now then

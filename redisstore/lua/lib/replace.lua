@@ -1,10 +1,10 @@
--- How versions of an entry come and go with reservations.
+-- Adding and removing versions of an entry.
 
 local maxPredecessors = 8
-local maxSenders = 20 -- ops that a version keeps of those that sent its code again
+local maxSenders = 20 -- ops that a version keeps of reservations that sent its code again
 
--- keep adds the versions of an entry to a list, but for those that are over with
--- nothing before them that may count again: these go.
+-- keep adds the versions of an entry to a list. The first versions that have expired
+-- go to the list gone instead: there is nothing before them to become current again.
 local function keep(versions, entry, gone)
   for i = 1, #entry do
     if #versions > 0 or endOf(entry[i]) > now then
@@ -15,14 +15,14 @@ local function keep(versions, entry, gone)
   end
 end
 
--- move is keep for an entry under another key, whose message comes along.
+-- move is keep for an entry under another key, and takes its message along.
 local function move(versions, entry, gone)
   keep(versions, entry, gone)
   versions.message = #entry > 0 and redis.call('HGET', entry.key, 'm')
 end
 
--- install makes versions those of an entry, with the reply of the call if it is
--- to be saved.
+-- install replaces the versions of an entry, and saves the reply of the call if there
+-- is one.
 local function install(entry, versions, gone, reply)
   while #versions > maxPredecessors + 1 do
     gone[#gone + 1] = table.remove(versions, 1)
@@ -31,17 +31,17 @@ local function install(entry, versions, gone, reply)
   versions.key, versions.hadPredecessors, versions.op = entry.key, entry.hadPredecessors, entry.op
   save(versions, reply)
   for _, other in ipairs(gone) do
-    forget(entry, other)
+    saveReserveReply(entry, other)
   end
   if versions.message then
     redis.call('HSET', entry.key, 'm', versions.message)
   end
-  remindUntil(entry.key, entry.noticesKey, versions.notices[#versions])
+  setNotice(entry.key, entry.noticesKey, versions.notices[#versions])
 end
 
--- mayResend reports whether the code of a version may be sent again at a time:
--- to a number that it was sent to, in a message that wants so many digits, or, if
--- it wants a fixed code, that one.
+-- mayResend reports whether the code of a version may be sent again in a turn: to the
+-- number that it was sent to, if at least half of its lifetime and an attempt are left
+-- and the message has as many digits, or the same fixed code.
 local function mayResend(version, turn, code, digits, recipient, previousRecipient)
   local attempts, lifetime = numbersOf(version)
   local owner, known = string.sub(ownerOf(version), 1, -2), string.sub(sendersOf(version), 3, 6)
@@ -50,7 +50,7 @@ local function mayResend(version, turn, code, digits, recipient, previousRecipie
     and known == digits and (digits ~= '0000' or codeOf(version) == code)
 end
 
--- withSender returns a version whose code an op sends again.
+-- withSender returns a version with an op that sends its code again.
 local function withSender(version, op)
   local senders = sendersOf(version)
   local head = string.sub(version, 1, #version - #senders)
@@ -60,8 +60,8 @@ local function withSender(version, op)
   return version .. op
 end
 
--- withoutSender returns a version without an op that sent its code, or nothing if
--- nobody else may have sent it.
+-- withoutSender returns a version without an op that sent its code, or nil if no other
+-- op may have sent it.
 local function withoutSender(version, op)
   local senders = sendersOf(version)
   local mark, ops = string.sub(senders, 2, 2), string.sub(senders, 7)
@@ -77,8 +77,9 @@ local function withoutSender(version, op)
   return string.sub(version, 1, #version - #senders) .. ' ' .. mark .. string.sub(senders, 3, 6) .. ops
 end
 
--- remove takes the version of an op out of an entry, with the reply of the
--- call, unless others may have sent its code too. It returns whether there was one.
+-- remove removes the version of an op from an entry and saves the reply of the call.
+-- If other ops may have sent its code too, the version stays without this op. It
+-- returns whether a version was removed.
 local function remove(entry, op, reply)
   local at
   for i = 1, #entry do
@@ -106,9 +107,9 @@ local function remove(entry, op, reply)
   else
     finish(entry, reply)
   end
-  forget(entry, version)
+  saveReserveReply(entry, version)
   if wasNewest then
-    remindUntil(entry.key, entry.noticesKey, notice)
+    setNotice(entry.key, entry.noticesKey, notice)
   end
   return true
 end

@@ -1,6 +1,6 @@
--- Events and turns of the whole service, in sorted sets: an op by its time in
--- milliseconds. The member 'bound' is how far back, or ahead, any replica looks,
--- as a negative number.
+-- Events and turns of the whole service, in sorted sets: ops by their time in
+-- milliseconds. The score of the member 'bound' is negative: how many milliseconds back
+-- (of events) or ahead (of turns) any replica needs them.
 
 -- boundOf returns the largest bound in use, which may be the given one.
 local function boundOf(key, bound)
@@ -14,7 +14,7 @@ local function nthNewest(key, n)
   return at >= 0 and at or nil
 end
 
--- pullBack makes members that lie later than a time count as now, so many at
+-- pullBack makes members that are later than a time count as now, at most so many at
 -- once: the clock of Redis has stepped back.
 local function pullBack(key, later, most)
   for _, op in ipairs(redis.call('ZRANGEBYSCORE', key, '(' .. later, '+inf', 'LIMIT', 0, most)) do
@@ -25,8 +25,8 @@ end
 -- sizeOfSet returns how many events there are, old ones too.
 local function sizeOfSet(key) return math.max(0, redis.call('ZCARD', key) - 1) end
 
--- waitOfSet returns the milliseconds until a set has room for one more event
--- than max in a span, 0 if it has.
+-- waitOfSet returns the milliseconds until a set has room for one more event under a
+-- window, 0 if it has.
 local function waitOfSet(key, max, span)
   local at = nthNewest(key, max)
   if at and at > now then
@@ -35,7 +35,7 @@ local function waitOfSet(key, max, span)
   return at and math.max(0, math.min(at, now) + span - now) or 0
 end
 
--- trimSet removes events that are older than a span, in slices, so that no script
+-- trimSet removes events that are older than a span, at most 200, so that no script
 -- takes long.
 local function trimSet(key, span)
   if nthNewest(key, 1) > now then
@@ -47,7 +47,7 @@ local function trimSet(key, span)
   end
 end
 
--- addToSet adds an op's event to a set of a size.
+-- addToSet adds an op's event to a set of the given size.
 local function addToSet(key, op, size, span)
   local known = boundOf(key, 0)
   if span > known then
@@ -62,10 +62,11 @@ local function addToSet(key, op, size, span)
   end
 end
 
--- addStanding adds a message whose code may never be entered to a set of a size.
--- Such a set has no bound: no span is longer than a day. A set that reaches a limit of
--- 16 or more has had one of the events that lengthen its life within that day.
-local function addStanding(key, op, size, max)
+-- addUnverified adds a message whose code is not entered yet to a set of the given size.
+-- Such a set has no bound, because no window is longer than a day. It sets the TTL at
+-- every 16th event only: a set that reaches a limit of 16 or more has had one of these
+-- within that day.
+local function addUnverified(key, op, size, max)
   redis.call('ZADD', key, now, op)
   if size % 16 == 0 or max < 16 then
     redis.call('PEXPIRE', key, 180000000)
@@ -75,21 +76,20 @@ local function addStanding(key, op, size, max)
   end
 end
 
--- nextTurn returns the time of the next turn: never more than rate in a span.
+-- nextTurn returns the time of the next turn, so that no span has more than rate turns.
 local function nextTurn(key, rate, span, bound)
   local newest = nthNewest(key, 1)
   if newest and newest - now > boundOf(key, bound) then
     pullBack(key, now, 1000)
   end
-  -- A whole span after the one that is rate turns back, which also keeps them
-  -- in order.
+  -- A whole span after the turn that is rate turns back; this also keeps the order.
   return math.max(now, (nthNewest(key, rate) or -span) + span)
 end
 
--- waitForShare records that a caller asks for a turn, and returns the
--- milliseconds until it holds less than its share of those that lie ahead: an
--- equal part for each caller that asked within a window, and for one newcomer. A
--- turn that is due now belongs to whoever asks.
+-- waitForShare records that a caller asks for a turn. It returns the milliseconds until
+-- the caller holds less than its share of the turns ahead: an equal part for each
+-- caller that asked within the window and for one newcomer. Any caller may have a
+-- turn that is due now.
 local function waitForShare(turnsKey, callersKey, caller, turn, ahead, window)
   pullBack(callersKey, now, 100)
   redis.call('ZADD', callersKey, now, caller)
@@ -108,7 +108,7 @@ local function waitForShare(turnsKey, callersKey, caller, turn, ahead, window)
   return held < math.max(1, math.floor(ahead / (callers + 1))) and 0 or first - now
 end
 
--- addTurn keeps a turn, for longer than anybody asks for it again.
+-- addTurn stores a turn, for longer than any call is retried.
 local function addTurn(key, op, turn, span, bound)
   bound = boundOf(key, bound)
   redis.call('ZADD', key, -bound, 'bound', turn, op)

@@ -1,8 +1,8 @@
 -- Messages whose code was not entered.
 --
--- Those to an exchange, to an area code and to all stand in a sorted set each; see
--- set.lua. Codes that were entered are counted in a hash for each area code and
--- for all, by quarters of an hour.
+-- There is a sorted set of them for each exchange, for each area code and for all; see
+-- set.lua. Codes that were entered are counted by quarter of an hour, in a hash for
+-- each area code and for all, and for each exchange where a limit needs it.
 
 local quarter, quartersOfDay = 900000, 96
 local keepVerified = 90000000
@@ -36,11 +36,11 @@ local function addVerified(key)
   redis.call('PEXPIRE', key, keepVerified)
 end
 
--- verify counts a code that was entered, for what the keys from the fourth on
--- stand for, and removes its messages from the sets under the first three. It
--- counts nothing if none of them stands any more: then the call is a repetition, or
--- the code was entered after the span of its messages. Its first write is one that a
--- server out of memory refuses.
+-- verify counts a code that was entered in the hashes under the keys from the fourth
+-- on, and removes its messages from the sets under the first three. It does nothing if
+-- no set has one of them: then the call was sent again, or the code was entered after
+-- the messages had left the windows. Its first write is one that a server out of memory
+-- refuses.
 local function verify(keys, ops)
   local stands = false
   for i = 1, 3 do
@@ -58,7 +58,7 @@ local function verify(keys, ops)
   end
 end
 
--- opsOf returns the ops (8 bytes each) in a string from a place on.
+-- opsOf returns the ops (8 bytes each) in a string from a position on.
 local function opsOf(messages, at)
   local ops = {}
   for i = at, #messages, 8 do
@@ -67,9 +67,9 @@ local function opsOf(messages, at)
   return ops
 end
 
--- verifyEntered counts the codes that checks have left to be counted, at most 100 so
--- that no script takes long, and returns how many. prefix is what every key begins with.
-local function verifyEntered(prefix)
+-- countEntered counts the codes that checks have listed, at most 100, so that no
+-- script takes long, and returns how many. prefix is that of every key.
+local function countEntered(prefix)
   local standing, verified = prefix .. 'e{all}', prefix .. 'v{all}'
   if redis.call('LLEN', prefix .. 'y{all}') == 0 then
     return 0
@@ -83,8 +83,9 @@ local function verifyEntered(prefix)
   return #entered
 end
 
--- dropEntered removes so many of them, once they are counted. A script does it last:
--- a server out of memory does not refuse it, and nothing after it.
+-- dropEntered removes the first n of these codes from the list, once they are counted.
+-- It must be the last write of a script: a server out of memory does not refuse it, nor
+-- any write after it.
 local function dropEntered(prefix, n)
   if n > 0 then
     redis.call('LTRIM', prefix .. 'y{all}', n, -1)

@@ -1,15 +1,15 @@
--- The versions of an entry, of which nearly all entries have one.
+-- Entries with several versions. Nearly all entries have one.
 
-local function opOf(version) return string.sub(version, 11, 18) end
-
--- numbersOf returns the attempts left, the lifetime in milliseconds, what the
--- version before had left, and of one that waits also its start and its wait.
+-- numbersOf returns the attempts left, the lifetime in milliseconds, the milliseconds
+-- that the previous version had left, and of a version that waits its start and wait,
+-- else 0.
 local function numbersOf(version)
   local attempts, lifetime, replaced, start, wait = string.match(version, '(%d+) (%d+) (%d+) ?(%d*) ?(%d*)', 41)
   return tonumber(attempts), lifetime * 1000, tonumber(replaced), tonumber(start) or 0, tonumber(wait) or 0
 end
 
--- sendersOf returns what ends a version whose code may be sent again, or nothing.
+-- sendersOf returns the end of a version whose code may be sent again (blank, mark,
+-- digits, ops), or ''.
 local function sendersOf(version)
   local ending = endingOf(version)
   return string.sub(ending, 2, 2) == 'u' and string.sub(ending, 14) or ending
@@ -24,14 +24,14 @@ local function pack(head, ends, attempts, lifetime, replaced, start, wait, endin
   return version .. ending
 end
 
--- withAttempts returns a version that starts by now with other attempts.
+-- withAttempts returns a version whose start has come, with other attempts left.
 local function withAttempts(version, attempts)
   local _, rest = string.match(version, '(%d+)( %d+ %d+)', 41)
   return string.sub(version, 1, 39) .. '-' .. string.format('%d', attempts) .. rest .. endingOf(version)
 end
 
--- trusted returns a version whose times are possible, and its start: the clock
--- of Redis may have stepped back since they were written.
+-- trusted returns a version and its start, both corrected if they are too far in the
+-- future: the clock of Redis may have stepped back since they were written.
 local function trusted(version)
   local attempts, lifetime, replaced, start, wait = numbersOf(version)
   if start - now > wait then
@@ -41,8 +41,8 @@ local function trusted(version)
   return pack(string.sub(version, 1, 33), ends, attempts, lifetime, replaced, start, wait, endingOf(version)), start
 end
 
--- placeOf returns the place of an op among those that sent a version's code, from
--- 0, or -1 if it is none of them.
+-- placeOf returns the position of an op among those that sent a version's code, from
+-- 0, or -1 if it is not one of them.
 local function placeOf(version, op)
   local senders = sendersOf(version)
   if opOf(version) == op then
@@ -56,13 +56,13 @@ local function placeOf(version, op)
   return -1
 end
 
--- add adds a version to a list of them, with the end of its notice.
+-- add adds a version and the end of its notice to a list.
 local function add(versions, version, notice)
   versions[#versions + 1] = version
   versions.notices[#versions] = notice
 end
 
--- packAll returns the versions of a list up to a place as one string.
+-- packAll packs the versions of a list, up to the last one given.
 local function packAll(versions, last)
   local packed = {}
   for i = 1, last do
@@ -71,7 +71,7 @@ local function packAll(versions, last)
   return table.concat(packed)
 end
 
--- unpackAll adds the versions that are packed in a string to a list.
+-- unpackAll adds packed versions to a list.
 local function unpackAll(versions, packed)
   local at = 1
   while at < #packed do
@@ -81,9 +81,8 @@ local function unpackAll(versions, packed)
   end
 end
 
--- open reads an entry, for the call of an op: a list of its versions, the
--- oldest first, of which current is the one that counts, 0 for none. savedReply is
--- the reply that the call had before.
+-- open reads an entry: a list of its versions, the oldest first, and in current the
+-- index of the current one, or 0. savedReply is the reply to an earlier call with op.
 local function open(key, noticesKey, op)
   local entry = { key = key, noticesKey = noticesKey, op = op, current = 0, notices = {} }
   local fields = redis.call('HMGET', key, 'e', op or 'e')
@@ -133,18 +132,18 @@ local function ttlOf(entry)
 end
 
 -- newestNotice returns the time until which the expiry of the newest version is
--- to be reported, or 0.
+-- reported, or 0.
 local function newestNotice(entry)
   return tonumber(redis.call('ZSCORE', entry.noticesKey, nameOf(entry.key)) or 0)
 end
 
--- noticeOf is the same for the version that counts.
+-- noticeOf is the same for the current version.
 local function noticeOf(entry)
   return entry.current > 0 and entry.current < #entry and entry.notices[entry.current] or newestNotice(entry)
 end
 
--- put writes field e and, if there is one, saves the reply of the call. For most
--- calls it is the first write, which a server out of memory refuses.
+-- put writes field e and saves the reply of the call, if there is one. It is the first
+-- write of most scripts, which a server out of memory refuses.
 local function put(entry, newest, reply)
   if not reply then
     redis.call('HSET', entry.key, 'e', newest)
@@ -156,7 +155,7 @@ local function put(entry, newest, reply)
   end
 end
 
--- write writes the versions of an entry, of which there is at least one.
+-- write writes the versions of an entry, which has at least one.
 local function write(entry, reply)
   local newest, flag = entry[#entry], '-'
   local _, _, _, start = numbersOf(newest)
@@ -165,7 +164,7 @@ local function write(entry, reply)
   elseif #entry > 1 then
     flag = 'p'
   end
-  put(entry, string.sub(newest, 1, 39) .. flag .. string.sub(newest, 41), reply)
+  put(entry, withFlag(newest, flag), reply)
   if #entry > 1 then
     redis.call('HSET', entry.key, 'b', packAll(entry, #entry - 1))
   elseif entry.hadPredecessors then
@@ -173,7 +172,7 @@ local function write(entry, reply)
   end
 end
 
--- save writes an entry that has other versions than before.
+-- save writes the versions of an entry and sets its TTL to the longest of theirs.
 local function save(entry, reply)
   write(entry, reply)
   local ttl = remember
@@ -183,25 +182,24 @@ local function save(entry, reply)
   redis.call('PEXPIRE', entry.key, ttl)
 end
 
--- finish ends an entry, and keeps its hash for the saved replies.
+-- finish ends an entry and keeps its hash for the saved replies.
 local function finish(entry, reply)
-  local last = entry.stored or ''
-  put(entry, string.sub(last, 1, 39) .. 'x' .. string.sub(last, 41), reply)
+  put(entry, withFlag(entry.stored or '', 'x'), reply)
   if entry.hadPredecessors then
     redis.call('HDEL', entry.key, 'b')
   end
   redis.call('PEXPIRE', entry.key, remember)
 end
 
--- forget saves the reply of the reservation of a version that goes: it may be
--- repeated.
-local function forget(entry, version)
+-- saveReserveReply saves the reply of the reservation of a version that is removed: the
+-- reservation may be sent again.
+local function saveReserveReply(entry, version)
   local _, _, replaced, start = numbersOf(version)
   redis.call('HSET', entry.key, opOf(version), time[1] .. start .. ' ' .. replaced)
 end
 
--- drop ends the version that counts and those before it. Versions that wait
--- stay, and so does the notice, which is theirs.
+-- drop ends the current version and its predecessors. Versions that wait stay, and so
+-- does the notice, which is theirs.
 local function drop(entry, reply)
   local newer = #entry - entry.current
   if newer == 0 then
@@ -209,7 +207,7 @@ local function drop(entry, reply)
     redis.call('ZREM', entry.noticesKey, nameOf(entry.key))
   end
   for i = 1, newer == 0 and entry.current - 1 or entry.current do
-    forget(entry, entry[i])
+    saveReserveReply(entry, entry[i])
   end
   if newer > 0 then
     for _ = 1, entry.current do

@@ -3,7 +3,6 @@ package redisstore_test
 import (
 	"errors"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
@@ -13,14 +12,7 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// everyBackend runs a test on each backend.
-func everyBackend(t *testing.T, run func(*testing.T, *redistest.Instance)) {
-	t.Helper()
-	everyServer(t, func(t *testing.T, _ string, i *redistest.Instance) { run(t, i) })
-	t.Run("miniredis", func(t *testing.T) { run(t, redistest.Mini(t)) })
-}
-
-// used returns the number of each standing.
+// used returns the number of events of each standing.
 func used(standings []redisstore.Standing) (n []int64) {
 	for _, s := range standings {
 		n = append(n, s.Used)
@@ -28,12 +20,11 @@ func used(standings []redisstore.Standing) (n []int64) {
 	return n
 }
 
-// TestStandings: they are what Reserve counts by, for each window, and reading
-// them changes nothing. Clearing them lets the number in again, and no other.
+// TestStandings: Standings returns what Reserve counts, for each window, and changes
+// nothing. ClearLimits clears the limits of one number only.
 func TestStandings(t *testing.T) {
 	everyBackend(t, func(t *testing.T, instance *redistest.Instance) {
-		store := openStore(t, instance, freshPrefix())
-		prepare(t, store)
+		store, _ := openPrepared(t, instance)
 		r := newReservation(9, sends(t, "3/1m", "20/24h"), guesses(t, "2/24h"))
 		expectUsed := func(want ...int64) []redisstore.Standing {
 			t.Helper()
@@ -53,9 +44,7 @@ func TestStandings(t *testing.T) {
 		mustReserve(t, store, other)
 		mustReserve(t, store, r)
 		for range 2 {
-			c := checkOf(r, codestest.Fresh())
-			c.Guesses = r.Limits[1].Windows
-			if _, err := store.Check(t.Context(), c); err != nil {
+			if _, err := store.Check(t.Context(), guessOf(r, codestest.Fresh(), r.Limits[1].Windows)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -88,8 +77,7 @@ func TestStandings(t *testing.T) {
 	})
 }
 
-// TestStandingsByTime: each window forgets by itself, and the wait is that of a
-// create.
+// TestStandingsByTime: each window has its own count, and the wait is that of a create.
 func TestStandingsByTime(t *testing.T) {
 	instance := redistest.Mini(t)
 	store := openStore(t, instance, freshPrefix())
@@ -118,20 +106,46 @@ func TestStandingsByTime(t *testing.T) {
 	instance.Advance(time.Hour)
 	expect(redisstore.Standing{}, redisstore.Standing{})
 	if got, err := store.Standings(t.Context(), nil); err != nil || got != nil {
-		t.Errorf("without limits: %+v, %v", got, err)
+		t.Errorf("Standings without limits = %+v, %v", got, err)
+	}
+	if got, err := store.Unverified(t.Context(), nil); err != nil || got != nil {
+		t.Errorf("Unverified without limits = %+v, %v", got, err)
 	}
 }
 
-// TestStandingsWithoutRedis: nothing is made up.
-func TestStandingsWithoutRedis(t *testing.T) {
-	t.Parallel()
-	instance := redistest.Server(t)
-	store, r := openStore(t, instance, freshPrefix()), newReservation(3, sends(t, "2/1m"))
-	instance.Signal(syscall.SIGKILL)
-	if got, err := store.Standings(t.Context(), r.Limits); !errors.Is(err, codes.ErrUnavailable) && !errors.Is(err, codes.ErrNotReached) || got != nil {
-		t.Errorf("Standings = %v, %v", got, err)
+// TestUsed: Used returns what a limit counts, for each window.
+func TestUsed(t *testing.T) {
+	instance := redistest.Mini(t)
+	windows := codestest.Windows(t, "10/1m", "20/1h")
+	store := openStore(t, instance, freshPrefix())
+	expect := func(lately, all int64) {
+		t.Helper()
+		used, err := store.Used(t.Context(), windows)
+		if err != nil || len(used) != 2 || used[0].Window != windows[0] || used[0].Messages != lately || used[1].Messages != all {
+			t.Errorf("Used = %+v, %v; want %d and %d", used, err, lately, all)
+		}
 	}
-	if got, err := store.ClearLimits(t.Context(), r.Entry.Recipient); err == nil || got != (redisstore.Cleared{}) {
-		t.Errorf("ClearLimits = %v, %v", got, err)
+	reserve := func(n int) (last codes.Reservation) {
+		t.Helper()
+		for range n {
+			last = newReservation(3, codes.Limit{Kind: codes.TotalLimit, Windows: windows})
+			mustReserve(t, store, last)
+		}
+		return last
+	}
+	expect(0, 0)
+	reserve(3)
+	instance.Advance(time.Minute)
+	expect(0, 3)
+	last := reserve(2)
+	expect(2, 5)
+	if _, err := store.Release(t.Context(), last); err != nil {
+		t.Fatal(err)
+	}
+	expect(1, 4)
+	instance.Advance(time.Hour)
+	expect(0, 0)
+	if p := store.Pool(); p.Total == 0 || p.Misses == 0 {
+		t.Errorf("after a use the pool is %+v", p)
 	}
 }

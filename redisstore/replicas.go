@@ -10,16 +10,16 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// waitTimeout is how long one WAIT may take; it is repeated while there is time.
+// waitTimeout bounds one WAIT, which is retried until the deadline.
 const waitTimeout = 200 * time.Millisecond
 
-// runAndWait is run, but an answer "right" counts only when enough replicas
-// have it. WAIT speaks of what its own connection wrote, so both go over one
-// connection to the master of the key.
+// runAndWait is run, but an answer "right" counts only once MinReplicas replicas have
+// acknowledged it. WAIT covers only the writes of its own connection, so both
+// commands use one connection to the master of the key.
 func (s *Store) runAndWait(ctx context.Context, script script, keys []string, args ...any) (string, error) {
-	answer, _, err := s.repeat(ctx, keys[0], func(ctx context.Context, deadline int64) (string, error) {
-		if !s.mayWait(ctx) {
-			return "", errors.New("too many wait for replicas")
+	answer, _, err := s.retry(ctx, keys[0], func(ctx context.Context, deadline int64) (string, error) {
+		if !s.takeWaitSlot(ctx) {
+			return "", errors.New("too many calls wait for replicas")
 		}
 		defer func() { <-s.waitSlots }()
 		master, err := s.masterOf(ctx, keys[0])
@@ -41,8 +41,8 @@ func (s *Store) runAndWait(ctx context.Context, script script, keys []string, ar
 	return answer, err
 }
 
-// mayWait takes one of the places in waitSlots, unless there is none while ctx lasts.
-func (s *Store) mayWait(ctx context.Context) bool {
+// takeWaitSlot takes one of waitSlots, or returns false at the deadline of ctx.
+func (s *Store) takeWaitSlot(ctx context.Context) bool {
 	deadline, _ := ctx.Deadline()
 	select {
 	case s.waitSlots <- struct{}{}:
