@@ -2,18 +2,28 @@ package redisstore
 
 import (
 	"encoding/base64"
+	"encoding/binary"
+	"math"
 	"slices"
 
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// limitError returns the refusal by a window of a limit, given by their numbers.
+// limitError returns the refusal by a window of a limit, given by their numbers: those
+// of limits on unverified messages come last.
 func limitError(limits []codes.Limit, limit, window, wait int64) (*codes.LimitError, error) {
-	if limit < 0 || limit >= int64(len(limits)) || window < 0 || window >= int64(len(limits[limit].Windows)) {
-		return nil, errMalformed
+	for _, unverified := range [...]bool{false, true} {
+		for _, l := range limits {
+			if l.Kind.OfUnverified() != unverified {
+				continue
+			}
+			if limit == 0 && window >= 0 && window < int64(len(l.Windows)) {
+				return &codes.LimitError{Kind: l.Kind, Limit: l.Kind.Setting() + " " + l.Windows[window].Text, RetryAfter: wholeSeconds(wait)}, nil
+			}
+			limit--
+		}
 	}
-	l := limits[limit]
-	return &codes.LimitError{Kind: l.Kind, Limit: l.Kind.Setting() + " " + l.Windows[window].Text, RetryAfter: wholeSeconds(wait)}, nil
+	return nil, errMalformed
 }
 
 // keyOf returns the key of the events that a limit counts.
@@ -50,28 +60,43 @@ func (s *Store) appendLimit(keys []string, args []any, l codes.Limit) ([]string,
 	return keys, args
 }
 
+// unverifiedArg appends the keys of limits on unverified messages, and returns these
+// limits as one argument of the script reserve, nil if there are none. An argument for
+// each number would cost more than the script does with it.
+func (s *Store) unverifiedArg(keys []string, limits []codes.Limit, dryRun bool) ([]string, []byte) {
+	var arg []byte
+	for _, l := range limits {
+		if !l.Kind.OfUnverified() {
+			continue
+		}
+		if arg == nil {
+			arg = append(make([]byte, 0, 64), '1', 0)
+			switch {
+			case dryRun:
+				arg[0] = '0'
+			case l.Shadow:
+				arg[0] = 's'
+			}
+		}
+		arg[1]++
+		keys = append(keys, s.keyOf(l), s.keys.verified(subjectOf(l)))
+		for n, w := range l.Windows {
+			arg = append(arg, arg[1], byte(n))
+			arg = binary.BigEndian.AppendUint32(arg, uint32(min(w.Max, math.MaxUint32)))
+			arg = binary.BigEndian.AppendUint32(arg, uint32(w.Span.Milliseconds())) // at most a day
+			arg = binary.BigEndian.AppendUint16(arg, uint16(w.Percent))
+		}
+	}
+	return keys, arg
+}
+
 // storage returns how the events of a limit are stored: in a log, or in a set where
 // those of many numbers would make a log too long.
 func storage(l codes.Limit) string {
-	switch {
-	case l.OfNumber():
+	if l.OfNumber() {
 		return "log"
-	case l.Kind.OfUnverified():
-		return "unverified"
 	}
 	return "set"
-}
-
-// reservesArg returns whether a place is reserved under a limit: "1", "s" even if it
-// is full, "0" not.
-func reservesArg(l codes.Limit, dryRun bool) string {
-	switch {
-	case dryRun || !l.Reserves():
-		return "0"
-	case l.Shadow:
-		return "s"
-	}
-	return "1"
 }
 
 // enteredArg makes a script count the codes that were entered before it checks limits

@@ -128,7 +128,7 @@ func (s *Store) moveEntry(ctx context.Context, r codes.Reservation) (string, err
 
 // reserve makes a part of a reservation.
 func (s *Store) reserve(ctx context.Context, r codes.Reservation, p part) (codes.Reserved, error) {
-	keys := make([]string, 0, 6+len(p.limits))
+	keys := make([]string, 0, 6+2*len(p.limits))
 	var head []byte
 	rotating := 0
 	e := &r.Entry
@@ -148,14 +148,19 @@ func (s *Store) reserve(ctx context.Context, r codes.Reservation, p part) (codes
 		name := codes.NameDigest(r.Caller)
 		caller = name[:]
 	}
-	args := append(make([]any, 0, 17+6*len(p.limits)),
+	args := append(make([]any, 0, 18+5*len(p.limits)),
 		r.Op[:], head, e.Attempts, e.Lifetime.Milliseconds(), e.Notice.Milliseconds(), p.startIn.Milliseconds(), p.predecessors, rotating,
 		pace.Rate, paceSpan.Milliseconds(), r.WaitLeft.Milliseconds(), pace.MaxWait.Milliseconds(), caller, pace.Ahead(),
 		resendArg(r), destinationArg(e.Destination), s.enteredArg(p.limits))
+	limits := len(args)
+	args = append(args, nil)
 	for _, l := range p.limits {
-		args = append(args, storage(l), reservesArg(l, p.dryRun))
-		keys, args = s.appendLimit(keys, args, l)
+		if !l.Kind.OfUnverified() {
+			args = append(args, storage(l), l.Reserves() && !p.dryRun)
+			keys, args = s.appendLimit(keys, args, l)
+		}
 	}
+	keys, args[limits] = s.unverifiedArg(keys, p.limits, p.dryRun)
 	if p.log != "" {
 		keys[0] = p.log
 	}

@@ -3,9 +3,9 @@
 -- nothing.
 --
 -- KEYS    of the entry, if there is one: entry and notices and, if ARGV[9] is '1', the
---         same under the previous secret; then one for each limit, and for a limit on
---         unverified messages another one for the codes that were entered; then turns
---         and callers, if there is a rate
+--         same under the previous secret; then one for each limit of ARGV[20]; for each
+--         limit of ARGV[19] its messages and its codes that were entered; then turns and
+--         callers, if there is a rate
 -- ARGV[2] op
 --
 -- The entry:
@@ -30,11 +30,15 @@
 --          counted, else empty
 -- ARGV[18] prefix of every key if codes that were entered are to be counted first, else
 --          empty
--- ARGV[19] … for each limit: 'log', 'set' or 'unverified'; '1' to reserve a place, 's' to
---          reserve it even if there is no room, '0' to check that there is room; the
---          number of its windows; for each window how many events it allows in how many
---          milliseconds and, for unverified messages, besides what percentage of the
---          codes that were entered
+-- ARGV[19] the limits on unverified messages, empty for none: '1' to reserve a place, 's'
+--          to reserve it even if there is no room, '0' to check that there is room; how
+--          many limits there are; for each window the numbers of its limit from 1 and of
+--          the window from 0 (a byte each), how many messages it allows (4 bytes) in how
+--          many milliseconds (4), and besides what percentage of the codes that were
+--          entered (2)
+-- ARGV[20] … for each other limit: 'log' or 'set'; '1' to reserve a place, '0' to check that
+--          there is room; the number of its windows; for each window how many events
+--          it allows in how many milliseconds
 --
 -- Returns one of
 -- - 'reserved' with the milliseconds until the turn; those that the previous entry had
@@ -139,21 +143,18 @@ end
 -- Limits. Whether this call took effect before is known from the entry, if it is in
 -- KEYS, else from each limit.
 local entered = prefix ~= '' and not expired and countEntered(prefix) or 0
-local limits, at = {}, 19
+local limits, at = {}, 20
 local longest, reached, anyHeld = 0, nil, false
-local shadow -- the first reached one of the limits that refuse nothing
 local again = 0 -- milliseconds until another message to the number is allowed
 while at <= #ARGV do
   key = key + 1
-  local l = { key = KEYS[key], storage = ARGV[at], max = 0, span = 0, size = 0, log = nil, held = false }
-  local reserves, refuses = ARGV[at + 1] ~= '0', ARGV[at + 1] ~= 's'
-  local isUnverified = l.storage == 'unverified'
-  local stride = isUnverified and 3 or 2
-  local first, last = at + 3, at + 2 + stride * ARGV[at + 2]
-  for i = first, last, stride do
+  local l = { key = KEYS[key], max = 0, span = 0, size = 0, log = nil, held = false }
+  local reserves = ARGV[at + 1] == '1'
+  local first, last = at + 3, at + 2 + 2 * ARGV[at + 2]
+  for i = first, last, 2 do
     l.max, l.span = math.max(l.max, ARGV[i]), math.max(l.span, ARGV[i + 1])
   end
-  if l.storage == 'log' then
+  if ARGV[at] == 'log' then
     l.log, l.span, l.max = readLog(l.key, l.span, l.max)
     l.held = repeated or head == '' and inLog(l.log, op)
     for i = first, last, 2 do
@@ -163,32 +164,17 @@ while at <= #ARGV do
       end
     end
   else
-    l.size = isUnverified and redis.call('ZCARD', l.key) or sizeOfSet(l.key)
+    l.size = sizeOfSet(l.key)
     l.held = repeated or head == '' and redis.call('ZSCORE', l.key, op)
-  end
-  if isUnverified then
-    key = key + 1
   end
   if l.held then
     anyHeld = true
   else
-    for i = first, (refuses or not shadow) and last or 0, stride do
-      local max, wait = tonumber(ARGV[i]), 0
-      if l.log then
-        wait = waitOfLog(l.log, max, ARGV[i + 1])
-      else
-        if l.size >= max and isUnverified and ARGV[i + 2] ~= '0' then
-          max = max + math.floor(ARGV[i + 2] * verifiedIn(KEYS[key]) / 100)
-        end
-        wait = l.size >= max and waitOfSet(l.key, max, ARGV[i + 1]) or 0
-      end
-      if wait > (refuses and longest or 0) then
-        local place = #limits .. ' ' .. (i - first) / stride
-        if refuses then
-          longest, reached = wait, place
-        else
-          shadow = shadow or place
-        end
+    for i = first, last, 2 do
+      local max, span = tonumber(ARGV[i]), ARGV[i + 1]
+      local wait = l.log and waitOfLog(l.log, max, span) or l.size >= max and waitOfSet(l.key, max, span) or 0
+      if wait > longest then
+        longest, reached = wait, #limits .. ' ' .. (i - first) / 2
       end
     end
     l.held = not reserves
@@ -200,6 +186,34 @@ end
 if repeated then
   dropEntered(prefix, entered)
   return repeated .. again .. ' -1 0' .. resent
+end
+
+-- Limits on unverified messages.
+local unverified, sets = ARGV[19], {}
+local mode = string.sub(unverified, 1, 1)
+local shadow -- the first window that is full and refuses nothing
+for i = 1, unverified ~= '' and string.byte(unverified, 2) or 0 do
+  local set = { key = KEYS[key + 1], enteredKey = KEYS[key + 2], max = 0, size = redis.call('ZCARD', KEYS[key + 1]) }
+  set.held = head == '' and redis.call('ZSCORE', set.key, op)
+  anyHeld = anyHeld or set.held
+  sets[i], key = set, key + 2
+end
+for i = 3, #unverified, 12 do
+  local number, window, a, b, c, d, e, f, g, h, j, k = string.byte(unverified, i, i + 11)
+  local set, max = sets[number], ((a * 256 + b) * 256 + c) * 256 + d
+  set.max = math.max(set.max, max)
+  if set.size >= max and not set.held and not shadow then
+    local span, percentage = ((e * 256 + f) * 256 + g) * 256 + h, j * 256 + k
+    if percentage > 0 then
+      max = max + math.floor(percentage * verifiedIn(set.enteredKey) / 100)
+    end
+    local wait = set.size >= max and waitOfSet(set.key, max, span) or 0
+    if mode == 's' then
+      shadow = wait > 0 and #limits + number - 1 .. ' ' .. window
+    elseif wait > longest then
+      longest, reached = wait, #limits + number - 1 .. ' ' .. window
+    end
+  end
 end
 
 -- Turn.
@@ -253,10 +267,13 @@ for _, l in ipairs(limits) do
   if l.held then -- nothing to reserve
   elseif l.log then
     addToLog(l.key, op, l.log, l.span, l.max)
-  elseif l.storage == 'set' then
-    addToSet(l.key, op, l.size, l.span)
   else
-    addUnverified(l.key, op, l.size, l.max)
+    addToSet(l.key, op, l.size, l.span)
+  end
+end
+for _, set in ipairs(mode ~= '0' and sets or {}) do
+  if not set.held then
+    addUnverified(set.key, op, set.size, set.max)
   end
 end
 if turnsKey and not hasTurn then
