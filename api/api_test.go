@@ -43,7 +43,7 @@ type testAPI struct {
 	backend  *backend
 	sender   *codestest.Sender
 	state    *state
-	log      *buffer
+	log      *codestest.Output
 	registry *prometheus.Registry
 	api      *apitest.Description
 	twilio   bool // with the routes of Twilio Verify
@@ -58,7 +58,7 @@ func newAPI(t testing.TB, change ...func(*fixture)) *testAPI {
 	a := &testAPI{
 		sender:   &codestest.Sender{},
 		state:    &state{ready: true},
-		log:      &buffer{},
+		log:      &codestest.Output{},
 		registry: prometheus.NewRegistry(),
 	}
 	var err error
@@ -129,24 +129,6 @@ type state struct{ ready, draining bool }
 
 func (s *state) Ready() bool    { return s.ready }
 func (s *state) Draining() bool { return s.draining }
-
-// buffer is a bytes.Buffer that is safe for concurrent use.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
 
 // answer is the answer to a request.
 type answer struct {

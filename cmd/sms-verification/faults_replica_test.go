@@ -15,6 +15,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/flowroute/sms-verification/codes/codestest"
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
@@ -243,7 +244,7 @@ func (s *scene) balance() *nginx {
 	if _, err := os.Stat(path); err != nil {
 		path = installed(s, "nginx")
 	}
-	n := &nginx{t: s.T, path: path, dir: s.TempDir(), addr: freeAddr(s)}
+	n := &nginx{t: s.T, path: path, dir: s.TempDir(), addr: codestest.FreeAddr(s)}
 	n.configure(s.fleet)
 	cmd := n.command()
 	if err := cmd.Start(); err != nil {
