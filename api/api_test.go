@@ -75,7 +75,7 @@ func newAPI(t testing.TB, change ...func(*fixture)) *testAPI {
 	for _, c := range change {
 		c(&f)
 	}
-	a.backend = newBackend()
+	a.backend = &backend{Model: codestest.NewModel()}
 	service := newService(t, f.Hasher, f.limits, a.backend, a.sender, f.profiles...)
 	if f.Service == nil {
 		f.Service = service
@@ -101,10 +101,6 @@ const codeLength = 12
 
 func newService(t testing.TB, h *codes.Hasher, limits codes.Limits, b *backend, s codes.Sender, profiles ...codes.Policy) *codes.Service {
 	t.Helper()
-	message, err := codes.ParseTemplate("{code}")
-	if err != nil {
-		t.Fatal(err)
-	}
 	recipients, err := codes.ParseRecipients(nil, []string{"premium"})
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +108,7 @@ func newService(t testing.TB, h *codes.Hasher, limits codes.Limits, b *backend, 
 	return codes.NewService(codes.Options{
 		Policy: codes.Policy{
 			CodeLength: codeLength, Lifetime: time.Hour, Notice: 10 * time.Minute, Attempts: 3,
-			Message: message, Limits: limits,
+			Message: codestest.Template(t, "{code}"), Limits: limits,
 		},
 		Profiles:      profiles,
 		Numbers:       codes.Numbers{Allowed: recipients},

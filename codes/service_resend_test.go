@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
 // resending returns a fixture with RESEND=same.
@@ -18,7 +19,7 @@ func resending(t *testing.T) *fixture {
 
 func TestResend(t *testing.T) {
 	f := resending(t)
-	f.options.Policy.Message = mustParse(t, "{org} {minutes}: {code}")
+	f.options.Policy.Message = codestest.Template(t, "{org} {minutes}: {code}")
 	f.open()
 	code := f.create("id", seattle)
 	f.check("id", notThis(code), f.wrong(2, seattle))
@@ -91,13 +92,4 @@ func TestResendTestRecipient(t *testing.T) {
 		f.model.Advance(10 * time.Minute)
 	}
 	f.check("id", "123456", right)
-}
-
-func mustParse(t *testing.T, text string) codes.Template {
-	t.Helper()
-	template, err := codes.ParseTemplate(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return template
 }

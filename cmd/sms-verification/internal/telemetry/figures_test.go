@@ -13,16 +13,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
 	"github.com/flowroute/sms-verification/redisstore"
 )
 
 // TestBudget: the figures are those of Redis, and without Redis only the
 // limits are told.
 func TestBudget(t *testing.T) {
-	windows, err := codes.ParseWindows([]string{"10/1h", "100/24h"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	windows := codestest.Windows(t, "10/1h", "100/24h")
 	var down error
 	registry := prometheus.NewRegistry()
 	RegisterBudget(registry, windows, func(_ context.Context, asked []codes.Window) ([]redisstore.Used, error) {
