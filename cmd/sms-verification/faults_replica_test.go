@@ -172,10 +172,6 @@ func moveSlot(t *testing.T, nodes []*redis.Client, target string, slot int64) {
 	}
 }
 
-func faultPermittedOnOne(t *testing.T, bound time.Duration) string {
-	return faultPermitted(t, redistest.Server(t), bound)
-}
-
 // faultPermitted runs a load as the documented user.
 func faultPermitted(t *testing.T, redisServers *redistest.Instance, bound time.Duration) string {
 	args := []any{"acl", "setuser"}
