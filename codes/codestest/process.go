@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Output collects what a process or a logger writes. It is safe for concurrent use.
+// Output collects what processes and loggers write. It is safe for concurrent use.
 type Output struct {
 	mu sync.Mutex
 	b  bytes.Buffer
