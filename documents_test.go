@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -13,10 +12,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
 // notRun are commands in documents that TestDocuments does not run, each with
@@ -140,10 +140,10 @@ func missing(t *testing.T, what string) {
 type reader struct {
 	*testing.T
 	dir    string
-	server *exec.Cmd // nil until the document has started it
-	addr   string    // of the server, in place of 127.0.0.1:8000
-	admin  string    // in place of 127.0.0.1:9464
-	phone  *output   // the server's stdout, where the SMS are
+	server *exec.Cmd         // nil until the document has started it
+	addr   string            // of the server, in place of 127.0.0.1:8000
+	admin  string            // in place of 127.0.0.1:9464
+	phone  *codestest.Output // the server's stdout, where the SMS are
 }
 
 const stepTimeout = 2 * time.Minute // on a busy machine, with a compiler to wait for
@@ -272,8 +272,8 @@ func (r *reader) command(name string, args ...string) *exec.Cmd {
 func (r *reader) serve(text string) {
 	r.Helper()
 	r.stop()
-	r.addr, r.admin = freeAddress(r.T), freeAddress(r.T)
-	r.phone = &output{}
+	r.addr, r.admin = codestest.FreeAddr(r.T), codestest.FreeAddr(r.T)
+	r.phone = &codestest.Output{}
 	r.server = r.command("sh", "-eu", "-c", text)
 	r.server.Stdout, r.server.Stderr = r.phone, io.Discard
 	if err := r.server.Start(); err != nil {
@@ -287,16 +287,6 @@ func (r *reader) serve(text string) {
 		_ = res.Body.Close()
 		return res.StatusCode == http.StatusOK
 	})
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
 }
 
 func (r *reader) stop() {
@@ -317,7 +307,7 @@ func (r *reader) recipe(program, name, text string) {
 		r.Fatal(err)
 	}
 	shown := len(r.phone.String())
-	cmd, out := r.command(program, file), &output{}
+	cmd, out := r.command(program, file), &codestest.Output{}
 	cmd.Stdout, cmd.Stderr = out, out
 	typed, err := cmd.StdinPipe()
 	if err != nil {
@@ -349,22 +339,4 @@ func await(t *testing.T, what string, true func() bool) {
 			t.Fatalf("not within %v: %s", stepTimeout, what)
 		}
 	}
-}
-
-// output collects what a process writes.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
 }

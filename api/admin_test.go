@@ -9,10 +9,12 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
 func TestAdmin(t *testing.T) {
-	var log buffer
+	var log codestest.Output
 	s := New(Options{
 		State:      &state{ready: true},
 		Logger:     slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),

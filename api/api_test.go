@@ -43,7 +43,7 @@ type testAPI struct {
 	backend  *backend
 	sender   *codestest.Sender
 	state    *state
-	log      *buffer
+	log      *codestest.Output
 	registry *prometheus.Registry
 	api      *apitest.Description
 	twilio   bool // with the routes of Twilio Verify
@@ -58,7 +58,7 @@ func newAPI(t testing.TB, change ...func(*fixture)) *testAPI {
 	a := &testAPI{
 		sender:   &codestest.Sender{},
 		state:    &state{ready: true},
-		log:      &buffer{},
+		log:      &codestest.Output{},
 		registry: prometheus.NewRegistry(),
 	}
 	var err error
@@ -75,7 +75,7 @@ func newAPI(t testing.TB, change ...func(*fixture)) *testAPI {
 	for _, c := range change {
 		c(&f)
 	}
-	a.backend = newBackend()
+	a.backend = &backend{Model: codestest.NewModel()}
 	service := newService(t, f.Hasher, f.limits, a.backend, a.sender, f.profiles...)
 	if f.Service == nil {
 		f.Service = service
@@ -101,10 +101,6 @@ const codeLength = 12
 
 func newService(t testing.TB, h *codes.Hasher, limits codes.Limits, b *backend, s codes.Sender, profiles ...codes.Policy) *codes.Service {
 	t.Helper()
-	message, err := codes.ParseTemplate("{code}")
-	if err != nil {
-		t.Fatal(err)
-	}
 	recipients, err := codes.ParseRecipients(nil, []string{"premium"})
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +108,7 @@ func newService(t testing.TB, h *codes.Hasher, limits codes.Limits, b *backend, 
 	return codes.NewService(codes.Options{
 		Policy: codes.Policy{
 			CodeLength: codeLength, Lifetime: time.Hour, Notice: 10 * time.Minute, Attempts: 3,
-			Message: message, Limits: limits,
+			Message: codestest.Template(t, "{code}"), Limits: limits,
 		},
 		Profiles:      profiles,
 		Numbers:       codes.Numbers{Allowed: recipients},
@@ -129,24 +125,6 @@ type state struct{ ready, draining bool }
 
 func (s *state) Ready() bool    { return s.ready }
 func (s *state) Draining() bool { return s.draining }
-
-// buffer is a bytes.Buffer that is safe for concurrent use.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
 
 // answer is the answer to a request.
 type answer struct {

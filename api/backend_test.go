@@ -18,8 +18,6 @@ type backend struct {
 	err   error
 }
 
-func newBackend() *backend { return &backend{Model: codestest.NewModel()} }
-
 func (b *backend) call() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

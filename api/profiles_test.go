@@ -10,17 +10,12 @@ import (
 
 // withProfiles adds the profile login, for all callers, and payout, for the caller bank.
 func withProfiles(f *fixture) {
-	template := func(text string) codes.Template {
-		parsed, err := codes.ParseTemplate(text)
-		if err != nil {
-			panic(err)
-		}
-		return parsed
-	}
+	english, _ := codes.ParseTemplate("{code}")
+	spanish, _ := codes.ParseTemplate("{code} es tu código")
 	login := codes.Policy{
 		Profile: "login", CodeLength: codeLength, Lifetime: 10 * time.Minute, Notice: 10 * time.Minute, Attempts: 5,
-		Message:  template("{code}"),
-		Messages: map[codes.Locale]codes.Template{"es": template("{code} es tu código")},
+		Message:  english,
+		Messages: map[codes.Locale]codes.Template{"es": spanish},
 	}
 	payout := login
 	payout.Profile, payout.Callers = "payout", []string{"bank"}

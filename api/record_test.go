@@ -67,7 +67,7 @@ func TestRecipientInLog(t *testing.T) {
 func TestSampling(t *testing.T) {
 	const rate, asked = 5, 50
 	level := &slog.LevelVar{}
-	log := &buffer{}
+	log := &codestest.Output{}
 	a := newAPI(t, withKey, func(f *fixture) {
 		f.LogRate = rate
 		f.Logger = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: level}))
@@ -125,7 +125,7 @@ func TestSampling(t *testing.T) {
 func TestRepeatedCreatesAreSampled(t *testing.T) {
 	a := newAPI(t, func(f *fixture) {
 		f.LogRate = 1
-		f.Logger = slog.New(slog.NewJSONHandler(&buffer{}, nil))
+		f.Logger = slog.New(slog.NewJSONHandler(&codestest.Output{}, nil))
 	})
 	for range 50 {
 		a.do(t, "POST", "/", createBody("r"), "Idempotency-Key", "k")

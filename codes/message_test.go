@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
 func TestTemplate(t *testing.T) {
@@ -37,12 +38,7 @@ func TestTemplate(t *testing.T) {
 		{"{code} {minutes}", org, 9_000_000_000 * time.Second, "0042 150000000"},
 		{"{minutes}{minutes}{}", org, time.Minute, "110042"},
 	} {
-		template, err := codes.ParseTemplate(test.text)
-		if err != nil {
-			t.Errorf("%q: %v", test.text, err)
-			continue
-		}
-		if got := string(template.Render("0042", test.org, test.lifetime)); got != test.want {
+		if got := string(codestest.Template(t, test.text).Render("0042", test.org, test.lifetime)); got != test.want {
 			t.Errorf("%q = %q, want %q", test.text, got, test.want)
 		}
 	}

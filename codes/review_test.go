@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
 const boundForm = "the last line must be @host #{code}"
@@ -102,11 +103,7 @@ func TestReviewTemplate(t *testing.T) {
 		"{code} is your code.\r\n\r\n@shop.example #{code}":                                 {"a carriage return is in the text"},
 		"\ufeff{code} is your code\u200b. \x00Soft\u00adhyphen, line\u2028break, caf\ufffd": {hidden + " (U+0000, U+00AD, U+200B, U+2028, U+FEFF, U+FFFD)"},
 	} {
-		template, err := codes.ParseTemplate(text)
-		if err != nil {
-			t.Fatalf("%q: %v", text, err)
-		}
-		wantWarnings(t, text, codes.ReviewTemplate(template), wants)
+		wantWarnings(t, text, codes.ReviewTemplate(codestest.Template(t, text)), wants)
 	}
 }
 

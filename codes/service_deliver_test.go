@@ -129,9 +129,6 @@ func (d *delivery) creates(want error, turns int, at ...time.Duration) {
 // every returns a pace of one turn at a time.
 func every(maxWait time.Duration) codes.Pace { return codes.Pace{Rate: 1, MaxWait: maxWait} }
 
-// unpaced returns a pace without turns.
-func unpaced(maxWait time.Duration) codes.Pace { return codes.Pace{MaxWait: maxWait} }
-
 // tooMany returns a carrier's error for status 429.
 func tooMany(retryAfter time.Duration) error {
 	return fmt.Errorf("carrier: %w", &codes.UnavailableError{RetryAfter: retryAfter, Cause: "429"})
@@ -156,7 +153,7 @@ func TestDeliverAfter429(t *testing.T) {
 		"always":          {1500 * time.Millisecond, []error{tooMany(time.Second)}, tooMany(time.Second), []time.Duration{0, time.Second}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			deliver(t, unpaced(test.maxWait), test.results, func(d *delivery) {
+			deliver(t, codes.Pace{MaxWait: test.maxWait}, test.results, func(d *delivery) {
 				d.creates(test.want, len(test.at)-1, test.at...)
 			})
 		})

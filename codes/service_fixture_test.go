@@ -39,17 +39,13 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	message, err := codes.ParseTemplate("{org}: {code}")
-	if err != nil {
-		t.Fatal(err)
-	}
 	f := &fixture{t: t, sender: &codestest.Sender{}, model: codestest.NewModel(), events: &events{}, finished: map[*codes.Service]bool{}}
 	f.store = &faultyStore{Store: f.model, fail: map[string]error{}, calls: map[string]int{}}
 	f.options = codes.Options{
 		SharedIDs: true, // tests make requests with and without a caller
 		Policy: codes.Policy{
 			CodeLength: 6, Lifetime: time.Hour, Notice: 10 * time.Minute, Attempts: 3,
-			Message: message, OrgName: "Org",
+			Message: codestest.Template(t, "{org}: {code}"), OrgName: "Org",
 			Limits: codes.Limits{Pace: codes.Pace{MaxWait: 2 * time.Second}},
 		},
 		Secret:      codes.NewHasher([]byte("secret")),

@@ -24,7 +24,7 @@ func withProfile(t *testing.T, change func(login *codes.Policy)) *fixture {
 func TestProfilePolicy(t *testing.T) {
 	f := withProfile(t, func(login *codes.Policy) {
 		login.OrgName, login.From = "Shop", "14165550100"
-		login.Messages = map[codes.Locale]codes.Template{"es": mustParse(t, "{org}, código: {code}")}
+		login.Messages = map[codes.Locale]codes.Template{"es": codestest.Template(t, "{org}, código: {code}")}
 	})
 	r := request("id", seattle)
 	r.Profile, r.Locale = "login", "es-MX"

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
 // resending returns a fixture with RESEND=same.
@@ -18,7 +19,7 @@ func resending(t *testing.T) *fixture {
 
 func TestResend(t *testing.T) {
 	f := resending(t)
-	f.options.Policy.Message = mustParse(t, "{org} {minutes}: {code}")
+	f.options.Policy.Message = codestest.Template(t, "{org} {minutes}: {code}")
 	f.open()
 	code := f.create("id", seattle)
 	f.check("id", notThis(code), f.wrong(2, seattle))
@@ -76,28 +77,14 @@ func TestResendRotation(t *testing.T) {
 
 // TestResendTestRecipient: a fixed code keeps its attempts and its expiry.
 func TestResendTestRecipient(t *testing.T) {
-	f := resending(t)
-	var err error
-	if f.options.Numbers.Test, err = codes.ParseTestRecipients([]string{string(seattle) + "=123456"}); err != nil {
-		t.Fatal(err)
-	}
-	f.open()
+	f := resending(t).testing(time.Time{})
 	for n, want := range []codes.Created{{Lifetime: time.Hour, Attempts: 3}, {Lifetime: 50 * time.Minute, Attempts: 2}} {
-		want.Recipient = f.options.Secret.Phone(seattle)
-		if created, err := f.Create(context.Background(), request("id", seattle)); err != nil || created != want {
+		want.Recipient = f.options.Secret.Phone(tester)
+		if created, err := f.Create(context.Background(), request("id", tester)); err != nil || created != want {
 			t.Errorf("create %d = %+v, %v; want %+v", n, created, err, want)
 		}
-		f.check("id", "1", f.wrong(int64(2-n), seattle))
+		f.check("id", "1", f.wrong(int64(2-n), tester))
 		f.model.Advance(10 * time.Minute)
 	}
-	f.check("id", "123456", right)
-}
-
-func mustParse(t *testing.T, text string) codes.Template {
-	t.Helper()
-	template, err := codes.ParseTemplate(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return template
+	f.check("id", "42", right)
 }

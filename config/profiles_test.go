@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
 // profilesIn loads profiles from config.yaml.
@@ -44,7 +45,7 @@ profiles:
 		p.FlowrouteNumber != "12065550199" || p.TwilioService != "VA0123456789abcdef0123456789abcdef" {
 		t.Errorf("%+v", p)
 	}
-	if !slices.Equal(p.SendLimitsTotal, windows(t, "5/1h", "500/24h")) || !slices.Equal(p.Callers, []string{"shop", "bank"}) {
+	if !slices.Equal(p.SendLimitsTotal, codestest.Windows(t, "5/1h", "500/24h")) || !slices.Equal(p.Callers, []string{"shop", "bank"}) {
 		t.Errorf("limits %v, callers %v", p.SendLimitsTotal, p.Callers)
 	}
 	if rendered(p.AuthMessage) != "login 1" || len(p.Messages) != 2 || rendered(p.Messages["es"]) != "es 1" || rendered(p.Messages["fr-CA"]) != "fr 1" {

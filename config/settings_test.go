@@ -12,20 +12,12 @@ import (
 	"time"
 
 	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
 func hashOf(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return hex.EncodeToString(sum[:])
-}
-
-func windows(t *testing.T, list ...string) []codes.Window {
-	t.Helper()
-	w, err := codes.ParseWindows(list)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return w
 }
 
 func testRecipients(t *testing.T, list ...string) codes.TestRecipients {
@@ -95,11 +87,11 @@ func goodValues(t *testing.T) map[string][]goodValue {
 		"UNVERIFIED_MODE":   {{"off", codes.UnverifiedOff}, {"enforce", codes.UnverifiedEnforce}},
 		"RESEND":            {{"same", "same"}},
 		"PROFILES":          {{"{}", []Profile(nil)}, {" # none\n", []Profile(nil)}, {"---", []Profile(nil)}},
-		"CALLER_LIMITS":     {{"off", map[string][]codes.Window(nil)}, {"*:1000000/24h", map[string][]codes.Window{"*": windows(t, "1000000/24h")}}},
-		"CLIENT_LIMITS":     {{"off", []codes.Window(nil)}, {"2/1h,10000/24h", windows(t, "2/1h", "10000/24h")}},
-		"SEND_LIMITS":       {{"1/1s", windows(t, "1/1s")}, {"10000/24h", windows(t, "10000/24h")}, {" 5/10m , 20/24h", windows(t, "5/10m", "20/24h")}, {"off", []codes.Window(nil)}},
-		"GUESS_LIMITS":      {{"off", []codes.Window(nil)}, {"3/1h", windows(t, "3/1h")}},
-		"SEND_LIMITS_TOTAL": {{"1000000/1h", windows(t, "1000000/1h")}},
+		"CALLER_LIMITS":     {{"off", map[string][]codes.Window(nil)}, {"*:1000000/24h", map[string][]codes.Window{"*": codestest.Windows(t, "1000000/24h")}}},
+		"CLIENT_LIMITS":     {{"off", []codes.Window(nil)}, {"2/1h,10000/24h", codestest.Windows(t, "2/1h", "10000/24h")}},
+		"SEND_LIMITS":       {{"1/1s", codestest.Windows(t, "1/1s")}, {"10000/24h", codestest.Windows(t, "10000/24h")}, {" 5/10m , 20/24h", codestest.Windows(t, "5/10m", "20/24h")}, {"off", []codes.Window(nil)}},
+		"GUESS_LIMITS":      {{"off", []codes.Window(nil)}, {"3/1h", codestest.Windows(t, "3/1h")}},
+		"SEND_LIMITS_TOTAL": {{"1000000/1h", codestest.Windows(t, "1000000/1h")}},
 		"SEGMENT_PRICE":     {{"0.0040", 0.004}, {"1", 1.0}, {" 9999.000001", 9999.000001}, {" ", 0.0}},
 		"ALLOWED_PREFIXES":  {{"1, 1206,12065550101,us", []string{"1", "1206", "12065550101", "us"}}},
 		"BLOCKED_PREFIXES":  {{"premium", []string{"premium"}}},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
 // TestParallelCreatesAtALimit: three replicas enforce one limit.
@@ -28,10 +29,7 @@ func TestGuessingAttack(t *testing.T) {
 	const day = 6 * time.Second
 	const scale = 24 * time.Hour / day
 	windows := func(list ...string) []codes.Window {
-		w, err := codes.ParseWindows(list)
-		if err != nil {
-			t.Fatal(err)
-		}
+		w := codestest.Windows(t, list...)
 		for i := range w {
 			w[i].Span *= scale
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowroute/sms-verification/codes/codestest"
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
@@ -193,7 +194,7 @@ func TestServeWarnsAsCheckDoes(t *testing.T) {
 func TestHostedRedis(t *testing.T) {
 	t.Parallel()
 	ca, sim := redistest.NewAuthority(t), startSimulator(t, flowroutetest.Options{})
-	_, port, _ := net.SplitHostPort(freeAddr(t))
+	_, port, _ := net.SplitHostPort(codestest.FreeAddr(t))
 	redis := redistest.Server(t, "tls-port "+port, "tls-auth-clients yes", "tls-cert-file "+ca.CertFile, "tls-key-file "+ca.KeyFile, "tls-ca-cert-file "+ca.File,
 		`user app on ">`+secretPassword+`" ~* &* +@all`)
 	password := dirWith(t, "password", secretPassword+"\n") + "/password"

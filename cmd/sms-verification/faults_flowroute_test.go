@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowroute/sms-verification/codes/codestest"
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
@@ -198,7 +199,7 @@ func faultFewDescriptors(t *testing.T, bound time.Duration) string {
 
 func faultOutputBlocked(t *testing.T, bound time.Duration) string {
 	s := setUp(t, redistest.Server(t))
-	public, admin := freeAddr(t), freeAddr(t) // the log, which has the addresses, cannot be read
+	public, admin := codestest.FreeAddr(t), codestest.FreeAddr(t) // the log, which has the addresses, cannot be read
 	p := prepare(t.TempDir(), append(s.env, "LOG_LEVEL=debug", "LISTEN_ADDR="+public, "ADMIN_ADDR="+admin))
 	p.URL, p.Admin = "http://"+public, "http://"+admin
 	for _, output := range []*io.Writer{&p.cmd.Stdout, &p.cmd.Stderr} {

@@ -56,7 +56,7 @@ func redisFaults() []fault {
 		{name: "script flush", bound: unavailableWithin, run: faultScriptFlush,
 			what: "`SCRIPT FLUSH` every 10 ms under load",
 			want: "no failure, answers within <bound>"},
-		{name: "permissions", bound: unavailableWithin, run: faultPermittedOnOne,
+		{name: "permissions", bound: unavailableWithin, run: func(t *testing.T, bound time.Duration) string { return faultPermitted(t, redistest.Server(t), bound) },
 			what: "a Redis user with exactly the documented commands, under load",
 			want: "no failure, answers within <bound>"},
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/flowroute/sms-verification/codes/codestest"
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
@@ -171,10 +172,6 @@ func moveSlot(t *testing.T, nodes []*redis.Client, target string, slot int64) {
 	}
 }
 
-func faultPermittedOnOne(t *testing.T, bound time.Duration) string {
-	return faultPermitted(t, redistest.Server(t), bound)
-}
-
 // faultPermitted runs a load as the documented user.
 func faultPermitted(t *testing.T, redisServers *redistest.Instance, bound time.Duration) string {
 	args := []any{"acl", "setuser"}
@@ -243,7 +240,7 @@ func (s *scene) balance() *nginx {
 	if _, err := os.Stat(path); err != nil {
 		path = installed(s, "nginx")
 	}
-	n := &nginx{t: s.T, path: path, dir: s.TempDir(), addr: freeAddr(s)}
+	n := &nginx{t: s.T, path: path, dir: s.TempDir(), addr: codestest.FreeAddr(s)}
 	n.configure(s.fleet)
 	cmd := n.command()
 	if err := cmd.Start(); err != nil {

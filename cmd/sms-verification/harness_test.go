@@ -1,21 +1,19 @@
 package main
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/flowroute/sms-verification/codes/codestest"
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
@@ -96,17 +94,6 @@ func debugEnvironment(extra ...string) []string {
 	return append([]string{"DEBUG_MODE=true", "LISTEN_ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0"}, extra...)
 }
 
-// freeAddr returns an address that nothing listens on.
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
-}
-
 // dirWith makes a directory with files, given as name, content, name, content.
 func dirWith(t testing.TB, files ...string) string {
 	t.Helper()
@@ -132,7 +119,7 @@ func contains(t testing.TB, what, text string, parts ...string) {
 // process is a running program.
 type process struct {
 	cmd            *exec.Cmd
-	stdout, stderr *safeBuffer
+	stdout, stderr *codestest.Output
 	exited         chan struct{}
 	URL, Admin     string // of a service
 }
@@ -153,7 +140,7 @@ func startIn(t testing.TB, dir string, env []string, args ...string) *process {
 
 // prepare returns a program that is yet to be started.
 func prepare(dir string, env []string, args ...string) *process {
-	p := &process{cmd: exec.Command(binary, args...), stdout: &safeBuffer{}, stderr: &safeBuffer{}, exited: make(chan struct{})}
+	p := &process{cmd: exec.Command(binary, args...), stdout: &codestest.Output{}, stderr: &codestest.Output{}, exited: make(chan struct{})}
 	p.cmd.Dir = dir
 	p.cmd.Env = append([]string{"GORACE=atexit_sleep_ms=0"}, env...) // by default a program with -race ends a second late
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
@@ -317,22 +304,4 @@ func eventually(t testing.TB, within time.Duration, what string, true func() boo
 			t.Fatalf("not within %v: %s", within, what)
 		}
 	}
-}
-
-// safeBuffer collects a process's output.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
 // TestHealthcheck: healthcheck succeeds while the service is ready, whatever address
@@ -14,7 +16,7 @@ import (
 func TestHealthcheck(t *testing.T) {
 	t.Parallel()
 	for _, host := range []string{"", "0.0.0.0", "127.0.0.1", "localhost"} {
-		addr := host + strings.TrimPrefix(freeAddr(t), "127.0.0.1")
+		addr := host + strings.TrimPrefix(codestest.FreeAddr(t), "127.0.0.1")
 		env := debugEnvironment("LISTEN_ADDR="+addr, "SHUTDOWN_DELAY=5s", "HTTP_PROXY=http://127.0.0.1:1") // the proxy is not used
 		contains(t, "nobody listens", refuses(t, 1, env, "healthcheck"), "healthcheck:", "refused")
 

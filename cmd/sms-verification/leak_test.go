@@ -35,7 +35,7 @@ func TestNothingLeaks(t *testing.T) {
 		fmt.Sprintf("API_KEYS=shop:%x", sha256.Sum256([]byte(apiKey))),
 		"SEND_LIMITS=3/1h", "GUESS_LIMITS=9/1h", "SEND_LIMITS_TOTAL=50/1h", "CLIENT_LIMITS=9/1h", "FLOWROUTE_RATE=50", "CODE_EXPIRATION=2",
 		"FLOWROUTE_TIMEOUT=1s", "BLOCKED_PREFIXES=1900", "OTEL_EXPORTER_OTLP_ENDPOINT="+traces.URL)[0]
-	auth := "Authorization: Bearer " + apiKey
+	auth := as(apiKey)
 
 	numbers := []string{anyone, "15005550422", "15005550500", "15005550004", "15005550002", "19005550142"}
 	var answers []*answer
@@ -68,7 +68,7 @@ func TestNothingLeaks(t *testing.T) {
 	say(do(t, http.MethodGet, p.URL+"/?auth_id="+authID+"&code="+code+"x", "", auth))
 	say(do(t, http.MethodGet, p.URL+"/"+authID+"/"+code, "", auth))
 	say(verify(t, p.URL, authID, code))
-	say(verify(t, p.URL, authID, code, "Authorization: Bearer "+apiKey+"x"))
+	say(verify(t, p.URL, authID, code, as(apiKey+"x")))
 	say(do(t, http.MethodPost, p.URL+"/", `{"auth_id":"`+authID+`","recipient":"`+anyone+`"`, auth))
 	say(do(t, http.MethodPost, p.URL+"/", `{"auth_id":"`+authID+`","recipient":"`+anyone+`0"}`, auth))
 	say(do(t, http.MethodPost, p.URL+"/", `{"auth_id":"`+authID+`","recipient":`+anyone+`}`, auth, "Content-Type: text/plain"))

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
 // TestLogReaderIsGone: the service goes on when the reader of its log ends.
@@ -16,7 +18,7 @@ func TestLogReaderIsGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	public := freeAddr(t)
+	public := codestest.FreeAddr(t)
 	p := prepare(t.TempDir(), debugEnvironment("LOG_LEVEL=debug", "SEND_LIMITS=off", "LISTEN_ADDR="+public))
 	p.cmd.Stderr = writer
 	p.start(t)

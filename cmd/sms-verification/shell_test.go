@@ -12,6 +12,7 @@ import (
 
 	"github.com/creack/pty"
 
+	"github.com/flowroute/sms-verification/codes/codestest"
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
@@ -19,7 +20,7 @@ import (
 // terminal is a program on a pseudo terminal.
 type terminal struct {
 	*process
-	screen *safeBuffer
+	screen *codestest.Output
 	keys   io.Writer
 }
 
@@ -39,7 +40,7 @@ func openTerminal(t *testing.T) (screen, tty *os.File) {
 func atTerminal(t *testing.T, screen *os.File, p *process) *terminal {
 	t.Helper()
 	p.start(t)
-	x := &terminal{process: p, screen: &safeBuffer{}, keys: screen}
+	x := &terminal{process: p, screen: &codestest.Output{}, keys: screen}
 	go func() { _, _ = io.Copy(x.screen, screen) }() // ends with the terminal
 	return x
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
 // TestSmallestBound: the bound is the smallest of the rate and the limits, in segments.
@@ -30,10 +31,7 @@ func TestSmallestBound(t *testing.T) {
 		{0, 1, "10/721h", 10, 10, "SEND_LIMITS_TOTAL 10/721h, SEND_LIMITS_TOTAL 10/721h"}, // longer than a month
 		{0, 1, "10/1h,200/24h,3000/720h", 200, 3_000, "SEND_LIMITS_TOTAL 200/24h, SEND_LIMITS_TOTAL 3000/720h"},
 	} {
-		windows, err := codes.ParseWindows(strings.Split(test.limits, ","))
-		if err != nil {
-			t.Fatal(err)
-		}
+		windows := codestest.Windows(t, strings.Split(test.limits, ",")...)
 		settings := ""
 		of := func(in time.Duration) int64 {
 			b := smallestBound(in, test.rate, test.segments, []codes.Limit{{Kind: codes.TotalLimit, Windows: windows}})

@@ -156,7 +156,9 @@ func TestTryItEnds(t *testing.T) {
 		}
 		before := js[int](b, `document.querySelectorAll("#wire li").length`)
 		b.click("#send")
-		eventuallyTrue(b, fmt.Sprintf(`document.querySelectorAll("#wire li").length > %d`, before))
+		if _, err := chromedp.Run(b.ctx, chromedp.Poll[bool](fmt.Sprintf(`document.querySelectorAll("#wire li").length > %d`, before))); err != nil {
+			t.Fatal(err)
+		}
 		b.shows("#wire li:nth-child(1) .status", number.Answer)
 		switch _, reason, _ := strings.Cut(number.Answer, " "); reason {
 		case "":
@@ -184,13 +186,6 @@ func TestTryItEnds(t *testing.T) {
 		b.sendTo(wrong)
 		b.shows("#notice", "recipient must be 1 and ten digits")
 		b.wantFocus("recipient")
-	}
-}
-
-func eventuallyTrue(b *tab, script string) {
-	b.Helper()
-	if _, err := chromedp.Run(b.ctx, chromedp.Poll[bool](script)); err != nil {
-		b.Fatal(err)
 	}
 }
 

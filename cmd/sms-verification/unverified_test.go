@@ -15,33 +15,6 @@ import (
 // inSeattle is the nth number of an exchange, 1206555.
 func inSeattle(n int) string { return fmt.Sprintf("1206555%04d", n) }
 
-// TestUnverifiedInParallel: of parallel creates to one exchange exactly the allowed
-// ones are sent, and a refused one counts under no other limit.
-func TestUnverifiedInParallel(t *testing.T) {
-	fleet, sim := services(t, 3, "UNVERIFIED_MODE=enforce", "UNVERIFIED_LIMITS=exchange:7/1h", "SEND_LIMITS=1/1h")
-	answers := inParallel(60, func(i int) *answer { return create(t, fleet[i%3].URL, fmt.Sprint(i), inSeattle(i)) })
-	refused, sent := 0, 0
-	for i, a := range answers {
-		if a.status == http.StatusOK {
-			sent = i
-			continue
-		}
-		refused = i
-		a.wantLimit(t, "UNVERIFIED_LIMITS exchange:7/1h")
-		if a.body.RetryAfter < 3500 || a.body.RetryAfter > 3600 || a.header.Get("Retry-After") != fmt.Sprint(a.body.RetryAfter) {
-			t.Errorf("a refused create: %s", a.raw)
-		}
-	}
-	if n := count(answers, ""); n != 7 || sim.Requests().Requests != 7 {
-		t.Errorf("%d passed, %d requests to Flowroute; want 7", n, sim.Requests().Requests)
-	}
-	verify(t, fleet[0].URL, fmt.Sprint(sent), codeSent(t, sim, inSeattle(sent))).want(t, 200, "")
-	create(t, fleet[1].URL, "later", inSeattle(refused)).want(t, 200, "")
-	if modes := sums(t, fleet, "smsv_unverified_refusals_total", "mode"); modes["enforce"] != 53 || modes["shadow"] != 0 {
-		t.Errorf("refusals by mode %v, want 53 under enforce", modes)
-	}
-}
-
 // TestUnverifiedShadow: in shadow nothing is refused, every decision is counted, and
 // each replica logs the exchange once, with nothing of a number or a request.
 func TestUnverifiedShadow(t *testing.T) {

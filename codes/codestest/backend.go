@@ -39,6 +39,16 @@ func Windows(t testing.TB, list ...string) []codes.Window {
 	return windows
 }
 
+// Template parses a message.
+func Template(t testing.TB, text string) codes.Template {
+	t.Helper()
+	template, err := codes.ParseTemplate(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return template
+}
+
 // Answer returns an outcome as a caller sees it.
 func Answer(o codes.Outcome) codes.Outcome {
 	if o.Status != codes.Wrong {

@@ -32,12 +32,13 @@ func RunUnverified(t *testing.T, open func(testing.TB) Backend) {
 		},
 		"a verified code makes room": isolated(func(s suite) {
 			limits := unverifiedLimits(s, "exchange:2/1h,area:2/1h,all:2/1h")
+			recipient := sends(Fresh(), Windows(s, "1/1h"))
 			first := s.toDestination(seattle, limits)
 			s.reserve(first)
 			s.reserve(s.toDestination(seattle, limits))
-			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS exchange:2/1h")
+			s.refused(withLimits(s.toDestination(seattle, limits), recipient), "UNVERIFIED_LIMITS exchange:2/1h")
 			s.verified(first)
-			s.reserve(s.toDestination(seattle, limits))
+			s.reserve(withLimits(s.toDestination(seattle, limits), recipient)) // the refused one counted nowhere
 			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS exchange:2/1h")
 			s.unknown(first.Entry) // and changes nothing
 			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS exchange:2/1h")

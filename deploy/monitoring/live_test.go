@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -17,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowroute/sms-verification/codes/codestest"
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
@@ -87,7 +87,7 @@ func build(t *testing.T) string {
 
 func startService(t *testing.T, binary, redis string, extra ...string) *service {
 	t.Helper()
-	public, admin := freeAddress(t), freeAddress(t)
+	public, admin := codestest.FreeAddr(t), codestest.FreeAddr(t)
 	s := &service{url: "http://" + public, admin: admin, codes: map[string]string{}}
 	sim, err := flowroutetest.NewServer("", flowroutetest.Options{
 		AccessKey: "access", SecretKey: "secret", Numbers: []string{"12065550100"},
@@ -130,17 +130,6 @@ func run(t *testing.T, cmd *exec.Cmd) {
 	})
 }
 
-// freeAddress returns an address without a listener.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
-}
-
 func await(t *testing.T, within time.Duration, what string, true func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(within); !true(); time.Sleep(200 * time.Millisecond) {
@@ -176,7 +165,7 @@ func startPrometheus(t *testing.T, jobs map[string]string) server {
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := server{freeAddress(t)}
+	p := server{codestest.FreeAddr(t)}
 	run(t, exec.Command("prometheus", "--config.file="+path, "--storage.tsdb.path="+t.TempDir(),
 		"--web.listen-address="+p.address, "--log.level=warn"))
 	await(t, 30*time.Second, "Prometheus is ready", func() bool { return status("http://"+p.address+"/-/ready") == http.StatusOK })

@@ -152,3 +152,11 @@ func (b *budget) Collect(c chan<- prometheus.Metric) {
 		c <- prometheus.MustNewConstMetric(b.used, prometheus.GaugeValue, float64(u.Messages), u.Window.Text)
 	}
 }
+
+// RegisterInspection exposes the number of unsafe Redis settings.
+func RegisterInspection(r prometheus.Registerer, unsafe func() float64) {
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "smsv_redis_unsafe_settings",
+		Help: "Unsafe settings and permissions of Redis; the log names them.",
+	}, unsafe))
+}

@@ -2,9 +2,9 @@ package telemetry
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -13,16 +13,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/codes/codestest"
 	"github.com/flowroute/sms-verification/redisstore"
 )
 
 // TestBudget: the figures are those of Redis. Without Redis only the limits are
 // exposed.
 func TestBudget(t *testing.T) {
-	windows, err := codes.ParseWindows([]string{"10/1h", "100/24h"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	windows := codestest.Windows(t, "10/1h", "100/24h")
 	var down error
 	registry := prometheus.NewRegistry()
 	RegisterBudget(registry, windows, func(_ context.Context, asked []codes.Window) ([]redisstore.Used, error) {
@@ -92,7 +90,7 @@ func TestTraceVariables(t *testing.T) {
 		{env: vars{endpoint: "http://a:1", "OTEL_EXPORTER_OTLP_CERTIFICATE": "/a"}, fail: "OTEL_EXPORTER_OTLP_CERTIFICATE"},
 		{env: vars{endpoint: "http://a:1", "OTEL_RESOURCE_ATTRIBUTES": "canary"}, fail: "OTEL_RESOURCE_ATTRIBUTES"},
 	} {
-		t.Run(strings.Join(slicesOf(test.env), " "), func(t *testing.T) {
+		t.Run(fmt.Sprint(test.env), func(t *testing.T) {
 			for name, value := range test.env {
 				t.Setenv(name, value)
 			}
@@ -118,11 +116,4 @@ func TestTraceVariables(t *testing.T) {
 	if err != nil || c.headers.Get("A") != "1" || c.headers.Get("Authorization") != "Bearer x" || c.timeout != 250*time.Millisecond {
 		t.Errorf("%+v, %v", c, err)
 	}
-}
-
-func slicesOf(env map[string]string) (pairs []string) {
-	for name := range maps.Keys(env) {
-		pairs = append(pairs, name+"="+env[name])
-	}
-	return pairs
 }
