@@ -82,9 +82,9 @@ func (s *Store) unverifiedArg(keys []string, limits []codes.Limit, dryRun bool) 
 		keys = append(keys, s.keyOf(l), s.keys.verified(subjectOf(l)))
 		for n, w := range l.Windows {
 			arg = append(arg, arg[1], byte(n))
-			arg = binary.BigEndian.AppendUint32(arg, uint32(min(w.Max, math.MaxUint32)))
-			arg = binary.BigEndian.AppendUint32(arg, uint32(w.Span.Milliseconds())) // at most a day
-			arg = binary.BigEndian.AppendUint16(arg, uint16(w.Percent))
+			arg = binary.BigEndian.AppendUint32(arg, uint32(min(w.Max, math.MaxUint32))) //nolint:gosec // Max is above 0
+			arg = binary.BigEndian.AppendUint32(arg, uint32(w.Span.Milliseconds()))      //nolint:gosec // at most a day
+			arg = binary.BigEndian.AppendUint16(arg, uint16(w.Percent))                  //nolint:gosec // at most 1000
 		}
 	}
 	return keys, arg
