@@ -56,8 +56,8 @@ func (s *Store) check(ctx context.Context, c codes.Check) (codes.Checked, error)
 		return codes.Checked{}, err
 	}
 	checked, err := checkedFrom(answer)
-	if !c.CountVerified || !split {
-		checked.Uncounted = nil // the script has counted them
+	if !c.CountVerified {
+		checked.Uncounted = nil
 	} else if checked.Uncounted != nil {
 		checked.Uncounted.CountExchange = c.CountExchange
 	}

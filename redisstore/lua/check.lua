@@ -16,7 +16,7 @@
 -- ARGV[12] '1' to count a right code for its exchange too, or '0'
 -- Returns 'unknown', 'expired', or 'right' or 'wrong' with the attempts left, the TTL
 -- in milliseconds of the entry if it ended, else 0, and recipient and area; if a right
--- code is to be counted, also exchange and area code and the ops of its messages
+-- code is to be counted elsewhere, also exchange and area code and the ops of its messages
 
 --include base
 --include entry
@@ -48,7 +48,8 @@ end
 
 -- replyFor returns the reply for a version with so many attempts and milliseconds left.
 local function replyFor(version, left, ttl)
-  return (messages and 'right ' or 'wrong ') .. left .. ' ' .. (left == '0' and ttl or 0) .. ' ' .. ownerOf(version) .. (messages or '')
+  return (messages and 'right ' or 'wrong ') .. left .. ' ' .. (left == '0' and ttl or 0) .. ' ' .. ownerOf(version)
+    .. (enteredKey == '' and messages or '')
 end
 
 -- Nearly all entries have one version. Such an entry is checked before Lua makes the

@@ -52,7 +52,10 @@ local function flagOf(version) return string.sub(version, 40, 40) end
 local function withFlag(version, flag) return string.sub(version, 1, 39) .. flag .. string.sub(version, 41) end
 
 -- endingOf returns what follows the numbers of a version, or ''.
-local function endingOf(version) return string.match(version, '^[%d ]-( [usok].*)$', 41) or '' end
+local function endingOf(version)
+  local letter = string.find(version, '[usok]', 41) -- after a blank
+  return letter and string.sub(version, letter - 1) or ''
+end
 
 -- nameOf returns the name of an entry's notice.
 local function nameOf(key) return string.sub(key, -11) end
