@@ -78,7 +78,7 @@ func TestOperationNames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, call := range regexp.MustCompile(`defer s\.done\(ctx, "(\w+)"`).FindAllSubmatch(source, -1) {
+		for _, call := range regexp.MustCompile(`defer s\.end\(ctx, "(\w+)"`).FindAllSubmatch(source, -1) {
 			reported[string(call[1])] = true
 		}
 	}
