@@ -51,7 +51,7 @@ func TestClockSteps(t *testing.T) {
 	}
 }
 
-// reserveSoon reserves as soon as a turn is near enough, which must be in time.
+// reserveSoon retries a reservation until it succeeds, which must be within the given time.
 func reserveSoon(t *testing.T, s codes.Store, r codes.Reservation, within time.Duration) {
 	t.Helper()
 	var err error

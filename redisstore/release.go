@@ -44,7 +44,7 @@ func (s *Store) releaseLimits(ctx context.Context, op codes.Op, limits []codes.L
 func (s *Store) release(ctx context.Context, r codes.Reservation, entry bool, limits []codes.Limit) (removed bool, err error) {
 	var keys []string
 	call := releaseOp(r.Op)
-	args := []any{r.Op[:], 0, call[:]}
+	args := []any{r.Op[:], 0, call[:], s.enteredArg(limits)}
 	if entry {
 		keys = s.keys.entries(nil, r.Entry.Name)
 		args[1] = len(keys)

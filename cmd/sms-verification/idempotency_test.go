@@ -103,7 +103,7 @@ func TestKilledDuringCreate(t *testing.T) {
 		}
 		create(t, fleet[1].URL, "other", anyone, key).want(t, 422, "IdempotencyConflict")
 		conflicts++
-		time.Sleep(50 * time.Millisecond) // sooner than told, to see when the lease ends
+		time.Sleep(50 * time.Millisecond) // sooner than Retry-After says, to see when the lease ends
 	}
 	if took := time.Since(began); took < lease || conflicts == 0 {
 		t.Errorf("run afresh after %v and %d conflicts; the first may take %v", took, conflicts, lease)

@@ -83,13 +83,14 @@ func RunUnverified(t *testing.T, open func(testing.TB) Backend) {
 			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS exchange:2/1h")
 		}),
 		"rejected after it was verified": isolated(func(s suite) {
-			limits := unverifiedLimits(s, "all:1/1h")
+			limits := unverifiedLimits(s, "all:1/1h+100%")
 			r := s.toDestination(seattle, limits)
 			s.reserve(r)
 			s.verified(r)
 			s.refund(r, append([]codes.Limit{sends(Fresh(), Windows(s, "5/1h"))}, r.Limits...)...)
 			s.reserve(s.toDestination(seattle, limits))
-			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS all:1/1h")
+			s.reserve(s.toDestination(seattle, limits)) // the code counts as verified
+			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS all:1/1h+100%")
 		}),
 		"a code that was sent again": isolated(func(s suite) {
 			limits := unverifiedLimits(s, "all:3/1h")
@@ -113,13 +114,14 @@ func RunUnverified(t *testing.T, open func(testing.TB) Backend) {
 			s.clears(func() codes.Reservation { return s.toDestination(seattle, limits) }, "UNVERIFIED_LIMITS exchange:2/3s")
 		}),
 		"shadow": isolated(func(s suite) {
-			limits := unverifiedLimits(s, "exchange:1/1h,all:2/1h")
+			limits := unverifiedLimits(s, "exchange:1/1h,all:2/2h")
 			limits.Mode = codes.UnverifiedShadow
 			s.shadowed(s.toDestination(seattle, limits), "")
 			s.shadowed(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS exchange:1/1h")
-			s.shadowed(s.toDestination(toronto, limits), "UNVERIFIED_LIMITS all:2/1h")
-			limits.Mode = codes.UnverifiedEnforce // messages sent in shadow mode count
-			s.refused(s.toDestination(tacoma, limits), "UNVERIFIED_LIMITS all:2/1h")
+			s.shadowed(s.toDestination(toronto, limits), "UNVERIFIED_LIMITS all:2/2h")
+			s.shadowed(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS exchange:1/1h") // the first, though all clears later
+			limits.Mode = codes.UnverifiedEnforce                                           // messages sent in shadow mode count
+			s.refused(s.toDestination(tacoma, limits), "UNVERIFIED_LIMITS all:2/2h")
 		}),
 		"another limit refuses first": isolated(func(s suite) {
 			limits := unverifiedLimits(s, "all:1/1h")

@@ -5,7 +5,9 @@
 -- ARGV[2] op of the reservation
 -- ARGV[3] how many keys are those of the entry
 -- ARGV[4] op of this call
--- ARGV[5] … for each limit 'log', 'set' or 'unverified'
+-- ARGV[5] prefix of every key if codes that were entered are to be counted first, else
+--         empty: a message that goes before its code is counted would not count it
+-- ARGV[6] … for each limit 'log' or 'set'
 -- Returns 'removed' and 1 if there was an entry to remove, else 0
 
 --include base
@@ -14,8 +16,9 @@
 --include versions
 --include replace
 --include log
+--include unverified
 
-local reservation, entryKeys, op = ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local reservation, entryKeys, op, prefix = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local answer, entries = 'removed 0', {}
 for i = 1, entryKeys, 2 do
   local entry = open(KEYS[i], KEYS[i + 1], op)
@@ -32,12 +35,14 @@ for _, entry in ipairs(entries) do
     answer = 'removed 1'
   end
 end
-for i = 5, #ARGV do
-  local key = KEYS[entryKeys + i - 4]
+local entered = prefix ~= '' and countEntered(prefix) or 0
+for i = 6, #ARGV do
+  local key = KEYS[entryKeys + i - 5]
   if ARGV[i] == 'log' then
     removeFromLog(key, reservation)
   else
     redis.call('ZREM', key, reservation)
   end
 end
+dropEntered(prefix, entered)
 return stamp .. answer

@@ -48,7 +48,7 @@
 --   digest and the op that made it
 -- - 'limited' with the limit and its window that clear last, as numbers from 0, and the
 --   milliseconds until then
--- - 'busy' with the milliseconds until the turn is near enough
+-- - 'busy' with the milliseconds until the wait for a turn is within ARGV[12]
 
 --include base
 --include entry
