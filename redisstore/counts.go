@@ -27,15 +27,16 @@ func (s *Store) CountVerified(ctx context.Context, v codes.VerifiedMessages) (er
 }
 
 func (s *Store) countVerified(ctx context.Context, v codes.VerifiedMessages) error {
-	areaCode, k := areaCodeOf(v.Destination), s.keys
 	ops := make([]byte, 0, len(v.Ops)*len(codes.Op{}))
 	for _, op := range v.Ops {
 		ops = append(ops, op[:]...)
 	}
-	exchange := exchangeOf(v.Destination)
-	keys := []string{k.standing(exchange), k.standing(areaCode), k.standing(everywhere), k.verified(areaCode), k.verified(everywhere)}
+	ofExchange, exchange := s.keys.unverified(exchangeOf(v.Destination))
+	ofAreaCode, areaCode := s.keys.unverified(areaCodeOf(v.Destination))
+	ofAll, all := s.keys.unverified(everywhere)
+	keys := []string{ofExchange, ofAreaCode, ofAll, areaCode, all}
 	if v.CountExchange {
-		keys = append(keys, k.verified(exchange))
+		keys = append(keys, exchange)
 	}
 	_, err := s.run(ctx, s.scripts.verifiedCount, keys, ops)
 	return err

@@ -31,27 +31,31 @@ func (s *Store) check(ctx context.Context, c codes.Check) (codes.Checked, error)
 	default:
 		keys = append(keys, s.keys.request(c.Claim)) // instead of a key of its own
 	}
-	var previous []byte
-	if c.PreviousCode != (codes.Digest{}) {
-		previous = c.PreviousCode[:] // also of an entry that was moved to the current name
-	}
-	guesses, span, most := any(""), int64(0), int64(0)
+	span, most := int64(0), int64(0)
 	if len(c.Guesses) > 0 && !split {
-		guesses, span, most = s.guesses, codes.LongestSpan(c.Guesses).Milliseconds(), codes.LargestMax(c.Guesses)
+		span, most = codes.LongestSpan(c.Guesses).Milliseconds(), codes.LargestMax(c.Guesses)
 	}
-	entered, ofExchange := "", 0
-	if c.CountVerified && !split {
-		entered = s.keys.entered()
+	count := ""
+	switch {
+	case !c.CountVerified || split:
+	case c.CountExchange:
+		count = "1"
+	default:
+		count = "0"
 	}
-	if c.CountExchange {
-		ofExchange = 1
+	args := append(make([]any, 0, 10), c.Op[:], c.Code[:], s.prefix, span, most, count)
+	if c.PreviousCode != (codes.Digest{}) || c.Recipient != (codes.Digest{}) || c.Claim != (codes.Digest{}) {
+		var previous []byte
+		if c.PreviousCode != (codes.Digest{}) {
+			previous = c.PreviousCode[:] // also of an entry that was moved to the current name
+		}
+		args = append(args, previous, recipientArg(c.Recipient), recipientArg(c.PreviousRecipient), codes.KeepAnswers.Milliseconds())
 	}
 	run := s.run
 	if s.MinReplicas > 0 {
 		run = s.runAndWait
 	}
-	answer, err := run(ctx, s.scripts.check, keys, c.Op[:], c.Code[:], previous, codes.KeepAnswers.Milliseconds(), guesses, span, most,
-		recipientArg(c.Recipient), recipientArg(c.PreviousRecipient), entered, ofExchange)
+	answer, err := run(ctx, s.scripts.check, keys, args...)
 	if err != nil {
 		return codes.Checked{}, err
 	}

@@ -11,6 +11,8 @@ import (
 // most are 22 bytes long, the most that Redis stores in 24.
 //
 // If an older replica would misread a key's new content, the key gets a new letter.
+//
+// Scripts also make the names of guesses, unverified and entered.
 type keys struct{ prefix string }
 
 func (k keys) of(kind byte, d codes.Digest) string {
@@ -42,18 +44,16 @@ func (k keys) caller(d codes.Digest) string  { return k.prefix + "l{all}" + d.St
 func (k keys) profile(d codes.Digest) string { return k.prefix + "p{all}" + d.String() }
 func (k keys) client(d codes.Digest) string  { return k.prefix + "j{all}" + d.String() }
 
-// standing counts the messages to an exchange, to an area code or to all whose code
-// was not entered; verified counts the codes that were.
-func (k keys) standing(subject string) string { return k.prefix + "e{all}" + subject }
-func (k keys) verified(subject string) string { return k.prefix + "v{all}" + subject }
+// unverified counts what there is for an exchange, for an area code or for all: the
+// messages whose code was not entered, and the codes that were. It cuts both keys from
+// one string to save an allocation.
+func (k keys) unverified(subject string) (messages, codes string) {
+	both := k.prefix + "e{all}" + subject + k.prefix + "v{all}" + subject
+	return both[:len(both)/2], both[len(both)/2:]
+}
 
-// entered lists the codes that were entered and are not yet counted. Scripts make
-// its name too.
+// entered lists the codes that were entered and are not yet counted.
 func (k keys) entered() string { return k.prefix + "y{all}" }
-
-// guessPrefix is the beginning of the keys of wrong codes, for the script that reads
-// the recipient from the entry.
-func (k keys) guessPrefix() string { return k.prefix + "w" }
 
 // tagBytes is how many bytes of an entry's id are its hash tag. Entries with the
 // same tag share the key of their expiry notices: there are 65,536 tags, so a

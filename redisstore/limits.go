@@ -40,17 +40,25 @@ func (s *Store) keyOf(l codes.Limit) string {
 	case codes.ClientLimit:
 		return s.keys.client(l.Subject)
 	case codes.ExchangeLimit, codes.AreaLimit, codes.AllLimit:
-		return s.keys.standing(subjectOf(l))
+		messages, _ := s.keys.unverified(subjectOf(l))
+		return messages
 	}
 	return s.keys.total()
+}
+
+// appendKeys appends the keys of what a limit counts.
+func (s *Store) appendKeys(keys []string, l codes.Limit) []string {
+	if !l.Kind.OfUnverified() {
+		return append(keys, s.keyOf(l))
+	}
+	messages, verified := s.keys.unverified(subjectOf(l))
+	return append(keys, messages, verified)
 }
 
 // appendLimit appends the keys of a limit and the arguments for its windows.
 func (s *Store) appendLimit(keys []string, args []any, l codes.Limit) ([]string, []any) {
 	unverified := l.Kind.OfUnverified()
-	if keys = append(keys, s.keyOf(l)); unverified {
-		keys = append(keys, s.keys.verified(subjectOf(l)))
-	}
+	keys = s.appendKeys(keys, l)
 	args = append(args, len(l.Windows))
 	for _, w := range l.Windows {
 		if args = append(args, w.Max, w.Span.Milliseconds()); unverified {
@@ -79,7 +87,7 @@ func (s *Store) unverifiedArg(keys []string, limits []codes.Limit, dryRun bool) 
 			}
 		}
 		arg[1]++
-		keys = append(keys, s.keyOf(l), s.keys.verified(subjectOf(l)))
+		keys = s.appendKeys(keys, l)
 		for n, w := range l.Windows {
 			arg = append(arg, arg[1], byte(n))
 			arg = binary.BigEndian.AppendUint32(arg, uint32(min(w.Max, math.MaxUint32))) //nolint:gosec // Max is above 0
@@ -101,11 +109,11 @@ func storage(l codes.Limit) string {
 
 // enteredArg makes a script count the codes that were entered before it checks limits
 // on unverified messages. On a cluster each check counts its own code instead.
-func (s *Store) enteredArg(limits []codes.Limit) string {
+func (s *Store) enteredArg(limits []codes.Limit) any {
 	if s.split.Load() || !slices.ContainsFunc(limits, func(l codes.Limit) bool { return l.Kind.OfUnverified() }) {
 		return ""
 	}
-	return s.keys.prefix
+	return s.prefix
 }
 
 // subjectOf returns the exchange or area code whose unverified messages a limit

@@ -36,7 +36,7 @@ func refusesSlots(err error) bool {
 func (s *Store) tryScripts(ctx context.Context) error {
 	probe := *s
 	probe.keys.prefix += "probe-" + codes.NewOp().String() + ":"
-	probe.guesses = probe.keys.guessPrefix()
+	probe.prefix = probe.keys.prefix
 	probe.Done = func(context.Context, string, time.Time, error) {} // not part of a request
 	windows := []codes.Window{{Max: 9, Span: time.Second}}
 	name := codes.EntryName{Current: codes.Digest{1}, Previous: codes.Digest{2}}
@@ -101,7 +101,8 @@ func (s *Store) tryScripts(ctx context.Context) error {
 func (s *Store) dropUnverified(ctx context.Context, d codes.Destination) error {
 	keys := []string{s.keys.entered()}
 	for _, subject := range []string{exchangeOf(d), areaCodeOf(d), everywhere} {
-		keys = append(keys, s.keys.standing(subject), s.keys.verified(subject))
+		messages, verified := s.keys.unverified(subject)
+		keys = append(keys, messages, verified)
 	}
 	return s.client.Del(ctx, keys...).Err()
 }

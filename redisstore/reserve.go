@@ -129,43 +129,48 @@ func (s *Store) moveEntry(ctx context.Context, r codes.Reservation) (string, err
 // reserve makes a part of a reservation.
 func (s *Store) reserve(ctx context.Context, r codes.Reservation, p part) (codes.Reserved, error) {
 	keys := make([]string, 0, 6+2*len(p.limits))
-	var head []byte
-	rotating := 0
 	e := &r.Entry
+	var head []byte
+	other := ""
 	if p.entry {
 		keys = s.keys.entry(keys, e.Name.Current)
-		if e.Name.Previous != (codes.Digest{}) && !s.split.Load() {
-			keys, rotating = s.keys.entry(keys, e.Name.Previous), 1
-		}
 		head = slices.Concat(e.Code[:], r.Op[:], []byte(e.Recipient.String()), []byte{byte(e.Area)})
+		switch {
+		case s.split.Load():
+			other = fmt.Sprintf("start %d %s", p.startIn.Milliseconds(), p.predecessors)
+		case e.Name.Previous != (codes.Digest{}):
+			keys, other = s.keys.entry(keys, e.Name.Previous), "previous"
+		}
+	}
+	args := append(make([]any, 0, 20+5*len(p.limits)),
+		r.Op[:], head, e.Attempts, e.Lifetime.Milliseconds(), e.Notice.Milliseconds(), resendArg(r), destinationArg(e.Destination),
+		s.enteredArg(p.limits), nil, other, 0)
+	unverified, others := len(args)-3, len(args)-1
+	numOthers := 0
+	for _, l := range p.limits {
+		if !l.Kind.OfUnverified() {
+			numOthers++
+			args = append(args, storage(l), l.Reserves() && !p.dryRun)
+			keys, args = s.appendLimit(keys, args, l)
+		}
+	}
+	args[others] = numOthers
+	keys, args[unverified] = s.unverifiedArg(keys, p.limits, p.dryRun)
+	if p.log != "" {
+		keys[0] = p.log
 	}
 	pace := codes.Pace{}
 	if p.turn {
 		pace = r.Pace
 	}
-	caller := []byte(nil)
-	if pace.Fair {
-		name := codes.NameDigest(r.Caller)
-		caller = name[:]
-	}
-	args := append(make([]any, 0, 18+5*len(p.limits)),
-		r.Op[:], head, e.Attempts, e.Lifetime.Milliseconds(), e.Notice.Milliseconds(), p.startIn.Milliseconds(), p.predecessors, rotating,
-		pace.Rate, paceSpan.Milliseconds(), r.WaitLeft.Milliseconds(), pace.MaxWait.Milliseconds(), caller, pace.Ahead(),
-		resendArg(r), destinationArg(e.Destination), s.enteredArg(p.limits))
-	limits := len(args)
-	args = append(args, nil)
-	for _, l := range p.limits {
-		if !l.Kind.OfUnverified() {
-			args = append(args, storage(l), l.Reserves() && !p.dryRun)
-			keys, args = s.appendLimit(keys, args, l)
-		}
-	}
-	keys, args[limits] = s.unverifiedArg(keys, p.limits, p.dryRun)
-	if p.log != "" {
-		keys[0] = p.log
-	}
 	if pace.Rate > 0 {
+		caller := []byte(nil)
+		if pace.Fair {
+			name := codes.NameDigest(r.Caller)
+			caller = name[:]
+		}
 		keys = append(keys, s.keys.turns(), s.keys.callers())
+		args = append(args, pace.Rate, paceSpan.Milliseconds(), r.WaitLeft.Milliseconds(), pace.MaxWait.Milliseconds(), caller, pace.Ahead())
 	}
 	answer, sent, err := s.timedRun(ctx, s.scripts.reserve, keys, args...)
 	if err != nil {

@@ -26,7 +26,7 @@ type Store struct {
 	client    redis.UniversalClient
 	batcher   *batcher // in front of client
 	keys      keys
-	guesses   any // keys.guessPrefix, as an argument of scripts
+	prefix    any // of every key, as an argument of scripts
 	scripts   scripts
 	clocks    *clocks
 	split     *atomic.Bool  // one script cannot use keys of several slots
@@ -45,7 +45,7 @@ func New(client redis.UniversalClient, o Options) *Store {
 		client:  client,
 		batcher: newBatcher(client),
 		keys:    keys{o.Prefix},
-		guesses: keys{o.Prefix}.guessPrefix(),
+		prefix:  o.Prefix,
 		scripts: loadScripts(luaFiles),
 		clocks:  newClocks(),
 		split:   &atomic.Bool{},

@@ -7,6 +7,7 @@
 
 --include base
 --include entry
+--include notice
 --include versions
 
 local op = ARGV[2]

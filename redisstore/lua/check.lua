@@ -5,85 +5,43 @@
 -- KEYS[3], KEYS[4] the same under the previous secret, if there is one
 -- KEYS    if there is one more, it is the hash in which to save the reply
 -- ARGV[2] op
--- ARGV[3] digest of the code   ARGV[4] the same under the previous secret, or empty
--- ARGV[5] milliseconds to save the reply in that hash
--- ARGV[6] prefix of the keys of wrong codes, empty not to count wrong codes here
--- ARGV[7] longest window of wrong codes in milliseconds
--- ARGV[8] the largest number that one of these windows allows
--- ARGV[9] recipient to whom the code must have been sent, empty for any
+-- ARGV[3] digest of the code
+-- ARGV[4] prefix of every key
+-- ARGV[5] longest window of wrong codes in milliseconds, 0 not to count them here
+-- ARGV[6] the largest number that one of these windows allows
+-- ARGV[7] empty not to count right codes here, else '1' to count one for its exchange
+--         too, or '0'
+-- These are empty, or left out, as nearly always:
+-- ARGV[8] digest of the code under the previous secret
+-- ARGV[9] recipient to whom the code must have been sent
 -- ARGV[10] the same under the previous secret
--- ARGV[11] key of the codes that were entered, empty not to count right codes here
--- ARGV[12] '1' to count a right code for its exchange too, or '0'
+-- ARGV[11] milliseconds to save the reply in that hash
 -- Returns 'unknown', 'expired', or 'right' or 'wrong' with the attempts left, the TTL
 -- in milliseconds of the entry if it ended, else 0, and recipient and area; if a right
 -- code is to be counted elsewhere, also exchange and area code and the ops of its messages
 
 --include base
---include entry
+--include notice
 
-local op, code, previousCode, keepReply = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local wrongCodesPrefix, recipient, previousRecipient = ARGV[6], ARGV[9], ARGV[10]
-local enteredKey, countExchange = ARGV[11], ARGV[12]
-local replyKey = #KEYS % 2 == 1 and KEYS[#KEYS]
-local reply
-local messages -- of a right code
-local wrong -- the version that a wrong code was compared with
+local op, code, prefix, countRight, previousCode = ARGV[2], ARGV[3], ARGV[4], ARGV[7] or '', ARGV[8]
+local version, known, owner, attempts, lifetime, ending, ttl
 
--- hasRecipient reports whether a version was sent to the recipient of the call.
-local function hasRecipient(version)
-  local owner = recipient ~= '' and string.sub(ownerOf(version), 1, -2)
-  return not owner or owner == recipient or owner == previousRecipient
-end
-
--- messagesOf returns the exchange, the area code and the ops of the messages that
--- held the code of a version, or '' where they are not counted.
-local function messagesOf(version)
-  local ending = endingOf(version)
-  if string.sub(ending, 2, 2) ~= 'u' then
-    return ''
-  end
-  local first = string.sub(ending, 15, 15) ~= 'o' and opOf(version) or ''
-  return string.sub(ending, 3, 13) .. first .. string.sub(ending, 20)
-end
-
--- replyFor returns the reply for a version with so many attempts and milliseconds left.
-local function replyFor(version, left, ttl)
-  return (messages and 'right ' or 'wrong ') .. left .. ' ' .. (left == '0' and ttl or 0) .. ' ' .. ownerOf(version)
-    .. (enteredKey == '' and messages or '')
-end
-
--- Nearly all entries have one version. Such an entry is checked before Lua makes the
--- functions for several versions, which would take longer than the rest.
+-- Nearly all entries have one version, and no saved reply for this call. Such an entry
+-- is read before Lua makes the functions for all others, which would take longer than
+-- the rest.
 local fields = #KEYS == 2 and not expired and redis.call('HMGET', KEYS[1], 'e', op)
-local version = fields and not fields[2] and fields[1]
-if version and flagOf(version) == '-' then
-  local attempts, lifetime = string.match(version, '(%d+) (%d+)', 41)
-  local ttl = endOf(version) - now
-  if ttl > 0 and ttl <= lifetime * 1000 and attempts ~= '0' and hasRecipient(version) then
-    local known = codeOf(version)
-    messages = (known == code or known == previousCode) and messagesOf(version)
-    wrong = not messages and version
-    local left = messages and '0' or string.format('%d', attempts - 1)
-    reply = replyFor(version, left, ttl)
-    if left == '0' then
-      redis.call('HSET', KEYS[1], 'e', withFlag(version, 'x'), op, time[1] .. reply)
-      redis.call('PEXPIRE', KEYS[1], remember)
-      redis.call('ZREM', KEYS[2], nameOf(KEYS[1]))
-    else
-      redis.call('HSET', KEYS[1], 'e', string.sub(version, 1, 40) .. left .. string.sub(version, 41 + #attempts), op, time[1] .. reply)
-      if ttl < remember then -- the call may be sent again when the entry has expired
-        redis.call('PEXPIRE', KEYS[1], ttl + remember)
-      end
-      if attempts % 8 == 0 then
-        purge(KEYS[1], 16)
-      end
-    end
-  end
+if fields and fields[1] and not fields[2] then
+  version = fields[1]
+  known, owner, attempts, lifetime, ending =
+    string.match(version, '^(..........)........(...............)......%-(%d+) (%d+) %d+(.*)')
+  ttl = known and attempts ~= '0' and unpackTime(version, 34) - now or 0
 end
-
-if not reply then
+local store -- stores the reply and what is left of any other entry
+if not version or ttl <= 0 or ttl > lifetime * 1000 then
+  --include entry
   --include versions
 
+  local replyKey = #KEYS % 2 == 1 and KEYS[#KEYS]
   local savedReply = replyKey and redis.call('HGET', replyKey, op)
   local entry
   if not savedReply then
@@ -112,10 +70,10 @@ if not reply then
       return reply
     end
     redis.call('HSET', replyKey, op, reply)
-    redis.call('PEXPIRE', replyKey, keepReply)
+    redis.call('PEXPIRE', replyKey, ARGV[11])
   end
 
-  local version, ttl = entry[entry.current], ttlOf(entry)
+  version, ttl = entry[entry.current], ttlOf(entry)
   if ttl == 0 then
     local ended = #entry == 0 or version and entry.attempts > 0
     if not ended or noticeOf(entry) <= now then
@@ -124,17 +82,12 @@ if not reply then
     drop(entry, saveReply('expired'))
     return stamp .. 'expired'
   end
-  if not hasRecipient(version) then
-    return stamp .. 'unknown'
-  end
-  local known = codeOf(version)
-  messages = (known == code or known == previousCode) and messagesOf(version)
-  wrong = not messages and version
-  local left = messages and '0' or string.format('%d', entry.attempts - 1)
-  reply = replyFor(version, left, ttl)
-  if messages or left == '0' and entry.current == 1 then
-    drop(entry, saveReply(reply))
-  else
+  known, owner, attempts, ending = codeOf(version), ownerOf(version), entry.attempts, endingOf(version)
+  store = function(reply, right, left)
+    if right or left == '0' and entry.current == 1 then
+      drop(entry, saveReply(reply))
+      return
+    end
     -- Without attempts left it stays while its predecessors may become live again.
     version = withAttempts(version, left)
     entry[entry.current] = version
@@ -155,16 +108,51 @@ if not reply then
   end
 end
 
-if messages and messages ~= '' and enteredKey ~= '' then
+local recipient = string.sub(owner, 1, -2)
+if (ARGV[9] or '') ~= '' and recipient ~= ARGV[9] and recipient ~= ARGV[10] then
+  return stamp .. 'unknown'
+end
+local right = known == code or known == previousCode
+local left = right and '0' or string.format('%d', attempts - 1)
+local reply = string.format('%s %s %d ', right and 'right' or 'wrong', left, left == '0' and ttl or 0) .. owner
+local messages = '' -- exchange, area code and ops of the messages that held a right code
+if right and string.sub(ending, 1, 2) == ' u' then
+  local first = string.sub(ending, 15, 15) ~= 'o' and string.sub(version, 11, 18) or ''
+  messages = string.sub(ending, 3, 13) .. first .. string.sub(ending, 20)
+  if countRight == '' then
+    reply = reply .. messages
+  end
+end
+
+if store then
+  store(reply, right, left)
+elseif left == '0' then
+  redis.call('HSET', KEYS[1], 'e', string.sub(version, 1, 39) .. 'x' .. string.sub(version, 41), op, time[1] .. reply)
+  redis.call('PEXPIRE', KEYS[1], remember)
+  redis.call('ZREM', KEYS[2], nameOf(KEYS[1]))
+else
+  redis.call('HSET', KEYS[1], 'e', string.sub(version, 1, 40) .. left .. string.sub(version, 41 + #attempts), op, time[1] .. reply)
+  if ttl < remember then -- the call may be sent again when the entry has expired
+    redis.call('PEXPIRE', KEYS[1], ttl + remember)
+  end
+  if attempts % 8 == 0 then
+    --include entry
+
+    purge(KEYS[1], 16)
+  end
+end
+
+if messages ~= '' and countRight ~= '' then
   -- The next reservation counts it before it checks limits: a check must be quick.
-  if redis.call('RPUSH', enteredKey, countExchange .. messages) == 1 then
+  local enteredKey = prefix .. 'y{all}'
+  if redis.call('RPUSH', enteredKey, countRight .. messages) == 1 then
     redis.call('PEXPIRE', enteredKey, 90000000)
   end
 end
-if wrong and wrongCodesPrefix ~= '' then
+if not right and ARGV[5] ~= '0' then
   --include log
 
-  local key = wrongCodesPrefix .. '{' .. string.sub(ownerOf(wrong), 1, -2) .. '}'
-  addToLog(key, op, readLog(key, tonumber(ARGV[7]), tonumber(ARGV[8])))
+  local key = prefix .. 'w{' .. recipient .. '}'
+  addToLog(key, op, readLog(key), tonumber(ARGV[5]), tonumber(ARGV[6]))
 end
 return stamp .. reply

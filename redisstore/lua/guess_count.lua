@@ -9,11 +9,11 @@
 --include log
 
 local op = ARGV[2]
-local log, span, max = readLog(KEYS[1], tonumber(ARGV[3]), tonumber(ARGV[4]))
+local log = readLog(KEYS[1])
 if not inLog(log, op) then
   if expired then
     return stamp .. 'late'
   end
-  addToLog(KEYS[1], op, log, span, max)
+  addToLog(KEYS[1], op, log, tonumber(ARGV[3]), tonumber(ARGV[4]))
 end
 return stamp .. 'done'

@@ -13,8 +13,8 @@ if expired then
 end
 local answer = 'cleared'
 for _, key in ipairs(KEYS) do
-  local log, span = readLog(key, 0, 0)
-  answer = answer .. ' ' .. eventsIn(log, span)
+  local log = readLog(key)
+  answer = answer .. ' ' .. (log ~= '' and eventsIn(log, unpackTime(log, 1)) or 0)
   redis.call('DEL', key)
 end
 return stamp .. answer

@@ -12,7 +12,7 @@
 
 local answer, at = 'limits', 2
 for _, key in ipairs(KEYS) do
-  local log = readLog(key, 0, 0)
+  local log = readLog(key)
   local first, last = at + 1, at + 2 * ARGV[at]
   for i = first, last, 2 do
     local max, span = tonumber(ARGV[i]), tonumber(ARGV[i + 1])

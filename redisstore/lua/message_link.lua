@@ -8,6 +8,7 @@
 
 --include base
 --include entry
+--include notice
 --include versions
 
 local op, message = ARGV[2], ARGV[3]

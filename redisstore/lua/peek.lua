@@ -7,6 +7,7 @@
 
 --include base
 --include entry
+--include notice
 --include versions
 
 for i = 1, #KEYS, 2 do

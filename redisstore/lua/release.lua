@@ -16,7 +16,9 @@
 --include versions
 --include replace
 --include log
+--include log_remove
 --include unverified
+--include entered
 
 local reservation, entryKeys, op, prefix = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local answer, entries = 'removed 0', {}

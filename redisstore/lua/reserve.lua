@@ -2,43 +2,43 @@
 -- send, and the entry. If a limit is reached or the turn is too far away, it changes
 -- nothing.
 --
--- KEYS    of the entry, if there is one: entry and notices and, if ARGV[9] is '1', the
---         same under the previous secret; then one for each limit of ARGV[20]; for each
---         limit of ARGV[19] its messages and its codes that were entered; then turns and
---         callers, if there is a rate
+-- KEYS    of the entry, if there is one: entry and notices and, if ARGV[11] is
+--         'previous', the same under the previous secret; then one for each limit of
+--         ARGV[12]; for each limit of ARGV[10] its messages and its codes that were
+--         entered; then turns and callers, if there is a rate
 -- ARGV[2] op
 --
 -- The entry:
 -- ARGV[3] its version up to the end, empty for no entry
 -- ARGV[4] attempts   ARGV[5] lifetime in milliseconds
 -- ARGV[6] milliseconds after its end for which its expiry is reported
--- ARGV[7] milliseconds until its start, if another call reserved the turn
--- ARGV[8] what entry_move returned, if the previous secret's entry is in another slot
--- ARGV[9] '1' if that entry is in KEYS
+-- ARGV[7] if the live code may be sent again, its number of digits in four characters,
+--         '0000' for a fixed code, and the recipient under the previous secret or
+--         nothing; empty if every create makes a new code
+-- ARGV[8] exchange (8) and area code (3) of the number if unverified messages are
+--         counted, else empty
 --
--- The turn:
--- ARGV[10] turns in any span, 0 for no turn   ARGV[11] the span in milliseconds
--- ARGV[12] milliseconds until the turn at most   ARGV[13] the same for any create
--- ARGV[14] the caller, if turns are shared among callers, else empty
--- ARGV[15] how many turns can be given out ahead
+-- The limits:
+-- ARGV[9] prefix of every key if codes that were entered are to be counted first, else
+--         empty
+-- ARGV[10] the limits on unverified messages, empty for none: '1' to reserve a place, 's'
+--         to reserve it even if there is no room, '0' to check that there is room; how
+--         many limits there are; for each window the numbers of its limit from 1 and of
+--         the window from 0 (a byte each), how many messages it allows (4 bytes) in how
+--         many milliseconds (4), and besides what percentage of the codes that were
+--         entered (2)
+-- ARGV[11] empty, as nearly always; 'previous' if the entry under the previous secret is
+--         in KEYS; or, where another call reserved the turn, 'start', the milliseconds
+--         until then and what entry_move returned, with blanks between
+-- ARGV[12] how many other limits there are
+-- ARGV    for each of them 'log' or 'set'; '1' to reserve a place, '0' to check that there
+--         is room; the number of its windows; for each window how many events it allows
+--         in how many milliseconds
 --
--- The code and the counts:
--- ARGV[16] if the live code may be sent again, its number of digits in four characters,
---          '0000' for a fixed code, and the recipient under the previous secret or
---          nothing; empty if every create makes a new code
--- ARGV[17] exchange (8) and area code (3) of the number if unverified messages are
---          counted, else empty
--- ARGV[18] prefix of every key if codes that were entered are to be counted first, else
---          empty
--- ARGV[19] the limits on unverified messages, empty for none: '1' to reserve a place, 's'
---          to reserve it even if there is no room, '0' to check that there is room; how
---          many limits there are; for each window the numbers of its limit from 1 and of
---          the window from 0 (a byte each), how many messages it allows (4 bytes) in how
---          many milliseconds (4), and besides what percentage of the codes that were
---          entered (2)
--- ARGV[20] … for each other limit: 'log' or 'set'; '1' to reserve a place, '0' to check that
---          there is room; the number of its windows; for each window how many events
---          it allows in how many milliseconds
+-- The turn, if there is a rate:
+-- ARGV    turns in any span; the span in milliseconds; milliseconds until the turn at
+--         most; the same for any create; the caller, if turns are shared among callers,
+--         else empty; how many turns can be given out ahead
 --
 -- Returns one of
 -- - 'reserved' with the milliseconds until the turn; those that the previous entry had
@@ -48,39 +48,41 @@
 --   digest and the op that made it
 -- - 'limited' with the limit and its window that clear last, as numbers from 0, and the
 --   milliseconds until then
--- - 'busy' with the milliseconds until the wait for a turn is within ARGV[12]
+-- - 'busy' with the milliseconds until the wait for a turn is within the given one
 
 --include base
---include entry
 --include notice
 --include log
 --include set
 --include unverified
 
-local op, head, attempts, startIn = ARGV[2], ARGV[3], ARGV[4], ARGV[7]
-local moved, rotating = ARGV[8], ARGV[9] == '1'
-local maxWait, caller, ahead = ARGV[12], ARGV[14], ARGV[15]
-local digits, previousRecipient = string.sub(ARGV[16], 1, 4), string.sub(ARGV[16], 5)
-local destination, prefix = ARGV[17], ARGV[18]
-local ending = (destination ~= '' and ' u' .. destination or '') .. (digits ~= '' and ' s' .. digits or '')
+local op, head, attempts, lifetime, notice = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
+local resend, destination, prefix, unverified = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
+local rotating = ARGV[11] == 'previous'
+local startIn, moved
+if ARGV[11] ~= '' then
+  startIn, moved = string.match(ARGV[11], '^start (%d+) (.*)')
+end
+local ending = (destination ~= '' and ' u' .. destination or '') .. (resend ~= '' and ' s' .. string.sub(resend, 1, 4) or '')
 local key = 0 -- index of the last one of KEYS that was used
 
-local repeated -- answer but for its end, if this call took effect before
+local repeated -- beginning of the answer, if this call took effect before
 local resent = '' -- end of the answer, if a live code is sent again
 
--- reserved returns the answer, but for its end, for a turn at a time.
+-- reserved returns the beginning of the answer for a turn at a time.
 local function reserved(turn, replaced)
-  return stamp .. 'reserved ' .. math.max(0, turn - now) .. ' ' .. replaced .. ' '
+  return stamp .. string.format('reserved %d %d ', math.max(0, turn - now), replaced)
 end
 
 -- replace stores the version and returns the milliseconds that the previous one had
 -- left. It is nil for an id without an entry, as nearly always: then Lua need not make
--- the functions for several versions.
+-- the functions for entries.
 local replace
 if head ~= '' then
   local fields = redis.call('HMGET', KEYS[1], 'e', op)
   key = rotating and 4 or 2
-  if fields[1] or fields[2] or rotating or moved ~= '' then
+  if fields[1] or fields[2] or rotating or moved then
+    --include entry
     --include versions
     --include replace
 
@@ -100,10 +102,10 @@ if head ~= '' then
       end
       entries[#entries + 1] = entry
     end
-    replace = function(turn, lifetime, notice)
+    replace = function(turn)
       local entry, old = entries[1], entries[2]
       local predecessors, gone = { notices = {} }, {}
-      if moved ~= '' then
+      if moved and moved ~= '' then
         local message = string.sub(moved, 1, 18)
         predecessors.message = message ~= string.rep(' ', 18) and message or nil
         unpackAll(predecessors, string.sub(moved, 19))
@@ -116,8 +118,8 @@ if head ~= '' then
         gone[#gone + 1] = entry.stored
       end
       local before, replaced, reply = predecessors[#predecessors], 0, nil
-      if digits ~= '' and before
-        and mayResend(before, turn, codeOf(head), digits, string.sub(ownerOf(head), 1, -2), previousRecipient) then
+      if resend ~= '' and before
+        and mayResend(before, turn, codeOf(head), string.sub(resend, 1, 4), string.sub(ownerOf(head), 1, -2), string.sub(resend, 5)) then
         local left = numbersOf(before)
         resent = string.format(' %d ', left) .. endOf(before) - turn .. ' ' .. codeOf(before) .. opOf(before)
         predecessors[#predecessors], reply = withSender(before, op), turn .. ' 0' .. resent
@@ -140,144 +142,167 @@ if head ~= '' then
   end
 end
 
+-- Codes that were entered make room.
+local entered = 0
+if prefix ~= '' and not expired and redis.call('LLEN', prefix .. 'y{all}') > 0 then
+  --include entered
+
+  entered = countEntered(prefix)
+end
+
 -- Limits. Whether this call took effect before is known from the entry, if it is in
 -- KEYS, else from each limit.
-local entered = prefix ~= '' and not expired and countEntered(prefix) or 0
-local limits, at = {}, 20
+local places = {} -- to reserve
 local longest, reached, anyHeld = 0, nil, false
 local again = 0 -- milliseconds until another message to the number is allowed
-while at <= #ARGV do
+local numLimits, at = tonumber(ARGV[12]), 13
+for number = 0, numLimits - 1 do
   key = key + 1
-  local l = { key = KEYS[key], max = 0, span = 0, size = 0, log = nil, held = false }
-  local reserves = ARGV[at + 1] == '1'
-  local first, last = at + 3, at + 2 + 2 * ARGV[at + 2]
-  for i = first, last, 2 do
-    l.max, l.span = math.max(l.max, ARGV[i]), math.max(l.span, ARGV[i + 1])
-  end
-  if ARGV[at] == 'log' then
-    l.log, l.span, l.max = readLog(l.key, l.span, l.max)
-    l.held = repeated or head == '' and inLog(l.log, op)
-    for i = first, last, 2 do
-      local room = l.held and ARGV[i] or ARGV[i] - 1 -- besides this message
-      if reserves then
-        again = math.max(again, room == 0 and ARGV[i + 1] or waitOfLog(l.log, room, ARGV[i + 1]))
-      end
-    end
+  local isLog, reserves = ARGV[at] == 'log', ARGV[at + 1] == '1'
+  local place = { key = KEYS[key], max = 0, span = 0 }
+  local held = repeated
+  if isLog then
+    place.log = readLog(place.key)
+    held = held or head == '' and inLog(place.log, op)
   else
-    l.size = sizeOfSet(l.key)
-    l.held = repeated or head == '' and redis.call('ZSCORE', l.key, op)
+    place.size = sizeOfSet(place.key)
+    held = held or head == '' and redis.call('ZSCORE', place.key, op)
   end
-  if l.held then
+  local first = at + 3
+  at = first + 2 * ARGV[at + 2]
+  for i = first, at - 1, 2 do
+    local max, span = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
+    place.max, place.span = math.max(place.max, max), math.max(place.span, span)
+    if isLog and reserves then
+      local room = held and max or max - 1 -- besides this message
+      again = math.max(again, room == 0 and span or waitOfLog(place.log, room, span))
+    end
+    local wait = 0
+    if held then -- it has its place
+    elseif isLog then
+      wait = waitOfLog(place.log, max, span)
+    elseif place.size >= max then
+      wait = waitOfSet(place.key, max, span)
+    end
+    if wait > longest then
+      longest, reached = wait, number .. ' ' .. (i - first) / 2
+    end
+  end
+  if held then
     anyHeld = true
-  else
-    for i = first, last, 2 do
-      local max, span = tonumber(ARGV[i]), ARGV[i + 1]
-      local wait = l.log and waitOfLog(l.log, max, span) or l.size >= max and waitOfSet(l.key, max, span) or 0
-      if wait > longest then
-        longest, reached = wait, #limits .. ' ' .. (i - first) / 2
-      end
-    end
-    l.held = not reserves
+  elseif reserves then
+    places[#places + 1] = place
   end
-  limits[#limits + 1] = l
-  at = last + 1
 end
 
 if repeated then
   dropEntered(prefix, entered)
-  return repeated .. again .. ' -1 0' .. resent
+  return repeated .. string.format('%d -1 0', again) .. resent
 end
 
--- Limits on unverified messages.
-local unverified, sets = ARGV[19], {}
-local mode = string.sub(unverified, 1, 1)
-local shadow -- the first window that is full and refuses nothing
-for i = 1, unverified ~= '' and string.byte(unverified, 2) or 0 do
-  local set = { key = KEYS[key + 1], enteredKey = KEYS[key + 2], max = 0, size = redis.call('ZCARD', KEYS[key + 1]) }
-  set.held = head == '' and redis.call('ZSCORE', set.key, op)
-  anyHeld = anyHeld or set.held
-  sets[i], key = set, key + 2
-end
+-- Limits on unverified messages. Once one is full that refuses nothing, no other is
+-- examined: its size and limit also stand for those of the others, which have as many
+-- messages or more.
+local mode, sizes, maxes, heldSets, lastKey = string.sub(unverified, 1, 1), {}, {}, {}, key
+local shadow -- the limit that is full and refuses nothing
 for i = 3, #unverified, 12 do
   local number, window, a, b, c, d, e, f, g, h, j, k = string.byte(unverified, i, i + 11)
-  local set, max = sets[number], ((a * 256 + b) * 256 + c) * 256 + d
-  set.max = math.max(set.max, max)
-  if set.size >= max and not set.held and not shadow then
-    local span, percentage = ((e * 256 + f) * 256 + g) * 256 + h, j * 256 + k
-    if percentage > 0 then
-      max = max + math.floor(percentage * verifiedIn(set.enteredKey) / 100)
+  local max = ((a * 256 + b) * 256 + c) * 256 + d
+  if number > #sizes then
+    key = lastKey + 2 * number
+    heldSets[number] = head == '' and redis.call('ZSCORE', KEYS[key - 1], op)
+    anyHeld = anyHeld or heldSets[number]
+    sizes[number], maxes[number] = sizes[number - 1], maxes[number - 1]
+    if not shadow then
+      sizes[number], maxes[number] = redis.call('ZCARD', KEYS[key - 1]), 0
     end
-    local wait = set.size >= max and waitOfSet(set.key, max, span) or 0
-    if mode == 's' then
-      shadow = wait > 0 and #limits + number - 1 .. ' ' .. window
-    elseif wait > longest then
-      longest, reached = wait, #limits + number - 1 .. ' ' .. window
+  end
+  if not shadow then
+    maxes[number] = math.max(maxes[number], max)
+    if sizes[number] >= max and not heldSets[number] then
+      local span, percentage = ((e * 256 + f) * 256 + g) * 256 + h, j * 256 + k
+      if percentage > 0 then
+        max = max + math.floor(percentage * verifiedIn(KEYS[key]) / 100)
+      end
+      if sizes[number] < max then -- verified codes make room
+      elseif mode ~= 's' then
+        local wait = waitOfSet(KEYS[key - 1], max, span)
+        if wait > longest then
+          longest, reached = wait, numLimits + number - 1 .. ' ' .. window
+        end
+      elseif isFull(KEYS[key - 1], max, span) then
+        shadow = string.format('%d %d', numLimits + number - 1, window)
+      end
     end
   end
 end
 
 -- Turn.
-local rate, span, bound = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[13])
-local turnsKey = rate > 0 and KEYS[key + 1]
-local turn = turnsKey and head == '' and redis.call('ZSCORE', turnsKey, op .. caller)
-local hasTurn = turn and true
+local turn, turnsKey, caller = now + (startIn or 0), ARGV[at] and KEYS[key + 1], ARGV[at + 4]
+local hasTurn = turnsKey and head == '' and redis.call('ZSCORE', turnsKey, op .. caller)
 if expired and not anyHeld and not hasTurn then
   return stamp .. 'late'
 end
 if reached then
   dropEntered(prefix, entered)
-  return stamp .. 'limited ' .. reached .. ' ' .. longest
+  return stamp .. string.format('limited %s %d', reached, longest)
 end
+local takeTurn
 if hasTurn then
-  turn = tonumber(turn)
+  turn = tonumber(hasTurn)
 elseif turnsKey then
+  --include turns
+
+  local rate, span, bound = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 3])
   turn = nextTurn(turnsKey, rate, span, bound)
-  local tooFar = turn - now - maxWait
+  local tooFar = turn - now - ARGV[at + 2]
   if caller ~= '' then
-    tooFar = math.max(tooFar, waitForShare(turnsKey, KEYS[key + 2], caller, turn, ahead, bound))
+    tooFar = math.max(tooFar, waitForShare(turnsKey, KEYS[key + 2], caller, turn, ARGV[at + 5], bound))
   end
   if tooFar > 0 then
     dropEntered(prefix, entered)
-    return stamp .. 'busy ' .. tooFar
+    return stamp .. string.format('busy %d', tooFar)
   end
-else
-  turn = now + startIn
+  takeTurn = function() addTurn(turnsKey, op .. caller, turn, span, bound) end
 end
 
 -- Nothing refuses the reservation. The first write is one that a server out of memory
 -- refuses, so that the script takes effect as a whole or not at all.
 local replaced = 0
-if head ~= '' then
-  local lifetime, notice = tonumber(ARGV[5]), tonumber(ARGV[6])
-  if replace then
-    replaced = replace(turn, lifetime, notice)
+if replace then
+  replaced = replace(turn)
+elseif head ~= '' then
+  local waits, wait = '-', ''
+  if turn > now then
+    waits, wait = 'w', string.format(' %d %d', turn, turn - now)
+  end
+  redis.call('HSET', KEYS[1], 'e',
+    head .. packTime(turn + lifetime) .. waits .. string.format('%s %d 0', attempts, lifetime / 1000) .. wait .. ending)
+  redis.call('PEXPIRE', KEYS[1], math.max(remember, turn + lifetime - now))
+  setNotice(KEYS[1], KEYS[2], notice > 0 and turn + lifetime + notice or 0)
+end
+for _, place in ipairs(places) do
+  if place.log then
+    addToLog(place.key, op, place.log, place.span, place.max)
   else
-    local version = head .. packTime(turn + lifetime) .. (turn > now and 'w' or '-')
-      .. string.format('%s %d 0', attempts, lifetime / 1000)
-    if turn > now then
-      version = version .. ' ' .. turn .. ' ' .. turn - now
+    addToSet(place.key, op, place.size, place.span)
+  end
+end
+for number = 1, mode ~= '0' and #sizes or 0 do
+  if not heldSets[number] then
+    local set, size = KEYS[lastKey + 2 * number - 1], sizes[number]
+    redis.call('ZADD', set, score, op)
+    -- A set that reaches a limit of 16 or more has had a 16th event within the last day.
+    if size % 16 == 0 or maxes[number] < 16 then
+      redis.call('PEXPIRE', set, 180000000)
     end
-    version = version .. ending
-    redis.call('HSET', KEYS[1], 'e', version)
-    redis.call('PEXPIRE', KEYS[1], math.max(remember, turn + lifetime - now))
-    setNotice(KEYS[1], KEYS[2], notice > 0 and turn + lifetime + notice or 0)
+    if size % 16 == 0 and size > 0 then
+      trimSet(set, 86400000)
+    end
   end
 end
-for _, l in ipairs(limits) do
-  if l.held then -- nothing to reserve
-  elseif l.log then
-    addToLog(l.key, op, l.log, l.span, l.max)
-  else
-    addToSet(l.key, op, l.size, l.span)
-  end
-end
-for _, set in ipairs(mode ~= '0' and sets or {}) do
-  if not set.held then
-    addUnverified(set.key, op, set.size, set.max)
-  end
-end
-if turnsKey and not hasTurn then
-  addTurn(turnsKey, op .. caller, turn, span, bound)
+if takeTurn then
+  takeTurn()
 end
 dropEntered(prefix, entered)
-return reserved(turn, replaced) .. again .. ' ' .. (shadow or '-1 0') .. resent
+return reserved(turn, replaced) .. string.format('%d ', again) .. (shadow or '-1 0') .. resent

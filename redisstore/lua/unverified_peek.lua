@@ -13,6 +13,7 @@
 --include base
 --include set
 --include unverified
+--include entered
 
 local prefix = ARGV[2]
 dropEntered(prefix, prefix ~= '' and countEntered(prefix) or 0)

@@ -7,6 +7,7 @@
 
 --include base
 --include unverified
+--include entered
 
 if expired then
   return stamp .. 'late'

@@ -37,10 +37,6 @@
 -- of Redis time (10 digits) and the reply. A call that is sent again because its reply
 -- was lost gets the saved reply and has no second effect. A reservation needs no such
 -- field: its reply follows from its version.
---
--- A notice reports that an entry has expired, until a certain time. The notices of all
--- entries with one hash tag are one sorted set of the ends of the entries' keys (11
--- characters) by that time: a key for each would take several times the memory.
 
 local function codeOf(version) return string.sub(version, 1, 10) end
 local function opOf(version) return string.sub(version, 11, 18) end
@@ -56,9 +52,6 @@ local function endingOf(version)
   local letter = string.find(version, '[usok]', 41) -- after a blank
   return letter and string.sub(version, letter - 1) or ''
 end
-
--- nameOf returns the name of an entry's notice.
-local function nameOf(key) return string.sub(key, -11) end
 
 -- purge picks n fields at random and removes the replies among them that are too old
 -- to be asked for. If it picks twice as many as are added, about half of the replies

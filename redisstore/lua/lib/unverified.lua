@@ -1,11 +1,10 @@
 -- Messages whose code was not entered.
 --
 -- There is a sorted set of them for each exchange, for each area code and for all; see
--- set.lua. Codes that were entered are counted by quarter of an hour, in a hash for
+-- set.lua. Such a set has no bound, because no window is longer than a day. Codes that were entered are counted by quarter of an hour, in a hash for
 -- each area code and for all, and for each exchange where a limit needs it.
 
 local quarter, quartersOfDay = 900000, 96
-local keepVerified = 90000000
 
 -- ageOf returns how many quarters of an hour ago a field of such a hash began.
 local function ageOf(field) return math.floor(now / quarter) - field end
@@ -22,68 +21,8 @@ local function verifiedIn(key)
   return n
 end
 
--- addVerified counts a code that was entered.
-local function addVerified(key)
-  if redis.call('HINCRBY', key, math.floor(now / quarter), 1) > 1 then
-    return
-  end
-  local fields = redis.call('HGETALL', key)
-  for i = 1, #fields, 2 do
-    if math.abs(ageOf(fields[i])) >= quartersOfDay then
-      redis.call('HDEL', key, fields[i])
-    end
-  end
-  redis.call('PEXPIRE', key, keepVerified)
-end
-
--- verify counts a code that was entered in the hashes under the keys from the fourth
--- on, and removes its messages from the sets under the first three. It does nothing if
--- no set has one of them: then the call was sent again, or the code was entered after
--- the messages had left the windows. Its first write is one that a server out of memory
--- refuses.
-local function verify(keys, ops)
-  local stands = false
-  for i = 1, 3 do
-    for _, op in ipairs(ops) do
-      stands = stands or redis.call('ZSCORE', keys[i], op)
-    end
-  end
-  if stands then
-    for i = 4, #keys do
-      addVerified(keys[i])
-    end
-    for i = 1, 3 do
-      redis.call('ZREM', keys[i], unpack(ops))
-    end
-  end
-end
-
--- opsOf returns the ops (8 bytes each) in a string from a position on.
-local function opsOf(messages, at)
-  local ops = {}
-  for i = at, #messages, 8 do
-    ops[#ops + 1] = string.sub(messages, i, i + 7)
-  end
-  return ops
-end
-
--- countEntered counts the codes that checks have listed, at most 100, so that no
--- script takes long, and returns how many. prefix is that of every key.
-local function countEntered(prefix)
-  local standing, verified = prefix .. 'e{all}', prefix .. 'v{all}'
-  if redis.call('LLEN', prefix .. 'y{all}') == 0 then
-    return 0
-  end
-  local entered = redis.call('LRANGE', prefix .. 'y{all}', 0, 99)
-  for _, item in ipairs(entered) do
-    local exchange, areaCode = string.sub(item, 2, 9), '1' .. string.sub(item, 10, 12)
-    verify({ standing .. exchange, standing .. areaCode, standing .. 'all', verified .. areaCode, verified .. 'all',
-      string.sub(item, 1, 1) == '1' and verified .. exchange or nil }, opsOf(item, 13))
-  end
-  return #entered
-end
-
--- dropEntered removes the first n of these codes from the list, once they are counted.
+-- dropEntered removes the first n codes from the list of those that were entered, once
+-- they are counted.
 -- It must be the last write of a script: a server out of memory does not refuse it, nor
 -- any write after it.
 local function dropEntered(prefix, n)
