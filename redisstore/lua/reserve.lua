@@ -206,8 +206,7 @@ end
 local mode, sizes, maxes, heldSets, lastKey = string.sub(unverified, 1, 1), {}, {}, {}, key
 local shadow -- the limit that is full and refuses nothing
 for i = 3, #unverified, 12 do
-  local number, window, a, b, c, d, e, f, g, h, j, k = string.byte(unverified, i, i + 11)
-  local max = ((a * 256 + b) * 256 + c) * 256 + d
+  local number = string.byte(unverified, i)
   if number > #sizes then
     key = lastKey + 2 * number
     heldSets[number] = head == '' and redis.call('ZSCORE', KEYS[key - 1], op)
@@ -218,6 +217,8 @@ for i = 3, #unverified, 12 do
     end
   end
   if not shadow then
+    local window, a, b, c, d, e, f, g, h, j, k = string.byte(unverified, i + 1, i + 11)
+    local max = ((a * 256 + b) * 256 + c) * 256 + d
     maxes[number] = math.max(maxes[number], max)
     if sizes[number] >= max and not heldSets[number] then
       local span, percentage = ((e * 256 + f) * 256 + g) * 256 + h, j * 256 + k
