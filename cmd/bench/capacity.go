@@ -31,7 +31,7 @@ const (
 
 // capacity measures everything and writes the results into the document.
 func (b *bench) capacity(ctx context.Context, out io.Writer) {
-	if !slices.Contains(b.near, planned) || !slices.Contains(b.far, planned) || len(b.workloads) < len(workloads) {
+	if !slices.Contains(b.near, planned) || !slices.Contains(b.far, planned) || b.distance == 0 || len(b.workloads) < len(workloads) {
 		check(fmt.Errorf("capacity needs all workloads, %d among both numbers of connections, and a -distance above 0", planned))
 	}
 	b.services = b.services[:1]

@@ -206,7 +206,8 @@ const mallocsMetric = "go_memstats_mallocs_total"
 
 // mallocs returns how often a replica has allocated memory so far.
 func (r *replica) mallocs() float64 {
-	answer := must(http.Get(r.metrics))
+	answer, err := http.Get(r.metrics)
+	check(err)
 	defer func() { _ = answer.Body.Close() }()
 	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
 		if value, found := strings.CutPrefix(lines.Text(), mallocsMetric+" "); found {

@@ -72,7 +72,8 @@ func (b *bench) memory(ctx context.Context, out io.Writer) {
 		}
 	}
 	check(w.Flush())
-	_, _ = fmt.Fprintln(out, "\nc: an entry; x: notices of expiry; n: messages to a number; w: wrong codes of a number; a: messages of the service")
+	_, _ = fmt.Fprintln(out, "\nc: an entry; x: notices of expiry; n: messages to a number; w: wrong codes of a number; a: messages of the service;\n"+
+		"e: unverified messages of an exchange or an area code")
 }
 
 // countKeys waits until Redis has dropped what lives for seconds only, and

@@ -26,12 +26,9 @@ type client struct {
 	out  []byte
 }
 
-// errRefused is a 503: the system is overloaded and says so. errUsed is the
-// answer to a code that was accepted before. The load counts both.
-var (
-	errRefused = errors.New("answered 503")
-	errUsed    = errors.New("answered UnknownAuthId")
-)
+// errRefused is a 503: the system is overloaded and says so. The load counts
+// these answers separately.
+var errRefused = errors.New("answered 503")
 
 // create requests a code for entry n and expects success.
 func (c *client) create(n, recipient uint64) error {
@@ -71,8 +68,6 @@ func (c *client) post(path, body string, status int, want string) error {
 		return fmt.Errorf("read an answer: %w", err)
 	case answer.StatusCode == http.StatusServiceUnavailable:
 		return errRefused
-	case answer.StatusCode == http.StatusBadRequest && bytes.Contains(got, []byte(`"UnknownAuthId"`)):
-		return errUsed
 	case answer.StatusCode != status || !bytes.Contains(got, []byte(want)):
 		return fmt.Errorf("wrong answer: %d %s, want %d with %s", answer.StatusCode, got, status, want)
 	}
@@ -108,7 +103,6 @@ type load struct {
 	connections int
 	length      time.Duration
 	limit       uint64                           // number of operations
-	reuse       bool                             // a code may have been accepted before
 	step        func(c *client, op uint64) error // does one operation and checks its answers
 }
 
@@ -117,7 +111,6 @@ const unlimited = math.MaxUint64
 // result summarizes a load.
 type result struct {
 	ops      int // answered as expected
-	used     int // of these, the codes that had been accepted before
 	refused  int // answered 503
 	elapsed  time.Duration
 	p50, p99 time.Duration
@@ -131,7 +124,7 @@ func (e *env) load(ctx context.Context, l load) (result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer time.AfterFunc(l.length+answerTimeout, func() { cancel(errors.New("no answer in time")) }).Stop()
-	var next, used, refused atomic.Int64
+	var next, refused atomic.Int64
 	var wg sync.WaitGroup
 	took := make([][]time.Duration, l.connections)
 	begun := time.Now()
@@ -149,23 +142,20 @@ func (e *env) load(ctx context.Context, l load) (result, error) {
 				if op >= l.limit {
 					return
 				}
-				err := l.step(c, op)
-				switch {
+				switch err := l.step(c, op); {
+				case err == nil:
+					took[i] = append(took[i], time.Since(start))
 				case errors.Is(err, errRefused):
 					refused.Add(1)
-					continue
-				case l.reuse && errors.Is(err, errUsed):
-					used.Add(1)
-				case err != nil:
+				default:
 					cancel(err) // the first error counts
 					return
 				}
-				took[i] = append(took[i], time.Since(start))
 			}
 		})
 	}
 	wg.Wait()
-	r := result{elapsed: time.Since(begun), used: int(used.Load()), refused: int(refused.Load())}
+	r := result{elapsed: time.Since(begun), refused: int(refused.Load())}
 	if ctx.Err() != nil {
 		return r, context.Cause(ctx)
 	}

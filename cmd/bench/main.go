@@ -57,14 +57,12 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	case len(args) == 0 || commands[args[0]] == nil:
 		return errors.New("usage: bench speed|memory|growth|start|capacity [flags]")
 	}
-	if err := b.parse(args[0], args[1:]); err != nil {
-		return err
-	}
+	b.parse(args[0], args[1:])
 	commands[args[0]](ctx, out)
 	return nil
 }
 
-func (b *bench) parse(command string, args []string) error {
+func (b *bench) parse(command string, args []string) {
 	flags := flag.NewFlagSet(command, flag.ContinueOnError)
 	flags.IntVar(&b.rounds, "rounds", 5, "rounds; each runs everything once")
 	seconds := flags.Float64("seconds", 2, "seconds of each run")
@@ -75,35 +73,32 @@ func (b *bench) parse(command string, args []string) error {
 	services := flags.String("service", "service=.", "builds of the service, each name=binary or name=folder of the source, such as old=/tmp/old,new=.")
 	flags.BoolVar(&b.baseline, baselineName, true, "measure the baseline too")
 	flags.IntVar(&b.entries, "entries", 1_000_000, "pending entries of memory; growth has up to as many")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
+	check(flags.Parse(args))
 	if b.rounds < 1 || *seconds <= 0 || b.distance < 0 || flags.NArg() > 0 {
-		return errors.New("-rounds and -seconds must be above 0, -distance at least 0, and nothing may follow the flags")
+		check(errors.New("-rounds and -seconds must be above 0, -distance at least 0, and nothing may follow the flags"))
 	}
 	if b.entries < 1 || b.entries > 1_000_000 {
-		return errors.New("-entries: 1 to 1000000, the most that SEND_LIMITS_TOTAL allows")
+		check(errors.New("-entries: 1 to 1000000, the most that SEND_LIMITS_TOTAL allows"))
 	}
 	b.length = time.Duration(*seconds * float64(time.Second))
 	b.near, b.far = numbers(*near), numbers(*far)
 	for _, name := range items(*names) {
 		i := slices.IndexFunc(workloads, func(w workload) bool { return w.name == name })
 		if i < 0 {
-			return fmt.Errorf("-workloads: there is no %q", name)
+			check(fmt.Errorf("-workloads: there is no %q", name))
 		}
 		b.workloads = append(b.workloads, workloads[i])
 	}
 	for _, service := range items(*services) {
 		name, path, _ := strings.Cut(service, "=")
 		if name == "" || path == "" {
-			return fmt.Errorf("-service: %q is not name=path", service)
+			check(fmt.Errorf("-service: %q is not name=path", service))
 		}
 		b.services = append(b.services, program{name: name, path: path})
 	}
-	if len(b.services) == 0 {
-		return errors.New("-service must not be empty")
+	if len(b.services) == 0 || len(b.workloads) == 0 {
+		check(errors.New("-service and -workloads must not be empty"))
 	}
-	return nil
 }
 
 // items splits a list with commas.

@@ -75,7 +75,7 @@ func writeTable(out io.Writer, samples []sample, bases []string) {
 			for i := range columns[:refused] {
 				_, _ = fmt.Fprint(w, "\t", spread(column(runs[r], i), column(runs[b], i)))
 			}
-			_, _ = fmt.Fprint(w, "\t") // ends the last cell, so that it is in its column
+			_, _ = fmt.Fprint(w, "\t–")
 		}
 	}
 	_, _ = fmt.Fprintln(w)
