@@ -72,7 +72,7 @@ bench-growth: ## measure with 1,000 to 1,000,000 live entries, and with 1, 2 and
 bench-start: ## measure start time, memory and size of a replica, compared with their targets
 	go run ./cmd/bench start $(ARGS)
 
-capacity: ## measure all of that, and write deploy/capacity.md
+capacity: ## measure all of that, and write the tables of deploy/capacity.md
 	go run ./cmd/bench capacity $(ARGS)
 
 bench-go: ## run the Go benchmarks of the hot path, with their allocations

@@ -2,21 +2,9 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"net"
-	"sync/atomic"
 	"time"
 )
-
-// distance is a TCP proxy that puts Redis on a network: it forwards every
-// chunk of bytes a fixed time after the chunk arrived, in both directions. Any
-// number of chunks may be on their way, so it limits no throughput. It sleeps
-// while nothing is due.
-type distance struct {
-	addr         string
-	each         time.Duration // each way
-	chunks, late atomic.Int64  // number of chunks, and nanoseconds by which all of them were late
-}
 
 // chunk is what one read returned. An empty chunk closes the connection.
 type chunk struct {
@@ -25,65 +13,48 @@ type chunk struct {
 	data []byte
 }
 
-// startDistance starts a proxy to a Redis server (host:port), which ends with
-// the context.
-func startDistance(ctx context.Context, target string, each time.Duration) (*distance, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	context.AfterFunc(ctx, func() { _ = listener.Close() })
-	d := &distance{addr: listener.Addr().String(), each: each}
-	var queues [2]chan chunk // to Redis and from Redis, each in the order in which chunks are due
-	for i := range queues {
-		queues[i] = make(chan chunk, 1<<14)
-		go d.forward(ctx, queues[i])
-	}
+// distance starts a TCP proxy that puts Redis on a network, and returns its
+// address. It forwards every chunk of bytes a fixed time after the chunk
+// arrived, in both directions. Any number of chunks may be on their way, so it
+// limits no throughput.
+func (e *env) distance(redis string, each time.Duration) string {
+	listener := must(net.Listen("tcp", "127.0.0.1:0"))
+	e.cleanup = append(e.cleanup, func() { _ = listener.Close() })
+	// Each direction has a queue, with the chunks in the order in which they are due.
+	requests, replies := make(chan chunk, 1<<14), make(chan chunk, 1<<14)
+	go forward(requests)
+	go forward(replies)
 	go func() {
 		for {
 			client, err := listener.Accept()
 			if err != nil {
 				return // closed
 			}
-			redis, err := net.DialTimeout("tcp", target, time.Second)
+			server, err := net.DialTimeout("tcp", redis, time.Second)
 			if err != nil {
 				_ = client.Close()
 				continue
 			}
-			go d.read(ctx, client, redis, queues[0])
-			go d.read(ctx, redis, client, queues[1])
+			go receive(client, server, each, requests)
+			go receive(server, client, each, replies)
 		}
 	}()
-	return d, nil
+	return listener.Addr().String()
 }
 
-// read queues everything that arrives at a connection, and its end.
-func (d *distance) read(ctx context.Context, from, to net.Conn, queue chan<- chunk) {
-	defer context.AfterFunc(ctx, func() { _ = from.Close() })()
+// receive queues everything that arrives at a connection, and its end.
+func receive(from, to net.Conn, each time.Duration, queue chan<- chunk) {
 	buffer := make([]byte, 64<<10)
 	for n := 1; n > 0; {
 		n, _ = from.Read(buffer)
-		select {
-		case queue <- chunk{due: time.Now().Add(d.each), to: to, data: bytes.Clone(buffer[:n])}:
-		case <-ctx.Done():
-			_ = from.Close()
-			return
-		}
+		queue <- chunk{due: time.Now().Add(each), to: to, data: bytes.Clone(buffer[:n])}
 	}
 }
 
 // forward writes the chunks of one direction when they are due.
-func (d *distance) forward(ctx context.Context, queue <-chan chunk) {
-	for {
-		var c chunk
-		select {
-		case c = <-queue:
-		case <-ctx.Done():
-			return
-		}
+func forward(queue <-chan chunk) {
+	for c := range queue {
 		sleepUntil(c.due)
-		d.chunks.Add(1)
-		d.late.Add(int64(time.Since(c.due)))
 		if len(c.data) > 0 {
 			if _, err := c.to.Write(c.data); err == nil {
 				continue
@@ -91,9 +62,4 @@ func (d *distance) forward(ctx context.Context, queue <-chan chunk) {
 		}
 		_ = c.to.Close() // its reader then closes the other side
 	}
-}
-
-// lateness returns by how much a chunk was forwarded late, on average.
-func (d *distance) lateness() time.Duration {
-	return time.Duration(d.late.Load() / max(1, d.chunks.Load()))
 }

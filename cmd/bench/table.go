@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"slices"
@@ -17,22 +16,38 @@ type row struct {
 	system      string
 }
 
+// values are what was measured, in the order of the columns.
+type values [7]float64
+
+const (
+	rate = iota
+	p50
+	p99
+	cpu
+	redisCPU
+	allocs
+	refused
+)
+
+var columns = []struct{ name, format string }{
+	rate:     {"ops/s", "%.0f"},
+	p50:      {"p50-ms", "%.2f"},
+	p99:      {"p99-ms", "%.2f"},
+	cpu:      {"CPU-µs/op", "%.1f"},
+	redisCPU: {"Redis-µs/op", "%.1f"},
+	allocs:   {"allocs/op", "%.1f"},
+	refused:  {"503-%", "%.2f"},
+}
+
 // sample is one run of a workload on a system.
 type sample struct {
 	row
-	result
-	cpu, redis float64 // processor time for each operation, in microseconds
-	allocs     float64 // for each operation
+	values
 }
 
-func rate(s sample) float64     { return s.rate() }
-func cpu(s sample) float64      { return s.cpu }
-func redisCPU(s sample) float64 { return s.redis }
-func allocs(s sample) float64   { return s.allocs }
-
-// writeTable writes the medians of each row, and then the ratios to the same
-// row of each base. Ratios are taken within a round.
-func writeTable(out io.Writer, samples []sample, bases []string) error {
+// writeTable writes the medians of each row, and below them its ratios to the
+// same row of each base. Ratios are taken within a round.
+func writeTable(out io.Writer, samples []sample, bases []string) {
 	var rows []row
 	runs := map[row][]sample{}
 	for _, s := range samples {
@@ -42,64 +57,50 @@ func writeTable(out io.Writer, samples []sample, bases []string) error {
 		runs[s.row] = append(runs[s.row], s)
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "workload\tconns\tRedis at\tsystem\tops/s\tp50 ms\tp99 ms\tCPU µs/op\tRedis µs/op\tallocs/op\t503")
-	for _, r := range rows {
-		of := func(value func(sample) float64) float64 { return median(each(runs[r], value)) }
-		_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%.0f\t%.2f\t%.2f\t%.1f\t%.1f\t%.1f\t%.2f%%\n", r.workload, r.connections, r.redisAt, r.system,
-			of(rate), of(func(s sample) float64 { return s.p50.Seconds() * 1e3 }), of(func(s sample) float64 { return s.p99.Seconds() * 1e3 }),
-			of(cpu), of(redisCPU), of(allocs), of(func(s sample) float64 { return 100 * float64(s.refused) / float64(s.ops+s.refused) }))
+	_, _ = fmt.Fprint(w, "workload\tconns\tRedis at\tsystem")
+	for _, c := range columns {
+		_, _ = fmt.Fprint(w, "\t", c.name)
 	}
-	if err := w.Flush(); err != nil || len(bases) == 0 {
-		return err
-	}
-	_, _ = fmt.Fprintln(w, "\nratios: median (least–most)")
-	_, _ = fmt.Fprintln(w, "workload\tconns\tRedis at\tsystem/base\tops/s\tCPU\tRedis CPU\tallocs")
 	for _, r := range rows {
+		_, _ = fmt.Fprintf(w, "\n%s\t%d\t%s\t%s", r.workload, r.connections, r.redisAt, r.system)
+		for i, c := range columns {
+			_, _ = fmt.Fprintf(w, "\t"+c.format, median(column(runs[r], i)))
+		}
 		for _, base := range bases {
-			if b := (row{r.workload, r.connections, r.redisAt, base}); r != b && (!slices.Contains(bases, r.system) || base == bases[0]) {
-				of := func(value func(sample) float64) string { return spread(ratios(runs[r], runs[b], value)) }
-				_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%s/%s\t%s\t%s\t%s\t%s\n", r.workload, r.connections, r.redisAt, r.system, base,
-					of(rate), of(cpu), of(redisCPU), of(allocs))
+			b := row{r.workload, r.connections, r.redisAt, base}
+			if runs[b] == nil || slices.Contains(bases, r.system) && (r == b || base != bases[0]) {
+				continue
 			}
+			_, _ = fmt.Fprintf(w, "\n%s\t%d\t%s\t%s/%s", r.workload, r.connections, r.redisAt, r.system, base)
+			for i := range columns[:refused] {
+				_, _ = fmt.Fprint(w, "\t", spread(column(runs[r], i), column(runs[b], i)))
+			}
+			_, _ = fmt.Fprint(w, "\t–")
 		}
 	}
-	return w.Flush()
+	_, _ = fmt.Fprintln(w)
+	check(w.Flush())
 }
 
-// benchmarkLines writes every sample in the format of Go benchmarks.
-func benchmarkLines(samples []sample) []byte {
-	var out bytes.Buffer
+func column(samples []sample, i int) (list []float64) {
 	for _, s := range samples {
-		_, _ = fmt.Fprintf(&out, "Benchmark/%s/conns=%d/redis=%s/system=%s %d %.1f ops/s %d p50-ns %d p99-ns %.2f cpu-µs/op %.2f redis-µs/op %.2f allocs/op\n",
-			s.workload, s.connections, s.redisAt, s.system, s.ops, rate(s), s.p50, s.p99, s.cpu, s.redis, s.allocs)
+		list = append(list, s.values[i])
 	}
-	return out.Bytes()
+	return list
 }
 
-func each(samples []sample, of func(sample) float64) []float64 {
-	values := make([]float64, len(samples))
-	for i, s := range samples {
-		values[i] = of(s)
-	}
-	return values
-}
-
-// ratios divides round by round: both sides have the same rounds.
-func ratios(a, b []sample, of func(sample) float64) []float64 {
-	values := make([]float64, len(a))
-	for i := range a {
-		values[i] = of(a[i]) / of(b[i])
-	}
-	return values
-}
-
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
+func median(list []float64) float64 {
+	sorted := slices.Sorted(slices.Values(list))
 	n := len(sorted)
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// spread is the median with the least and the most.
-func spread(values []float64) string {
-	return fmt.Sprintf("%.2f (%.2f–%.2f)", median(values), slices.Min(values), slices.Max(values))
+// spread divides round by round, since both sides have the same rounds, and
+// returns the median with the least and the most.
+func spread(a, b []float64) string {
+	ratios := slices.Clone(a)
+	for i := range ratios {
+		ratios[i] /= b[i]
+	}
+	return fmt.Sprintf("%.2f (%.2f–%.2f)", median(ratios), slices.Min(ratios), slices.Max(ratios))
 }
