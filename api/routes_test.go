@@ -124,11 +124,3 @@ func TestHead(t *testing.T) {
 	compare("/readyz", 503)
 	compare("/healthz", 200)
 }
-
-func TestOpenAPIServed(t *testing.T) {
-	a := newAPI(t, withKey)
-	got := a.do(t, "GET", "/openapi.yaml", "")
-	if got.status != 200 || got.text != string(openAPI) || got.header.Get("Content-Type") != "application/yaml" {
-		t.Errorf("%d %s, %d bytes", got.status, got.header.Get("Content-Type"), len(got.text))
-	}
-}

@@ -120,15 +120,6 @@ func TestTwilioErrors(t *testing.T) {
 	}
 }
 
-// TestTwilioErrorsOfEveryReason: no reason is without its error.
-func TestTwilioErrorsOfEveryReason(t *testing.T) {
-	for reason := range statuses {
-		if e := twilioErrors[reason]; e.status < 400 || e.code < 20000 {
-			t.Errorf("%s: %+v", reason, e)
-		}
-	}
-}
-
 // TestTwilioErrorsWithoutAHandler: an error outside of all routes has Twilio's form too.
 func TestTwilioErrorsWithoutAHandler(t *testing.T) {
 	a := newAPI(t, withKey, withTwilio)
