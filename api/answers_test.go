@@ -99,7 +99,7 @@ func TestErrors(t *testing.T) {
 		{fmt.Errorf("cause: %w", codes.ErrUnconfirmed), false, 500,
 			`{"message":"The message may or may not have been sent; the code is valid if it arrives","reason":"MessageUnconfirmed"}`},
 	} {
-		a := newAPI(t, withService(func() error { return test.err }))
+		a := newAPI(t, withService(func(any) error { return test.err }))
 		if test.everywhere {
 			for _, got := range a.onEachRoute(t, "", "1") {
 				got.is(t, test.status, test.body)

@@ -2,7 +2,6 @@ package api
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,25 +14,6 @@ import (
 
 	"github.com/flowroute/sms-verification/codes"
 )
-
-// stub is a Service whose calls all end with the result of the function.
-type stub func() error
-
-func (s stub) Create(context.Context, codes.CreateRequest) (codes.Created, error) {
-	return codes.Created{Attempts: 1}, s()
-}
-
-func (s stub) Check(context.Context, codes.CheckRequest) (codes.Outcome, error) {
-	return codes.Outcome{}, s()
-}
-
-func (s stub) Cancel(context.Context, codes.CancelRequest) error { return s() }
-
-func (s stub) Status(context.Context, codes.StatusRequest) (codes.Progress, error) {
-	return codes.Progress{}, s()
-}
-
-func withService(s stub) func(*fixture) { return func(f *fixture) { f.Service = s } }
 
 func TestRequestID(t *testing.T) {
 	a := newAPI(t)
@@ -69,7 +49,7 @@ func TestPanic(t *testing.T) {
 		}(),
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := newAPI(t, withService(func() error { panic(value) }))
+			a := newAPI(t, withService(func(any) error { panic(value) }))
 			a.do(t, "POST", "/", createBody("a"), "X-Request-Id", "traced").is(t, 500, internal)
 			for _, got := range a.onEachRoute(t, "", "1") {
 				got.is(t, 500, internal)
@@ -93,7 +73,7 @@ func TestPanic(t *testing.T) {
 
 // TestAbort: http.ErrAbortHandler breaks off the connection, as net/http documents.
 func TestAbort(t *testing.T) {
-	a := newAPI(t, withService(func() error { panic(fmt.Errorf("wrapped: %w", http.ErrAbortHandler)) }))
+	a := newAPI(t, withService(func(any) error { panic(fmt.Errorf("wrapped: %w", http.ErrAbortHandler)) }))
 	r := httptest.NewRequest("GET", "/?auth_id=a&code=1", nil)
 	defer func() {
 		if err, ok := recover().(error); !ok || !errors.Is(err, http.ErrAbortHandler) {

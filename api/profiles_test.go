@@ -68,7 +68,7 @@ func TestProfileInLog(t *testing.T) {
 // TestUnknownProfileNotInLog: the log never contains an unknown profile, even if the
 // service did not get to check it.
 func TestUnknownProfileNotInLog(t *testing.T) {
-	a := newAPI(t, withProfiles, withService(func() error { return codes.ErrUnavailable }))
+	a := newAPI(t, withProfiles, withService(func(any) error { return codes.ErrUnavailable }))
 	for _, got := range a.onEachRoute(t, "canary", "1") {
 		if got.status != 503 {
 			t.Errorf("%d %s", got.status, got.text)

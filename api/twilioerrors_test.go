@@ -111,7 +111,7 @@ func TestTwilioErrors(t *testing.T) {
 		{codes.ErrKeyReused, 422, 20422, "other arguments", ""},
 		{&codes.InProgressError{RetryAfter: time.Second}, 409, 20409, "still running", "1"},
 	} {
-		a := newAPI(t, withTwilio, withService(func() error { return test.err }))
+		a := newAPI(t, withTwilio, withService(func(any) error { return test.err }))
 		got := a.start(t)
 		got.isError(t, test.status, test.code, test.message)
 		if got.header.Get("Retry-After") != test.retryAfter || got.json["more_info"] != fmt.Sprintf("https://www.twilio.com/docs/errors/%d", test.code) {
@@ -132,7 +132,7 @@ func TestTwilioErrorsWithoutAHandler(t *testing.T) {
 }
 
 func TestTwilioPanic(t *testing.T) {
-	a := newAPI(t, withTwilio, withService(func() error { panic("x") }))
+	a := newAPI(t, withTwilio, withService(func(any) error { panic("x") }))
 	a.start(t).isError(t, 500, 20500, "Internal Server Error")
 }
 
