@@ -94,49 +94,37 @@ func TestDraining(t *testing.T) {
 	}
 }
 
-// TestLogLine: a log line has what identifies a request, and nothing else.
+// TestLogLine: a log line has what identifies a request, and nothing else. It names a
+// known profile, even one that the caller may not use.
 func TestLogLine(t *testing.T) {
-	a := newAPI(t, withKey)
-	bearer := []string{"Authorization", "Bearer secret", "X-Request-Id", "r1"}
+	a := newAPI(t, withKey, withProfiles)
+	const key = "Bearer secret"
+	line := regexp.MustCompile(`^{"time":"[^"]+",(.*),"took_ms":[\d.e-]+(.*)\n$`)
 	for _, test := range []struct {
-		method, target, body string
-		want                 string
+		method, target, body, authorization string
+		fails                               error // of the store
+		want                                string
 	}{
-		{"POST", "/", createBody("a"), `{"level":"INFO","msg":"request","route":"POST /","status":200,"request_id":"r1","caller":"shop","recipient":"a6f972c571","recipient_ends":"00"}`},
-		{"GET", "/?auth_id=b&code=1", "", `{"level":"INFO","msg":"request","route":"GET /","status":400,"request_id":"r1","caller":"shop","reason":"UnknownAuthId"}`},
-		{"PUT", "/verify", "", `{"level":"INFO","msg":"request","route":"other /verify","status":405,"request_id":"r1","reason":"MethodNotAllowed"}`},
-		{"OPTIONS", "/", "", `{"level":"INFO","msg":"request","route":"OPTIONS /","status":204,"request_id":"r1"}`},
-		{"GET", "/no/where", "", `{"level":"INFO","msg":"request","route":"unknown","status":404,"request_id":"r1","reason":"NotFound"}`},
-		{"GET", "/healthz", "", `{"level":"DEBUG","msg":"request","route":"GET /healthz","status":200,"request_id":"r1"}`},
+		{"POST", "/", createBody("a"), key, nil, `"level":"INFO","msg":"request","route":"POST /","status":200,"request_id":"r1","caller":"shop","recipient":"a6f972c571","recipient_ends":"00"}`},
+		{"GET", "/?auth_id=b&code=1", "", key, nil, `"level":"INFO","msg":"request","route":"GET /","status":400,"request_id":"r1","caller":"shop","reason":"UnknownAuthId"}`},
+		{"GET", "/", "", "", nil, `"level":"INFO","msg":"request","route":"GET /","status":401,"request_id":"r1","reason":"Unauthorized"}`},
+		{"PUT", "/verify", "", key, nil, `"level":"INFO","msg":"request","route":"other /verify","status":405,"request_id":"r1","reason":"MethodNotAllowed"}`},
+		{"OPTIONS", "/", "", key, nil, `"level":"INFO","msg":"request","route":"OPTIONS /","status":204,"request_id":"r1"}`},
+		{"GET", "/no/where", "", key, nil, `"level":"INFO","msg":"request","route":"unknown","status":404,"request_id":"r1","reason":"NotFound"}`},
+		{"GET", "/healthz", "", key, nil, `"level":"DEBUG","msg":"request","route":"GET /healthz","status":200,"request_id":"r1"}`},
+		{"GET", "/?auth_id=a&code=1", "", key, fmt.Errorf("store: %w", codes.ErrUnavailable), `"level":"WARN","msg":"request","route":"GET /","status":503,"request_id":"r1","caller":"shop","reason":"ServiceUnavailable","error":"codes: check: store: unavailable"}`},
+		{"POST", "/", createBody("a"), key, &codes.LimitError{Limit: "SEND_LIMITS 5/10m"}, `"level":"INFO","msg":"request","route":"POST /","status":429,"request_id":"r1","caller":"shop","recipient":"a6f972c571","recipient_ends":"00","reason":"RateLimited","limit":"SEND_LIMITS 5/10m"}`},
+		{"GET", "/status?auth_id=a&profile=login", "", key, nil, `"level":"INFO","msg":"request","route":"GET /status","status":400,"request_id":"r1","caller":"shop","profile":"login","reason":"UnknownAuthId"}`},
+		{"GET", "/status?auth_id=a&profile=payout", "", key, nil, `"level":"INFO","msg":"request","route":"GET /status","status":403,"request_id":"r1","caller":"shop","profile":"payout","reason":"ProfileNotAllowed"}`},
+		{"GET", "/status?auth_id=a&profile=other", "", key, nil, `"level":"INFO","msg":"request","route":"GET /status","status":400,"request_id":"r1","caller":"shop","reason":"InvalidAPIUsage"}`},
 	} {
 		before := len(a.log.String())
-		a.do(t, test.method, test.target, test.body, bearer...)
-		logged(t, a.log.String()[before:], test.want)
-	}
-	before := len(a.log.String())
-	a.do(t, "GET", "/", "", "X-Request-Id", "r1")
-	logged(t, a.log.String()[before:], `{"level":"INFO","msg":"request","route":"GET /","status":401,"request_id":"r1","reason":"Unauthorized"}`)
-
-	a.backend.failWith(fmt.Errorf("store: %w", codes.ErrUnavailable))
-	before = len(a.log.String())
-	a.do(t, "GET", checkQuery("a", "1"), "", bearer...)
-	logged(t, a.log.String()[before:], `{"level":"WARN","msg":"request","route":"GET /","status":503,"request_id":"r1","caller":"shop","reason":"ServiceUnavailable","error":"codes: check: store: unavailable"}`)
-
-	a.backend.failWith(&codes.LimitError{Limit: "SEND_LIMITS 5/10m"})
-	before = len(a.log.String())
-	a.do(t, "POST", "/", createBody("a"), bearer...)
-	logged(t, a.log.String()[before:], `{"level":"INFO","msg":"request","route":"POST /","status":429,"request_id":"r1","caller":"shop","recipient":"a6f972c571","recipient_ends":"00","reason":"RateLimited","limit":"SEND_LIMITS 5/10m"}`)
-}
-
-// logged compares a line of the log, except for its times.
-func logged(t *testing.T, line, want string) {
-	t.Helper()
-	if strings.Count(line, "\n") != 1 {
-		t.Errorf("not one line: %q", line)
-	}
-	line = regexp.MustCompile(`"time":"[^"]+",|"took_ms":[\d.e-]+,`).ReplaceAllString(line, "")
-	if strings.TrimSpace(line) != want {
-		t.Errorf("logged %s\nwant   %s", line, want)
+		a.backend.failWith(test.fails)
+		a.do(t, test.method, test.target, test.body, "Authorization", test.authorization, "X-Request-Id", "r1")
+		// The times differ from run to run.
+		if got := line.ReplaceAllString(a.log.String()[before:], "$1$2"); got != test.want {
+			t.Errorf("logged %s\nwant   %s", got, test.want)
+		}
 	}
 }
 
