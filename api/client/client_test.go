@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -144,73 +145,55 @@ func TestWithoutKeyNoAuthorization(t *testing.T) {
 	}
 }
 
-// errorAnswer is an error of the service, and what the client makes of it.
-type errorAnswer struct {
-	call, body string
-	headers    []string
-	want       client.Error
-	text       string
-}
-
-func errorAnswers() []errorAnswer {
-	return []errorAnswer{
-		{"authenticate", `{"message":"Invalid code","reason":"InvalidAuthCode","attempts_left":2}`, nil,
-			client.Error{Status: 400, Message: "Invalid code", Reason: client.InvalidAuthCode, AttemptsLeft: 2}, "wrong code, 2 attempts left"},
-		{"authenticate", `{"message":"Invalid code","reason":"InvalidAuthCode","attempts_left":1}`, nil,
-			client.Error{Status: 400, Message: "Invalid code", Reason: client.InvalidAuthCode, AttemptsLeft: 1}, "wrong code, 1 attempt left"},
-		{"authenticate", `{"message":"Invalid code","reason":"InvalidAuthCode","attempts_left":0}`, nil,
-			client.Error{Status: 400, Message: "Invalid code", Reason: client.InvalidAuthCode, AttemptsLeft: 0}, "wrong code, 0 attempts left"},
-		{"authenticate", `{"message":"Expired code","reason":"ExpiredAuthCode","attempts_left":0}`, nil,
-			client.Error{Status: 400, Message: "Expired code", Reason: client.ExpiredAuthCode, AttemptsLeft: 0}, "expired code"},
-		{"authenticate", `{"message":"Unknown auth id","reason":"UnknownAuthId","attempts_left":0}`, nil,
-			client.Error{Status: 400, Message: "Unknown auth id", Reason: client.UnknownAuthID, AttemptsLeft: 0}, "unknown auth_id"},
-		{"create", `{"message":"Required arguments: recipient","reason":"InvalidAPIUsage"}`, nil,
-			client.Error{Status: 400, Message: "Required arguments: recipient", Reason: client.InvalidAPIUsage, AttemptsLeft: -1},
-			"invalid arguments, the error's Message names the rule"},
-		{"create", `{"message":"Body too long","reason":"InvalidAPIUsage"}`, nil,
-			client.Error{Status: 413, Message: "Body too long", Reason: client.InvalidAPIUsage, AttemptsLeft: -1},
-			"invalid arguments, the error's Message names the rule"},
-		{"create", `{"message":"Content-Type","reason":"InvalidAPIUsage"}`, nil,
-			client.Error{Status: 415, Message: "Content-Type", Reason: client.InvalidAPIUsage, AttemptsLeft: -1},
-			"invalid arguments, the error's Message names the rule"},
-		{"cancel", `{"message":"API key","reason":"Unauthorized"}`, []string{"WWW-Authenticate", "Bearer"},
-			client.Error{Status: 401, Message: "API key", Reason: client.Unauthorized, AttemptsLeft: -1}, "no or wrong API key"},
-		{"create", `{"message":"Not to there","reason":"RecipientNotAllowed"}`, nil,
-			client.Error{Status: 403, Message: "Not to there", Reason: client.RecipientNotAllowed, AttemptsLeft: -1}, "recipient not allowed"},
-		{"authenticate", `{"message":"Not with this key","reason":"ProfileNotAllowed"}`, nil,
-			client.Error{Status: 403, Message: "Not with this key", Reason: client.ProfileNotAllowed, AttemptsLeft: -1}, "profile not allowed for this API key"},
-		{"create", `{"message":"No such route","reason":"NotFound"}`, nil,
-			client.Error{Status: 404, Message: "No such route", Reason: client.NotFound, AttemptsLeft: -1}, "no such route, check the endpoint"},
-		{"cancel", `{"message":"Method","reason":"MethodNotAllowed"}`, []string{"Allow", "GET"},
-			client.Error{Status: 405, Message: "Method", Reason: client.MethodNotAllowed, AttemptsLeft: -1}, "method not allowed, check the endpoint"},
-		{"create", `{"message":"Key","reason":"IdempotencyConflict"}`, nil,
-			client.Error{Status: 409, Message: "Key", Reason: client.IdempotencyConflict, AttemptsLeft: -1}, "idempotency key in use by another call"},
-		{"create", `{"message":"Key","reason":"IdempotencyConflict"}`, nil,
-			client.Error{Status: 422, Message: "Key", Reason: client.IdempotencyConflict, AttemptsLeft: -1}, "idempotency key in use by another call"},
-		{"create", `{"message":"Slow","reason":"RateLimited","limit":"SEND_LIMITS 5/10m","retry_after":90}`, []string{"Retry-After", "90"},
-			client.Error{Status: 429, Message: "Slow", Reason: client.RateLimited, AttemptsLeft: -1, Limit: "SEND_LIMITS 5/10m", RetryAfter: 90 * time.Second},
-			"limit reached, try again in 1m30s"},
-		{"create", `{"message":"Refused","reason":"MessageRejected"}`, nil,
-			client.Error{Status: 500, Message: "Refused", Reason: client.MessageRejected, AttemptsLeft: -1}, "message rejected by the carrier"},
-		{"create", `{"message":"Perhaps","reason":"MessageUnconfirmed"}`, nil,
-			client.Error{Status: 500, Message: "Perhaps", Reason: client.MessageUnconfirmed, AttemptsLeft: -1}, "message unconfirmed, it may arrive"},
-		{"create", `{"message":"Settings","reason":"SenderRefused"}`, nil,
-			client.Error{Status: 500, Message: "Settings", Reason: client.SenderRefused, AttemptsLeft: -1}, "the carrier refuses the service's account or sender"},
-		{"cancel", `{"message":"Error","reason":"InternalError"}`, nil,
-			client.Error{Status: 500, Message: "Error", Reason: client.InternalError, AttemptsLeft: -1}, "internal error of the service"},
-		{"authenticate", `{"message":"Later","reason":"ServiceUnavailable"}`, []string{"Retry-After", "2"},
-			client.Error{Status: 503, Message: "Later", Reason: client.ServiceUnavailable, AttemptsLeft: -1, RetryAfter: 2 * time.Second},
-			"service unavailable, try again in 2s"},
-		{"create", `{"message":"New","reason":"OfALaterVersion"}`, nil,
-			client.Error{Status: 418, Message: "New", Reason: "OfALaterVersion", AttemptsLeft: -1},
-			"refused for an unknown reason (status 418)"},
+// replyWith returns a handler with the answer that the service gives for an error.
+func replyWith(e client.Error) http.HandlerFunc {
+	members, headers := map[string]any{"message": e.Message, "reason": e.Reason}, []string{}
+	if e.AttemptsLeft >= 0 {
+		members["attempts_left"] = e.AttemptsLeft
 	}
+	if e.Limit != "" {
+		members["limit"] = e.Limit
+	}
+	if e.RetryAfter > 0 {
+		headers = append(headers, "Retry-After", fmt.Sprint(e.RetryAfter.Seconds()))
+	}
+	body, _ := json.Marshal(members) // of strings and numbers
+	return reply(e.Status, string(body), headers...)
 }
 
 func TestErrorAnswers(t *testing.T) {
-	for _, tt := range errorAnswers() {
+	const usage = "invalid arguments, the error's Message names the rule"
+	for _, tt := range []struct {
+		call string
+		want client.Error
+		text string
+	}{
+		{"authenticate", client.Error{Status: 400, Reason: client.InvalidAuthCode, AttemptsLeft: 2}, "wrong code, 2 attempts left"},
+		{"authenticate", client.Error{Status: 400, Reason: client.InvalidAuthCode, AttemptsLeft: 1}, "wrong code, 1 attempt left"},
+		{"authenticate", client.Error{Status: 400, Reason: client.InvalidAuthCode, AttemptsLeft: 0}, "wrong code, 0 attempts left"},
+		{"authenticate", client.Error{Status: 400, Reason: client.ExpiredAuthCode, AttemptsLeft: 0}, "expired code"},
+		{"authenticate", client.Error{Status: 400, Reason: client.UnknownAuthID, AttemptsLeft: 0}, "unknown auth_id"},
+		{"create", client.Error{Status: 400, Reason: client.InvalidAPIUsage, AttemptsLeft: -1}, usage},
+		{"create", client.Error{Status: 413, Reason: client.InvalidAPIUsage, AttemptsLeft: -1}, usage},
+		{"create", client.Error{Status: 415, Reason: client.InvalidAPIUsage, AttemptsLeft: -1}, usage},
+		{"cancel", client.Error{Status: 401, Reason: client.Unauthorized, AttemptsLeft: -1}, "no or wrong API key"},
+		{"create", client.Error{Status: 403, Reason: client.RecipientNotAllowed, AttemptsLeft: -1}, "recipient not allowed"},
+		{"authenticate", client.Error{Status: 403, Reason: client.ProfileNotAllowed, AttemptsLeft: -1}, "profile not allowed for this API key"},
+		{"create", client.Error{Status: 404, Reason: client.NotFound, AttemptsLeft: -1}, "no such route, check the endpoint"},
+		{"cancel", client.Error{Status: 405, Reason: client.MethodNotAllowed, AttemptsLeft: -1}, "method not allowed, check the endpoint"},
+		{"create", client.Error{Status: 409, Reason: client.IdempotencyConflict, AttemptsLeft: -1}, "idempotency key in use by another call"},
+		{"create", client.Error{Status: 422, Reason: client.IdempotencyConflict, AttemptsLeft: -1}, "idempotency key in use by another call"},
+		{"create", client.Error{Status: 429, Reason: client.RateLimited, AttemptsLeft: -1, Limit: "SEND_LIMITS 5/10m", RetryAfter: 90 * time.Second}, "limit reached, try again in 1m30s"},
+		{"create", client.Error{Status: 500, Reason: client.MessageRejected, AttemptsLeft: -1}, "message rejected by the carrier"},
+		{"create", client.Error{Status: 500, Reason: client.MessageUnconfirmed, AttemptsLeft: -1}, "message unconfirmed, it may arrive"},
+		{"create", client.Error{Status: 500, Reason: client.SenderRefused, AttemptsLeft: -1}, "the carrier refuses the service's account or sender"},
+		{"cancel", client.Error{Status: 500, Reason: client.InternalError, AttemptsLeft: -1}, "internal error of the service"},
+		{"authenticate", client.Error{Status: 503, Reason: client.ServiceUnavailable, AttemptsLeft: -1, RetryAfter: 2 * time.Second}, "service unavailable, try again in 2s"},
+		{"create", client.Error{Status: 418, Reason: "OfALaterVersion", AttemptsLeft: -1}, "refused for an unknown reason (status 418)"},
+	} {
 		t.Run(string(tt.want.Reason), func(t *testing.T) {
-			err := calls[tt.call](t.Context(), newClient(t, serve(t, reply(tt.want.Status, tt.body, tt.headers...))))
+			tt.want.Message = "which rule"
+			err := calls[tt.call](t.Context(), newClient(t, serve(t, replyWith(tt.want))))
 			var got *client.Error
 			if !errors.As(err, &got) {
 				t.Fatalf("got %v, want an *Error", err)
@@ -238,43 +221,26 @@ func TestReasonOfOtherErrors(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	tests := map[string]struct {
-		endpoint string
-		opt      client.Option
-	}{
-		"nothing":           {"", nil},
-		"no scheme":         {"127.0.0.1:8000", nil},
-		"other scheme":      {"ftp://127.0.0.1", nil},
-		"relative":          {"/sms", nil},
-		"opaque":            {"http:127.0.0.1", nil},
-		"no host":           {"http://:8000", nil},
-		"unreadable":        {"http://sesame@%zz", nil},
-		"user":              {"http://sesame@127.0.0.1", nil},
-		"query":             {"http://127.0.0.1/?sesame=1", nil},
-		"empty query":       {"http://127.0.0.1/?", nil},
-		"fragment":          {"http://127.0.0.1/#sesame", nil},
-		"key with newline":  {"http://127.0.0.1", client.WithAPIKey("sesame\n")},
-		"key with blank":    {"http://127.0.0.1", client.WithAPIKey("sesame 1")},
-		"key not ASCII":     {"http://127.0.0.1", client.WithAPIKey("sesameä")},
-		"no HTTP client":    {"http://127.0.0.1", client.WithHTTPClient(nil)},
-		"no timeout":        {"http://127.0.0.1", client.WithTimeout(0)},
-		"timeout below now": {"http://127.0.0.1", client.WithTimeout(-time.Second)},
-		"retries below 0":   {"http://127.0.0.1", client.WithRetries(-1)},
-		"endless retries":   {"http://127.0.0.1", client.WithRetries(11)},
+	refused := func(endpoint string, opts ...client.Option) {
+		t.Helper()
+		c, err := client.New(endpoint, opts...)
+		if err == nil || c != nil {
+			t.Fatalf("%q: New = %v, %v, want an error", endpoint, c, err)
+		}
+		if strings.Contains(err.Error(), "sesame") || !strings.HasPrefix(err.Error(), "client: ") {
+			t.Errorf("%q: error %q", endpoint, err)
+		}
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			var opts []client.Option
-			if tt.opt != nil {
-				opts = append(opts, tt.opt)
-			}
-			c, err := client.New(tt.endpoint, opts...)
-			if err == nil || c != nil {
-				t.Fatalf("New = %v, %v, want an error", c, err)
-			}
-			if strings.Contains(err.Error(), "sesame") || !strings.HasPrefix(err.Error(), "client: ") {
-				t.Errorf("error %q", err)
-			}
-		})
+	for _, endpoint := range []string{
+		"", "127.0.0.1:8000", "ftp://127.0.0.1", "/sms", "http:127.0.0.1", "http://:8000", "http://sesame@%zz", "http://sesame@127.0.0.1",
+		"http://127.0.0.1/?sesame=1", "http://127.0.0.1/?", "http://127.0.0.1/#sesame",
+	} {
+		refused(endpoint)
+	}
+	for _, option := range []client.Option{
+		client.WithAPIKey("sesame\n"), client.WithAPIKey("sesame 1"), client.WithAPIKey("sesameä"), client.WithHTTPClient(nil),
+		client.WithTimeout(0), client.WithTimeout(-time.Second), client.WithRetries(-1), client.WithRetries(11),
+	} {
+		refused("http://127.0.0.1", option)
 	}
 }
