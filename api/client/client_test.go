@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -76,46 +76,78 @@ func reply(status int, body string, headers ...string) http.HandlerFunc {
 	}
 }
 
-func TestCallsThatWork(t *testing.T) {
-	tests := []struct {
-		call, method, path, query, contentType string
-		members                                map[string]string
-		answer                                 string
+// TestCalls: each call sends its arguments and those of its options, in the body of a POST
+// or else in the query.
+func TestCalls(t *testing.T) {
+	tests := map[string]struct {
+		call         func(context.Context, *client.Client) error
+		method, path string
+		arguments    map[string]string
+		answer       string
 	}{
-		{"create", "POST", "/", "", "application/json", map[string]string{"auth_id": testID, "recipient": testNumber}, created},
-		{"authenticate", "POST", "/verify", "", "application/json", map[string]string{"auth_id": testID, "code": testCode}, verified},
-		{"cancel", "DELETE", "/", testID, "", nil, canceled},
-		{"status", "GET", "/status", testID, "", nil, standing},
+		"create":       {calls["create"], "POST", "/", map[string]string{"auth_id": testID, "recipient": testNumber}, created},
+		"authenticate": {calls["authenticate"], "POST", "/verify", map[string]string{"auth_id": testID, "code": testCode}, verified},
+		"cancel":       {calls["cancel"], "DELETE", "/", map[string]string{"auth_id": testID}, canceled},
+		"status":       {calls["status"], "GET", "/status", map[string]string{"auth_id": testID}, standing},
+		"create with options": {func(ctx context.Context, c *client.Client) error {
+			_, err := c.CreateAuth(ctx, testID, testNumber, client.WithProfile("login"), client.WithLocale("es-MX"), client.WithClient("2001:db8::1"))
+			return err
+		}, "POST", "/", map[string]string{"auth_id": testID, "recipient": testNumber, "profile": "login", "locale": "es-MX", "client": "2001:db8::1"}, created},
+		"authenticate with options": {func(ctx context.Context, c *client.Client) error {
+			return c.AuthenticateCode(ctx, testID, testCode, client.WithProfile("login"), client.SentTo(testNumber))
+		}, "POST", "/verify", map[string]string{"auth_id": testID, "code": testCode, "profile": "login", "recipient": testNumber}, verified},
+		"cancel with options": {func(ctx context.Context, c *client.Client) error {
+			return c.CancelAuth(ctx, testID, client.WithProfile("log&in"))
+		}, "DELETE", "/", map[string]string{"auth_id": testID, "profile": "log&in"}, canceled},
+		"status with options": {func(ctx context.Context, c *client.Client) error {
+			_, err := c.Status(ctx, testID, client.WithProfile("log&in"))
+			return err
+		}, "GET", "/status", map[string]string{"auth_id": testID, "profile": "log&in"}, standing},
 	}
 	for _, prefix := range []string{"", "/", "/sms", "/sms/"} {
-		for _, tt := range tests {
-			t.Run(tt.call+" at "+prefix, func(t *testing.T) {
+		for name, tt := range tests {
+			t.Run(name+" at "+prefix, func(t *testing.T) {
 				endpoint := serve(t, func(w http.ResponseWriter, r *http.Request) {
 					if want := strings.TrimSuffix(prefix, "/") + tt.path; r.Method != tt.method || r.URL.Path != want {
 						t.Errorf("request %s %s, want %s %s", r.Method, r.URL.Path, tt.method, want)
 					}
-					if got := r.URL.Query().Get("auth_id"); got != tt.query || tt.query == "" && r.URL.RawQuery != "" {
-						t.Errorf("query %q, want auth_id %q", r.URL.RawQuery, tt.query)
-					}
 					if got := r.Header.Get("Authorization"); got != "Bearer "+testKey {
 						t.Errorf("Authorization %q", got)
 					}
-					if got := r.Header.Get("Content-Type"); got != tt.contentType {
-						t.Errorf("Content-Type %q, want %q", got, tt.contentType)
-					}
-					body, _ := io.ReadAll(r.Body)
-					var members map[string]string
-					if err := json.Unmarshal(body, &members); tt.members != nil && err != nil || !reflect.DeepEqual(members, tt.members) {
-						t.Errorf("body %s (%v), want %v", body, err, tt.members)
+					if got := arguments(t, r); !maps.Equal(got, tt.arguments) {
+						t.Errorf("arguments %v, want %v", got, tt.arguments)
 					}
 					reply(200, tt.answer)(w, r)
 				})
-				if err := calls[tt.call](t.Context(), newClient(t, endpoint+prefix)); err != nil {
+				if err := tt.call(t.Context(), newClient(t, endpoint+prefix)); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 	}
+}
+
+// arguments returns what a request sends in its body or in its query, which must not send
+// anything in the other.
+func arguments(t *testing.T, r *http.Request) map[string]string {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	got := map[string]string{}
+	if r.Method != http.MethodPost {
+		for name := range r.URL.Query() {
+			got[name] = r.URL.Query().Get(name)
+		}
+		if len(body) > 0 || r.Header.Get("Content-Type") != "" {
+			t.Errorf("body %q of type %q", body, r.Header.Get("Content-Type"))
+		}
+		return got
+	}
+	if err := json.Unmarshal(body, &got); err != nil || r.Header.Get("Content-Type") != "application/json" || r.URL.RawQuery != "" {
+		t.Errorf("body %q of type %q (%v), query %q", body, r.Header.Get("Content-Type"), err, r.URL.RawQuery)
+	}
+	return got
 }
 
 func TestCreateAuthReturnsTheAuth(t *testing.T) {
