@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowroute/sms-verification/codes"
 	"github.com/flowroute/sms-verification/codes/codestest"
+	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
 func hashOf(key string) string {
@@ -39,7 +40,7 @@ func goodValues(t *testing.T) map[string][]goodValue {
 	bools := []goodValue{{"true", true}, {"TRUE", true}, {"1", true}, {"yes", true}, {"On", true}, {"t", true},
 		{"false", false}, {"0", false}, {"NO", false}, {"off", false}, {" true\r", true}}
 	cidr := netip.MustParsePrefix
-	cert, key := pemFiles(t)
+	redis := redistest.NewAuthority(t)
 	return map[string][]goodValue{
 		"FLOWROUTE_ACCESS_KEY": {{"0123", Secret("0123")}, {" a b\r\n", Secret("a b")}},
 		"FLOWROUTE_SECRET_KEY": {{"s", Secret("s")}},
@@ -76,9 +77,9 @@ func goodValues(t *testing.T) map[string][]goodValue {
 		"REDIS_MODE":        {{"standalone", "standalone"}, {"sentinel", "sentinel"}, {"cluster", "cluster"}},
 		"REDIS_USERNAME":    {{"smsv ", "smsv"}, {"a:b@c", "a:b@c"}},
 		"REDIS_PASSWORD":    {{"p%/@ '", Secret("p%/@ '")}},
-		"REDIS_TLS_CA":      {{cert, cert}},
-		"REDIS_TLS_CERT":    {{cert, cert}},
-		"REDIS_TLS_KEY":     {{key, key}},
+		"REDIS_TLS_CA":      {{redis.File, redis.File}},
+		"REDIS_TLS_CERT":    {{redis.CertFile, redis.CertFile}},
+		"REDIS_TLS_KEY":     {{redis.KeyFile, redis.KeyFile}},
 		"IDLE_TIMEOUT":      {{"100ms", 100 * time.Millisecond}, {"24h", 24 * time.Hour}},
 		"REDIS_KEY_PREFIX":  {{"a", "a"}, {"smsv:prod:", "smsv:prod:"}, {strings.Repeat("x", 64), strings.Repeat("x", 64)}},
 		"API_KEYS":          {{"a:" + hashOf("1") + ", a:" + strings.ToUpper(hashOf("2")), []APIKey{{"a", sha256.Sum256([]byte("1"))}, {"a", sha256.Sum256([]byte("2"))}}}, {" ", []APIKey(nil)}},
@@ -248,7 +249,6 @@ func TestBadValues(t *testing.T) {
 }
 
 func TestMessagesSayWhatToDo(t *testing.T) {
-	cert, _ := pemFiles(t)
 	for _, tt := range []struct{ set, want string }{
 		{"FLOWROUTE_TIMEOUT=10", `FLOWROUTE_TIMEOUT (environment): "10" has no unit; write "10s" for seconds`},
 		{"CODE_LENGTH=many", `CODE_LENGTH (environment): "many" is not a whole number; write decimal digits without leading zeros`},
@@ -258,7 +258,7 @@ func TestMessagesSayWhatToDo(t *testing.T) {
 		{"FLOWROUTE_BASE_URL=https://api.flowroute.com/v2.1/messages", "FLOWROUTE_BASE_URL (environment): ends in /v2.1/messages, which the service adds itself; write https://api.flowroute.com"},
 		{"FLOWROUTE_BASE_URL=https://proxy/fr/v2.1/", "FLOWROUTE_BASE_URL (environment): ends in /v2.1, which the service adds itself; remove it"},
 		{"PUBLIC_URL=https://h/webhooks/flowroute/" + testToken, "PUBLIC_URL (environment): contains /webhooks/flowroute, which the service adds itself; remove it and everything after it"},
-		{"REDIS_TLS_CA=" + cert, "REDIS_TLS_CA (environment): needs TLS, but REDIS_URL does not start with rediss://; change the URL, or remove this setting"},
+		{"REDIS_TLS_CA=" + redistest.NewAuthority(t).File, "REDIS_TLS_CA (environment): needs TLS, but REDIS_URL does not start with rediss://; change the URL, or remove this setting"},
 		{"AUTH_MESSAGE=hello", "AUTH_MESSAGE (environment): must contain the code: {code} or {}"},
 		{"FLOWROUTE_BASE_URL=http://example.com", "FLOWROUTE_BASE_URL (environment): would send the credentials in clear text; write https://, or set FLOWROUTE_INSECURE=true"},
 		{"SHUTDOWN_TIMEOUT=11s", "SHUTDOWN_TIMEOUT (environment): 11s is shorter than FLOWROUTE_TIMEOUT + FLOWROUTE_MAX_WAIT; write at least 12s"},

@@ -27,7 +27,7 @@ func TestGeneratedClients(t *testing.T) {
 			if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", generator))); err != nil {
 				t.Fatal(err)
 			}
-			copyFiles(t, dir, "../go.mod", "../go.sum", "testdata/service_test.go")
+			run(t, ".", "cp", "../go.mod", "../go.sum", "testdata/service_test.go", dir)
 			client := filepath.Join(dir, "client")
 			if err := os.Mkdir(client, 0o750); err != nil {
 				t.Fatal(err)
@@ -43,19 +43,6 @@ func TestGeneratedClients(t *testing.T) {
 			// -trimpath lets the build cache work across temporary folders.
 			t.Log(run(t, dir, "go", "test", "-trimpath", "-count=1", "-v", "."))
 		})
-	}
-}
-
-func copyFiles(t *testing.T, dir string, files ...string) {
-	t.Helper()
-	for _, file := range files {
-		content, err := os.ReadFile(file)
-		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, filepath.Base(file)), content, 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
 	}
 }
 
