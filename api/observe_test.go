@@ -1,8 +1,6 @@
 package api
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/common/expfmt"
 
 	"github.com/flowroute/sms-verification/codes"
 )
@@ -168,25 +168,17 @@ func TestNoSecrets(t *testing.T) {
 	}
 }
 
-// metrics returns all metrics as text.
+// metrics returns all metrics in Prometheus' text format.
 func (a *testAPI) metrics(t testing.TB) string {
 	t.Helper()
 	families, err := a.registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var text bytes.Buffer
+	var text strings.Builder
 	for _, family := range families {
-		for _, metric := range family.GetMetric() {
-			labels := map[string]string{}
-			for _, pair := range metric.GetLabel() {
-				labels[pair.GetName()] = pair.GetValue()
-			}
-			line, err := json.Marshal(labels)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, _ = fmt.Fprintf(&text, "%s%s %v %d\n", family.GetName(), line, metric.GetCounter().GetValue()+metric.GetGauge().GetValue(), metric.GetHistogram().GetSampleCount())
+		if _, err := expfmt.MetricFamilyToText(&text, family); err != nil {
+			t.Fatal(err)
 		}
 	}
 	return text.String()
@@ -198,10 +190,10 @@ func TestMetrics(t *testing.T) {
 	a.do(t, "GET", "/?auth_id=b&code=1", "", "Authorization", "Bearer secret")
 	a.do(t, "GET", "/", "")
 	for _, want := range []string{
-		`smsv_http_requests_total{"caller":"shop","reason":"","route":"POST /","status":"200"} 1 0`,
-		`smsv_http_requests_total{"caller":"shop","reason":"UnknownAuthId","route":"GET /","status":"400"} 1 0`,
-		`smsv_http_requests_total{"caller":"","reason":"Unauthorized","route":"GET /","status":"401"} 1 0`,
-		`smsv_http_request_duration_seconds{"route":"GET /"} 0 2`,
+		`smsv_http_requests_total{caller="shop",reason="",route="POST /",status="200"} 1`,
+		`smsv_http_requests_total{caller="shop",reason="UnknownAuthId",route="GET /",status="400"} 1`,
+		`smsv_http_requests_total{caller="",reason="Unauthorized",route="GET /",status="401"} 1`,
+		`smsv_http_request_duration_seconds_count{route="GET /"} 2`,
 	} {
 		if got := a.metrics(t); !strings.Contains(got, want) {
 			t.Errorf("no %s in\n%s", want, got)

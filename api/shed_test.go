@@ -100,8 +100,8 @@ func (a *testAPI) measured(t testing.TB, kind string, inFlight, shed int) {
 	t.Helper()
 	metrics := a.metrics(t)
 	for _, want := range []string{
-		fmt.Sprintf(`smsv_requests_in_flight{"kind":%q} %d 0`, kind, inFlight),
-		fmt.Sprintf(`smsv_requests_shed_total{"kind":%q} %d 0`, kind, shed),
+		fmt.Sprintf(`smsv_requests_in_flight{kind=%q} %d`, kind, inFlight),
+		fmt.Sprintf(`smsv_requests_shed_total{kind=%q} %d`, kind, shed),
 	} {
 		if !strings.Contains(metrics, want+"\n") {
 			t.Errorf("no %s in\n%s", want, metrics)

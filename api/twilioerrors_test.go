@@ -155,9 +155,9 @@ func TestTwilioRoutesInMetrics(t *testing.T) {
 	a.do(t, "GET", "/v2/Services/VA1/Verifications/"+plus, "")
 	got := a.metrics(t)
 	for _, want := range []string{
-		`"reason":"","route":"POST /v2/Services/:service/Verifications","status":"201"`,
-		`"reason":"UnknownAuthId","route":"POST /v2/Services/:service/VerificationCheck","status":"404"`,
-		`"reason":"NotFound","route":"unknown","status":"404"`,
+		`reason="",route="POST /v2/Services/:service/Verifications",status="201"`,
+		`reason="UnknownAuthId",route="POST /v2/Services/:service/VerificationCheck",status="404"`,
+		`reason="NotFound",route="unknown",status="404"`,
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %s in\n%s", want, got)

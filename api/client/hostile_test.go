@@ -140,23 +140,30 @@ func TestHeadersOfOthers(t *testing.T) {
 	}
 }
 
+// hijacked returns a handler that writes a text in place of an answer. If it holds the
+// connection, it leaves it open until the client hangs up.
+func hijacked(t *testing.T, text string, holds bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.WriteString(conn, text)
+		if holds {
+			_, _ = io.Copy(io.Discard, conn)
+		}
+		_ = conn.Close()
+	}
+}
+
 // TestErrorsHoldNoSecret: no error repeats a secret, even if the answer repeats the request.
 func TestErrorsHoldNoSecret(t *testing.T) {
 	echo := func(r *http.Request) string {
 		dump, _ := httputil.DumpRequest(r, true)
 		return string(dump) + testID
 	}
-	raw := func(text string) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
-			conn, _, err := w.(http.Hijacker).Hijack()
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			_, _ = io.WriteString(conn, text)
-			_ = conn.Close()
-		}
-	}
+	raw := func(text string) http.HandlerFunc { return hijacked(t, text, false) }
 	tests := map[string]http.HandlerFunc{
 		"body":    func(w http.ResponseWriter, r *http.Request) { reply(400, echo(r))(w, r) },
 		"request": func(w http.ResponseWriter, r *http.Request) { raw(echo(r))(w, r) },
@@ -247,16 +254,7 @@ func TestTimeouts(t *testing.T) {
 			for call, do := range calls {
 				t.Run(stall+"/"+name+"/"+call, func(t *testing.T) {
 					t.Parallel()
-					endpoint := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-						conn, _, err := w.(http.Hijacker).Hijack()
-						if err != nil {
-							t.Error(err)
-							return
-						}
-						_, _ = io.WriteString(conn, head)
-						_, _ = io.Copy(io.Discard, conn) // until the client hangs up
-						_ = conn.Close()
-					})
+					endpoint := serve(t, hijacked(t, head, true))
 					ctx := t.Context()
 					if tt.ctx != nil {
 						ctx = tt.ctx(ctx)
