@@ -25,14 +25,13 @@ lint: ## run the linters
 test: ## run the tests; with redis-server installed they use it too
 	go test ./...
 
-# A module of its own: the generators are no dependencies of the service. Without
+# A module of its own: generators and clients are no dependencies of the service. Without
 # -count=1 go test does not see a change of openapi.yaml, which is outside the module.
 clients: ## generate two Go clients from api/openapi.yaml, and run them against the service
-	cd api/openapitest && go vet ./... && go mod verify && go mod tidy -diff && go test -count=1 ./...
+	cd api/clienttest && go vet ./... && go mod verify && go mod tidy -diff && go test -count=1 ./openapi
 
-# Also a module of its own.
 twilio: ## run Twilio's Go client, and the requests of its others, against the service
-	cd api/twiliotest && go vet ./... && go mod verify && go mod tidy -diff && go test -count=1 ./...
+	cd api/clienttest && go vet ./twilio/... && go test -count=1 ./twilio/...
 
 # A module of its own: Helm and Kubernetes are no dependencies of the service.
 chart: ## lint the Helm chart, and test what it renders

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -94,26 +95,17 @@ func TestArchitecture(t *testing.T) {
 func mayImport(dir, imported string) bool {
 	if inner, ok := strings.CutPrefix(imported, module+"/"); ok {
 		rules, ruled := allowed[dir]
-		return !ruled && strings.HasPrefix(dir, "cmd/") || contains(rules, inner)
+		return !ruled && strings.HasPrefix(dir, "cmd/") || slices.Contains(rules, inner)
 	}
-	if others, ruled := standardOnly[dir]; ruled && strings.Contains(imported, ".") && !contains(others, imported) {
+	if others, ruled := standardOnly[dir]; ruled && strings.Contains(imported, ".") && !slices.Contains(others, imported) {
 		return false
 	}
 	for dependency, dirs := range only {
-		if strings.HasPrefix(imported, dependency) && !contains(dirs, dir) {
+		if strings.HasPrefix(imported, dependency) && !slices.Contains(dirs, dir) {
 			return false
 		}
 	}
 	return true
-}
-
-func contains(list []string, s string) bool {
-	for _, item := range list {
-		if item == s {
-			return true
-		}
-	}
-	return false
 }
 
 // TestFileSizes: a longer file holds two ideas.

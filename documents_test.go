@@ -279,7 +279,7 @@ func (r *reader) serve(text string) {
 	if err := r.server.Start(); err != nil {
 		r.Fatal(err)
 	}
-	await(r.T, "the service is ready", func() bool {
+	codestest.Await(r.T, stepTimeout, "the service is ready", func() bool {
 		res, err := http.Get("http://" + r.addr + "/readyz")
 		if err != nil {
 			return false
@@ -320,7 +320,7 @@ func (r *reader) recipe(program, name, text string) {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	code := regexp.MustCompile(`│ ([0-9]{4}) +│`)
-	await(r.T, "the SMS; so far "+out.String(), func() bool { return code.MatchString(r.phone.String()[shown:]) })
+	codestest.Await(r.T, stepTimeout, "the SMS; so far "+out.String(), func() bool { return code.MatchString(r.phone.String()[shown:]) })
 	_, _ = fmt.Fprintln(typed, code.FindStringSubmatch(r.phone.String()[shown:])[1])
 	select {
 	case err := <-ended:
@@ -329,14 +329,5 @@ func (r *reader) recipe(program, name, text string) {
 		}
 	case <-time.After(stepTimeout):
 		r.Errorf("still running: %s", out)
-	}
-}
-
-func await(t *testing.T, what string, true func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(stepTimeout); !true(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", stepTimeout, what)
-		}
 	}
 }

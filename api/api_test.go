@@ -13,7 +13,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -49,10 +48,6 @@ type testAPI struct {
 	twilio   bool // with the routes of Twilio Verify
 }
 
-// described is openapi.yaml, read once: an answer that passed in one test is not checked
-// again in another.
-var described = sync.OnceValues(func() (*apitest.Description, error) { return apitest.New(openAPI) })
-
 func newAPI(t testing.TB, change ...func(*fixture)) *testAPI {
 	t.Helper()
 	a := &testAPI{
@@ -60,10 +55,7 @@ func newAPI(t testing.TB, change ...func(*fixture)) *testAPI {
 		state:    &state{ready: true},
 		log:      &codestest.Output{},
 		registry: prometheus.NewRegistry(),
-	}
-	var err error
-	if a.api, err = described(); err != nil {
-		t.Fatal(err)
+		api:      described(),
 	}
 	f := fixture{Options: Options{
 		State:      a.state,

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -16,12 +15,8 @@ import (
 
 // instant is a Service that answers at once, so that the benchmark measures the HTTP layer.
 type instant struct {
-	Service
+	fake
 	outcome codes.Outcome
-}
-
-func (instant) Create(context.Context, codes.CreateRequest) (codes.Created, error) {
-	return codes.Created{Lifetime: time.Hour, Attempts: 3}, nil
 }
 
 func (i instant) Check(context.Context, codes.CheckRequest) (codes.Outcome, error) {
@@ -43,7 +38,7 @@ func BenchmarkHandler(b *testing.B) {
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			handler := New(Options{
-				Service:     instant{outcome: c.outcome},
+				Service:     instant{func(any) error { return nil }, c.outcome},
 				State:       &state{ready: true},
 				Keys:        []Key{key("bench", "secret")},
 				Failures:    &failures{},

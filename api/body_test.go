@@ -40,6 +40,7 @@ func TestBodyAccepted(t *testing.T) {
 }
 
 // TestBodyRefused: the refusal names the rule, and the service is not asked.
+// FuzzDecodeObject has more bodies that are not JSON.
 func TestBodyRefused(t *testing.T) {
 	const (
 		object = "the body must be one JSON object"
@@ -51,32 +52,13 @@ func TestBodyRefused(t *testing.T) {
 	a, got := newAsked(t)
 	for name, test := range map[string]struct{ body, rule string }{
 		"empty":               {"", object},
-		"blank":               {" \n", object},
 		"an array":            {"[{" + members + "}]", object},
 		"null":                {"null", object},
-		"a string":            {`"a"`, object},
 		"a form":              {"auth_id=a&recipient=12065550100&code=1234", object},
 		"half":                {`{` + members, object},
-		"half a string":       {`{"auth_id":"a`, object},
-		"half an escape":      {`{"auth_id":"\u12"}`, object},
-		"an unknown escape":   {`{"auth_id":"\x41",` + members[13:] + `}`, object},
-		"a raw control":       {"{\"x\":\"\t\"," + members + `}`, object},
-		"single quotes":       {`{'auth_id':'a'}`, object},
-		"a comment":           {`{` + members + `/* */}`, object},
-		"a comma too many":    {`{` + members + `,}`, object},
-		"a comma too few":     {`{"auth_id":"a" "recipient":"12065550100"}`, object},
-		"a leading zero":      {`{"auth_id":042,"recipient":"12065550100","code":"1234"}`, object},
-		"a leading plus":      {`{"auth_id":"a","recipient":+12065550100,"code":+1234}`, object},
-		"NaN":                 {`{` + members + `,"x":NaN}`, object},
 		"a second object":     {`{` + members + "}\n{" + members + "}\n", object},
-		"trailing text":       {`{` + members + `}x`, object},
-		"a trailing brace":    {`{` + members + `}}`, object},
-		"a trailing zero":     {`{` + members + "}\x00", object},
-		"another white space": {"\f{" + members + `}`, object},
 		"BOM":                 {"\ufeff{" + members + `}`, bom},
 		"BOM alone":           {"\ufeff", bom},
-		"BOM within":          {"{\ufeff" + members + `}`, object},
-		"UTF-16":              {"{\x00\"\x00}\x00", object},
 		"UTF-16 with BOM":     {"\xff\xfe{\x00}\x00", utf8},
 		"Latin-1":             {"{\"x\":\"\xe9\"," + members + `}`, utf8},
 		"a broken name":       {"{\"x\xff\":1," + members + `}`, utf8},
@@ -131,51 +113,41 @@ func TestBodySize(t *testing.T) {
 
 func TestContentType(t *testing.T) {
 	a, got := newAsked(t)
-	accepted := [][]string{
-		{"Content-Type", "application/json"},
-		{"Content-Type", "Application/JSON"},
-		{"Content-Type", "application/json; charset=utf-8"},
-		{"Content-Type", `application/json;charset="UTF-8"`},
-		{"Content-Type", "application/json; charset=utf8"},
-		{"Content-Type", "application/json; profile=x"},
-		{"Content-Type", "application/problem+JSON; charset=utf-8"},
-		{"Content-Encoding", "Identity"},
-	}
-	for _, headers := range accepted {
+	accept := func(headers ...string) {
+		t.Helper()
 		a.do(t, "POST", "/", `{`+members+`}`, headers...).is(t, 200, created("a"))
 	}
+	for _, contentType := range []string{
+		"application/json", "Application/JSON", "application/json; charset=utf-8", `application/json;charset="UTF-8"`,
+		"application/json; charset=utf8", "application/json; profile=x", "application/problem+JSON; charset=utf-8",
+	} {
+		accept("Content-Type", contentType)
+	}
+	accept("Content-Encoding", "Identity")
 	a.raw(t, fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Encoding:\r\nContent-Length: %d\r\n\r\n{%s}", len(members)+2, members), false).
 		is(t, 200, created("a")) // an empty header is no encoding
-	if len(*got) != len(accepted)+1 {
-		t.Errorf("%d requests", len(*got))
-	}
+
 	*got = nil
-	for _, headers := range [][]string{
-		{"Content-Type", ""},
-		{"Content-Type", "json"},
-		{"Content-Type", "+json"},
-		{"Content-Type", "application/"},
-		{"Content-Type", "application/json-seq"},
-		{"Content-Type", "text/json"},
-		{"Content-Type", "application/x-www-form-urlencoded"},
-		{"Content-Type", "multipart/form-data; boundary=x"},
-		{"Content-Type", "application/json, text/plain"},
-		{"Content-Type", "application/json; charset"},
-		{"Content-Type", "application/json; charset=latin1"},
-		{"Content-Type", "application/json; charset=utf-16"},
-		{"Content-Type", "application/json; charset=utf8mb4"},
-		{"Content-Type", "application/json; charset=utf-8; charset=utf-16"},
-		{"Content-Type", "application/json", "Content-Type", "application/json"},
-		{"Content-Encoding", "gzip"},
-		{"Content-Encoding", "identity, gzip"},
-		{"Content-Encoding", "identity", "Content-Encoding", "gzip"},
-	} {
+	refuse := func(headers ...string) {
+		t.Helper()
 		for _, route := range []string{"/", "/verify"} {
 			a.do(t, "POST", route, `{`+members+`}`, headers...).isUsage(t, 415, "Content-Type must be application/json")
 		}
-		if len(*got) > 0 {
-			t.Fatalf("%q was accepted", headers)
-		}
+	}
+	for _, contentType := range []string{
+		"", "json", "+json", "application/", "application/json-seq", "text/json", "application/x-www-form-urlencoded",
+		"multipart/form-data; boundary=x", "application/json, text/plain", "application/json; charset",
+		"application/json; charset=latin1", "application/json; charset=utf-16", "application/json; charset=utf8mb4",
+		"application/json; charset=utf-8; charset=utf-16",
+	} {
+		refuse("Content-Type", contentType)
+	}
+	refuse("Content-Type", "application/json", "Content-Type", "application/json")
+	refuse("Content-Encoding", "gzip")
+	refuse("Content-Encoding", "identity, gzip")
+	refuse("Content-Encoding", "identity", "Content-Encoding", "gzip")
+	if len(*got) > 0 {
+		t.Errorf("the service was asked %+v", *got)
 	}
 }
 

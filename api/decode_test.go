@@ -19,6 +19,8 @@ func FuzzDecodeObject(f *testing.F) {
 		`{"auth_id":"\ud834\udd1e","code":"\ud800"}`, `{"auth_id":"\\ud800","code":"\\\udc00"}`, `{"auth_id":"\ud800\n\udc00"}`,
 		`{"\u0061uth_id":null,"x":1e5,"y":true}`, `{"auth_id":1,"auth_id":2}`, `{"x":1,"\u0078":2}`, `{"Auth_ID":1}`, `{"auth_id":1,"CODE":2}`,
 		`{"auth_id":-1,"code":1.0}`, `{"auth_id":1E3,"code":00}`, `{"auth_id":[],"code":{}}`, `{"auth_id":{"auth_id":1},"code":[[],"]"]}`,
+		`{"a":"`, `{"a":"\u12"}`, `{"a":"\x41"}`, "{\"a\":\"\t\"}", `{'a':1}`, `{"a":1/* */}`, `{"a":1,}`, `{"a":1 "b":2}`, `{"a":+1}`, `{"a":042}`, `{"a":NaN}`,
+		`{}x`, "{}\x00", "\f{}", "{\ufeff}", "{\x00\"\x00}\x00", " \n",
 		`[]`, `null`, `"{"`, `{`, `{}}`, `{} {}`, "\ufeff{}", "{\"\xff\":1}", "", " ", `{"":"","":""}`, `{"\ud800":1,"\udc00":2}`,
 		`{"auth_id":"` + "\u2028\x7f\U0010ffff" + `"}`, `{"a":` + strings.Repeat("[", 50) + strings.Repeat("]", 50) + `}`, "{\"auth_id\":\"\x00\"}",
 	} {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -14,24 +15,44 @@ import (
 // and its answer is described too.
 func TestDescribedRequests(t *testing.T) {
 	a := newAPI(t, withReceipts, withProfiles, func(f *fixture) { f.Webhook.Token = "0a3f6c1be5d24978" }) // of the example
-	sent := 0
-	for _, path := range a.api.Doc.Paths.InMatchingOrder() {
-		for method, operation := range a.api.Doc.Paths.Value(path).Operations() {
-			target, headers := exampleTarget(path, operation.Parameters)
-			for name, body := range exampleBodies(t, operation) {
-				got := a.do(t, method, target, body, headers...)
-				refused := []string{"InvalidAPIUsage", "IdempotencyConflict", "Unauthorized", "NotFound", "MethodNotAllowed"}
-				if slices.Contains(refused, got.reason()) || operation.OperationID == "create" && got.status != 200 {
-					t.Errorf("%s %s, example %s: %d %s", method, target, name, got.status, got.text)
+	refused := []string{"InvalidAPIUsage", "IdempotencyConflict", "Unauthorized", "NotFound", "MethodNotAllowed"}
+	sent := a.sendExamples(t, a.api.Doc, func(operation string, got answer) bool {
+		return !slices.Contains(refused, got.reason()) && (operation != "create" || got.status == 200)
+	})
+	if sent < 15 {
+		t.Errorf("%d requests: the description shows more", sent)
+	}
+}
+
+func TestTwilioDescribedRequests(t *testing.T) {
+	a := newAPI(t, withTwilio)
+	sent := a.sendExamples(t, twilioDescribed().Doc, func(_ string, got answer) bool {
+		return got.status < 400 || slices.Contains([]string{"20404", "60202"}, fmt.Sprint(got.json["code"]))
+	})
+	if sent < 6 {
+		t.Errorf("%d requests: the description shows more", sent)
+	}
+}
+
+// sendExamples sends the example requests of a description and returns their number.
+// accepted judges the answer to an operation.
+func (a *testAPI) sendExamples(t *testing.T, doc *openapi3.T, accepted func(operation string, got answer) bool) (sent int) {
+	t.Helper()
+	for _, path := range doc.Paths.InMatchingOrder() {
+		item := doc.Paths.Value(path)
+		for method, operation := range item.Operations() {
+			target, headers := exampleTarget(path, slices.Concat(item.Parameters, operation.Parameters))
+			for _, body := range exampleBodies(t, operation) {
+				got := a.do(t, method, target, body.text, append(headers, "Content-Type", body.media)...)
+				if !accepted(operation.OperationID, got) {
+					t.Errorf("%s %s %s: %d %s", method, target, body.text, got.status, got.text)
 				}
 				headers = nil // one Idempotency-Key is for one request
 				sent++
 			}
 		}
 	}
-	if sent < 15 {
-		t.Errorf("%d requests: the description shows more", sent)
-	}
+	return sent
 }
 
 // exampleTarget returns the target and headers of a route with the example parameters.
@@ -54,23 +75,37 @@ func exampleTarget(path string, parameters openapi3.Parameters) (target string, 
 	return path, headers
 }
 
-// exampleBodies returns the example bodies of an operation by name, or one empty body.
-func exampleBodies(t *testing.T, operation *openapi3.Operation) map[string]string {
+type exampleBody struct{ media, text string }
+
+// exampleBodies returns the example bodies of an operation, or one empty body.
+func exampleBodies(t *testing.T, operation *openapi3.Operation) (bodies []exampleBody) {
+	t.Helper()
 	if operation.RequestBody == nil {
-		return map[string]string{"": ""}
+		return []exampleBody{{}}
 	}
-	bodies := map[string]string{}
 	for media, content := range operation.RequestBody.Value.Content {
-		for name, example := range content.Examples {
-			text, err := json.Marshal(example.Value.Value)
-			if err != nil {
-				t.Fatal(err)
-			}
-			bodies[name] = string(text)
+		for _, example := range content.Examples {
+			bodies = append(bodies, exampleBody{media, encode(t, media, example.Value.Value)})
 		}
 		if len(content.Examples) == 0 {
 			t.Errorf("%s: %s without example", operation.OperationID, media)
 		}
 	}
 	return bodies
+}
+
+func encode(t *testing.T, media string, value any) string {
+	t.Helper()
+	if media == "application/x-www-form-urlencoded" {
+		form := url.Values{}
+		for name, member := range value.(map[string]any) {
+			form.Set(name, fmt.Sprint(member))
+		}
+		return form.Encode()
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

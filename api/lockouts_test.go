@@ -1,13 +1,11 @@
 package api
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,26 +42,11 @@ func TestLockouts(t *testing.T) {
 	}
 }
 
-// counter is failures that counts its calls, and blocks them until wait is closed.
-type counter struct {
-	failures
-	calls atomic.Int64
-	wait  chan struct{} // nil blocks nothing
-}
-
-func (c *counter) CountFailure(ctx context.Context, address codes.Digest, w codes.Window) error {
-	c.calls.Add(1)
-	if c.wait != nil {
-		<-c.wait
-	}
-	return c.failures.CountFailure(ctx, address, w)
-}
-
 // TestWrongKeysPassAGate: only maxWrongKeys are counted at a time. A right key passes
 // meanwhile.
 func TestWrongKeysPassAGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		count := &counter{wait: make(chan struct{})}
+		count := &failures{wait: make(chan struct{})}
 		s := New(Options{
 			State: &state{ready: true}, Keys: []Key{key("shop", "old")}, Failures: count,
 			Hasher: codes.NewHasher([]byte("test")), Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),

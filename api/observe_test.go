@@ -1,9 +1,6 @@
 package api
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,27 +10,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/common/expfmt"
+
 	"github.com/flowroute/sms-verification/codes"
 )
-
-// stub is a Service whose calls all end with the result of the function.
-type stub func() error
-
-func (s stub) Create(context.Context, codes.CreateRequest) (codes.Created, error) {
-	return codes.Created{Attempts: 1}, s()
-}
-
-func (s stub) Check(context.Context, codes.CheckRequest) (codes.Outcome, error) {
-	return codes.Outcome{}, s()
-}
-
-func (s stub) Cancel(context.Context, codes.CancelRequest) error { return s() }
-
-func (s stub) Status(context.Context, codes.StatusRequest) (codes.Progress, error) {
-	return codes.Progress{}, s()
-}
-
-func withService(s stub) func(*fixture) { return func(f *fixture) { f.Service = s } }
 
 func TestRequestID(t *testing.T) {
 	a := newAPI(t)
@@ -69,7 +49,7 @@ func TestPanic(t *testing.T) {
 		}(),
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := newAPI(t, withService(func() error { panic(value) }))
+			a := newAPI(t, withService(func(any) error { panic(value) }))
 			a.do(t, "POST", "/", createBody("a"), "X-Request-Id", "traced").is(t, 500, internal)
 			for _, got := range a.onEachRoute(t, "", "1") {
 				got.is(t, 500, internal)
@@ -93,7 +73,7 @@ func TestPanic(t *testing.T) {
 
 // TestAbort: http.ErrAbortHandler breaks off the connection, as net/http documents.
 func TestAbort(t *testing.T) {
-	a := newAPI(t, withService(func() error { panic(fmt.Errorf("wrapped: %w", http.ErrAbortHandler)) }))
+	a := newAPI(t, withService(func(any) error { panic(fmt.Errorf("wrapped: %w", http.ErrAbortHandler)) }))
 	r := httptest.NewRequest("GET", "/?auth_id=a&code=1", nil)
 	defer func() {
 		if err, ok := recover().(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
@@ -114,49 +94,37 @@ func TestDraining(t *testing.T) {
 	}
 }
 
-// TestLogLine: a log line has what identifies a request, and nothing else.
+// TestLogLine: a log line has what identifies a request, and nothing else. It names a
+// known profile, even one that the caller may not use.
 func TestLogLine(t *testing.T) {
-	a := newAPI(t, withKey)
-	bearer := []string{"Authorization", "Bearer secret", "X-Request-Id", "r1"}
+	a := newAPI(t, withKey, withProfiles)
+	const key = "Bearer secret"
+	line := regexp.MustCompile(`^{"time":"[^"]+",(.*),"took_ms":[\d.e-]+(.*)\n$`)
 	for _, test := range []struct {
-		method, target, body string
-		want                 string
+		method, target, body, authorization string
+		fails                               error // of the store
+		want                                string
 	}{
-		{"POST", "/", createBody("a"), `{"level":"INFO","msg":"request","route":"POST /","status":200,"request_id":"r1","caller":"shop","recipient":"a6f972c571","recipient_ends":"00"}`},
-		{"GET", "/?auth_id=b&code=1", "", `{"level":"INFO","msg":"request","route":"GET /","status":400,"request_id":"r1","caller":"shop","reason":"UnknownAuthId"}`},
-		{"PUT", "/verify", "", `{"level":"INFO","msg":"request","route":"other /verify","status":405,"request_id":"r1","reason":"MethodNotAllowed"}`},
-		{"OPTIONS", "/", "", `{"level":"INFO","msg":"request","route":"OPTIONS /","status":204,"request_id":"r1"}`},
-		{"GET", "/no/where", "", `{"level":"INFO","msg":"request","route":"unknown","status":404,"request_id":"r1","reason":"NotFound"}`},
-		{"GET", "/healthz", "", `{"level":"DEBUG","msg":"request","route":"GET /healthz","status":200,"request_id":"r1"}`},
+		{"POST", "/", createBody("a"), key, nil, `"level":"INFO","msg":"request","route":"POST /","status":200,"request_id":"r1","caller":"shop","recipient":"a6f972c571","recipient_ends":"00"}`},
+		{"GET", "/?auth_id=b&code=1", "", key, nil, `"level":"INFO","msg":"request","route":"GET /","status":400,"request_id":"r1","caller":"shop","reason":"UnknownAuthId"}`},
+		{"GET", "/", "", "", nil, `"level":"INFO","msg":"request","route":"GET /","status":401,"request_id":"r1","reason":"Unauthorized"}`},
+		{"PUT", "/verify", "", key, nil, `"level":"INFO","msg":"request","route":"other /verify","status":405,"request_id":"r1","reason":"MethodNotAllowed"}`},
+		{"OPTIONS", "/", "", key, nil, `"level":"INFO","msg":"request","route":"OPTIONS /","status":204,"request_id":"r1"}`},
+		{"GET", "/no/where", "", key, nil, `"level":"INFO","msg":"request","route":"unknown","status":404,"request_id":"r1","reason":"NotFound"}`},
+		{"GET", "/healthz", "", key, nil, `"level":"DEBUG","msg":"request","route":"GET /healthz","status":200,"request_id":"r1"}`},
+		{"GET", "/?auth_id=a&code=1", "", key, fmt.Errorf("store: %w", codes.ErrUnavailable), `"level":"WARN","msg":"request","route":"GET /","status":503,"request_id":"r1","caller":"shop","reason":"ServiceUnavailable","error":"codes: check: store: unavailable"}`},
+		{"POST", "/", createBody("a"), key, &codes.LimitError{Limit: "SEND_LIMITS 5/10m"}, `"level":"INFO","msg":"request","route":"POST /","status":429,"request_id":"r1","caller":"shop","recipient":"a6f972c571","recipient_ends":"00","reason":"RateLimited","limit":"SEND_LIMITS 5/10m"}`},
+		{"GET", "/status?auth_id=a&profile=login", "", key, nil, `"level":"INFO","msg":"request","route":"GET /status","status":400,"request_id":"r1","caller":"shop","profile":"login","reason":"UnknownAuthId"}`},
+		{"GET", "/status?auth_id=a&profile=payout", "", key, nil, `"level":"INFO","msg":"request","route":"GET /status","status":403,"request_id":"r1","caller":"shop","profile":"payout","reason":"ProfileNotAllowed"}`},
+		{"GET", "/status?auth_id=a&profile=other", "", key, nil, `"level":"INFO","msg":"request","route":"GET /status","status":400,"request_id":"r1","caller":"shop","reason":"InvalidAPIUsage"}`},
 	} {
 		before := len(a.log.String())
-		a.do(t, test.method, test.target, test.body, bearer...)
-		logged(t, a.log.String()[before:], test.want)
-	}
-	before := len(a.log.String())
-	a.do(t, "GET", "/", "", "X-Request-Id", "r1")
-	logged(t, a.log.String()[before:], `{"level":"INFO","msg":"request","route":"GET /","status":401,"request_id":"r1","reason":"Unauthorized"}`)
-
-	a.backend.failWith(fmt.Errorf("store: %w", codes.ErrUnavailable))
-	before = len(a.log.String())
-	a.do(t, "GET", checkQuery("a", "1"), "", bearer...)
-	logged(t, a.log.String()[before:], `{"level":"WARN","msg":"request","route":"GET /","status":503,"request_id":"r1","caller":"shop","reason":"ServiceUnavailable","error":"codes: check: store: unavailable"}`)
-
-	a.backend.failWith(&codes.LimitError{Limit: "SEND_LIMITS 5/10m"})
-	before = len(a.log.String())
-	a.do(t, "POST", "/", createBody("a"), bearer...)
-	logged(t, a.log.String()[before:], `{"level":"INFO","msg":"request","route":"POST /","status":429,"request_id":"r1","caller":"shop","recipient":"a6f972c571","recipient_ends":"00","reason":"RateLimited","limit":"SEND_LIMITS 5/10m"}`)
-}
-
-// logged compares a line of the log, except for its times.
-func logged(t *testing.T, line, want string) {
-	t.Helper()
-	if strings.Count(line, "\n") != 1 {
-		t.Errorf("not one line: %q", line)
-	}
-	line = regexp.MustCompile(`"time":"[^"]+",|"took_ms":[\d.e-]+,`).ReplaceAllString(line, "")
-	if strings.TrimSpace(line) != want {
-		t.Errorf("logged %s\nwant   %s", line, want)
+		a.backend.failWith(test.fails)
+		a.do(t, test.method, test.target, test.body, "Authorization", test.authorization, "X-Request-Id", "r1")
+		// The times differ from run to run.
+		if got := line.ReplaceAllString(a.log.String()[before:], "$1$2"); got != test.want {
+			t.Errorf("logged %s\nwant   %s", got, test.want)
+		}
 	}
 }
 
@@ -200,25 +168,17 @@ func TestNoSecrets(t *testing.T) {
 	}
 }
 
-// metrics returns all metrics as text.
+// metrics returns all metrics in Prometheus' text format.
 func (a *testAPI) metrics(t testing.TB) string {
 	t.Helper()
 	families, err := a.registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var text bytes.Buffer
+	var text strings.Builder
 	for _, family := range families {
-		for _, metric := range family.GetMetric() {
-			labels := map[string]string{}
-			for _, pair := range metric.GetLabel() {
-				labels[pair.GetName()] = pair.GetValue()
-			}
-			line, err := json.Marshal(labels)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, _ = fmt.Fprintf(&text, "%s%s %v %d\n", family.GetName(), line, metric.GetCounter().GetValue()+metric.GetGauge().GetValue(), metric.GetHistogram().GetSampleCount())
+		if _, err := expfmt.MetricFamilyToText(&text, family); err != nil {
+			t.Fatal(err)
 		}
 	}
 	return text.String()
@@ -230,10 +190,10 @@ func TestMetrics(t *testing.T) {
 	a.do(t, "GET", "/?auth_id=b&code=1", "", "Authorization", "Bearer secret")
 	a.do(t, "GET", "/", "")
 	for _, want := range []string{
-		`smsv_http_requests_total{"caller":"shop","reason":"","route":"POST /","status":"200"} 1 0`,
-		`smsv_http_requests_total{"caller":"shop","reason":"UnknownAuthId","route":"GET /","status":"400"} 1 0`,
-		`smsv_http_requests_total{"caller":"","reason":"Unauthorized","route":"GET /","status":"401"} 1 0`,
-		`smsv_http_request_duration_seconds{"route":"GET /"} 0 2`,
+		`smsv_http_requests_total{caller="shop",reason="",route="POST /",status="200"} 1`,
+		`smsv_http_requests_total{caller="shop",reason="UnknownAuthId",route="GET /",status="400"} 1`,
+		`smsv_http_requests_total{caller="",reason="Unauthorized",route="GET /",status="401"} 1`,
+		`smsv_http_request_duration_seconds_count{route="GET /"} 2`,
 	} {
 		if got := a.metrics(t); !strings.Contains(got, want) {
 			t.Errorf("no %s in\n%s", want, got)

@@ -13,34 +13,35 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// asked is a Service that keeps the requests it gets and grants each.
+// fake is a Service that calls itself with each request, and grants the request unless
+// the call fails.
+type fake func(request any) error
+
+func (f fake) Create(_ context.Context, r codes.CreateRequest) (codes.Created, error) {
+	return codes.Created{Lifetime: time.Hour, Attempts: 3}, f(r)
+}
+
+func (f fake) Check(_ context.Context, r codes.CheckRequest) (codes.Outcome, error) {
+	return codes.Outcome{Status: codes.Right}, f(r)
+}
+
+func (f fake) Cancel(_ context.Context, r codes.CancelRequest) error { return f(r) }
+
+func (f fake) Status(_ context.Context, r codes.StatusRequest) (codes.Progress, error) {
+	return codes.Progress{Stage: codes.StagePending, AttemptsLeft: 3, TTLLeft: time.Hour}, f(r)
+}
+
+func withService(f fake) func(*fixture) { return func(x *fixture) { x.Service = f } }
+
+// asked are the requests that a service got.
 type asked []any
 
-func (a *asked) Create(_ context.Context, r codes.CreateRequest) (codes.Created, error) {
-	*a = append(*a, r)
-	return codes.Created{Lifetime: time.Hour, Attempts: 3}, nil
-}
-
-func (a *asked) Check(_ context.Context, r codes.CheckRequest) (codes.Outcome, error) {
-	*a = append(*a, r)
-	return codes.Outcome{Status: codes.Right}, nil
-}
-
-func (a *asked) Cancel(_ context.Context, r codes.CancelRequest) error {
-	*a = append(*a, r)
-	return nil
-}
-
-func (a *asked) Status(_ context.Context, r codes.StatusRequest) (codes.Progress, error) {
-	*a = append(*a, r)
-	return codes.Progress{Stage: codes.StagePending, AttemptsLeft: 3, TTLLeft: time.Hour}, nil
-}
-
-// newAsked returns an API over a Service that keeps its requests.
+// newAsked returns an API over a fake that keeps its requests.
 func newAsked(t testing.TB, change ...func(*fixture)) (*testAPI, *asked) {
 	t.Helper()
 	got := &asked{}
-	return newAPI(t, append(change, func(f *fixture) { f.Service = got })...), got
+	keep := withService(func(r any) error { *got = append(*got, r); return nil })
+	return newAPI(t, append(change, keep)...), got
 }
 
 // is compares the requests, their times of arrival aside, and forgets them.

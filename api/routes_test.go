@@ -1,7 +1,6 @@
 package api
 
 import (
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -33,72 +32,62 @@ func (a answer) allows() []string {
 
 func withKey(f *fixture) { f.Keys = []Key{key("shop", "secret")} }
 
-func TestMethods(t *testing.T) {
+// openAndWithKey runs a test on an API that is open and on one that needs a key. No request
+// of the test may reach the store.
+func openAndWithKey(t *testing.T, run func(a *testAPI)) {
+	t.Helper()
 	for _, setup := range []func(*fixture){func(*fixture) {}, withKey} {
 		a := newAPI(t, setup)
-		for route, methods := range allowed() {
-			a.untouched(t, func() {
-				for _, method := range []string{"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "TRACE", "PROPFIND", "REPORT", "QUERY", "get", "echo_route_not_found"} {
-					if slices.Contains(methods, method) {
-						continue
-					}
-					got := a.do(t, method, route+"?auth_id=a&code=1234", "")
-					if method == http.MethodHead {
-						if got.status != 405 {
-							t.Errorf("HEAD %s: %d", route, got.status)
-						}
-					} else {
-						got.is(t, 405, noMethod)
-					}
-					if !slices.Equal(got.allows(), methods) {
-						t.Errorf("%s %s: Allow %q", method, route, got.allows())
-					}
-				}
-			})
-		}
+		a.untouched(t, func() { run(a) })
 	}
 }
 
-func TestOptions(t *testing.T) {
-	for _, setup := range []func(*fixture){func(*fixture) {}, withKey} {
-		a := newAPI(t, setup)
-		a.untouched(t, func() {
-			for route, methods := range allowed() {
-				got := a.do(t, "OPTIONS", route+"?auth_id=a&code=1234", "")
-				if got.status != 204 || !slices.Equal(got.allows(), methods) {
-					t.Errorf("OPTIONS %s: %d, Allow %q", route, got.status, got.allows())
+func TestMethods(t *testing.T) {
+	openAndWithKey(t, func(a *testAPI) {
+		for route, methods := range allowed() {
+			target := route + "?auth_id=a&code=1234"
+			if got := a.do(t, "OPTIONS", target, ""); got.status != 204 || !slices.Equal(got.allows(), methods) {
+				t.Errorf("OPTIONS %s: %d, Allow %q", route, got.status, got.allows())
+			}
+			for _, method := range []string{"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "TRACE", "PROPFIND", "REPORT", "QUERY", "get", "echo_route_not_found"} {
+				if slices.Contains(methods, method) {
+					continue
+				}
+				got := a.do(t, method, target, "")
+				if got.status != 405 || !slices.Equal(got.allows(), methods) {
+					t.Errorf("%s %s: %d, Allow %q", method, route, got.status, got.allows())
+				}
+				if method != "HEAD" {
+					got.is(t, 405, noMethod)
 				}
 			}
-			a.do(t, "OPTIONS", "/nowhere", "").is(t, 404, noRoute)
-			all := a.raw(t, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", false)
-			a.check(t, "OPTIONS", "*", all)
-			if want := []string{"DELETE", "GET", "HEAD", "OPTIONS", "POST"}; all.status != 204 || !slices.Equal(all.allows(), want) {
-				t.Errorf("OPTIONS *: %d, Allow %q", all.status, all.allows())
-			}
-		})
-	}
+		}
+		a.do(t, "OPTIONS", "/nowhere", "").is(t, 404, noRoute)
+		all := a.raw(t, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", false)
+		a.check(t, "OPTIONS", "*", all)
+		if want := []string{"DELETE", "GET", "HEAD", "OPTIONS", "POST"}; all.status != 204 || !slices.Equal(all.allows(), want) {
+			t.Errorf("OPTIONS *: %d, Allow %q", all.status, all.allows())
+		}
+	})
 }
 
 func TestNoSuchRoute(t *testing.T) {
-	for _, setup := range []func(*fixture){func(*fixture) {}, withKey} {
-		a := newAPI(t, setup)
-		a.untouched(t, func() {
-			for _, path := range []string{
-				"/nowhere", "/verify/", "/verify/a", "/Verify", "//", "//verify", "/./", "/../", "/v", "/verif", "/verifyy", "/healthz/", "/health",
-				"/%2F", "/%00", "/%ff", "/*", "/*/", "/:id", "/metrics", "/debug/pprof/", "/index.html", "/favicon.ico", "/openapi.yml",
-			} {
-				for _, method := range []string{"GET", "POST", "DELETE", "PUT", "FOO"} {
-					a.do(t, method, path+"?auth_id=a&code=1234", `{`+members+`}`).is(t, 404, noRoute)
-				}
-				if got := a.do(t, "HEAD", path, ""); got.status != 404 {
-					t.Errorf("HEAD %s: %d", path, got.status)
-				}
+	openAndWithKey(t, func(a *testAPI) {
+		for _, path := range []string{
+			"/nowhere", "/verify/", "/verify/a", "/Verify", "//", "//verify", "/./", "/../", "/v", "/verif", "/verifyy", "/healthz/", "/health",
+			"/%2F", "/%00", "/%ff", "/*", "/*/", "/:id", "/metrics", "/debug/pprof/", "/index.html", "/favicon.ico", "/openapi.yml",
+		} {
+			for _, method := range []string{"GET", "POST", "DELETE", "PUT", "FOO"} {
+				a.do(t, method, path+"?auth_id=a&code=1234", `{`+members+`}`).is(t, 404, noRoute)
 			}
-			for _, request := range []string{"GET * HTTP/1.1\r\nHost: a\r\n\r\n", "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n"} {
-				a.raw(t, request, false).is(t, 404, noRoute)
+			if got := a.do(t, "HEAD", path, ""); got.status != 404 {
+				t.Errorf("HEAD %s: %d", path, got.status)
 			}
-		})
-	}
+		}
+		for _, request := range []string{"GET * HTTP/1.1\r\nHost: a\r\n\r\n", "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n"} {
+			a.raw(t, request, false).is(t, 404, noRoute)
+		}
+	})
 }
 
 // TestHead: HEAD has the headers of GET and no body.
@@ -123,12 +112,4 @@ func TestHead(t *testing.T) {
 	a.state.ready = false
 	compare("/readyz", 503)
 	compare("/healthz", 200)
-}
-
-func TestOpenAPIServed(t *testing.T) {
-	a := newAPI(t, withKey)
-	got := a.do(t, "GET", "/openapi.yaml", "")
-	if got.status != 200 || got.text != string(openAPI) || got.header.Get("Content-Type") != "application/yaml" {
-		t.Errorf("%d %s, %d bytes", got.status, got.header.Get("Content-Type"), len(got.text))
-	}
 }

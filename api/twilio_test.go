@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -25,16 +24,10 @@ const (
 
 func withTwilio(f *fixture) { f.TwilioServices = map[string]string{vaLogin: "login"} }
 
-var twilioDescribed = sync.OnceValues(func() (*apitest.Description, error) { return apitest.New(twilioOpenAPI) })
-
 // checkTwilio holds an answer against twilio-openapi.yaml.
 func (a *testAPI) checkTwilio(t testing.TB, method, path string, got answer) {
 	t.Helper()
-	d, err := twilioDescribed()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.Check(apitest.Exchange{Method: method, Path: path, Status: got.status, Header: got.header, Body: []byte(got.text)}); err != nil {
+	if err := twilioDescribed().Check(apitest.Exchange{Method: method, Path: path, Status: got.status, Header: got.header, Body: []byte(got.text)}); err != nil {
 		t.Error(err)
 	}
 	if got.status >= 400 && got.json["status"] != nil && fmt.Sprint(got.json["status"]) != fmt.Sprint(got.status) {
@@ -86,43 +79,28 @@ func (a answer) isVerification(t testing.TB, status int, state string, to any) s
 	return sid
 }
 
-func TestTwilioStart(t *testing.T) {
+// TestTwilioVerification: a code is checked by its number, by its SID, or by both. A
+// second start keeps the SID.
+func TestTwilioVerification(t *testing.T) {
 	a := newAPI(t, withTwilio)
 	sid := a.start(t).isVerification(t, 201, "pending", plus)
 	if again := a.start(t).isVerification(t, 201, "pending", plus); again != sid || !verificationSID.MatchString(sid) {
 		t.Errorf("SIDs %q and %q", sid, again)
 	}
-	if sent := a.sender.Messages(); len(sent) != 2 || sent[0].To != number {
-		t.Errorf("%d messages", len(sent))
-	}
-}
-
-func TestTwilioCheck(t *testing.T) {
-	a := newAPI(t, withTwilio)
-	sid := a.start(t).isVerification(t, 201, "pending", plus)
 	code := a.lastCode(t)
 	a.verify(t, "To", plus, "Code", wrong(code)).isVerification(t, 200, "pending", plus)
 	a.verify(t, "VerificationSid", sid, "Code", wrong(code)).isVerification(t, 200, "pending", nil)
-	if got := a.verify(t, "VerificationSid", sid, "Code", code).isVerification(t, 200, "approved", nil); got != sid {
+	a.verify(t, "VerificationSid", sid, "To", "+12065550177", "Code", code).isError(t, 404, 20404, "was not found")
+	if got := a.verify(t, "VerificationSid", sid, "To", plus, "Code", code).isVerification(t, 200, "approved", plus); got != sid {
 		t.Errorf("SID %q, want %q", got, sid)
 	}
 	a.verify(t, "To", plus, "Code", code).isError(t, 404, 20404, "was not found")
-}
 
-func TestTwilioCheckOfBothNumberAndSID(t *testing.T) {
-	a := newAPI(t, withTwilio)
-	sid := a.start(t).isVerification(t, 201, "pending", plus)
-	code := a.lastCode(t)
-	a.verify(t, "VerificationSid", sid, "To", "+12065550177", "Code", code).isError(t, 404, 20404, "was not found")
-	a.verify(t, "VerificationSid", sid, "To", plus, "Code", code).isVerification(t, 200, "approved", plus)
-}
-
-func TestTwilioAttempts(t *testing.T) {
-	a := newAPI(t, withTwilio)
 	a.start(t)
-	code := a.lastCode(t)
-	a.verify(t, "To", plus, "Code", wrong(code)).isVerification(t, 200, "pending", plus)
-	a.verify(t, "To", plus, "Code", wrong(code)).isVerification(t, 200, "pending", plus)
+	code = a.lastCode(t)
+	for range 2 {
+		a.verify(t, "To", plus, "Code", wrong(code)).isVerification(t, 200, "pending", plus)
+	}
 	a.verify(t, "To", plus, "Code", wrong(code)).isError(t, 429, 60202, "Max check attempts reached")
 	a.verify(t, "To", plus, "Code", code).isError(t, 404, 20404, "was not found")
 }
@@ -160,13 +138,13 @@ func TestTwilioPaths(t *testing.T) {
 }
 
 // TestTwilioRequests: each route passes the request on with its caller, and with the
-// profile of its Twilio service.
+// profile of its Twilio service. Other parameters are ignored.
 func TestTwilioRequests(t *testing.T) {
 	a, got := newAsked(t, withKey, withTwilio)
 	const sid = codes.ID("VE0123456789abcdef0123456789abcdef")
 	at := "/v2/Services/" + vaLogin
 	headers := append(basic("AC1", "secret"), "Idempotency-Key", "k")
-	a.post(t, at+"/Verifications", []string{"To", plus, "Channel", "sms", "Locale", "es-mx", "RateLimits", "{}"}, headers...)
+	a.post(t, at+"/Verifications", []string{"To", plus, "Channel", "sms", "Locale", "es-mx", "RateLimits", "{}", "CustomFriendlyName", "x", "SendDigits", "1", "Tags", "{}", "DeviceIp", "192.0.2.1"}, headers...)
 	a.post(t, at+"/VerificationCheck", []string{"To", plus, "Code", "0042"}, headers...)
 	a.post(t, at+"/VerificationCheck", []string{"VerificationSid", string(sid), "Code", "0042"}, headers...)
 	a.do(t, "GET", at+"/Verifications/"+string(sid), "", headers...)
@@ -195,7 +173,7 @@ func TestTwilioMembers(t *testing.T) {
 		verification = common + " lookup send_code_attempts sna url"
 	)
 	a := newAPI(t, withTwilio)
-	started := a.start(t)
+	started := a.post(t, serviceAt+"/Verifications", []string{"To", plus, "Channel", "sms"}, basic("AC1", "anything")...)
 	for want, got := range map[string]answer{
 		verification:                         started,
 		common + " sna_attempts_error_codes": a.verify(t, "To", plus, "Code", "1"),
@@ -209,7 +187,8 @@ func TestTwilioMembers(t *testing.T) {
 	}
 	sid := started.json["sid"].(string)
 	attempt := started.json["send_code_attempts"].([]any)[0].(map[string]any)
-	if started.json["url"] != a.url+serviceAt+"/Verifications/"+sid || attempt["channel"] != "SMS" || attempt["attempt_sid"] != "VL"+sid[2:] {
+	if started.json["url"] != a.url+serviceAt+"/Verifications/"+sid || attempt["channel"] != "SMS" || attempt["attempt_sid"] != "VL"+sid[2:] ||
+		started.json["account_sid"] != "AC1" {
 		t.Errorf("%s", started.text)
 	}
 	for _, date := range []any{started.json["date_created"], started.json["date_updated"], attempt["time"]} {
@@ -256,12 +235,4 @@ func TestTwilioKeys(t *testing.T) {
 	}
 	a.do(t, "GET", path, "", basic("secret", "wrong")...).isError(t, 429, 20429, "Too many requests")
 	a.do(t, "GET", path, "", basic("AC1", "secret")...).isError(t, 404, 20404, "was not found")
-}
-
-func TestTwilioAccount(t *testing.T) {
-	a := newAPI(t, withTwilio)
-	got := a.post(t, serviceAt+"/Verifications", []string{"To", plus, "Channel", "sms"}, basic("AC1", "anything")...)
-	if got.isVerification(t, 201, "pending", plus); got.json["account_sid"] != "AC1" {
-		t.Errorf("account_sid %v", got.json["account_sid"])
-	}
 }

@@ -1,18 +1,11 @@
 package config
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
-	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/spf13/pflag"
 )
@@ -85,23 +78,4 @@ func flagsWith(t *testing.T, args ...string) *pflag.FlagSet {
 		t.Fatal(err)
 	}
 	return fs
-}
-
-// pemFiles writes a certificate and its key, and returns the names of the files.
-func pemFiles(t *testing.T) (cert, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	der, errCert := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	keyDER, errKey := x509.MarshalPKCS8PrivateKey(private)
-	if err := errors.Join(errCert, errKey); err != nil {
-		t.Fatal(err)
-	}
-	dir := dirWith(t,
-		"cert", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
-		"key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})))
-	return filepath.Join(dir, "cert"), filepath.Join(dir, "key")
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
 // Each step adds a stronger source.
@@ -252,8 +254,8 @@ func TestIgnoredFiles(t *testing.T) {
 // TestRedisTLSFiles: settings that belong together are checked together, and
 // CheckRedis runs only if they are right.
 func TestRedisTLSFiles(t *testing.T) {
-	cert, key := pemFiles(t)
-	other, _ := pemFiles(t)
+	redis, other := redistest.NewAuthority(t), redistest.NewAuthority(t).CertFile
+	cert, key := redis.CertFile, redis.KeyFile
 	for name, tt := range map[string]struct {
 		env  []string
 		want string

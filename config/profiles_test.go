@@ -188,18 +188,16 @@ profiles:
 	}
 }
 
-func TestProfileKeyInUpperCase(t *testing.T) {
-	got := problems(t, Source{Environ: environ("PROFILES={\"login\": {\"CODE_LENGTH\": 6}}")})
-	wantOne(t, got, "profiles.login.code_length (environment): unknown key; write it in lower case: code_length")
-}
-
-func TestProblemsInTextOfManyLines(t *testing.T) {
-	got := problems(t, Source{Environ: environ("PROFILES=login:\n  code_length: 0\n")})
-	wantOne(t, got, "profiles.login.code_length (environment line 2): ")
-	got = problems(t, Source{Environ: environ("PROFILES=login:\n  auth_message: {code} is it\n")})
-	wantOne(t, got, "PROFILES (environment line 2): is not valid YAML: auth_message starts with {")
-	got = problems(t, Source{Environ: environ("PROFILES=a: {}\n---\nb: {}\n")})
-	wantOne(t, got, "PROFILES (environment): contains several documents")
+// TestProblemsInText: problems in the text of a variable have their line there.
+func TestProblemsInText(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"login": {"CODE_LENGTH": 6}}`:          "profiles.login.code_length (environment): unknown key; write it in lower case: code_length",
+		"login:\n  code_length: 0\n":             "profiles.login.code_length (environment line 2): ",
+		"login:\n  auth_message: {code} is it\n": "PROFILES (environment line 2): is not valid YAML: auth_message starts with {",
+		"a: {}\n---\nb: {}\n":                    "PROFILES (environment): contains several documents",
+	} {
+		wantOne(t, problems(t, Source{Environ: environ("PROFILES=" + text)}), want)
+	}
 }
 
 // TestTestRecipientsFitProfiles: the error names a profile with shorter codes, not

@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowroute/sms-verification/codes"
 	"github.com/flowroute/sms-verification/codes/codestest"
+	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
 func hashOf(key string) string {
@@ -39,7 +40,7 @@ func goodValues(t *testing.T) map[string][]goodValue {
 	bools := []goodValue{{"true", true}, {"TRUE", true}, {"1", true}, {"yes", true}, {"On", true}, {"t", true},
 		{"false", false}, {"0", false}, {"NO", false}, {"off", false}, {" true\r", true}}
 	cidr := netip.MustParsePrefix
-	cert, key := pemFiles(t)
+	redis := redistest.NewAuthority(t)
 	return map[string][]goodValue{
 		"FLOWROUTE_ACCESS_KEY": {{"0123", Secret("0123")}, {" a b\r\n", Secret("a b")}},
 		"FLOWROUTE_SECRET_KEY": {{"s", Secret("s")}},
@@ -76,9 +77,9 @@ func goodValues(t *testing.T) map[string][]goodValue {
 		"REDIS_MODE":        {{"standalone", "standalone"}, {"sentinel", "sentinel"}, {"cluster", "cluster"}},
 		"REDIS_USERNAME":    {{"smsv ", "smsv"}, {"a:b@c", "a:b@c"}},
 		"REDIS_PASSWORD":    {{"p%/@ '", Secret("p%/@ '")}},
-		"REDIS_TLS_CA":      {{cert, cert}},
-		"REDIS_TLS_CERT":    {{cert, cert}},
-		"REDIS_TLS_KEY":     {{key, key}},
+		"REDIS_TLS_CA":      {{redis.File, redis.File}},
+		"REDIS_TLS_CERT":    {{redis.CertFile, redis.CertFile}},
+		"REDIS_TLS_KEY":     {{redis.KeyFile, redis.KeyFile}},
 		"IDLE_TIMEOUT":      {{"100ms", 100 * time.Millisecond}, {"24h", 24 * time.Hour}},
 		"REDIS_KEY_PREFIX":  {{"a", "a"}, {"smsv:prod:", "smsv:prod:"}, {strings.Repeat("x", 64), strings.Repeat("x", 64)}},
 		"API_KEYS":          {{"a:" + hashOf("1") + ", a:" + strings.ToUpper(hashOf("2")), []APIKey{{"a", sha256.Sum256([]byte("1"))}, {"a", sha256.Sum256([]byte("2"))}}}, {" ", []APIKey(nil)}},
@@ -107,24 +108,22 @@ func goodValues(t *testing.T) map[string][]goodValue {
 	}
 }
 
-func loaded(c *Config) map[string]any {
-	return map[string]any{
-		"FLOWROUTE_ACCESS_KEY": c.FlowrouteAccessKey, "FLOWROUTE_SECRET_KEY": c.FlowrouteSecretKey, "FLOWROUTE_NUMBER": c.FlowrouteNumber,
-		"FLOWROUTE_BASE_URL": c.FlowrouteBaseURL, "FLOWROUTE_INSECURE": c.FlowrouteInsecure, "FLOWROUTE_TIMEOUT": c.FlowrouteTimeout,
-		"REDIS_WAIT_REPLICAS": c.RedisWaitReplicas, "MAX_CONNECTIONS": c.MaxConnections, "MAX_IN_FLIGHT": c.MaxInFlight, "LOG_RATE": c.LogRate,
-		"FLOWROUTE_RATE": c.FlowrouteRate, "FLOWROUTE_MAX_WAIT": c.FlowrouteMaxWait, "CODE_LENGTH": c.CodeLength,
-		"CODE_EXPIRATION": c.CodeExpiration, "RETRIES_ALLOWED": c.RetriesAllowed, "ORG_NAME": c.OrgName,
-		"AUTH_MESSAGE": string(c.AuthMessage.Render("123", "O", time.Hour)),
-		"CODE_SECRET":  Secret(c.CodeSecret()), "CODE_SECRET_PREVIOUS": Secret(c.PreviousCodeSecret()),
-		"TEST_RECIPIENTS": c.TestRecipients, "TEST_RECIPIENTS_UNTIL": c.TestRecipientsUntil,
-		"DEBUG_MODE": c.DebugMode, "LOG_LEVEL": c.LogLevel, "LISTEN_ADDR": c.ListenAddr, "ADMIN_ADDR": c.AdminAddr,
-		"REDIS_USERNAME": c.RedisUsername, "REDIS_PASSWORD": c.RedisPassword, "REDIS_TLS_CA": c.RedisTLSCA, "REDIS_TLS_CERT": c.RedisTLSCert, "REDIS_TLS_KEY": c.RedisTLSKey,
-		"IDLE_TIMEOUT": c.IdleTimeout, "REDIS_URL": c.RedisURL, "REDIS_MODE": c.RedisMode, "REDIS_KEY_PREFIX": c.RedisKeyPrefix, "API_KEYS": c.APIKeys,
-		"RESEND": c.Resend, "UNVERIFIED_LIMITS": c.Unverified, "UNVERIFIED_MODE": c.Unverified.Mode, "PROFILES": c.Profiles, "CALLER_IDS": c.CallerIDs, "CALLER_LIMITS": c.CallerLimits, "CLIENT_LIMITS": c.ClientLimits, "SEGMENT_PRICE": c.SegmentPrice, "SEND_LIMITS": c.SendLimits, "GUESS_LIMITS": c.GuessLimits, "SEND_LIMITS_TOTAL": c.SendLimitsTotal,
-		"ALLOWED_PREFIXES": c.AllowedPrefixes, "BLOCKED_PREFIXES": c.BlockedPrefixes, "TRUSTED_PROXIES": c.TrustedProxies,
-		"PUBLIC_URL": c.PublicURL, "WEBHOOK_TOKEN": c.WebhookToken,
-		"TWILIO_API": c.TwilioAPI, "EXPIRED_NOTICE": c.ExpiredNotice, "SHUTDOWN_DELAY": c.ShutdownDelay, "SHUTDOWN_TIMEOUT": c.ShutdownTimeout,
+// loaded returns what was loaded for a setting: the field of its name, with exceptions.
+func loaded(c *Config, key string) any {
+	switch key {
+	case "AUTH_MESSAGE":
+		return string(c.AuthMessage.Render("123", "O", time.Hour))
+	case keyCodeSecret:
+		return Secret(c.CodeSecret())
+	case keyPreviousSecret:
+		return Secret(c.PreviousCodeSecret())
+	case "UNVERIFIED_LIMITS":
+		return c.Unverified
+	case "UNVERIFIED_MODE":
+		return c.Unverified.Mode
 	}
+	name := strings.ReplaceAll(key, "_", "")
+	return reflect.ValueOf(*c).FieldByNameFunc(func(field string) bool { return strings.EqualFold(field, name) }).Interface()
 }
 
 func TestGoodValues(t *testing.T) {
@@ -153,7 +152,7 @@ func TestGoodValues(t *testing.T) {
 				t.Errorf("%s=%q: %v", s.key, v.text, err)
 				continue
 			}
-			if got := loaded(c)[s.key]; !reflect.DeepEqual(got, v.want) {
+			if got := loaded(c, s.key); !reflect.DeepEqual(got, v.want) {
 				// reflect.Value prints secrets in clear text.
 				t.Errorf("%s=%q was read as %v, want %v", s.key, v.text, reflect.ValueOf(got), reflect.ValueOf(v.want))
 			}
@@ -250,7 +249,6 @@ func TestBadValues(t *testing.T) {
 }
 
 func TestMessagesSayWhatToDo(t *testing.T) {
-	cert, _ := pemFiles(t)
 	for _, tt := range []struct{ set, want string }{
 		{"FLOWROUTE_TIMEOUT=10", `FLOWROUTE_TIMEOUT (environment): "10" has no unit; write "10s" for seconds`},
 		{"CODE_LENGTH=many", `CODE_LENGTH (environment): "many" is not a whole number; write decimal digits without leading zeros`},
@@ -260,7 +258,7 @@ func TestMessagesSayWhatToDo(t *testing.T) {
 		{"FLOWROUTE_BASE_URL=https://api.flowroute.com/v2.1/messages", "FLOWROUTE_BASE_URL (environment): ends in /v2.1/messages, which the service adds itself; write https://api.flowroute.com"},
 		{"FLOWROUTE_BASE_URL=https://proxy/fr/v2.1/", "FLOWROUTE_BASE_URL (environment): ends in /v2.1, which the service adds itself; remove it"},
 		{"PUBLIC_URL=https://h/webhooks/flowroute/" + testToken, "PUBLIC_URL (environment): contains /webhooks/flowroute, which the service adds itself; remove it and everything after it"},
-		{"REDIS_TLS_CA=" + cert, "REDIS_TLS_CA (environment): needs TLS, but REDIS_URL does not start with rediss://; change the URL, or remove this setting"},
+		{"REDIS_TLS_CA=" + redistest.NewAuthority(t).File, "REDIS_TLS_CA (environment): needs TLS, but REDIS_URL does not start with rediss://; change the URL, or remove this setting"},
 		{"AUTH_MESSAGE=hello", "AUTH_MESSAGE (environment): must contain the code: {code} or {}"},
 		{"FLOWROUTE_BASE_URL=http://example.com", "FLOWROUTE_BASE_URL (environment): would send the credentials in clear text; write https://, or set FLOWROUTE_INSECURE=true"},
 		{"SHUTDOWN_TIMEOUT=11s", "SHUTDOWN_TIMEOUT (environment): 11s is shorter than FLOWROUTE_TIMEOUT + FLOWROUTE_MAX_WAIT; write at least 12s"},

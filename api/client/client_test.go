@@ -4,10 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -75,46 +76,78 @@ func reply(status int, body string, headers ...string) http.HandlerFunc {
 	}
 }
 
-func TestCallsThatWork(t *testing.T) {
-	tests := []struct {
-		call, method, path, query, contentType string
-		members                                map[string]string
-		answer                                 string
+// TestCalls: each call sends its arguments and those of its options, in the body of a POST
+// or else in the query.
+func TestCalls(t *testing.T) {
+	tests := map[string]struct {
+		call         func(context.Context, *client.Client) error
+		method, path string
+		arguments    map[string]string
+		answer       string
 	}{
-		{"create", "POST", "/", "", "application/json", map[string]string{"auth_id": testID, "recipient": testNumber}, created},
-		{"authenticate", "POST", "/verify", "", "application/json", map[string]string{"auth_id": testID, "code": testCode}, verified},
-		{"cancel", "DELETE", "/", testID, "", nil, canceled},
-		{"status", "GET", "/status", testID, "", nil, standing},
+		"create":       {calls["create"], "POST", "/", map[string]string{"auth_id": testID, "recipient": testNumber}, created},
+		"authenticate": {calls["authenticate"], "POST", "/verify", map[string]string{"auth_id": testID, "code": testCode}, verified},
+		"cancel":       {calls["cancel"], "DELETE", "/", map[string]string{"auth_id": testID}, canceled},
+		"status":       {calls["status"], "GET", "/status", map[string]string{"auth_id": testID}, standing},
+		"create with options": {func(ctx context.Context, c *client.Client) error {
+			_, err := c.CreateAuth(ctx, testID, testNumber, client.WithProfile("login"), client.WithLocale("es-MX"), client.WithClient("2001:db8::1"))
+			return err
+		}, "POST", "/", map[string]string{"auth_id": testID, "recipient": testNumber, "profile": "login", "locale": "es-MX", "client": "2001:db8::1"}, created},
+		"authenticate with options": {func(ctx context.Context, c *client.Client) error {
+			return c.AuthenticateCode(ctx, testID, testCode, client.WithProfile("login"), client.SentTo(testNumber))
+		}, "POST", "/verify", map[string]string{"auth_id": testID, "code": testCode, "profile": "login", "recipient": testNumber}, verified},
+		"cancel with options": {func(ctx context.Context, c *client.Client) error {
+			return c.CancelAuth(ctx, testID, client.WithProfile("log&in"))
+		}, "DELETE", "/", map[string]string{"auth_id": testID, "profile": "log&in"}, canceled},
+		"status with options": {func(ctx context.Context, c *client.Client) error {
+			_, err := c.Status(ctx, testID, client.WithProfile("log&in"))
+			return err
+		}, "GET", "/status", map[string]string{"auth_id": testID, "profile": "log&in"}, standing},
 	}
 	for _, prefix := range []string{"", "/", "/sms", "/sms/"} {
-		for _, tt := range tests {
-			t.Run(tt.call+" at "+prefix, func(t *testing.T) {
+		for name, tt := range tests {
+			t.Run(name+" at "+prefix, func(t *testing.T) {
 				endpoint := serve(t, func(w http.ResponseWriter, r *http.Request) {
 					if want := strings.TrimSuffix(prefix, "/") + tt.path; r.Method != tt.method || r.URL.Path != want {
 						t.Errorf("request %s %s, want %s %s", r.Method, r.URL.Path, tt.method, want)
 					}
-					if got := r.URL.Query().Get("auth_id"); got != tt.query || tt.query == "" && r.URL.RawQuery != "" {
-						t.Errorf("query %q, want auth_id %q", r.URL.RawQuery, tt.query)
-					}
 					if got := r.Header.Get("Authorization"); got != "Bearer "+testKey {
 						t.Errorf("Authorization %q", got)
 					}
-					if got := r.Header.Get("Content-Type"); got != tt.contentType {
-						t.Errorf("Content-Type %q, want %q", got, tt.contentType)
-					}
-					body, _ := io.ReadAll(r.Body)
-					var members map[string]string
-					if err := json.Unmarshal(body, &members); tt.members != nil && err != nil || !reflect.DeepEqual(members, tt.members) {
-						t.Errorf("body %s (%v), want %v", body, err, tt.members)
+					if got := arguments(t, r); !maps.Equal(got, tt.arguments) {
+						t.Errorf("arguments %v, want %v", got, tt.arguments)
 					}
 					reply(200, tt.answer)(w, r)
 				})
-				if err := calls[tt.call](t.Context(), newClient(t, endpoint+prefix)); err != nil {
+				if err := tt.call(t.Context(), newClient(t, endpoint+prefix)); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 	}
+}
+
+// arguments returns what a request sends in its body or in its query, which must not send
+// anything in the other.
+func arguments(t *testing.T, r *http.Request) map[string]string {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	got := map[string]string{}
+	if r.Method != http.MethodPost {
+		for name := range r.URL.Query() {
+			got[name] = r.URL.Query().Get(name)
+		}
+		if len(body) > 0 || r.Header.Get("Content-Type") != "" {
+			t.Errorf("body %q of type %q", body, r.Header.Get("Content-Type"))
+		}
+		return got
+	}
+	if err := json.Unmarshal(body, &got); err != nil || r.Header.Get("Content-Type") != "application/json" || r.URL.RawQuery != "" {
+		t.Errorf("body %q of type %q (%v), query %q", body, r.Header.Get("Content-Type"), err, r.URL.RawQuery)
+	}
+	return got
 }
 
 func TestCreateAuthReturnsTheAuth(t *testing.T) {
@@ -144,73 +177,55 @@ func TestWithoutKeyNoAuthorization(t *testing.T) {
 	}
 }
 
-// errorAnswer is an error of the service, and what the client makes of it.
-type errorAnswer struct {
-	call, body string
-	headers    []string
-	want       client.Error
-	text       string
-}
-
-func errorAnswers() []errorAnswer {
-	return []errorAnswer{
-		{"authenticate", `{"message":"Invalid code","reason":"InvalidAuthCode","attempts_left":2}`, nil,
-			client.Error{Status: 400, Message: "Invalid code", Reason: client.InvalidAuthCode, AttemptsLeft: 2}, "wrong code, 2 attempts left"},
-		{"authenticate", `{"message":"Invalid code","reason":"InvalidAuthCode","attempts_left":1}`, nil,
-			client.Error{Status: 400, Message: "Invalid code", Reason: client.InvalidAuthCode, AttemptsLeft: 1}, "wrong code, 1 attempt left"},
-		{"authenticate", `{"message":"Invalid code","reason":"InvalidAuthCode","attempts_left":0}`, nil,
-			client.Error{Status: 400, Message: "Invalid code", Reason: client.InvalidAuthCode, AttemptsLeft: 0}, "wrong code, 0 attempts left"},
-		{"authenticate", `{"message":"Expired code","reason":"ExpiredAuthCode","attempts_left":0}`, nil,
-			client.Error{Status: 400, Message: "Expired code", Reason: client.ExpiredAuthCode, AttemptsLeft: 0}, "expired code"},
-		{"authenticate", `{"message":"Unknown auth id","reason":"UnknownAuthId","attempts_left":0}`, nil,
-			client.Error{Status: 400, Message: "Unknown auth id", Reason: client.UnknownAuthID, AttemptsLeft: 0}, "unknown auth_id"},
-		{"create", `{"message":"Required arguments: recipient","reason":"InvalidAPIUsage"}`, nil,
-			client.Error{Status: 400, Message: "Required arguments: recipient", Reason: client.InvalidAPIUsage, AttemptsLeft: -1},
-			"invalid arguments, the error's Message names the rule"},
-		{"create", `{"message":"Body too long","reason":"InvalidAPIUsage"}`, nil,
-			client.Error{Status: 413, Message: "Body too long", Reason: client.InvalidAPIUsage, AttemptsLeft: -1},
-			"invalid arguments, the error's Message names the rule"},
-		{"create", `{"message":"Content-Type","reason":"InvalidAPIUsage"}`, nil,
-			client.Error{Status: 415, Message: "Content-Type", Reason: client.InvalidAPIUsage, AttemptsLeft: -1},
-			"invalid arguments, the error's Message names the rule"},
-		{"cancel", `{"message":"API key","reason":"Unauthorized"}`, []string{"WWW-Authenticate", "Bearer"},
-			client.Error{Status: 401, Message: "API key", Reason: client.Unauthorized, AttemptsLeft: -1}, "no or wrong API key"},
-		{"create", `{"message":"Not to there","reason":"RecipientNotAllowed"}`, nil,
-			client.Error{Status: 403, Message: "Not to there", Reason: client.RecipientNotAllowed, AttemptsLeft: -1}, "recipient not allowed"},
-		{"authenticate", `{"message":"Not with this key","reason":"ProfileNotAllowed"}`, nil,
-			client.Error{Status: 403, Message: "Not with this key", Reason: client.ProfileNotAllowed, AttemptsLeft: -1}, "profile not allowed for this API key"},
-		{"create", `{"message":"No such route","reason":"NotFound"}`, nil,
-			client.Error{Status: 404, Message: "No such route", Reason: client.NotFound, AttemptsLeft: -1}, "no such route, check the endpoint"},
-		{"cancel", `{"message":"Method","reason":"MethodNotAllowed"}`, []string{"Allow", "GET"},
-			client.Error{Status: 405, Message: "Method", Reason: client.MethodNotAllowed, AttemptsLeft: -1}, "method not allowed, check the endpoint"},
-		{"create", `{"message":"Key","reason":"IdempotencyConflict"}`, nil,
-			client.Error{Status: 409, Message: "Key", Reason: client.IdempotencyConflict, AttemptsLeft: -1}, "idempotency key in use by another call"},
-		{"create", `{"message":"Key","reason":"IdempotencyConflict"}`, nil,
-			client.Error{Status: 422, Message: "Key", Reason: client.IdempotencyConflict, AttemptsLeft: -1}, "idempotency key in use by another call"},
-		{"create", `{"message":"Slow","reason":"RateLimited","limit":"SEND_LIMITS 5/10m","retry_after":90}`, []string{"Retry-After", "90"},
-			client.Error{Status: 429, Message: "Slow", Reason: client.RateLimited, AttemptsLeft: -1, Limit: "SEND_LIMITS 5/10m", RetryAfter: 90 * time.Second},
-			"limit reached, try again in 1m30s"},
-		{"create", `{"message":"Refused","reason":"MessageRejected"}`, nil,
-			client.Error{Status: 500, Message: "Refused", Reason: client.MessageRejected, AttemptsLeft: -1}, "message rejected by the carrier"},
-		{"create", `{"message":"Perhaps","reason":"MessageUnconfirmed"}`, nil,
-			client.Error{Status: 500, Message: "Perhaps", Reason: client.MessageUnconfirmed, AttemptsLeft: -1}, "message unconfirmed, it may arrive"},
-		{"create", `{"message":"Settings","reason":"SenderRefused"}`, nil,
-			client.Error{Status: 500, Message: "Settings", Reason: client.SenderRefused, AttemptsLeft: -1}, "the carrier refuses the service's account or sender"},
-		{"cancel", `{"message":"Error","reason":"InternalError"}`, nil,
-			client.Error{Status: 500, Message: "Error", Reason: client.InternalError, AttemptsLeft: -1}, "internal error of the service"},
-		{"authenticate", `{"message":"Later","reason":"ServiceUnavailable"}`, []string{"Retry-After", "2"},
-			client.Error{Status: 503, Message: "Later", Reason: client.ServiceUnavailable, AttemptsLeft: -1, RetryAfter: 2 * time.Second},
-			"service unavailable, try again in 2s"},
-		{"create", `{"message":"New","reason":"OfALaterVersion"}`, nil,
-			client.Error{Status: 418, Message: "New", Reason: "OfALaterVersion", AttemptsLeft: -1},
-			"refused for an unknown reason (status 418)"},
+// replyWith returns a handler with the answer that the service gives for an error.
+func replyWith(e client.Error) http.HandlerFunc {
+	members, headers := map[string]any{"message": e.Message, "reason": e.Reason}, []string{}
+	if e.AttemptsLeft >= 0 {
+		members["attempts_left"] = e.AttemptsLeft
 	}
+	if e.Limit != "" {
+		members["limit"] = e.Limit
+	}
+	if e.RetryAfter > 0 {
+		headers = append(headers, "Retry-After", fmt.Sprint(e.RetryAfter.Seconds()))
+	}
+	body, _ := json.Marshal(members) // of strings and numbers
+	return reply(e.Status, string(body), headers...)
 }
 
 func TestErrorAnswers(t *testing.T) {
-	for _, tt := range errorAnswers() {
+	const usage = "invalid arguments, the error's Message names the rule"
+	for _, tt := range []struct {
+		call string
+		want client.Error
+		text string
+	}{
+		{"authenticate", client.Error{Status: 400, Reason: client.InvalidAuthCode, AttemptsLeft: 2}, "wrong code, 2 attempts left"},
+		{"authenticate", client.Error{Status: 400, Reason: client.InvalidAuthCode, AttemptsLeft: 1}, "wrong code, 1 attempt left"},
+		{"authenticate", client.Error{Status: 400, Reason: client.InvalidAuthCode, AttemptsLeft: 0}, "wrong code, 0 attempts left"},
+		{"authenticate", client.Error{Status: 400, Reason: client.ExpiredAuthCode, AttemptsLeft: 0}, "expired code"},
+		{"authenticate", client.Error{Status: 400, Reason: client.UnknownAuthID, AttemptsLeft: 0}, "unknown auth_id"},
+		{"create", client.Error{Status: 400, Reason: client.InvalidAPIUsage, AttemptsLeft: -1}, usage},
+		{"create", client.Error{Status: 413, Reason: client.InvalidAPIUsage, AttemptsLeft: -1}, usage},
+		{"create", client.Error{Status: 415, Reason: client.InvalidAPIUsage, AttemptsLeft: -1}, usage},
+		{"cancel", client.Error{Status: 401, Reason: client.Unauthorized, AttemptsLeft: -1}, "no or wrong API key"},
+		{"create", client.Error{Status: 403, Reason: client.RecipientNotAllowed, AttemptsLeft: -1}, "recipient not allowed"},
+		{"authenticate", client.Error{Status: 403, Reason: client.ProfileNotAllowed, AttemptsLeft: -1}, "profile not allowed for this API key"},
+		{"create", client.Error{Status: 404, Reason: client.NotFound, AttemptsLeft: -1}, "no such route, check the endpoint"},
+		{"cancel", client.Error{Status: 405, Reason: client.MethodNotAllowed, AttemptsLeft: -1}, "method not allowed, check the endpoint"},
+		{"create", client.Error{Status: 409, Reason: client.IdempotencyConflict, AttemptsLeft: -1}, "idempotency key in use by another call"},
+		{"create", client.Error{Status: 422, Reason: client.IdempotencyConflict, AttemptsLeft: -1}, "idempotency key in use by another call"},
+		{"create", client.Error{Status: 429, Reason: client.RateLimited, AttemptsLeft: -1, Limit: "SEND_LIMITS 5/10m", RetryAfter: 90 * time.Second}, "limit reached, try again in 1m30s"},
+		{"create", client.Error{Status: 500, Reason: client.MessageRejected, AttemptsLeft: -1}, "message rejected by the carrier"},
+		{"create", client.Error{Status: 500, Reason: client.MessageUnconfirmed, AttemptsLeft: -1}, "message unconfirmed, it may arrive"},
+		{"create", client.Error{Status: 500, Reason: client.SenderRefused, AttemptsLeft: -1}, "the carrier refuses the service's account or sender"},
+		{"cancel", client.Error{Status: 500, Reason: client.InternalError, AttemptsLeft: -1}, "internal error of the service"},
+		{"authenticate", client.Error{Status: 503, Reason: client.ServiceUnavailable, AttemptsLeft: -1, RetryAfter: 2 * time.Second}, "service unavailable, try again in 2s"},
+		{"create", client.Error{Status: 418, Reason: "OfALaterVersion", AttemptsLeft: -1}, "refused for an unknown reason (status 418)"},
+	} {
 		t.Run(string(tt.want.Reason), func(t *testing.T) {
-			err := calls[tt.call](t.Context(), newClient(t, serve(t, reply(tt.want.Status, tt.body, tt.headers...))))
+			tt.want.Message = "which rule"
+			err := calls[tt.call](t.Context(), newClient(t, serve(t, replyWith(tt.want))))
 			var got *client.Error
 			if !errors.As(err, &got) {
 				t.Fatalf("got %v, want an *Error", err)
@@ -238,43 +253,26 @@ func TestReasonOfOtherErrors(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	tests := map[string]struct {
-		endpoint string
-		opt      client.Option
-	}{
-		"nothing":           {"", nil},
-		"no scheme":         {"127.0.0.1:8000", nil},
-		"other scheme":      {"ftp://127.0.0.1", nil},
-		"relative":          {"/sms", nil},
-		"opaque":            {"http:127.0.0.1", nil},
-		"no host":           {"http://:8000", nil},
-		"unreadable":        {"http://sesame@%zz", nil},
-		"user":              {"http://sesame@127.0.0.1", nil},
-		"query":             {"http://127.0.0.1/?sesame=1", nil},
-		"empty query":       {"http://127.0.0.1/?", nil},
-		"fragment":          {"http://127.0.0.1/#sesame", nil},
-		"key with newline":  {"http://127.0.0.1", client.WithAPIKey("sesame\n")},
-		"key with blank":    {"http://127.0.0.1", client.WithAPIKey("sesame 1")},
-		"key not ASCII":     {"http://127.0.0.1", client.WithAPIKey("sesameä")},
-		"no HTTP client":    {"http://127.0.0.1", client.WithHTTPClient(nil)},
-		"no timeout":        {"http://127.0.0.1", client.WithTimeout(0)},
-		"timeout below now": {"http://127.0.0.1", client.WithTimeout(-time.Second)},
-		"retries below 0":   {"http://127.0.0.1", client.WithRetries(-1)},
-		"endless retries":   {"http://127.0.0.1", client.WithRetries(11)},
+	refused := func(endpoint string, opts ...client.Option) {
+		t.Helper()
+		c, err := client.New(endpoint, opts...)
+		if err == nil || c != nil {
+			t.Fatalf("%q: New = %v, %v, want an error", endpoint, c, err)
+		}
+		if strings.Contains(err.Error(), "sesame") || !strings.HasPrefix(err.Error(), "client: ") {
+			t.Errorf("%q: error %q", endpoint, err)
+		}
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			var opts []client.Option
-			if tt.opt != nil {
-				opts = append(opts, tt.opt)
-			}
-			c, err := client.New(tt.endpoint, opts...)
-			if err == nil || c != nil {
-				t.Fatalf("New = %v, %v, want an error", c, err)
-			}
-			if strings.Contains(err.Error(), "sesame") || !strings.HasPrefix(err.Error(), "client: ") {
-				t.Errorf("error %q", err)
-			}
-		})
+	for _, endpoint := range []string{
+		"", "127.0.0.1:8000", "ftp://127.0.0.1", "/sms", "http:127.0.0.1", "http://:8000", "http://sesame@%zz", "http://sesame@127.0.0.1",
+		"http://127.0.0.1/?sesame=1", "http://127.0.0.1/?", "http://127.0.0.1/#sesame",
+	} {
+		refused(endpoint)
+	}
+	for _, option := range []client.Option{
+		client.WithAPIKey("sesame\n"), client.WithAPIKey("sesame 1"), client.WithAPIKey("sesameä"), client.WithHTTPClient(nil),
+		client.WithTimeout(0), client.WithTimeout(-time.Second), client.WithRetries(-1), client.WithRetries(11),
+	} {
+		refused("http://127.0.0.1", option)
 	}
 }

@@ -74,35 +74,30 @@ func TestAnswersOfOthers(t *testing.T) {
 // TestSuccessMustBeComplete: a success that lacks a member, or is about another auth_id, is
 // an error.
 func TestSuccessMustBeComplete(t *testing.T) {
-	tests := []struct{ call, body string }{
-		{"authenticate", `{}`},
-		{"authenticate", `null`},
-		{"authenticate", `{"authenticated":false,"auth_id":"secret-id/ä&42"}`},
-		{"authenticate", `{"authenticated":null,"auth_id":"secret-id/ä&42"}`},
-		{"authenticate", `{"authenticated":true}`},
-		{"authenticate", `{"authenticated":true,"auth_id":"another"}`},
-		{"authenticate", created},
-		{"create", `{}`},
-		{"create", verified},
-		{"create", `{"auth_id":"another","expires_in":3600,"attempts_left":3}`},
-		{"create", `{"auth_id":"secret-id/ä&42","attempts_left":3}`},
-		{"create", `{"auth_id":"secret-id/ä&42","expires_in":-1,"attempts_left":3}`},
-		{"create", `{"auth_id":"secret-id/ä&42","expires_in":9300000000,"attempts_left":3}`},
-		{"create", `{"auth_id":"secret-id/ä&42","expires_in":1e400,"attempts_left":3}`},
-		{"create", `{"auth_id":"secret-id/ä&42","expires_in":3600}`},
-		{"create", `{"auth_id":"secret-id/ä&42","expires_in":3600,"attempts_left":0}`},
-		{"status", `{}`},
-		{"status", created},
-		{"status", `{"auth_id":"another","state":"sent","attempts_left":2,"expires_in":3599}`},
-		{"status", `{"auth_id":"secret-id/ä&42","state":"sent","attempts_left":0,"expires_in":3599}`},
-		{"status", `{"auth_id":"secret-id/ä&42","state":"sent","attempts_left":2}`},
-		{"status", `{"auth_id":"secret-id/ä&42","state":7,"attempts_left":2,"expires_in":3599}`},
-	}
-	for _, tt := range tests {
-		err := calls[tt.call](t.Context(), newClient(t, serve(t, reply(200, tt.body))))
-		var e *client.Error
-		if !errors.As(err, &e) || e.Status != 200 || e.Reason != "" {
-			t.Errorf("%s answered %s: %v", tt.call, tt.body, err)
+	const id = `"auth_id":"secret-id/ä&42"`
+	for call, bodies := range map[string][]string{
+		"authenticate": {
+			`{}`, `null`, created, `{"authenticated":false,` + id + `}`, `{"authenticated":null,` + id + `}`, `{"authenticated":true}`,
+			`{"authenticated":true,"auth_id":"another"}`,
+		},
+		"create": {
+			`{}`, verified, `{"auth_id":"another","expires_in":3600,"attempts_left":3}`,
+			`{` + id + `,"attempts_left":3}`, `{` + id + `,"expires_in":-1,"attempts_left":3}`,
+			`{` + id + `,"expires_in":9300000000,"attempts_left":3}`, `{` + id + `,"expires_in":1e400,"attempts_left":3}`,
+			`{` + id + `,"expires_in":3600}`, `{` + id + `,"expires_in":3600,"attempts_left":0}`,
+		},
+		"status": {
+			`{}`, created, `{"auth_id":"another","state":"sent","attempts_left":2,"expires_in":3599}`,
+			`{` + id + `,"state":"sent","attempts_left":0,"expires_in":3599}`, `{` + id + `,"state":"sent","attempts_left":2}`,
+			`{` + id + `,"state":7,"attempts_left":2,"expires_in":3599}`,
+		},
+	} {
+		for _, body := range bodies {
+			err := calls[call](t.Context(), newClient(t, serve(t, reply(200, body))))
+			var e *client.Error
+			if !errors.As(err, &e) || e.Status != 200 || e.Reason != "" {
+				t.Errorf("%s answered %s: %v", call, body, err)
+			}
 		}
 	}
 }
@@ -145,26 +140,33 @@ func TestHeadersOfOthers(t *testing.T) {
 	}
 }
 
+// hijacked returns a handler that writes a text in place of an answer. If it holds the
+// connection, it leaves it open until the client hangs up.
+func hijacked(t *testing.T, text string, holds bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.WriteString(conn, text)
+		if holds {
+			_, _ = io.Copy(io.Discard, conn)
+		}
+		_ = conn.Close()
+	}
+}
+
 // TestErrorsHoldNoSecret: no error repeats a secret, even if the answer repeats the request.
 func TestErrorsHoldNoSecret(t *testing.T) {
 	echo := func(r *http.Request) string {
 		dump, _ := httputil.DumpRequest(r, true)
 		return string(dump) + testID
 	}
-	raw := func(text func(*http.Request) string) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
-			said := text(r)
-			conn, _, err := w.(http.Hijacker).Hijack()
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			_, _ = io.WriteString(conn, said)
-			_ = conn.Close()
-		}
-	}
+	raw := func(text string) http.HandlerFunc { return hijacked(t, text, false) }
 	tests := map[string]http.HandlerFunc{
-		"body": func(w http.ResponseWriter, r *http.Request) { reply(400, echo(r))(w, r) },
+		"body":    func(w http.ResponseWriter, r *http.Request) { reply(400, echo(r))(w, r) },
+		"request": func(w http.ResponseWriter, r *http.Request) { raw(echo(r))(w, r) },
 		"members": func(w http.ResponseWriter, r *http.Request) {
 			said := fmt.Sprintf("%q", echo(r))
 			reply(400, `{"message":`+said+`,"reason":`+said+`,"limit":`+said+`}`)(w, r)
@@ -178,21 +180,14 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 		"redirect": func(w http.ResponseWriter, r *http.Request) {
 			reply(302, "", "Location", "/"+url.QueryEscape(echo(r)))(w, r)
 		},
-		"bad redirect": func(w http.ResponseWriter, r *http.Request) {
-			reply(302, "", "Location", "%zz"+testID+testNumber+testCode+testKey)(w, r)
-		},
-		"request": raw(echo),
-		"status":  raw(func(*http.Request) string { return "HTTP/1.1 " + testID + testNumber + testCode + "\r\n\r\n" }),
-		"header": raw(func(*http.Request) string {
-			return "HTTP/1.1 200 OK\r\n" + testKey + testNumber + testCode + "\r\n\r\n"
-		}),
-		"no answer":  raw(func(*http.Request) string { return "" }),
-		"half body":  raw(func(*http.Request) string { return "HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n" + verified }),
-		"bad chunk":  raw(func(*http.Request) string { return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + testCode }),
-		"false gzip": raw(func(*http.Request) string { return "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + verified }),
-		"trailer": raw(func(*http.Request) string {
-			return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: A\r\n\r\n0\r\n" + testNumber + testKey + "\r\n\r\n"
-		}),
+		"bad redirect": reply(302, "", "Location", "%zz"+testID+testNumber+testCode+testKey),
+		"status":       raw("HTTP/1.1 " + testID + testNumber + testCode + "\r\n\r\n"),
+		"header":       raw("HTTP/1.1 200 OK\r\n" + testKey + testNumber + testCode + "\r\n\r\n"),
+		"no answer":    raw(""),
+		"half body":    raw("HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n" + verified),
+		"bad chunk":    raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + testCode),
+		"false gzip":   raw("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + verified),
+		"trailer":      raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: A\r\n\r\n0\r\n" + testNumber + testKey + "\r\n\r\n"),
 	}
 	for name, handler := range tests {
 		for call, do := range calls {
@@ -259,16 +254,7 @@ func TestTimeouts(t *testing.T) {
 			for call, do := range calls {
 				t.Run(stall+"/"+name+"/"+call, func(t *testing.T) {
 					t.Parallel()
-					endpoint := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-						conn, _, err := w.(http.Hijacker).Hijack()
-						if err != nil {
-							t.Error(err)
-							return
-						}
-						_, _ = io.WriteString(conn, head)
-						_, _ = io.Copy(io.Discard, conn) // until the client hangs up
-						_ = conn.Close()
-					})
+					endpoint := serve(t, hijacked(t, head, true))
 					ctx := t.Context()
 					if tt.ctx != nil {
 						ctx = tt.ctx(ctx)

@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Output collects what processes and loggers write. It is safe for concurrent use.
@@ -34,4 +35,14 @@ func FreeAddr(t testing.TB) string {
 	}
 	defer func() { _ = listener.Close() }()
 	return listener.Addr().String()
+}
+
+// Await waits until something is true, and fails the test if it takes too long.
+func Await(t testing.TB, within time.Duration, what string, true func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(within); !true(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", within, what)
+		}
+	}
 }

@@ -4,8 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowroute/sms-verification/api/client"
 	"github.com/flowroute/sms-verification/codes/codestest"
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
@@ -109,7 +110,7 @@ func startService(t *testing.T, binary, redis string, extra ...string) *service 
 		"PUBLIC_URL=http://" + public, "WEBHOOK_TOKEN=webhook-token-0123456789",
 	}, extra...)
 	run(t, cmd)
-	await(t, 20*time.Second, "the service is ready", func() bool { return status("http://"+admin+"/readyz") == http.StatusOK })
+	codestest.Await(t, 20*time.Second, "the service is ready", func() bool { return status("http://"+admin+"/readyz") == http.StatusOK })
 	return s
 }
 
@@ -128,15 +129,6 @@ func run(t *testing.T, cmd *exec.Cmd) {
 			t.Logf("%v:\n%s", cmd.Args, log)
 		}
 	})
-}
-
-func await(t *testing.T, within time.Duration, what string, true func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(within); !true(); time.Sleep(200 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", within, what)
-		}
-	}
 }
 
 func status(address string) int {
@@ -168,7 +160,7 @@ func startPrometheus(t *testing.T, jobs map[string]string) server {
 	p := server{codestest.FreeAddr(t)}
 	run(t, exec.Command("prometheus", "--config.file="+path, "--storage.tsdb.path="+t.TempDir(),
 		"--web.listen-address="+p.address, "--log.level=warn"))
-	await(t, 30*time.Second, "Prometheus is ready", func() bool { return status("http://"+p.address+"/-/ready") == http.StatusOK })
+	codestest.Await(t, 30*time.Second, "Prometheus is ready", func() bool { return status("http://"+p.address+"/-/ready") == http.StatusOK })
 	p.await(t, 30*time.Second, "every job is scraped", fmt.Sprintf("count(up == 1) == %d", len(jobs)))
 	return p
 }
@@ -194,32 +186,33 @@ func (p server) query(t *testing.T, expression string) []json.RawMessage {
 // await waits until an expression has a series.
 func (p server) await(t *testing.T, within time.Duration, what, expression string) {
 	t.Helper()
-	await(t, within, what+": "+expression, func() bool { return len(p.query(t, expression)) > 0 })
+	codestest.Await(t, within, what+": "+expression, func() bool { return len(p.query(t, expression)) > 0 })
 }
 
-// call sends a request and returns its status.
-func (s *service) call(method, path, key string, body any) int {
-	content, err := json.Marshal(body)
+// client returns a client with a key.
+func (s *service) client(key string) *client.Client {
+	c, err := client.New(s.url, client.WithAPIKey(key))
 	if err != nil {
-		panic(err) // of strings and numbers
+		panic(err) // of an address and keys that are right
 	}
-	request, err := http.NewRequest(method, s.url+path, strings.NewReader(string(content)))
+	return c
+}
+
+// statusOf returns the status of the answer that a call of the client got.
+func statusOf(err error) int {
+	var refused *client.Error
+	if errors.As(err, &refused) {
+		return refused.Status
+	}
 	if err != nil {
 		return 0
 	}
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Authorization", "Bearer "+key)
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return 0
-	}
-	defer func() { _ = response.Body.Close() }()
-	_, _ = io.Copy(io.Discard, response.Body)
-	return response.StatusCode
+	return http.StatusOK
 }
 
 func (s *service) create(key, id, number string) int {
-	return s.call(http.MethodPost, "/", key, map[string]string{"auth_id": id, "recipient": number})
+	_, err := s.client(key).CreateAuth(context.Background(), id, number)
+	return statusOf(err)
 }
 
 // check enters the code that the number got, with more appended.
@@ -227,7 +220,7 @@ func (s *service) check(key, id, number, more string) int {
 	s.mu.Lock()
 	code := s.codes[number] + more
 	s.mu.Unlock()
-	return s.call(http.MethodPost, "/verify", key, map[string]string{"auth_id": id, "code": code})
+	return statusOf(s.client(key).AuthenticateCode(context.Background(), id, code))
 }
 
 // pump requests codes for one number after another, and enters none.
@@ -284,7 +277,7 @@ func (s *service) mishaps(t *testing.T) {
 		"unconfirmed":  {s.create("shop-key", "unconfirmed", "15005550500"), 500},
 		"wrong":        {s.check("shop-key", "again", "12065559999", "1"), 400},
 		"unknown":      {s.check("shop-key", "nobody", "12065559999", ""), 400},
-		"cancelled":    {s.call(http.MethodDelete, "/?auth_id=again", "shop-key", nil), 200},
+		"cancelled":    {statusOf(s.client("shop-key").CancelAuth(t.Context(), "again")), 200},
 		"unauthorized": {s.create("no-key", "x", "12065559999"), 401},
 	} {
 		if got[0] != got[1] {

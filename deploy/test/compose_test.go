@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
 // TestCycle: one verification from end to end, through the load balancer.
@@ -143,7 +145,7 @@ func TestKill(t *testing.T) {
 	begun := time.Now()
 	run(t, "docker", "kill", victim)
 	ended := time.Now()
-	eventually(t, 30*time.Second, "the load goes on without it", passes(l, 10*workers))
+	codestest.Await(t, 30*time.Second, "the load goes on without it", passes(l, 10*workers))
 	run(t, "docker", "start", victim)
 	d.healthy(t, victim)
 	lost := slices.DeleteFunc(l.finish(t), (*answer).refused)
@@ -198,12 +200,12 @@ func TestRedisRestart(t *testing.T) {
 	run(t, "docker", "stop", "-t", "25", redis)
 	time.Sleep(2 * time.Second) // a while without it
 	run(t, "docker", "start", redis)
-	eventually(t, time.Minute, "Redis has loaded its file", func() bool {
+	codestest.Await(t, time.Minute, "Redis has loaded its file", func() bool {
 		pong, err := exec.Command("docker", "exec", redis, "redis-cli", "--user", "health", "--pass", "any", "ping").Output()
 		return err == nil && string(pong) == "PONG\n"
 	})
-	eventually(t, 2*time.Second, "requests pass again", passes(l, 1))
-	eventually(t, 30*time.Second, "the load goes on", passes(l, 20*workers))
+	codestest.Await(t, 2*time.Second, "requests pass again", passes(l, 1))
+	codestest.Await(t, 30*time.Second, "the load goes on", passes(l, 20*workers))
 	failures := l.finish(t)
 	if a := d.check(live, code); a.status != 200 {
 		t.Errorf("a code from before: %v", a)

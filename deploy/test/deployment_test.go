@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
 // deployment is what compose.sh started.
@@ -65,19 +67,9 @@ func (d *deployment) scale(t *testing.T, replicas int) {
 	run(t, args[0], args[1:]...)
 }
 
-// eventually waits until something is true.
-func eventually(t *testing.T, within time.Duration, what string, true func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(within); !true(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", within, what)
-		}
-	}
-}
-
 func (d *deployment) healthy(t *testing.T, container string) {
 	t.Helper()
-	eventually(t, time.Minute, "healthy", func() bool {
+	codestest.Await(t, time.Minute, "healthy", func() bool {
 		return run(t, "docker", "inspect", "-f", "{{.State.Health.Status}}", container) == "healthy"
 	})
 }

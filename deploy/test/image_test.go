@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
 // image returns the name of a built image.
@@ -76,7 +78,7 @@ func TestImageInDebugMode(t *testing.T) {
 	t.Cleanup(func() { run(t, "docker", "rm", "-f", container) })
 	address, _, _ := strings.Cut(run(t, "docker", "port", container, "8000"), "\n")
 	d := &deployment{url: "http://" + address}
-	eventually(t, 10*time.Second, "it serves", func() bool { return d.send(http.MethodGet, "/readyz", "").status == 200 })
+	codestest.Await(t, 10*time.Second, "it serves", func() bool { return d.send(http.MethodGet, "/readyz", "").status == 200 })
 	if a := d.create(newEntry()); a.status != 200 {
 		t.Error(a)
 	}

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
 // load uses the service steadily, as applications do, and counts the answers.
@@ -42,7 +44,7 @@ func startLoad(t *testing.T, d *deployment) *load {
 		})
 	}
 	t.Cleanup(l.end)
-	eventually(t, 10*time.Second, "the load is there", func() bool {
+	codestest.Await(t, 10*time.Second, "the load is there", func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		return len(l.used) > 10*workers

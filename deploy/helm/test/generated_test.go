@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
 
+	"github.com/flowroute/sms-verification/codes/codestest"
 	"github.com/flowroute/sms-verification/config"
 )
 
@@ -20,22 +21,7 @@ var update = flag.Bool("update", false, "rewrite the settings in values.schema.j
 const (
 	schemaFile = chartDir + "/values.schema.json"
 	readmeFile = chartDir + "/README.md"
-	begin      = "<!-- values:begin -->\n"
-	end        = "<!-- values:end -->"
 )
-
-// upToDate compares a file with the generated text, or writes it.
-func upToDate(t *testing.T, file string, want []byte) {
-	t.Helper()
-	got := readFile(t, file)
-	if *update {
-		if err := os.WriteFile(file, want, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else if !bytes.Equal(got, want) {
-		t.Errorf("%s is out of date; run go test -update in deploy/helm/test", file)
-	}
-}
 
 func readFile(t *testing.T, file string) []byte {
 	t.Helper()
@@ -103,7 +89,7 @@ func TestSchemaIsUpToDate(t *testing.T) {
 	if err := encoder.Encode(s); err != nil {
 		t.Fatal(err)
 	}
-	upToDate(t, schemaFile, want.Bytes())
+	codestest.Generated(t, schemaFile, want.String(), *update)
 }
 
 // TestSchemaIsStrict: the schema has exactly the values of the chart, and refuses
@@ -145,12 +131,7 @@ func TestReadmeIsUpToDate(t *testing.T) {
 		t.Fatal(err)
 	}
 	table := "| value | default | meaning |\n| --- | --- | --- |\n" + rows(t, "", root.Content[0])
-	head, rest, foundBegin := strings.Cut(string(readFile(t, readmeFile)), begin)
-	_, tail, foundEnd := strings.Cut(rest, end)
-	if !foundBegin || !foundEnd {
-		t.Fatalf("%s has no %q and %q", readmeFile, begin, end)
-	}
-	upToDate(t, readmeFile, []byte(head+begin+table+end+tail))
+	codestest.GeneratedPart(t, readmeFile, "values", table, *update)
 }
 
 // rows returns a line for each value with a comment. A value without one is part

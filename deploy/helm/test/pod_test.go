@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -17,6 +15,7 @@ import (
 	apps "k8s.io/api/apps/v1"
 	core "k8s.io/api/core/v1"
 
+	"github.com/flowroute/sms-verification/codes/codestest"
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
@@ -46,13 +45,8 @@ func TestPodRuns(t *testing.T) {
 	environ, ports := onFreePorts(t, environment(t, r, spec, secret), container.Ports)
 	service := exec.Command(binary, container.Args...)
 	service.Dir, service.Env = t.TempDir(), environ
-	output := filepath.Join(t.TempDir(), "log")
-	file, err := os.Create(output)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = file.Close() })
-	service.Stdout, service.Stderr = file, file
+	output := &codestest.Output{}
+	service.Stdout, service.Stderr = output, output
 	if err := service.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +60,7 @@ func TestPodRuns(t *testing.T) {
 	} {
 		url := "http://" + ports[probe.HTTPGet.Port.StrVal] + probe.HTTPGet.Path
 		if !answers(url, starts) {
-			t.Fatalf("%s: no answer within %s from %s\n%s", name, starts, url, readFile(t, output))
+			t.Fatalf("%s: no answer within %s from %s\n%s", name, starts, url, output)
 		}
 	}
 	response, err := http.Post("http://"+ports["http"]+"/", "application/json", strings.NewReader(`{"auth_id": "signup-1", "recipient": "12065550142"}`))
@@ -75,7 +69,7 @@ func TestPodRuns(t *testing.T) {
 	}
 	_ = response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		t.Errorf("the first request: %s\n%s", response.Status, readFile(t, output))
+		t.Errorf("the first request: %s\n%s", response.Status, output)
 	}
 	if !answers("http://"+ports["metrics"]+"/metrics", time.Second) {
 		t.Error("no metrics on the metrics port")
@@ -90,10 +84,10 @@ func TestPodRuns(t *testing.T) {
 	select {
 	case err := <-ended:
 		if err != nil {
-			t.Errorf("it ended with %v\n%s", err, readFile(t, output))
+			t.Errorf("it ended with %v\n%s", err, output)
 		}
 	case <-time.After(time.Duration(*spec.TerminationGracePeriodSeconds) * time.Second):
-		t.Errorf("it still runs after its grace period of %d s\n%s", *spec.TerminationGracePeriodSeconds, readFile(t, output))
+		t.Errorf("it still runs after its grace period of %d s\n%s", *spec.TerminationGracePeriodSeconds, output)
 	}
 }
 
@@ -114,12 +108,7 @@ func onFreePorts(t *testing.T, environ []string, containerPorts []core.Container
 	t.Helper()
 	text, at := strings.Join(environ, "\x00"), map[string]string{}
 	for _, port := range containerPorts {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		at[port.Name] = listener.Addr().String()
-		_ = listener.Close()
+		at[port.Name] = codestest.FreeAddr(t)
 		listens := fmt.Sprintf("_ADDR=:%d", port.ContainerPort)
 		if strings.Count(text, listens) != 1 {
 			t.Errorf("the service does not listen on port %d", port.ContainerPort)

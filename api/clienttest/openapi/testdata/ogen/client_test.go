@@ -8,7 +8,7 @@ import (
 
 	"github.com/ogen-go/ogen/ogenerrors"
 
-	"github.com/flowroute/sms-verification/api/openapitest/client"
+	"github.com/flowroute/sms-verification/api/clienttest/client"
 )
 
 // noKey is for a service without API_KEYS.

@@ -1,4 +1,4 @@
-package openapitest
+package openapi
 
 // The packages that the generated clients import, so that go.mod and go.sum list them.
 import (

@@ -1,4 +1,4 @@
-package twiliotest
+package twilio
 
 import (
 	"errors"
@@ -6,6 +6,8 @@ import (
 
 	"github.com/twilio/twilio-go/client"
 	verify "github.com/twilio/twilio-go/rest/verify/v2"
+
+	"github.com/flowroute/sms-verification/api/clienttest/program"
 )
 
 // user is an application with Twilio's client.
@@ -74,8 +76,8 @@ func TestApproved(t *testing.T) {
 	if len(code) != 6 {
 		t.Errorf("code of %d digits", len(code))
 	}
-	u.checked(number, "", wrong(code), "pending")
-	u.checked("", sid, wrong(code), "pending")
+	u.checked(number, "", program.Wrong(code), "pending")
+	u.checked("", sid, program.Wrong(code), "pending")
 	u.checked(number, "", code, "approved")
 	_, err := u.check(number, "", code)
 	u.refused(err, 404, 20404)
@@ -89,9 +91,9 @@ func TestUsedUp(t *testing.T) {
 	u.started(number)
 	code := u.code(t, number)
 	for range 4 {
-		u.checked(number, "", wrong(code), "pending")
+		u.checked(number, "", program.Wrong(code), "pending")
 	}
-	_, err := u.check(number, "", wrong(code))
+	_, err := u.check(number, "", program.Wrong(code))
 	u.refused(err, 429, 60202)
 	_, err = u.check(number, "", code)
 	u.refused(err, 404, 20404)
@@ -137,7 +139,7 @@ func TestLimits(t *testing.T) {
 func TestGuessLimits(t *testing.T) {
 	u := newUser(t, "GUESS_LIMITS=1/24h")
 	u.started(number)
-	u.checked(number, "", wrong(u.code(t, number)), "pending")
+	u.checked(number, "", program.Wrong(u.code(t, number)), "pending")
 	_, err := u.start(number)
 	u.refused(err, 429, 60202)
 }

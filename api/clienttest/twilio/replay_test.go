@@ -1,4 +1,4 @@
-package twiliotest
+package twilio
 
 import (
 	"bufio"
@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/flowroute/sms-verification/api/clienttest/program"
 )
 
 // replayed are requests of Twilio's Python and Node clients, written from their sources.
@@ -106,7 +108,7 @@ func (c connection) verification(r *running) {
 	status, started := c.send(at+"/Verifications", "To="+to+"&Channel=sms")
 	want(status, started, 201, "pending")
 	code := r.code(c.T, number)
-	status, body := c.send(at+"/VerificationCheck", "Code="+wrong(code)+"&To="+to)
+	status, body := c.send(at+"/VerificationCheck", "Code="+program.Wrong(code)+"&To="+to)
 	want(status, body, 200, "pending")
 	status, body = c.send(at+"/Verifications/"+number, "") // neither client encodes the path
 	want(status, body, 200, "pending")

@@ -1,4 +1,4 @@
-package twiliotest
+package twilio
 
 import (
 	"bufio"
@@ -13,7 +13,7 @@ import (
 
 // TestGuide: the program in the guide is guide/main.go, and prints what the guide says.
 func TestGuide(t *testing.T) {
-	guide, err := os.ReadFile("../from-twilio.md")
+	guide, err := os.ReadFile("../../from-twilio.md")
 	if err != nil {
 		t.Fatal(err)
 	}

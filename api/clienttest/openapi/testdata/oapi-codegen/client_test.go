@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/flowroute/sms-verification/api/openapitest/client"
+	"github.com/flowroute/sms-verification/api/clienttest/client"
 )
 
 func newClient(t *testing.T, address string) *client.ClientWithResponses {

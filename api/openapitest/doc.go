@@ -1,3 +1,0 @@
-// Package openapitest generates Go clients from ../openapi.yaml with two generators and runs
-// them against the built service. go.mod has the versions of the generators.
-package openapitest

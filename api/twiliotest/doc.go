@@ -1,3 +1,0 @@
-// Package twiliotest runs Twilio's Go client, and the requests of its Python and Node
-// clients, against the built service. The version of the client is in go.mod.
-package twiliotest
