@@ -330,17 +330,13 @@ func countOf(history []porcupine.Operation) map[string]int {
 
 // resentIn counts the creates that sent a code that another had sent before.
 func resentIn(history []porcupine.Operation) (n int) {
-	type sent struct {
-		id   int
-		code string
-	}
-	seen := map[sent]bool{}
+	seen := map[call]bool{}
 	for _, o := range history {
 		if c := o.Input.(call); c.kind == "create" && c.code != "" {
-			if seen[sent{c.id, c.code}] {
+			if seen[c] {
 				n++
 			}
-			seen[sent{c.id, c.code}] = true
+			seen[c] = true
 		}
 	}
 	return n
