@@ -14,9 +14,9 @@ import (
 // readReport runs limits and reads its JSON.
 func readReport(t *testing.T, env []string, args ...string) (r limitsReport) {
 	t.Helper()
-	status, out, errOut := command(t, env, append([]string{"limits", "--json"}, args...)...)
-	if err := json.Unmarshal([]byte(out), &r); err != nil || status != 0 || errOut != "" {
-		t.Fatalf("limits %v: status %d, stdout %q, stderr %q", args, status, out, errOut)
+	out := succeeds(t, env, append([]string{"limits", "--json"}, args...)...)
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatalf("limits %v: %v: %q", args, err, out)
 	}
 	return r
 }

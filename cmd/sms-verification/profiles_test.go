@@ -171,8 +171,8 @@ func TestProfileFromTheShell(t *testing.T) {
 	t.Parallel()
 	fleet, sim := twoReplicas(t, redistest.Server(t))
 	env := []string{"SMS_VERIFICATION_API_KEY=shop"}
-	_, out, errOut := command(t, env, "send", "login-1", anyone, "--profile", "login", "--locale", "es-MX", "--endpoint", fleet[0].URL)
-	contains(t, "send", out+errOut, "valid for 10m0s", "Next: sms-verification verify --endpoint "+fleet[0].URL+" --profile login login-1 CODE")
+	out := succeeds(t, env, "send", "login-1", anyone, "--profile", "login", "--locale", "es-MX", "--endpoint", fleet[0].URL)
+	contains(t, "send", out, "valid for 10m0s", "Next: sms-verification verify --endpoint "+fleet[0].URL+" --profile login login-1 CODE")
 	succeeds(t, env, "verify", "login-1", codeSent(t, sim, anyone), "--profile", "login", "--endpoint", fleet[0].URL)
 	contains(t, "a profile of another caller", refuses(t, 1, env, "send", "a", anyone, "--profile", "payout", "--endpoint", fleet[0].URL),
 		"profile not allowed", "add this key's name to the callers of profile payout")
