@@ -219,11 +219,6 @@ func TestSendAndVerify(t *testing.T) {
 	contains(t, "the right code", out, "Right")
 	_, errOut = run(1, "verify", "signup-1", code)
 	contains(t, "an unknown id", errOut, "unknown auth_id")
-	_, errOut = run(1, "send", "signup-2", "2065550142")
-	contains(t, "a bad recipient", errOut, "recipient must be 1 and ten digits")
-	_, errOut = run(1, "verify", "signup-2", "12a4")
-	contains(t, "a bad code", errOut, "code must be digits")
-
 	out, _ = run(0, "send", "a<b", "+12065550142", "--json")
 	if want := `{"attempts_left":3,"auth_id":"a<b","expires_in":3600,"resend_after":0}` + "\n"; out != want {
 		t.Errorf("send as JSON: %s", out)
@@ -233,7 +228,6 @@ func TestSendAndVerify(t *testing.T) {
 		t.Errorf("verify as JSON: %s", out)
 	}
 
-	contains(t, "no key", refuses(t, 1, nil, "send", "signup-3", "12065550142", "--endpoint", p.URL), "no or wrong API key")
 	errOut = refuses(t, 2, []string{"SMS_VERIFICATION_API_KEY=" + key + "\n"}, "send", "signup-3", "12065550142")
 	contains(t, "a key with a line break", errOut, "API key", "line break")
 	lacks(t, "a key with a line break", errOut, key)

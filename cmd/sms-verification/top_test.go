@@ -29,7 +29,6 @@ func TestTop(t *testing.T) {
 	}{
 		"an address":          {args: []string{"--once", addr}},
 		"not a terminal":      {args: []string{p.Admin + "/metrics"}},
-		"from a variable":     {env: []string{"ADMIN_ADDR=" + addr}},
 		"every interface":     {env: []string{"ADMIN_ADDR=:" + port}},
 		"from a file":         {files: []string{"config.yaml", "admin_addr: " + addr + "\n"}},
 		"other settings lack": {env: []string{"ADMIN_ADDR=" + addr, "CODE_LENGTH=none", "FLOWROUTE_SECRET_KEY_FILE=/nonexistent"}},
