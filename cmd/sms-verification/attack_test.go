@@ -28,14 +28,7 @@ func TestParallelCreatesAtALimit(t *testing.T) {
 func TestGuessingAttack(t *testing.T) {
 	const day = 6 * time.Second
 	const scale = 24 * time.Hour / day
-	windows := func(list ...string) []codes.Window {
-		w := codestest.Windows(t, list...)
-		for i := range w {
-			w[i].Span *= scale
-		}
-		return w
-	}
-	limits := codes.Limits{Sends: windows("5/1s", "20/6s"), Guesses: windows("20/6s")}
+	limits := codes.Limits{Sends: codestest.Windows(t, "5/4h", "20/24h"), Guesses: codestest.Windows(t, "20/24h")}
 	bound := codes.MaxGuessesPerDay(limits, 3, scale*time.Second)
 
 	for name, id := range map[string]func(n int64) string{
