@@ -56,6 +56,7 @@ func TestTryIt(t *testing.T) {
 			b.shows("#owner", "+1 206 555 016")
 			b.shows("#messages .bubble", "Welcome to Example Shop!")
 			b.wantFocus("code")
+			lacks(t, "a request without profiles", b.text("#wire li .command"), "profile", "locale")
 			first := b.lastSMS(1)
 			if len(first) != 6 || !strings.Contains(p.stdout.String(), first) {
 				t.Fatalf("the phone shows the code %q", first)
@@ -187,7 +188,8 @@ func TestTryItEnds(t *testing.T) {
 	}
 }
 
-// TestTryItByKeyboard signs up without a mouse.
+// TestTryItByKeyboard signs up without a mouse. Without profiles the form asks for
+// neither a profile nor a language.
 func TestTryItByKeyboard(t *testing.T) {
 	t.Parallel()
 	browser := startChromium(t)
