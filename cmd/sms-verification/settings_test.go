@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net"
 	"regexp"
 	"strings"
 	"testing"
@@ -41,13 +40,9 @@ func TestEveryProblemAtOnce(t *testing.T) {
 
 func TestAddressInUse(t *testing.T) {
 	t.Parallel()
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = taken.Close() }()
+	taken := silent(t)
 	for _, key := range []string{"LISTEN_ADDR", "ADMIN_ADDR"} {
-		contains(t, key+" in use", refuses(t, 1, debugEnvironment(key+"="+taken.Addr().String())), key, taken.Addr().String(), "address already in use")
+		contains(t, key+" in use", refuses(t, 1, debugEnvironment(key+"="+taken)), key, taken, "address already in use")
 	}
 }
 
