@@ -72,16 +72,14 @@ func (a *answer) wantUnavailable(t testing.TB) {
 	}
 }
 
-// outage breaks Redis, and expects that everything is refused. Then it mends Redis, and
-// expects that the service works again within 2 s and that no entry has changed. It
-// returns the longest times of both.
-func (s *scene) outage(bound time.Duration, begin, end func()) (refused, back time.Duration) {
+// outage makes n entries, breaks Redis, and expects that everything is refused. Then it
+// mends Redis, and expects that the service works again within 2 s and that no entry has
+// changed. It returns the longest times of both.
+func (s *scene) outage(n int, bound time.Duration, begin, end func()) (refused, back time.Duration) {
 	s.Helper()
-	entries := s.made(20)
+	entries := s.made(n)
 	begin()
-	for range 2 {
-		refused = max(refused, s.refusesAll(entries, bound))
-	}
+	refused = s.refusesAll(entries, bound)
 	end()
 	back = s.servedAgain(time.Now(), 2*time.Second)
 	s.spared(entries)
@@ -176,10 +174,13 @@ func faultKilled(t *testing.T, bound time.Duration) string {
 func faultStopped(t *testing.T, bound time.Duration) string {
 	s := served(t, redistest.Server(t))
 	var since time.Time
-	return outageText(s.outage(bound, func() {
+	return outageText(s.outage(20, bound, func() {
 		s.redis.Signal(syscall.SIGSTOP)
 		since = time.Now()
 	}, func() {
+		for range 2 {
+			s.refusesAll(nil, bound)
+		}
 		do(t, http.MethodDelete, s.url()+"/?auth_id=a", "").wantUnavailable(t)
 		get(t, s.url()+"/readyz").want(t, 200, "") // an outage of Redis takes no replica out of the load balancer
 		time.Sleep(time.Until(since.Add(5 * time.Second)))
@@ -257,7 +258,7 @@ func faultGarbage(t *testing.T, bound time.Duration) string {
 		"-ERR no\r\n", "%1\r\n+a\r\n+b\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "*1\r\n*1\r\n*1\r\n*1\r\n", "$10\r\nshort",
 	} {
 		var end func()
-		refused, back := s.outage(bound, func() {
+		refused, back := s.outage(2, bound, func() {
 			proxy.Refuse(true)
 			proxy.CutAll()
 			end = answerAlways(t, proxy.Addr(), reply)
@@ -309,7 +310,7 @@ func faultMaxClients(t *testing.T, bound time.Duration) string {
 		}
 	}
 	var over time.Time
-	refused, _ := s.outage(bound, func() {
+	refused, _ := s.outage(10, bound, func() {
 		do("config", "set", "maxclients", 1)
 		do("client", "kill", "type", "normal", "skipme", "yes")
 	}, func() {
@@ -323,7 +324,7 @@ func faultOutOfMemory(t *testing.T, bound time.Duration) string {
 	s := served(t, redistest.Server(t, "maxmemory-policy noeviction"))
 	client := s.redis.Client()
 	const megabyte = 1 << 20
-	return outageText(s.outage(bound, func() {
+	return outageText(s.outage(20, bound, func() {
 		info := client.InfoMap(t.Context(), "memory")
 		used, err := strconv.Atoi(info.Item("Memory", "used_memory"))
 		if err != nil {

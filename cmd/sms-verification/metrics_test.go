@@ -23,175 +23,164 @@ type traffic struct {
 	fleet    []*process
 	requests atomic.Int64
 
-	mu          sync.Mutex
-	want        map[string]int64 // by metric and labels
-	unconfirmed int64            // messages
-	waiting     []journey        // whose code nobody has entered
+	mu      sync.Mutex
+	want    map[string]int64 // by metric and labels
+	waiting []*journey       // whose code nobody has entered
 }
 
 // journey is what one person does, with a number and an auth_id of its own.
 type journey struct {
 	*traffic
 	caller, profile, area, id, number string
-	made                              time.Time // of an entry that was left
+	code                              string    // of the last message
+	left                              time.Time // when it ended
 }
 
 var numbersOf = map[string]string{"us": "1206555", "ca": "1416555", "caribbean": "1876555", "tollfree": "1800555", "premium": "1900555", "other": "1211555"}
 
-func (l *traffic) count(metric string, labels ...string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.want["smsv_"+metric+" "+strings.Join(labels, ",")]++
-}
-
 // url returns the address of either replica for a request, which it counts.
-func (j journey) url() string {
+func (j *journey) url() string {
 	j.requests.Add(1)
 	return j.fleet[rand.IntN(2)].URL
 }
 
+func (j *journey) post(number string, headers ...string) *answer {
+	return createUnder(j, j.url(), j.profile, j.id, number, "", append(headers, as(j.caller))...)
+}
+
+func to(number string) func(*journey) *answer {
+	return func(j *journey) *answer { return j.post(number) }
+}
+
+func (j *journey) create(headers ...string) *answer {
+	a := j.post(j.number, headers...)
+	if a.status == http.StatusOK {
+		j.code = codeSent(j.T, j.sim, j.number)
+	}
+	return a
+}
+
+func (j *journey) createOnce() *answer { return j.create(keyHeader(j.id)) }
+
+// failing makes Flowroute fail at the messages of a journey.
+func failing(f flowroutetest.Fault) func(*journey) *answer {
+	return func(j *journey) *answer {
+		fail(j, j.sim, j.number, f)
+		return j.createOnce()
+	}
+}
+
 // query sends a request with the journey's auth_id in the query.
-func (j journey) query(method, more string) *answer {
+func (j *journey) query(method, more string) *answer {
 	if j.profile != "" {
 		more += "&profile=" + j.profile
 	}
 	return do(j, method, j.url()+"/?auth_id="+j.id+more, "", as(j.caller))
 }
 
-// post requests a code that is not sent.
-func (j journey) post(number string, status int, reason string, headers ...string) {
-	j.Helper()
-	createUnder(j, j.url(), j.profile, j.id, number, "", append(headers, as(j.caller))...).want(j, status, reason)
+func (j *journey) cancel() *answer { return j.query(http.MethodDelete, "") }
+
+// check enters a code by either route.
+func (j *journey) check(code string) *answer {
+	if rand.IntN(2) == 0 {
+		return j.query(http.MethodGet, "&code="+code)
+	}
+	return verifyUnder(j, j.url(), j.profile, j.id, code, as(j.caller))
 }
 
-// create requests a code and returns it.
-func (j journey) create(headers ...string) string {
-	j.Helper()
-	j.post(j.number, 200, "", headers...)
-	j.count("codes_created_total", j.area, j.caller, j.profile)
-	j.count("codes_sent_total", j.area, j.caller, j.profile)
-	return codeSent(j.T, j.sim, j.number)
+func (j *journey) right() *answer { return j.check(j.code) }
+func (j *journey) wrong() *answer { return j.check(otherCode(j.code)) }
+
+// checkOnce enters a code four times at once with one key.
+func (j *journey) checkOnce(code string) *answer {
+	answers := inParallel(4, func(int) *answer {
+		return verifyUnder(j, j.url(), j.profile, j.id, code, as(j.caller), keyHeader(code+j.id))
+	})
+	for _, a := range answers {
+		if a.raw != answers[0].raw {
+			j.Errorf("with one key: %s and %s", answers[0].raw, a.raw)
+		}
+	}
+	return answers[0]
 }
 
-// outcome is what a check is answered, and how it is counted.
-type outcome struct {
-	status        int
-	reason        string
-	result, ended string // labels
-}
+func (j *journey) rightOnce() *answer { return j.checkOnce(j.code) }
+func (j *journey) wrongOnce() *answer { return j.checkOnce(otherCode(j.code)) }
 
-var (
-	accepted = outcome{200, "", "right", "verified"}
-	compared = outcome{400, "InvalidAuthCode", "wrong", ""}
-	usedUp   = outcome{400, "InvalidAuthCode", "used_up", "used_up"}
-	missing  = outcome{400, "UnknownAuthId", "unknown", ""}
-	expired  = outcome{400, "ExpiredAuthCode", "expired", ""}
+const (
+	madeSent = "codes_created_total AREA,CALLER,PROFILE; codes_sent_total AREA,CALLER,PROFILE"
+	verified = "checks_total right; codes_verified_total AREA,CALLER,PROFILE; codes_ended_total verified"
+	compared = "checks_total wrong; codes_wrong_total CALLER,PROFILE"
 )
 
-// check enters a code, by either route.
-func (j journey) check(code string, o outcome, headers ...string) {
-	j.Helper()
-	if len(headers) == 0 && rand.IntN(2) == 0 {
-		j.query(http.MethodGet, "&code="+code).want(j, o.status, o.reason)
-		return
-	}
-	verifyUnder(j, j.url(), j.profile, j.id, code, append(headers, as(j.caller))...).want(j, o.status, o.reason)
+// steps are what a person does, how it is answered, and what it counts under.
+var steps = map[string]struct {
+	ask    func(*journey) *answer
+	status int
+	reason string
+	counts string
+}{
+	"create":           {func(j *journey) *answer { return j.create() }, 200, "", madeSent},
+	"replace":          {func(j *journey) *answer { return j.create() }, 200, "", madeSent + "; codes_ended_total replaced"},
+	"limited":          {func(j *journey) *answer { return j.create() }, 429, "RateLimited", "limits_hit_total SEND_LIMITS 2/1h"},
+	"create once":      {(*journey).createOnce, 200, "", madeSent},
+	"created":          {(*journey).createOnce, 200, "", ""},
+	"refused":          {failing(flowroutetest.Fault{Kind: flowroutetest.Refuse, Status: 422}), 500, "MessageRejected", "codes_ended_total withdrawn"},
+	"refused before":   {(*journey).createOnce, 500, "MessageRejected", ""},
+	"unconfirmed":      {failing(flowroutetest.Fault{Kind: flowroutetest.AcceptReset}), 500, "MessageUnconfirmed", "codes_created_total AREA,CALLER,PROFILE"},
+	"not allowed":      {to("12069995555"), 403, "RecipientNotAllowed", ""},
+	"no number":        {to("1206"), 400, "InvalidAPIUsage", ""},
+	"cancel":           {(*journey).cancel, 200, "", "codes_ended_total cancelled"},
+	"cancel nothing":   {(*journey).cancel, 200, "", ""},
+	"right":            {(*journey).right, 200, "", verified},
+	"wrong":            {(*journey).wrong, 400, "InvalidAuthCode", compared},
+	"used up":          {(*journey).wrong, 400, "InvalidAuthCode", "checks_total used_up; codes_wrong_total CALLER,PROFILE; codes_ended_total used_up"},
+	"unknown":          {(*journey).right, 400, "UnknownAuthId", "checks_total unknown"},
+	"expired":          {(*journey).right, 400, "ExpiredAuthCode", "checks_total expired"},
+	"right once":       {(*journey).rightOnce, 200, "", verified},
+	"right before":     {(*journey).rightOnce, 200, "", ""},
+	"wrong once":       {(*journey).wrongOnce, 400, "InvalidAuthCode", compared},
+	"unconfirmed once": {(*journey).createOnce, 500, "MessageUnconfirmed", ""},
 }
 
-// enter enters a code, and counts it.
-func (j journey) enter(code string, o outcome, headers ...string) {
-	j.Helper()
-	j.check(code, o, headers...)
-	j.count("checks_total", o.result)
-	switch o {
-	case accepted:
-		j.count("codes_verified_total", j.area, j.caller, j.profile)
-	case compared, usedUp:
-		j.count("codes_wrong_total", j.caller, j.profile)
-	}
-	if o.ended != "" {
-		j.count("codes_ended_total", o.ended)
-	}
+// journeys are the ways that a code can go. Those that end with "leave" have a code
+// that nobody enters.
+var journeys = []string{
+	"create, right",
+	"create, wrong, right, unknown",
+	"create, wrong, wrong, used up, unknown",
+	"create, replace, limited, right",
+	"create, cancel, cancel nothing, unknown",
+	"create, refused, right, unknown",
+	"refused, refused before, refused before",
+	"unconfirmed, unconfirmed once, leave",
+	"not allowed",
+	"no number, unknown",
+	"create once, created, wrong once, right once, right before, unknown",
+	"create, leave",
 }
 
-// leave leaves the entry until it expires.
-func (j journey) leave() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.made = time.Now()
-	j.waiting = append(j.waiting, j)
-}
-
-// refuses makes Flowroute refuse the journey's messages.
-func (j journey) refuses() {
-	fail(j, j.sim, j.number, flowroutetest.Fault{Kind: flowroutetest.Refuse, Status: 422})
-	j.count("codes_ended_total", "withdrawn")
-}
-
-// journeys are the ways that a code can go.
-var journeys = []func(journey){
-	func(j journey) {
-		c := j.create()
-		j.enter(otherCode(c), compared)
-		j.enter(c, accepted)
-		j.enter(c, missing)
-	},
-	func(j journey) {
-		c := j.create()
-		for _, o := range []outcome{compared, compared, usedUp, missing} {
-			j.enter(otherCode(c), o)
+// take takes some steps, and counts them.
+func (j *journey) take(names ...string) {
+	labels := strings.NewReplacer("AREA", j.area, "CALLER", j.caller, "PROFILE", j.profile)
+	for _, name := range names {
+		if name == "leave" {
+			j.left = time.Now()
+			j.mu.Lock()
+			j.waiting = append(j.waiting, j)
+			j.mu.Unlock()
+			return
 		}
-	},
-	func(j journey) { // replaced, then limited
-		j.create()
-		c := j.create()
-		j.count("codes_ended_total", "replaced")
-		j.post(j.number, 429, "RateLimited")
-		j.count("limits_hit_total", "SEND_LIMITS 2/1h")
-		j.enter(c, accepted)
-	},
-	func(j journey) { // cancelled, and once more in vain
-		c := j.create()
-		for range 2 {
-			j.query(http.MethodDelete, "").want(j, 200, "")
-		}
-		j.count("codes_ended_total", "cancelled")
-		j.enter(c, missing)
-	},
-	func(j journey) { // a message that is refused replaces nothing
-		c := j.create()
-		j.refuses()
-		j.post(j.number, 500, "MessageRejected")
-		j.enter(c, accepted)
-	},
-	func(j journey) { // refused, and asked again
-		j.refuses()
-		for range 3 {
-			j.post(j.number, 500, "MessageRejected", keyHeader(j.id))
-		}
-	},
-	func(j journey) { // unconfirmed, and asked again
-		fail(j, j.sim, j.number, flowroutetest.Fault{Kind: flowroutetest.AcceptReset})
-		for range 2 {
-			j.post(j.number, 500, "MessageUnconfirmed", keyHeader(j.id))
-		}
-		j.count("codes_created_total", j.area, j.caller, j.profile)
-		j.leave()
+		s := steps[name]
+		s.ask(j).want(j, s.status, s.reason)
 		j.mu.Lock()
-		defer j.mu.Unlock()
-		j.unconfirmed++
-	},
-	func(j journey) { j.post("12069995555", 403, "RecipientNotAllowed") },
-	func(j journey) { j.post("1206", 400, "InvalidAPIUsage"); j.enter("123456", missing) },
-	func(j journey) { // the same requests again and again, and at once
-		c := j.create(keyHeader(j.id))
-		j.post(j.number, 200, "", keyHeader(j.id))
-		j.enter(otherCode(c), compared, keyHeader("wrong-"+j.id))
-		timed(4, func(int) { j.check(otherCode(c), compared, keyHeader("wrong-"+j.id)) })
-		j.enter(c, accepted, keyHeader("right-"+j.id))
-		timed(4, func(int) { j.check(c, accepted, keyHeader("right-"+j.id)) })
-	},
-	func(j journey) { j.create(); j.leave() }, // never entered
+		for figure := range strings.SplitSeq(labels.Replace(s.counts), "; ") {
+			if figure != "" {
+				j.want["smsv_"+figure]++
+			}
+		}
+		j.mu.Unlock()
+	}
 }
 
 // figures returns the sums over the replicas of some metrics, by name and labels.
@@ -207,13 +196,13 @@ func (l *traffic) figures(names ...string) map[string]int64 {
 	return all
 }
 
+// each is how often each journey is made, of which one ends unconfirmed.
+const each = 8
+
 // TestFiguresAreExact: under mixed load on two replicas the metrics are exactly what
 // the test and the simulator counted.
 func TestFiguresAreExact(t *testing.T) {
-	const (
-		lifetime = 8 * time.Second // longer than a journey takes, even with little of the processor
-		each     = 8               // of every journey
-	)
+	const lifetime = 8 * time.Second // longer than a journey takes, even with little of the processor
 	redis, sim := redistest.Server(t), startSimulator(t, flowroutetest.Options{Keep: 10_000})
 	env := environment(redis, sim, keysOf("shop", "bank"), `PROFILES={"login":{}}`, "CODE_LENGTH=6", "CODE_EXPIRATION=8",
 		"SEND_LIMITS=2/1h", "SEND_LIMITS_TOTAL=10000/1h", "BLOCKED_PREFIXES=1206999", "FLOWROUTE_RATE=5000",
@@ -223,19 +212,19 @@ func TestFiguresAreExact(t *testing.T) {
 	timed(8, func(worker int) {
 		for i := worker; i < each*len(journeys); i += 8 {
 			area := areas[i%len(areas)]
-			journeys[i/each](journey{
+			j := &journey{
 				traffic: l, caller: []string{"shop", "bank"}[rand.IntN(2)], profile: []string{"", "login"}[rand.IntN(2)], area: area,
-				id: fmt.Sprint("id-", i), number: fmt.Sprintf("%s%04d", numbersOf[area], i),
-			})
+				id: fmt.Sprint("id-", i), number: fmt.Sprintf("%s%04d", numbersOf[area], i), code: "123456",
+			}
+			j.take(strings.Split(journeys[i/each], ", ")...)
 		}
 	})
 	sum := func(name string) int64 { return total(t, l.fleet, name) }
 	stored := sum("smsv_codes_created_total")
 	eventually(t, lifetime+10*time.Second, "the lifetime of every entry is over", func() bool { return sum("smsv_codes_over_total") == stored })
 	for _, j := range l.waiting {
-		time.Sleep(time.Until(j.made.Add(lifetime)))
-		j.enter("123456", expired)
-		j.enter("123456", missing)
+		time.Sleep(time.Until(j.left.Add(lifetime)))
+		j.take("expired", "unknown")
 	}
 
 	names := []string{"smsv_codes_created_total", "smsv_codes_sent_total", "smsv_codes_verified_total", "smsv_codes_wrong_total", "smsv_codes_ended_total",
@@ -260,19 +249,19 @@ func (l *traffic) compareWithFlowroute() {
 		segments += int64(m.Segments)
 	}
 	all := int64(len(l.sim.Messages()))
-	each := segments / all // the same text for everybody
-	taken, refusals := all-l.unconfirmed, l.sim.Requests().Requests-all
+	ofOne := segments / all // the same text for everybody
+	taken, refusals := all-each, l.sim.Requests().Requests-all
 	got := l.figures("smsv_flowroute_send_duration_seconds", "smsv_redis_operation_errors_total")
 	for _, name := range []string{"smsv_codes_sent_total", "smsv_message_segments_total", "smsv_codes_created_total", "smsv_pace_wait_seconds"} {
 		got[name] = total(l, l.fleet, name)
 	}
 	want := map[string]int64{
-		"smsv_codes_sent_total": taken, "smsv_message_segments_total": taken * each, "smsv_codes_created_total": all, "smsv_pace_wait_seconds": all + refusals,
+		"smsv_codes_sent_total": taken, "smsv_message_segments_total": taken * ofOne, "smsv_codes_created_total": all, "smsv_pace_wait_seconds": all + refusals,
 		"smsv_flowroute_send_duration_seconds accepted":    taken,
-		"smsv_flowroute_send_duration_seconds unconfirmed": l.unconfirmed,
+		"smsv_flowroute_send_duration_seconds unconfirmed": each,
 		"smsv_flowroute_send_duration_seconds rejected":    refusals,
 	}
-	if diff := cmp.Diff(want, got); diff != "" || taken == 0 || each < 2 {
+	if diff := cmp.Diff(want, got); diff != "" || taken == 0 || ofOne < 2 {
 		l.Errorf("Flowroute counted (-), the service counted (+):\n%s", diff)
 	}
 	if used := total(l, l.fleet, "smsv_send_budget_used"); used != 2*all { // each replica shows the messages of both
