@@ -11,9 +11,9 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// TestRedisStopsDuringASend: the result of a create that could not be stored or undone,
-// because Redis was paused while Flowroute worked on it, is as soon as Redis is back. A
-// service that is stopped in between waits for that.
+// TestRedisStopsDuringASend: Redis is paused while Flowroute works on a create. Its
+// result is stored or undone as soon as Redis is back, even by a service that gets
+// SIGTERM in between.
 func TestRedisStopsDuringASend(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -112,8 +112,8 @@ type scene struct {
 	sms map[string][]string // the codes that were sent, by recipient
 }
 
-// setUp starts the simulator, and no service. Limits are on but far off, so that they
-// are counted too.
+// setUp starts the simulator. The environment of its services has limits that are far
+// off, so that they are counted too.
 func setUp(t *testing.T, redis *redistest.Instance, extra ...string) *scene {
 	s := &scene{T: t, redis: redis, sms: map[string][]string{}}
 	s.sim = startSimulator(t, flowroutetest.Options{OnMessage: func(m flowroutetest.Message) {

@@ -71,7 +71,7 @@ const (
 
 // TestTraces: a request, its operations on Redis and its send are one trace, under
 // the span of the caller. No span holds an argument of the request. Flowroute gets no
-// trace headers, and sees which program and version calls it.
+// trace headers, and learns which program and version calls it.
 func TestTraces(t *testing.T) {
 	t.Parallel()
 	redis, sim, to := redistest.Server(t), startSimulator(t, flowroutetest.Options{}), startCollector(t)
