@@ -75,9 +75,9 @@ const (
 func TestTraces(t *testing.T) {
 	t.Parallel()
 	redis, sim, to := redistest.Server(t), startSimulator(t, flowroutetest.Options{}), startCollector(t)
-	var sent []http.Header // to Flowroute
+	sent := make(chan http.Header, 9) // to Flowroute
 	flowroute := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		sent = append(sent, r.Header)
+		sent <- r.Header
 		sim.ServeHTTP(w, r)
 	}))
 	t.Cleanup(flowroute.Close)
@@ -125,7 +125,11 @@ func TestTraces(t *testing.T) {
 	}
 	printed := succeeds(t, nil, "version")
 	agent := "sms-verification/" + strings.Trim(strings.Fields(printed)[1], "()")
-	for _, h := range sent {
+	if len(sent) != 2 {
+		t.Errorf("%d requests to Flowroute", len(sent))
+	}
+	for range len(sent) {
+		h := <-sent
 		if h.Get("Traceparent")+h.Get("Tracestate")+h.Get("Baggage") != "" || h.Get("User-Agent") != agent {
 			t.Errorf("Flowroute got %v, want the User-Agent %s and no trace", h, agent)
 		}
