@@ -75,7 +75,7 @@ capacity: ## measure all of that, and write the tables of deploy/capacity.md
 	go run ./cmd/bench capacity $(ARGS)
 
 bench-go: ## run the Go benchmarks of the hot path, with their allocations
-	go test -run '^$$' -bench . -benchmem $(ARGS) ./api ./codes ./redisstore ./cmd/sms-verification
+	go test -run '^$$' -bench . -benchmem $(ARGS) ./api ./codes ./redisstore
 
 bench-stat: ## compare two outputs of bench-go: make bench-stat OLD=old.txt NEW=new.txt
 	$(BENCHSTAT) $(OLD) $(NEW)

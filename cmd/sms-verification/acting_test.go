@@ -35,21 +35,6 @@ func TestNumbersToTry(t *testing.T) {
 	}
 }
 
-// TestActing: in debug mode the service itself acts out two numbers.
-func TestActing(t *testing.T) {
-	t.Parallel()
-	p := serveReady(t, debugEnvironment())
-	for _, headers := range [][]string{nil, {"Idempotency-Key: k"}} {
-		a := create(t, p.URL, "a", string(app.LimitedNumber), headers...).wantLimit(t, "SEND_LIMITS 1/1m")
-		if a.body.RetryAfter != 60 || a.header.Get("Retry-After") != "60" {
-			t.Error(a.raw)
-		}
-		create(t, p.URL, "b", string(app.ExpiredNumber), headers...).want(t, 200, "")
-		verify(t, p.URL, "b", "1234").want(t, 400, "ExpiredAuthCode")
-		verify(t, p.URL, "b", "1234").want(t, 400, "UnknownAuthId")
-	}
-}
-
 // TestNoPageOutsideDebugMode: outside debug mode there is no page, and the numbers
 // are like any other.
 func TestNoPageOutsideDebugMode(t *testing.T) {

@@ -4,13 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
-
-	"github.com/flowroute/sms-verification/codes"
-	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
 // TestParallelCreatesAtALimit: three replicas enforce one limit.
@@ -20,79 +15,6 @@ func TestParallelCreatesAtALimit(t *testing.T) {
 	if sent, refused := count(answers, ""), count(answers, "RateLimited"); sent != 5 || refused != 195 || len(sim.Messages()) != 5 {
 		t.Errorf("%d of 200 passed a limit of 5, %d refused, %d messages", sent, refused, len(sim.Messages()))
 	}
-}
-
-// TestGuessingAttack: an attacker creates codes for one number and guesses them as
-// fast as the service allows, for two days that are scaled down to seconds. No
-// more guesses are compared in a day than codes.MaxGuessesPerDay says.
-func TestGuessingAttack(t *testing.T) {
-	const day = 6 * time.Second
-	const scale = 24 * time.Hour / day
-	windows := func(list ...string) []codes.Window {
-		w := codestest.Windows(t, list...)
-		for i := range w {
-			w[i].Span *= scale
-		}
-		return w
-	}
-	limits := codes.Limits{Sends: windows("5/1s", "20/6s"), Guesses: windows("20/6s")}
-	bound := codes.MaxGuessesPerDay(limits, 3, scale*time.Second)
-
-	for name, id := range map[string]func(n int64) string{
-		"one id":   func(int64) string { return "victim" },
-		"many ids": func(n int64) string { return "victim-" + strconv.FormatInt(n, 10) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			fleet, _ := services(t, 3, "SEND_LIMITS=5/1s,20/6s", "GUESS_LIMITS=20/6s", "CODE_EXPIRATION=1", "EXPIRED_NOTICE=0", "CODE_LENGTH=12")
-			compared := attack(t, fleet, id, 2*day)
-			worst := mostWithin(compared, day)
-			t.Logf("%d wrong codes compared in two days, at most %d in any one; the formula says %.0f", len(compared), worst, bound)
-			if float64(worst) > bound {
-				t.Errorf("%d wrong codes compared in a day, more than %.0f", worst, bound)
-			}
-			if len(compared) < 20 {
-				t.Errorf("only %d wrong codes compared: this was no attack", len(compared))
-			}
-		})
-	}
-}
-
-// attack creates codes and guesses them, and returns when each wrong code was compared.
-func attack(t *testing.T, fleet []*process, id func(int64) string, during time.Duration) (compared []time.Time) {
-	t.Helper()
-	var mu sync.Mutex
-	var made atomic.Int64
-	end := time.Now().Add(during)
-	inParallel(6, func(w int) *answer {
-		for i := w; time.Now().Before(end); i++ {
-			url, name := fleet[i%3].URL, id(made.Add(1))
-			if create(t, url, name, anyone).status != http.StatusOK {
-				time.Sleep(20 * time.Millisecond)
-			}
-			for verify(t, url, name, fmt.Sprintf("%012d", i)).body.Reason == "InvalidAuthCode" {
-				mu.Lock()
-				compared = append(compared, time.Now())
-				mu.Unlock()
-			}
-		}
-		return nil
-	})
-	return compared
-}
-
-// mostWithin returns the largest number of times within any span.
-func mostWithin(times []time.Time, span time.Duration) (most int) {
-	for _, from := range times {
-		n := 0
-		for _, at := range times {
-			if d := at.Sub(from); d >= 0 && d < span {
-				n++
-			}
-		}
-		most = max(most, n)
-	}
-	return most
 }
 
 // TestPumping: 10,000 requests over adjacent numbers, some of them in areas that

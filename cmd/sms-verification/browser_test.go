@@ -199,12 +199,12 @@ func (b *tab) allowClipboard() {
 	}
 }
 
-// shot takes a picture of the whole page into the folder that SCREENSHOTS names.
+// shot takes a picture of the whole page into the folder that SCREENSHOTS names, if any.
 func (b *tab) shot(name string) {
 	b.Helper()
 	dir := os.Getenv("SCREENSHOTS")
 	if dir == "" {
-		dir = b.TempDir()
+		return
 	}
 	picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
 	if err != nil {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -106,20 +108,15 @@ func TestClientLimits(t *testing.T) {
 // for a message a second is served.
 func TestFairTurns(t *testing.T) {
 	fleet, sim := services(t, 3, keysOf("shop", "bank"), "FLOWROUTE_RATE=5")
-	flood := time.NewTicker(20 * time.Millisecond) // 50 a second
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for i := 0; ; i++ {
-			select {
-			case <-stop:
-				return
-			case <-flood.C:
-				body := fmt.Sprintf(`{"auth_id":"flood-%d","recipient":"1425555%04d"}`, i, i)
-				go func() { _, _ = request(http.MethodPost, fleet[i%3].URL+"/", body, as("shop")) }()
-			}
+	ctx, stop := context.WithCancel(t.Context())
+	var flood sync.WaitGroup
+	flood.Go(func() {
+		for i := 0; ctx.Err() == nil; i++ {
+			body := fmt.Sprintf(`{"auth_id":"flood-%d","recipient":"1425555%04d"}`, i, i)
+			flood.Go(func() { _, _ = request(http.MethodPost, fleet[i%3].URL+"/", body, as("shop")) })
+			time.Sleep(20 * time.Millisecond) // 50 a second
 		}
-	}()
+	})
 	time.Sleep(time.Second)
 	served := 0
 	for i := range 12 {
@@ -129,8 +126,8 @@ func TestFairTurns(t *testing.T) {
 		}
 		time.Sleep(time.Until(began.Add(time.Second)))
 	}
-	close(stop)
-	<-stopped
+	stop()
+	flood.Wait()
 	if served < 11 {
 		t.Errorf("%d of 12 messages of the quiet caller were sent", served)
 	}

@@ -72,10 +72,10 @@ func flowrouteFaults() []fault {
 // each for an auth_id that has an entry. Meanwhile it checks other codes.
 func faultFlowrouteBreaks(t *testing.T, bound time.Duration, f flowroutetest.Fault, reason string, sent int) string {
 	const creates = 50
-	s := setUp(t, redistest.Server(t), "FLOWROUTE_TIMEOUT="+flowrouteTimeout.String(), "FLOWROUTE_MAX_WAIT="+flowrouteMaxWait.String(),
+	s := served(t, redistest.Server(t), "FLOWROUTE_TIMEOUT="+flowrouteTimeout.String(), "FLOWROUTE_MAX_WAIT="+flowrouteMaxWait.String(),
 		"MAX_IN_FLIGHT="+strconv.Itoa(creates))
-	p := s.serve()
-	others, earlier := s.made(p.URL, 30), s.made(p.URL, creates)
+	p := s.fleet[0]
+	others, earlier := s.made(30), s.made(creates)
 	before := p.footprint(t)
 	fail(t, s.sim, "", f)
 	var slowest, slowestCheck time.Duration
@@ -112,7 +112,7 @@ func faultFlowrouteBreaks(t *testing.T, bound time.Duration, f flowroutetest.Fau
 			verify(s, p.URL, e.id, e.code).want(t, 200, "")
 		}
 	}
-	s.servedAgain(p.URL, time.Now(), time.Second)
+	s.servedAgain(time.Now(), time.Second)
 	return fmt.Sprintf("create %s, check %s at most; %s", millis(slowest), millis(slowestCheck), p.settles(t, before))
 }
 
@@ -128,8 +128,7 @@ func faultSlowCallers(t *testing.T, bound time.Duration) string {
 	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit) // usually done by the runtime
 	n := min(wanted, int(limit.Cur)-spare)
 
-	s := setUp(t, redistest.Server(t))
-	p := s.serve()
+	s := served(t, redistest.Server(t))
 	l := s.loads(4)
 	header := "POST /verify HTTP/1.1\r\nHost: x\r\nX-Slow: " + strings.Repeat("x", 100)
 	var open atomic.Int64
@@ -138,7 +137,7 @@ func faultSlowCallers(t *testing.T, bound time.Duration) string {
 	began := time.Now()
 	for i := range n {
 		wg.Go(func() {
-			conn, err := net.Dial("tcp", strings.TrimPrefix(p.URL, "http://"))
+			conn, err := net.Dial("tcp", strings.TrimPrefix(s.url(), "http://"))
 			if err != nil {
 				t.Error(err)
 				return
@@ -160,16 +159,14 @@ func faultSlowCallers(t *testing.T, bound time.Duration) string {
 		})
 	}
 	eventually(t, 5*time.Second, "all are connected", func() bool { return open.Load() == int64(n) })
-	peak := p.footprint(t)
+	peak := s.fleet[0].footprint(t)
 	time.Sleep(phase())
 	if still := open.Load(); still < int64(n) && time.Since(began) < 5*time.Second {
 		t.Errorf("%d of %d connections still open", still, n)
 	}
 	eventually(t, 10*time.Second, "slow connections are cut off", func() bool { return open.Load() == 0 })
 	over := time.Since(began)
-	result := l.finish()
-	l.only(gotCreated, gotRight, gotWrong, gotUnknown)
-	l.within(bound)
+	result := l.unharmed(bound)
 	return fmt.Sprintf("%d connections, at most %d MB and %d goroutines, all cut off after %s; %s", n, peak.megabytes, peak.goroutines, millis(over), result)
 }
 
@@ -180,11 +177,12 @@ func faultFewDescriptors(t *testing.T, bound time.Duration) string {
 	p.start(t)
 	p.ready(t)
 	contains(t, "the log", p.stderr.String(), `"level":"WARN","msg":"MAX_CONNECTIONS lowered`, `"file_descriptors":64`)
-	entries := s.made(p.URL, 10)
+	s.fleet = append(s.fleet, p)
+	entries := s.made(10)
 	before := p.footprint(t)
 	idle := append(idleConnections(t, p.URL, 100), idleConnections(t, p.Admin, 100)...)
 	testClient.CloseIdleConnections()
-	served := s.servedAgain(p.URL, time.Now(), bound)
+	served := s.servedAgain(time.Now(), bound)
 	for _, url := range []string{p.URL + "/readyz", p.Admin + "/readyz", p.Admin + "/metrics"} {
 		if took := timed(1, func(int) { get(t, url).want(t, 200, "") }); took > bound {
 			t.Errorf("%s after %v", url, took)
@@ -193,7 +191,7 @@ func faultFewDescriptors(t *testing.T, bound time.Duration) string {
 	for _, conn := range idle {
 		_ = conn.Close()
 	}
-	s.spared(p.URL, entries)
+	s.spared(entries)
 	return fmt.Sprintf("served after %s, %s", millis(served), p.settles(t, before))
 }
 
@@ -217,9 +215,7 @@ func faultOutputBlocked(t *testing.T, bound time.Duration) string {
 	const enough = 2000 // log lines, several times what a pipe holds
 	eventually(t, time.Minute, "the pipe is full", func() bool { return l.total() > enough })
 	time.Sleep(phase())
-	result := l.finish()
-	l.only(gotCreated, gotRight, gotWrong, gotUnknown)
-	l.within(bound)
+	result := l.unharmed(bound)
 	ended := timed(1, func(int) { p.stop(t, 0) })
 	return fmt.Sprintf("%s; ended after %s", result, millis(ended))
 }
@@ -248,21 +244,14 @@ func patient(bound time.Duration) time.Duration {
 }
 
 // footprint is the memory and the goroutines of a process.
-type footprint struct{ goroutines, megabytes int }
+type footprint struct{ goroutines, megabytes int64 }
 
-func (p *process) footprint(t testing.TB) (u footprint) {
+func (p *process) footprint(t testing.TB) footprint {
 	t.Helper()
-	first, _, _ := strings.Cut(get(t, p.Admin+"/debug/pprof/goroutine?debug=1").raw, "\n")
-	u.goroutines, _ = strconv.Atoi(strings.TrimPrefix(first, "goroutine profile: total "))
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	if err != nil {
-		t.Skip("no /proc: ", err)
-	}
-	_, rest, _ := strings.Cut(string(status), "VmRSS:")
-	kilobytes, _ := strconv.Atoi(strings.Fields(rest + " 0")[0])
-	u.megabytes = kilobytes >> 10
+	fleet := []*process{p}
+	u := footprint{total(t, fleet, "go_goroutines"), total(t, fleet, "process_resident_memory_bytes") >> 20}
 	if u.goroutines == 0 || u.megabytes == 0 {
-		t.Fatalf("usage cannot be read: %+v", u)
+		t.Skip("the process has no figures of its memory here")
 	}
 	return u
 }
@@ -271,7 +260,7 @@ func (p *process) footprint(t testing.TB) (u footprint) {
 func (p *process) settles(t testing.TB, before footprint) string {
 	t.Helper()
 	const goroutines = 130 // 50 connections to Flowroute are kept for a while, two each
-	megabytes := 96
+	megabytes := int64(96)
 	if raceEnabled {
 		megabytes *= 6 // the detector gives nothing back
 	}

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -56,7 +55,7 @@ func redisFaults() []fault {
 		{name: "script flush", bound: unavailableWithin, run: faultScriptFlush,
 			what: "`SCRIPT FLUSH` every 10 ms under load",
 			want: "no failure, answers within <bound>"},
-		{name: "permissions", bound: unavailableWithin, run: func(t *testing.T, bound time.Duration) string { return faultPermitted(t, redistest.Server(t), bound) },
+		{name: "permissions", bound: unavailableWithin, run: faultPermitted(func(t testing.TB) *redistest.Instance { return redistest.Server(t) }),
 			what: "a Redis user with exactly the documented commands, under load",
 			want: "no failure, answers within <bound>"},
 	}
@@ -73,14 +72,32 @@ func (a *answer) wantUnavailable(t testing.TB) {
 	}
 }
 
+// outage makes n entries, breaks Redis, and expects that everything is refused. Then it
+// mends Redis, and expects that the service works again within 2 s and that no entry has
+// changed. It returns the longest times of both.
+func (s *scene) outage(n int, bound time.Duration, begin, end func()) (refused, back time.Duration) {
+	s.Helper()
+	entries := s.made(n)
+	begin()
+	refused = s.refusesAll(entries, bound)
+	end()
+	back = s.servedAgain(time.Now(), 2*time.Second)
+	s.spared(entries)
+	return refused, back
+}
+
+func outageText(refused, back time.Duration) string {
+	return fmt.Sprintf("503 after %s at most, served again after %s", millis(refused), millis(back))
+}
+
 // refusesAll expects that creates and checks are refused, and that none sends a
 // message. It returns the longest time.
-func (s *scene) refusesAll(url string, entries []entry, bound time.Duration) (slowest time.Duration) {
+func (s *scene) refusesAll(entries []entry, bound time.Duration) (slowest time.Duration) {
 	s.Helper()
 	slowest = timed(len(entries)+5, func(i int) {
 		if i >= len(entries) {
 			to := s.recipient()
-			create(s, url, to, to).wantUnavailable(s)
+			create(s, s.url(), to, to).wantUnavailable(s)
 			if n := len(s.codes(to)); n != 0 {
 				s.Errorf("a create that was answered 503 sent %d messages", n)
 			}
@@ -91,9 +108,9 @@ func (s *scene) refusesAll(url string, entries []entry, bound time.Duration) (sl
 			code = otherCode(code)
 		}
 		if i%4 < 2 {
-			verify(s, url, id, code).wantUnavailable(s)
+			verify(s, s.url(), id, code).wantUnavailable(s)
 		} else {
-			get(s, url+"/?auth_id="+id+"&code="+code).wantUnavailable(s)
+			get(s, s.url()+"/?auth_id="+id+"&code="+code).wantUnavailable(s)
 		}
 	})
 	if slowest > bound {
@@ -103,31 +120,23 @@ func (s *scene) refusesAll(url string, entries []entry, bound time.Duration) (sl
 }
 
 // spared checks that entries are unchanged: no attempt was spent and no code used.
-func (s *scene) spared(url string, entries []entry) {
+func (s *scene) spared(entries []entry) {
 	s.Helper()
 	for _, e := range entries {
-		verify(s, url, e.id, otherCode(e.code)).wantLeft(s, 2)
-		verify(s, url, e.id, e.code).want(s, 200, "")
-		verify(s, url, e.id, e.code).want(s, 400, gotUnknown)
+		verify(s, s.url(), e.id, otherCode(e.code)).wantLeft(s, 2)
+		verify(s, s.url(), e.id, e.code).want(s, 200, "")
+		verify(s, s.url(), e.id, e.code).want(s, 400, gotUnknown)
 	}
 }
 
 // servedAgain waits until a create and a check succeed, and returns how long that
 // took from the given time.
-func (s *scene) servedAgain(url string, since time.Time, bound time.Duration) time.Duration {
+func (s *scene) servedAgain(since time.Time, bound time.Duration) time.Duration {
 	s.Helper()
-	for {
+	eventually(s, time.Until(since)+bound+10*time.Second, "served again", func() bool {
 		to := s.recipient()
-		if a := create(s, url, to, to); a.status == http.StatusOK {
-			if a := verify(s, url, to, s.codes(to)[0]); a.status == http.StatusOK {
-				break
-			}
-		}
-		if time.Since(since) > bound+10*time.Second {
-			s.Fatal("not served again")
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+		return create(s, s.url(), to, to).status == http.StatusOK && verify(s, s.url(), to, s.codes(to)[0]).status == http.StatusOK
+	})
 	took := time.Since(since)
 	if took > bound {
 		s.Errorf("served again after %v, want %v", took, bound)
@@ -139,12 +148,13 @@ func faultAbsentAtStart(t *testing.T, bound time.Duration) string {
 	s := setUp(t, redistest.Server(t))
 	s.redis.Signal(syscall.SIGKILL)
 	p := serve(t, s.env)
+	s.fleet = append(s.fleet, p)
 	for _, url := range []string{p.URL, p.Admin} {
 		get(t, url+"/readyz").wantUnavailable(t)
 		get(t, url+"/healthz").want(t, 200, "")
 	}
-	slowest := s.refusesAll(p.URL, nil, bound)
-	eventually(t, time.Second, "the log says what it waits for", func() bool { return strings.Contains(p.stderr.String(), "waiting for Redis") })
+	slowest := s.refusesAll(nil, bound)
+	p.logs(t, "waiting for Redis")
 	s.redis.Restart()
 	back := time.Now()
 	eventually(t, 2*time.Second, "ready", func() bool { return isReady(p.URL) })
@@ -152,8 +162,7 @@ func faultAbsentAtStart(t *testing.T, bound time.Duration) string {
 }
 
 func faultKilled(t *testing.T, bound time.Duration) string {
-	s := setUp(t, redistest.Server(t, "appendonly yes", "appendfsync always"))
-	s.serve()
+	s := served(t, redistest.Server(t, "appendonly yes", "appendfsync always"))
 	l := s.loads(4)
 	time.Sleep(phase())
 	s.redis.Signal(syscall.SIGKILL)
@@ -162,47 +171,28 @@ func faultKilled(t *testing.T, bound time.Duration) string {
 	return l.recovers(time.Now(), bound)
 }
 
-// recovers ends a load some time after the fault is over, and checks that no
-// request failed for longer than bound since.
-func (l *load) recovers(since time.Time, bound time.Duration) string {
-	l.Helper()
-	time.Sleep(time.Until(since.Add(bound + 1500*time.Millisecond))) // so that one begins in time to be seen fail
-	failed := l.failedFor(since)
-	if failed > bound {
-		l.Errorf("requests failed until %v after the fault was over, want %v", failed, bound)
-	}
-	result := l.finish()
-	l.only(gotCreated, gotRight, gotWrong, gotUnknown, gotUnavailable)
-	return fmt.Sprintf("served after %s; %s", millis(failed), result)
-}
-
 func faultStopped(t *testing.T, bound time.Duration) string {
-	s := setUp(t, redistest.Server(t))
-	p := s.serve()
-	entries := s.made(p.URL, 20)
-	s.redis.Signal(syscall.SIGSTOP)
-	since := time.Now()
-	time.Sleep(20 * time.Millisecond)
-	slowest := s.refusesAll(p.URL, entries, bound)
-	for range 3 {
-		slowest = max(slowest, s.refusesAll(p.URL, entries, bound))
-	}
-	do(t, http.MethodDelete, p.URL+"/?auth_id="+entries[0].id, "").wantUnavailable(t)
-	get(t, p.URL+"/readyz").want(t, 200, "") // an outage of Redis takes no replica out of the load balancer
-	time.Sleep(time.Until(since.Add(5 * time.Second)))
-	s.redis.Signal(syscall.SIGCONT)
-	back := s.servedAgain(p.URL, time.Now(), 2*time.Second)
-	s.spared(p.URL, entries)
-	return fmt.Sprintf("503 after %s at most, served again after %s", millis(slowest), millis(back))
+	s := served(t, redistest.Server(t))
+	var since time.Time
+	return outageText(s.outage(20, bound, func() {
+		s.redis.Signal(syscall.SIGSTOP)
+		since = time.Now()
+	}, func() {
+		for range 2 {
+			s.refusesAll(nil, bound)
+		}
+		do(t, http.MethodDelete, s.url()+"/?auth_id=a", "").wantUnavailable(t)
+		get(t, s.url()+"/readyz").want(t, 200, "") // an outage of Redis takes no replica out of the load balancer
+		time.Sleep(time.Until(since.Add(5 * time.Second)))
+		s.redis.Signal(syscall.SIGCONT)
+	}))
 }
 
 // behindProxy sets up a service that reaches Redis through a proxy.
 func behindProxy(t *testing.T) (*scene, *redistest.Proxy) {
 	redis := redistest.Server(t)
 	proxy := redistest.NewProxy(t, redis.Addr)
-	s := setUp(t, redis, "REDIS_URL=redis://"+proxy.Addr()+"/0")
-	s.serve()
-	return s, proxy
+	return served(t, redis, "REDIS_URL=redis://"+proxy.Addr()+"/0"), proxy
 }
 
 func faultSlow(delay time.Duration) func(*testing.T, time.Duration) string {
@@ -213,16 +203,12 @@ func faultSlow(delay time.Duration) func(*testing.T, time.Duration) string {
 		time.Sleep(2 * phase())
 		l.end()
 		proxy.Delay(0)
-		result := l.finish()
-		l.only(gotCreated, gotRight, gotWrong, gotUnknown)
-		l.within(bound)
-		return result
+		return l.unharmed(bound)
 	}
 }
 
 func faultReplyLost(t *testing.T, bound time.Duration) string {
 	s, proxy := behindProxy(t)
-	url := s.fleet[0].URL
 	var slowest time.Duration
 	for _, n := range []int{1, 2} {
 		lose := func(ask func() *answer) (a *answer) {
@@ -236,15 +222,16 @@ func faultReplyLost(t *testing.T, bound time.Duration) string {
 			return a
 		}
 		to := s.recipient()
-		lose(func() *answer { return create(t, url, to, to) }).want(t, 200, "").wantLeft(t, 3)
+		lose(func() *answer { return create(t, s.url(), to, to) }).want(t, 200, "").wantLeft(t, 3)
 		if sent := len(s.codes(to)); sent != 1 {
 			t.Fatalf("%d messages", sent)
 		}
 		code := s.codes(to)[0]
-		lose(func() *answer { return verify(t, url, to, otherCode(code)) }).want(t, 400, gotWrong).wantLeft(t, 2)
-		lose(func() *answer { return verify(t, url, to, otherCode(code)) }).want(t, 400, gotWrong).wantLeft(t, 1)
-		lose(func() *answer { return verify(t, url, to, code) }).want(t, 200, "")
-		lose(func() *answer { return verify(t, url, to, code) }).want(t, 400, gotUnknown)
+		check := func(code string) *answer { return lose(func() *answer { return verify(t, s.url(), to, code) }) }
+		check(otherCode(code)).want(t, 400, gotWrong).wantLeft(t, 2)
+		check(otherCode(code)).want(t, 400, gotWrong).wantLeft(t, 1)
+		check(code).want(t, 200, "")
+		check(code).want(t, 400, gotUnknown)
 	}
 	if slowest > bound {
 		t.Errorf("answered after %v, want %v", slowest, bound)
@@ -263,25 +250,25 @@ func faultCut(t *testing.T, bound time.Duration) string {
 
 func faultGarbage(t *testing.T, bound time.Duration) string {
 	s, proxy := behindProxy(t)
-	p := s.fleet[0]
 	noise := make([]byte, 4096)
 	_, _ = crand.Read(noise)
-	var slowest, back time.Duration
+	var slowest, slowestBack time.Duration
 	for _, reply := range []string{
 		string(noise), "\r\n", "+OK\r\n", ":1\r\n", "$-1\r\n", "*-1\r\n", "*3\r\n:1\r\n$4\r\ndone\r\n$-1\r\n", "*2\r\n$1\r\nx\r\n",
 		"-ERR no\r\n", "%1\r\n+a\r\n+b\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "*1\r\n*1\r\n*1\r\n*1\r\n", "$10\r\nshort",
 	} {
-		entries := s.made(p.URL, 2)
-		proxy.Refuse(true)
-		proxy.CutAll()
-		end := answerAlways(t, proxy.Addr(), reply)
-		slowest = max(slowest, s.refusesAll(p.URL, entries, bound))
-		end()
-		proxy.Refuse(false)
-		back = max(back, s.servedAgain(p.URL, time.Now(), 2*time.Second))
-		s.spared(p.URL, entries)
+		var end func()
+		refused, back := s.outage(2, bound, func() {
+			proxy.Refuse(true)
+			proxy.CutAll()
+			end = answerAlways(t, proxy.Addr(), reply)
+		}, func() {
+			end()
+			proxy.Refuse(false)
+		})
+		slowest, slowestBack = max(slowest, refused), max(slowestBack, back)
 	}
-	return fmt.Sprintf("503 after %s at most, served again after %s", millis(slowest), millis(back))
+	return outageText(slowest, slowestBack)
 }
 
 // answerAlways listens at an address and answers whatever arrives with reply.
@@ -312,9 +299,7 @@ func answerAlways(t *testing.T, addr, reply string) (end func()) {
 }
 
 func faultMaxClients(t *testing.T, bound time.Duration) string {
-	s := setUp(t, redistest.Server(t))
-	p := s.serve()
-	entries := s.made(p.URL, 10)
+	s := served(t, redistest.Server(t))
 	l := s.loads(4)
 	inside := s.redis.Client().(*redis.Client).Conn() // the one client that stays
 	defer func() { _ = inside.Close() }()
@@ -324,49 +309,42 @@ func faultMaxClients(t *testing.T, bound time.Duration) string {
 			t.Fatal(err)
 		}
 	}
-	do("config", "set", "maxclients", 1)
-	do("client", "kill", "type", "normal", "skipme", "yes")
-	slowest := s.refusesAll(p.URL, entries, bound)
-	do("config", "set", "maxclients", 1000)
-	result := l.recovers(time.Now(), 2*time.Second)
-	s.spared(p.URL, entries)
-	return fmt.Sprintf("503 after %s at most, %s", millis(slowest), result)
+	var over time.Time
+	refused, _ := s.outage(10, bound, func() {
+		do("config", "set", "maxclients", 1)
+		do("client", "kill", "type", "normal", "skipme", "yes")
+	}, func() {
+		do("config", "set", "maxclients", 1000)
+		over = time.Now()
+	})
+	return fmt.Sprintf("503 after %s at most, %s", millis(refused), l.recovers(over, 2*time.Second))
 }
 
 func faultOutOfMemory(t *testing.T, bound time.Duration) string {
-	s := setUp(t, redistest.Server(t, "maxmemory-policy noeviction"))
-	p := s.serve()
-	entries := s.made(p.URL, 20)
+	s := served(t, redistest.Server(t, "maxmemory-policy noeviction"))
 	client := s.redis.Client()
-	info, err := client.Info(t.Context(), "memory").Result()
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(info, "used_memory:")
-	used, err := strconv.Atoi(strings.Fields(rest)[0])
-	if err != nil {
-		t.Fatal(err)
-	}
 	const megabyte = 1 << 20
-	if err := client.ConfigSet(t.Context(), "maxmemory", strconv.Itoa(used+megabyte)).Err(); err != nil {
-		t.Fatal(err)
-	}
-	if err := client.SetRange(t.Context(), "filler", 8*megabyte, "x").Err(); err != nil {
-		t.Fatal(err)
-	}
-	slowest := s.refusesAll(p.URL, entries, bound)
-	slowest = max(slowest, s.refusesAll(p.URL, entries, bound))
-	if err := client.Del(t.Context(), "filler").Err(); err != nil {
-		t.Fatal(err)
-	}
-	back := s.servedAgain(p.URL, time.Now(), 2*time.Second)
-	s.spared(p.URL, entries)
-	return fmt.Sprintf("503 after %s at most, served again after %s", millis(slowest), millis(back))
+	return outageText(s.outage(20, bound, func() {
+		info := client.InfoMap(t.Context(), "memory")
+		used, err := strconv.Atoi(info.Item("Memory", "used_memory"))
+		if err != nil {
+			t.Fatal(info.Err(), err)
+		}
+		if err := client.ConfigSet(t.Context(), "maxmemory", strconv.Itoa(used+megabyte)).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if err := client.SetRange(t.Context(), "filler", 8*megabyte, "x").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}, func() {
+		if err := client.Del(t.Context(), "filler").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}))
 }
 
 func faultScriptFlush(t *testing.T, bound time.Duration) string {
-	s := setUp(t, redistest.Server(t))
-	s.serve()
+	s := served(t, redistest.Server(t))
 	l := s.loads(4)
 	flushes := 0
 	for end := time.Now().Add(2 * phase()); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
@@ -375,8 +353,5 @@ func faultScriptFlush(t *testing.T, bound time.Duration) string {
 			t.Error(err)
 		}
 	}
-	result := l.finish()
-	l.only(gotCreated, gotRight, gotWrong, gotUnknown)
-	l.within(bound)
-	return fmt.Sprintf("%d flushes, %s", flushes, result)
+	return fmt.Sprintf("%d flushes, %s", flushes, l.unharmed(bound))
 }

@@ -24,14 +24,10 @@ import (
 func failoverFaults() []fault {
 	const served = "works again within <bound> after the replica is promoted"
 	return []fault{
-		{name: "sentinel failover", bound: 3 * time.Second, run: func(t *testing.T, bound time.Duration) string {
-			return faultFailsOver(t, redistest.Sentinel(t), 1, bound)
-		},
+		{name: "sentinel failover", bound: 3 * time.Second, run: faultFailsOver(redistest.Sentinel, 1),
 			what: "the master behind sentinels killed under load",
 			want: served, kept: "no used code is valid again"},
-		{name: "cluster failover", bound: 3 * time.Second, run: func(t *testing.T, bound time.Duration) string {
-			return faultFailsOver(t, redistest.ClusterWithReplicas(t), 3, bound)
-		},
+		{name: "cluster failover", bound: 3 * time.Second, run: faultFailsOver(redistest.ClusterWithReplicas, 3),
 			what: "a cluster's master killed under load",
 			want: served, kept: "no used code is valid again"},
 		{name: "read-only", bound: 2 * time.Second, run: faultReadOnly,
@@ -40,7 +36,7 @@ func failoverFaults() []fault {
 		{name: "slots move", bound: 2 * time.Second, run: faultSlotsMove,
 			what: "slots of a cluster move, key by key, while their codes are checked",
 			want: "only correct answers and 503, each within <bound>"},
-		{name: "permissions on a cluster", bound: time.Second, run: func(t *testing.T, bound time.Duration) string { return faultPermitted(t, redistest.Cluster(t), bound) },
+		{name: "permissions on a cluster", bound: time.Second, run: faultPermitted(redistest.Cluster),
 			what: "a Redis user with exactly the documented commands, on a cluster",
 			want: "no failure, answers within <bound>"},
 	}
@@ -59,30 +55,38 @@ func replicaFaults() []fault {
 }
 
 // faultFailsOver kills the first master and waits for its replica to take over.
-func faultFailsOver(t *testing.T, redisServers *redistest.Instance, replica int, bound time.Duration) string {
-	s := setUp(t, redisServers)
-	s.serve()
-	l := s.loads(4, func(l *load) { l.forgets = true }) // what the replica did not have yet
-	time.Sleep(phase())
-	client := nodeClient(t, s.redis.Nodes[replica])
-	s.redis.Signal(syscall.SIGKILL)
-	since := time.Now()
-	eventually(t, 20*time.Second, "the replica is promoted", func() bool {
-		role, err := client.Do(t.Context(), "role").Slice()
-		return err == nil && role[0] == "master"
-	})
-	promoted := time.Now()
-	result := l.recovers(promoted, bound)
-	if l.answers[gotUnavailable] == 0 {
-		t.Error("no request failed: there was no failover")
+func faultFailsOver(open func(testing.TB) *redistest.Instance, replica int) func(*testing.T, time.Duration) string {
+	return func(t *testing.T, bound time.Duration) string {
+		s := served(t, open(t))
+		l := s.loads(4, forgetful) // what the replica did not have yet
+		time.Sleep(phase())
+		client := s.redis.Nodes[replica].Client()
+		s.redis.Signal(syscall.SIGKILL)
+		since := time.Now()
+		eventually(t, 20*time.Second, "the replica is promoted", func() bool {
+			role, err := client.Do(t.Context(), "role").Slice()
+			return err == nil && role[0] == "master"
+		})
+		promoted := time.Now()
+		return fmt.Sprintf("promoted %s after the kill, %s", millis(promoted.Sub(since)), l.failedThenRecovers(promoted, bound))
 	}
-	return fmt.Sprintf("promoted %s after the kill, %s", millis(promoted.Sub(since)), result)
+}
+
+func forgetful(l *load) { l.forgets = true }
+
+// failedThenRecovers is recovers after a fault that must have made requests fail.
+func (l *load) failedThenRecovers(since time.Time, bound time.Duration) string {
+	l.Helper()
+	result := l.recovers(since, bound)
+	if l.answers[gotUnavailable] == 0 {
+		l.Error("no request failed: there was no fault")
+	}
+	return result
 }
 
 func faultReadOnly(t *testing.T, bound time.Duration) string {
-	s, other := setUp(t, redistest.Server(t)), redistest.Server(t)
-	s.serve()
-	l := s.loads(4, func(l *load) { l.forgets = true })
+	s, other := served(t, redistest.Server(t)), redistest.Server(t)
+	l := s.loads(4, forgetful)
 	time.Sleep(phase())
 	host, port, _ := net.SplitHostPort(other.Addr)
 	follow := func(host, port string) {
@@ -93,34 +97,31 @@ func faultReadOnly(t *testing.T, bound time.Duration) string {
 	follow(host, port)
 	time.Sleep(time.Second)
 	follow("NO", "ONE")
-	result := l.recovers(time.Now(), bound)
-	if l.answers[gotUnavailable] == 0 {
-		t.Error("no request failed: it was not read-only")
-	}
-	return result
+	return l.failedThenRecovers(time.Now(), bound)
 }
 
 // faultSlotsMove moves the slots of live entries from the first master to the
 // second while their codes are checked.
 func faultSlotsMove(t *testing.T, bound time.Duration) string {
 	const prefix = "moving:"
-	s := setUp(t, redistest.Cluster(t), "REDIS_KEY_PREFIX="+prefix)
-	p := s.serve()
+	s := served(t, redistest.Cluster(t), "REDIS_KEY_PREFIX="+prefix)
 	l := s.loads(2)
-	entries := s.made(p.URL, 60)
-	from, to := nodeClient(t, s.redis.Nodes[0]), nodeClient(t, s.redis.Nodes[1])
+	entries := s.made(60)
+	var masters []*redis.Client
+	for _, n := range s.redis.Nodes {
+		masters = append(masters, n.Client())
+	}
 	slots := map[int64]bool{}
 	for _, key := range s.redis.Keys(t, prefix) {
-		if slot, err := from.ClusterKeySlot(t.Context(), key).Result(); err != nil {
+		if slot, err := masters[0].ClusterKeySlot(t.Context(), key).Result(); err != nil {
 			t.Fatal(err)
 		} else if slot < 16384/3 { // of the first master
 			slots[slot] = true
 		}
 	}
-	nodes := []*redis.Client{from, to, nodeClient(t, s.redis.Nodes[2])}
 	var moving sync.WaitGroup
 	for slot := range slots {
-		moving.Go(func() { moveSlot(t, nodes, s.redis.Nodes[1].Addr, slot) })
+		moving.Go(func() { moveSlot(t, masters, slot) })
 	}
 	for round := range 5 { // everybody at the same time, while slots are on their way
 		timed(len(entries)/5, func(i int) { l.examine(entries[round*len(entries)/5+i], i%5) })
@@ -136,29 +137,23 @@ func faultSlotsMove(t *testing.T, bound time.Duration) string {
 	return fmt.Sprintf("%d slots moved, %s", len(slots), result)
 }
 
-func nodeClient(t *testing.T, n *redistest.Node) *redis.Client {
-	c := redis.NewClient(&redis.Options{Addr: n.Addr})
-	t.Cleanup(func() { _ = c.Close() })
-	return c
-}
-
-// moveSlot moves one slot from the first node to the second in the steps of
+// moveSlot moves one slot from the first master to the second in the steps of
 // redis-cli --cluster reshard, with a pause between them.
-func moveSlot(t *testing.T, nodes []*redis.Client, target string, slot int64) {
-	ctx, pause := t.Context(), func() { time.Sleep(100 * time.Millisecond) }
+func moveSlot(t *testing.T, masters []*redis.Client, slot int64) {
+	pause := func() { time.Sleep(100 * time.Millisecond) }
 	do := func(c *redis.Client, args ...any) any {
-		reply, err := c.Do(ctx, args...).Result()
+		reply, err := c.Do(t.Context(), args...).Result()
 		if err != nil {
 			t.Errorf("%v: %v", args[:2], err)
 		}
 		return reply
 	}
-	source, to := nodes[0], nodes[1]
-	sourceID, targetID := do(source, "cluster", "myid"), do(to, "cluster", "myid")
-	do(to, "cluster", "setslot", slot, "importing", sourceID)
+	source, target := masters[0], masters[1]
+	sourceID, targetID := do(source, "cluster", "myid"), do(target, "cluster", "myid")
+	do(target, "cluster", "setslot", slot, "importing", sourceID)
 	do(source, "cluster", "setslot", slot, "migrating", targetID)
 	pause()
-	host, port, _ := net.SplitHostPort(target)
+	host, port, _ := net.SplitHostPort(target.Options().Addr)
 	for {
 		keys, _ := do(source, "cluster", "getkeysinslot", slot, 1).([]any)
 		if len(keys) == 0 {
@@ -167,33 +162,32 @@ func moveSlot(t *testing.T, nodes []*redis.Client, target string, slot int64) {
 		do(source, append([]any{"migrate", host, port, "", 0, 1000, "keys"}, keys...)...)
 	}
 	pause()
-	for _, node := range []*redis.Client{to, source, nodes[2]} {
+	for _, node := range []*redis.Client{target, source, masters[2]} {
 		do(node, "cluster", "setslot", slot, "node", targetID)
 	}
 }
 
 // faultPermitted runs a load as the documented user.
-func faultPermitted(t *testing.T, redisServers *redistest.Instance, bound time.Duration) string {
-	args := []any{"acl", "setuser"}
-	for rule := range strings.FieldsSeq(strings.TrimPrefix(documentedUser(t), "user ")) {
-		args = append(args, rule)
-	}
-	if redisServers.Mode == redistest.Clustered {
-		args = append(args, "+cluster|slots", "+command")
-	}
-	for _, n := range redisServers.Nodes {
-		if err := nodeClient(t, n).Do(t.Context(), args...).Err(); err != nil {
-			t.Fatal(err)
+func faultPermitted(open func(testing.TB) *redistest.Instance) func(*testing.T, time.Duration) string {
+	return func(t *testing.T, bound time.Duration) string {
+		redisServers := open(t)
+		args := []any{"acl", "setuser"}
+		for rule := range strings.FieldsSeq(strings.TrimPrefix(documentedUser(t), "user ")) {
+			args = append(args, rule)
 		}
+		if redisServers.Mode == redistest.Clustered {
+			args = append(args, "+cluster|slots", "+command")
+		}
+		for _, n := range redisServers.Nodes {
+			if err := n.Client().Do(t.Context(), args...).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := served(t, redisServers, append(asDocumentedUser(redisServers), "SEND_LIMITS_TOTAL=1000000/1h")...)
+		l := s.loads(4)
+		time.Sleep(phase())
+		return l.unharmed(bound)
 	}
-	s := setUp(t, redisServers, append(asDocumentedUser(redisServers), "SEND_LIMITS_TOTAL=1000000/1h")...)
-	s.serve()
-	l := s.loads(4)
-	time.Sleep(phase())
-	result := l.finish()
-	l.only(gotCreated, gotRight, gotWrong, gotUnknown)
-	l.within(bound)
-	return result
 }
 
 // nginx is a load balancer before replicas.
@@ -204,20 +198,21 @@ type nginx struct {
 	addr string
 }
 
+// nginxConfig has paths below the directory of the nginx.
 const nginxConfig = `
 daemon off;
 %s
 worker_processes 1;
-pid DIR/pid;
-error_log DIR/error.log;
+pid pid;
+error_log error.log;
 events { worker_connections 1024; }
 http {
 	access_log off;
-	client_body_temp_path DIR/body;
-	proxy_temp_path DIR/proxy;
-	fastcgi_temp_path DIR/fastcgi;
-	uwsgi_temp_path DIR/uwsgi;
-	scgi_temp_path DIR/scgi;
+	client_body_temp_path body;
+	proxy_temp_path proxy;
+	fastcgi_temp_path fastcgi;
+	uwsgi_temp_path uwsgi;
+	scgi_temp_path scgi;
 	upstream replicas {
 %s		keepalive 16;
 	}
@@ -241,7 +236,7 @@ func (s *scene) balance() *nginx {
 		path = installed(s, "nginx")
 	}
 	n := &nginx{t: s.T, path: path, dir: s.TempDir(), addr: codestest.FreeAddr(s)}
-	n.configure(s.fleet)
+	n.configure(s.fleet...)
 	cmd := n.command()
 	if err := cmd.Start(); err != nil {
 		s.Fatal(err)
@@ -255,11 +250,11 @@ func (s *scene) balance() *nginx {
 }
 
 func (n *nginx) command(args ...string) *exec.Cmd {
-	return exec.CommandContext(context.Background(), n.path, append([]string{"-p", n.dir, "-c", filepath.Join(n.dir, "conf")}, args...)...)
+	return exec.CommandContext(context.Background(), n.path, append([]string{"-p", n.dir, "-c", "conf"}, args...)...)
 }
 
 // configure writes the configuration for these replicas.
-func (n *nginx) configure(replicas []*process) {
+func (n *nginx) configure(replicas ...*process) {
 	n.t.Helper()
 	servers, user := "", ""
 	for _, p := range replicas {
@@ -268,8 +263,7 @@ func (n *nginx) configure(replicas []*process) {
 	if os.Getuid() == 0 {
 		user = "user root;" // else the workers may not enter the directory
 	}
-	text := strings.ReplaceAll(fmt.Sprintf(nginxConfig, user, servers, n.addr), "DIR", n.dir)
-	if err := os.WriteFile(filepath.Join(n.dir, "conf"), []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(n.dir, "conf"), fmt.Appendf(nil, nginxConfig, user, servers, n.addr), 0o600); err != nil {
 		n.t.Fatal(err)
 	}
 }
@@ -279,9 +273,7 @@ func (n *nginx) configure(replicas []*process) {
 // those that are kept when it reloads.
 func behindNginx(t *testing.T, extra ...string) (*scene, *nginx, *load) {
 	s := setUp(t, redistest.Server(t), extra...)
-	for range 3 {
-		s.serve()
-	}
+	s.fleet = replicas(t, 3, s.env)
 	fail(t, s.sim, "", flowroutetest.Fault{Kind: flowroutetest.Slow, Delay: 30 * time.Millisecond})
 	n := s.balance()
 	return s, n, s.loads(balancedWorkers, func(l *load) {
@@ -314,7 +306,7 @@ func faultReplicaEnded(t *testing.T, bound time.Duration) string {
 	s.fleet[1].signal(syscall.SIGTERM)
 	began := time.Now()
 	eventually(t, time.Second, "not ready", func() bool { return !isReady(s.fleet[1].Admin) })
-	n.configure([]*process{s.fleet[0], s.fleet[2]})
+	n.configure(s.fleet[0], s.fleet[2])
 	if out, err := n.command("-s", "reload").CombinedOutput(); err != nil {
 		t.Fatalf("reload: %v %s", err, out)
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -114,6 +115,38 @@ func contains(t testing.TB, what, text string, parts ...string) {
 			t.Errorf("%s lacks %q:\n%s", what, part, text)
 		}
 	}
+}
+
+// lacks fails the test for each part that the text contains.
+func lacks(t testing.TB, what, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if strings.Contains(text, part) {
+			t.Errorf("%s contains %q:\n%s", what, part, text)
+		}
+	}
+}
+
+// silent returns the address of a server that accepts connections and never answers.
+func silent(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	return listener.Addr().String()
+}
+
+// dial opens a connection to a service.
+func dial(t testing.TB, url string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
 }
 
 // process is a running program.
@@ -240,6 +273,12 @@ func services(t testing.TB, n int, extra ...string) ([]*process, *flowroutetest.
 	return replicas(t, n, environment(redistest.Server(t), sim, extra...)), sim
 }
 
+// logs waits until the log has a text.
+func (p *process) logs(t testing.TB, text string) {
+	t.Helper()
+	eventually(t, 5*time.Second, "the log has "+text, func() bool { return strings.Contains(p.stderr.String(), text) })
+}
+
 func (p *process) signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
 
 // stop sends SIGTERM and expects an exit status.
@@ -268,20 +307,22 @@ func (p *process) exit(t testing.TB, within time.Duration) int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// command runs the program to its end.
-func command(t testing.TB, env []string, args ...string) (status int, stdout, stderr string) {
+// command runs the program to its end, and expects an exit status.
+func command(t testing.TB, want int, env []string, args ...string) (stdout, stderr string) {
 	t.Helper()
 	p := start(t, env, args...)
-	status = p.exit(t, 30*time.Second)
-	return status, p.stdout.String(), p.stderr.String()
+	if status := p.exit(t, 30*time.Second); status != want {
+		t.Errorf("%v: status %d, want %d, stdout %q, stderr %q", args, status, want, p.stdout, p.stderr)
+	}
+	return p.stdout.String(), p.stderr.String()
 }
 
 // succeeds runs the program to its end, and expects status 0 and nothing on stderr.
 func succeeds(t testing.TB, env []string, args ...string) (stdout string) {
 	t.Helper()
-	status, stdout, stderr := command(t, env, args...)
-	if status != 0 || stderr != "" {
-		t.Errorf("%v: status %d, stderr %q", args, status, stderr)
+	stdout, stderr := command(t, 0, env, args...)
+	if stderr != "" {
+		t.Errorf("%v: stderr %q", args, stderr)
 	}
 	return stdout
 }
@@ -289,9 +330,9 @@ func succeeds(t testing.TB, env []string, args ...string) (stdout string) {
 // refuses runs the program to its end, and expects a status and nothing on stdout.
 func refuses(t testing.TB, want int, env []string, args ...string) (stderr string) {
 	t.Helper()
-	status, stdout, stderr := command(t, env, args...)
-	if status != want || stdout != "" {
-		t.Errorf("%v: status %d, want %d, stdout %q", args, status, want, stdout)
+	stdout, stderr := command(t, want, env, args...)
+	if stdout != "" {
+		t.Errorf("%v: stdout %q", args, stdout)
 	}
 	return stderr
 }

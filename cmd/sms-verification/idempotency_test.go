@@ -4,11 +4,8 @@ import (
 	"crypto/rand"
 	"net/http"
 	"strconv"
-	"syscall"
 	"testing"
 	"time"
-
-	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
 )
 
 func keyHeader(key string) string { return "Idempotency-Key: " + key }
@@ -69,48 +66,4 @@ func TestSameCheckOverReplicas(t *testing.T) {
 	time.Sleep(2500 * time.Millisecond) // longer than a check without a key is remembered
 	fifty("right", code, http.StatusOK)
 	fifty("wrong", otherCode(code), http.StatusBadRequest)
-}
-
-// TestKilledDuringCreate: the request of a replica that was killed stays in
-// progress until its deadline. Then another replica runs it afresh.
-func TestKilledDuringCreate(t *testing.T) {
-	const lease = time.Second // FLOWROUTE_TIMEOUT and FLOWROUTE_MAX_WAIT
-	fleet, sim := services(t, 3, "FLOWROUTE_TIMEOUT=1s", "FLOWROUTE_MAX_WAIT=0s")
-	key := keyHeader(rand.Text())
-	fail(t, sim, anyone, flowroutetest.Fault{Kind: flowroutetest.Hang, Times: 1})
-	began := time.Now()
-	lost := make(chan error, 1)
-	go func() {
-		_, err := request(http.MethodPost, fleet[0].URL+"/", `{"auth_id":"id","recipient":"`+anyone+`"}`, key)
-		lost <- err
-	}()
-	eventually(t, 5*time.Second, "the request is at Flowroute", func() bool { return sim.Requests().Requests == 1 })
-	latest := time.Now().Add(lease)
-	fleet[0].signal(syscall.SIGKILL)
-	if err := <-lost; err == nil {
-		t.Fatal("the killed replica answered")
-	}
-	conflicts := 0
-	for asked := time.Now(); ; asked = time.Now() {
-		a := create(t, fleet[1].URL, "id", anyone, key)
-		if a.status == http.StatusOK {
-			break
-		}
-		wait := time.Duration(a.body.RetryAfter) * time.Second
-		a.want(t, 409, "IdempotencyConflict")
-		if a.header.Get("Retry-After") != strconv.FormatInt(a.body.RetryAfter, 10) || asked.Add(wait).After(latest.Add(time.Second)) || asked.After(latest) {
-			t.Fatalf("after %v: retry in %v", asked.Sub(began), wait)
-		}
-		create(t, fleet[1].URL, "other", anyone, key).want(t, 422, "IdempotencyConflict")
-		conflicts++
-		time.Sleep(50 * time.Millisecond) // sooner than Retry-After says, to see when the lease ends
-	}
-	if took := time.Since(began); took < lease || conflicts == 0 {
-		t.Errorf("run afresh after %v and %d conflicts; the first may take %v", took, conflicts, lease)
-	}
-	create(t, fleet[2].URL, "id", anyone, key).want(t, 200, "")
-	if n := len(sim.Messages()); n != 1 {
-		t.Errorf("%d messages", n)
-	}
-	verify(t, fleet[2].URL, "id", codeSent(t, sim, anyone)).want(t, 200, "")
 }

@@ -102,11 +102,11 @@ func (n *nemesis) log(t *testing.T) {
 type workload struct {
 	t       *testing.T
 	urls    []string
-	sent    sync.Map                   // recipient, or in same mode the client's language → code
-	spoil   func(number string) string // returns that number or another, to which sending fails; may be nil
-	mayStay bool                       // a create that is answered 503 may leave its entry
-	same    bool                       // a profile resends the same code
-	others  bool                       // in same mode, each id has a second recipient
+	sent    sync.Map            // language → code
+	spoil   func(number string) // makes the next send to a number fail; may be nil
+	mayStay bool                // a create that is answered 503 may leave its entry
+	same    bool                // a profile resends the same code
+	others  bool                // in same mode, each id has a second recipient
 
 	start   time.Time
 	numbers atomic.Int64
@@ -166,22 +166,22 @@ func (w *workload) verify(client, id int, code string) result {
 func (w *workload) create(client, id int, from int64) result {
 	requestID := fmt.Sprint(2_000_000 + w.numbers.Add(1))
 	number := "1206" + requestID
-	key, more, c := number, "", call{id: id, kind: "create", code: requestID}
+	c := call{id: id, kind: "create", code: requestID}
 	if w.same {
 		number = fmt.Sprintf("120655501%d0", id)
 		if w.others && rand.IntN(4) == 0 {
 			number = fmt.Sprintf("120655501%d1", id)
 		}
-		key, more = languageOf(client), fmt.Sprintf(`,"locale":%q`, languageOf(client))
 		c.code, c.recipient = "", number
-		w.sent.Delete(key)
 	}
 	if w.spoil != nil && rand.IntN(3) == 0 {
-		number = w.spoil(number)
+		w.spoil(number)
 	}
+	language := languageOf(client)
+	w.sent.Delete(language)
 	a, err := request(http.MethodPost, w.urls[client%len(w.urls)]+"/",
-		fmt.Sprintf(`{"auth_id":"id-%d","recipient":%q,"profile":"again"%s}`, id, number, more), "X-Request-Id: "+requestID)
-	sent, wasSent := w.sent.Load(key)
+		fmt.Sprintf(`{"auth_id":"id-%d","recipient":%q,"profile":"again","locale":%q}`, id, number, language), "X-Request-Id: "+requestID)
+	sent, wasSent := w.sent.Load(language)
 	if wasSent {
 		c.code = sent.(string)
 		w.mu.Lock()
@@ -330,17 +330,13 @@ func countOf(history []porcupine.Operation) map[string]int {
 
 // resentIn counts the creates that sent a code that another had sent before.
 func resentIn(history []porcupine.Operation) (n int) {
-	type sent struct {
-		id   int
-		code string
-	}
-	seen := map[sent]bool{}
+	seen := map[call]bool{}
 	for _, o := range history {
 		if c := o.Input.(call); c.kind == "create" && c.code != "" {
-			if seen[sent{c.id, c.code}] {
+			if seen[c] {
 				n++
 			}
-			seen[sent{c.id, c.code}] = true
+			seen[c] = true
 		}
 	}
 	return n

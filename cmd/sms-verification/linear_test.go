@@ -48,11 +48,8 @@ func linearizableService(t *testing.T, same bool, during time.Duration, least in
 	w.same, w.others = same, !slices.Contains(extra, "FLOWROUTE_RATE=40")
 	server := redistest.Server(t)
 	sim := startSimulator(t, flowroutetest.Options{OnMessage: func(m flowroutetest.Message) {
-		code, key, _ := strings.Cut(m.Body, "\n")
-		if !same {
-			key = m.To
-		}
-		w.sent.Store(key, code)
+		code, language, _ := strings.Cut(m.Body, "\n")
+		w.sent.Store(language, code)
 	}})
 	env := environment(server, sim, append(extra, w.profile(), "CODE_LENGTH=12", fmt.Sprintf("RETRIES_ALLOWED=%d", attemptsAllowed))...)
 	n := &nemesis{redis: server, long: true}
@@ -63,9 +60,10 @@ func linearizableService(t *testing.T, same bool, during time.Duration, least in
 		fleet = append(fleet, serveReady(t, append(slices.Clone(env), "REDIS_URL=redis://"+proxy.Addr()+"/0")))
 		w.urls = append(w.urls, fleet[len(fleet)-1].URL)
 	}
-	w.spoil = func(number string) string { return spoil(t, sim, number) }
-	if same {
-		w.spoil = func(number string) string { return spoilNext(t, sim, number) }
+	w.spoil = func(number string) {
+		f := randomFault()
+		f.Times = 1
+		fail(t, sim, number, f)
 	}
 
 	history := w.run(n, during)
@@ -108,25 +106,6 @@ func linearizableService(t *testing.T, same bool, during time.Duration, least in
 	default:
 		t.Errorf("the check ended with %s", result)
 	}
-}
-
-// spoil returns a number to which sending fails: one that the simulator knows, or the
-// given one, for which the failure takes a while.
-func spoil(t *testing.T, sim *flowroutetest.Server, number string) string {
-	known := []string{"15005550400", "15005550403", "15005550429"}
-	if i := rand.IntN(8); i < len(known) {
-		return known[i]
-	}
-	fail(t, sim, number, randomFault())
-	return number
-}
-
-// spoilNext makes the next send to a number fail, whichever create it belongs to.
-func spoilNext(t *testing.T, sim *flowroutetest.Server, number string) string {
-	f := randomFault()
-	f.Times = 1
-	fail(t, sim, number, f)
-	return number
 }
 
 func randomFault() flowroutetest.Fault {
@@ -207,8 +186,8 @@ func naive(t *testing.T, url, prefix string, sent *sync.Map, forgets bool) strin
 	handler := http.NewServeMux()
 	handler.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		var body struct {
-			ID              string `json:"auth_id"`
-			Recipient, Code string
+			ID           string `json:"auth_id"`
+			Locale, Code string
 		}
 		_ = json.NewDecoder(r.Body).Decode(&body) // a DELETE has none
 		switch {
@@ -222,7 +201,7 @@ func naive(t *testing.T, url, prefix string, sent *sync.Map, forgets bool) strin
 				return
 			}
 			if _, ok := eval(w, r, `return redis.call('HSET', KEYS[1], 'c', ARGV[1], 'l', ARGV[2])`, body.ID, code, attemptsAllowed); ok {
-				sent.Store(body.Recipient, code)
+				sent.Store(body.Locale, code)
 			}
 		default:
 			switch reply, ok := eval(w, r, naiveCheck, body.ID, body.Code); {

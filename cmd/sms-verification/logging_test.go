@@ -4,7 +4,11 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,66 +35,34 @@ func TestLogReaderIsGone(t *testing.T) {
 	p.stop(t, 0)
 }
 
-// TestLogLevelWhileRunning: the level is shown and set on the admin address.
-func TestLogLevelWhileRunning(t *testing.T) {
+// TestLogFlood: three seconds of refusals at LOG_RATE=50 write under 500 lines,
+// with the line of every create that sent a message among them.
+func TestLogFlood(t *testing.T) {
 	t.Parallel()
-	p := serveReady(t, debugEnvironment())
-	debugLines := func() int { return strings.Count(p.stderr.String(), `"level":"DEBUG"`) }
-	level := func(method, query string, status int, want string) {
-		t.Helper()
-		if a := do(t, method, p.Admin+"/loglevel"+query, ""); a.status != status || !strings.Contains(a.raw, want) {
-			t.Errorf("%s %s: %d %q, want %d %q", method, query, a.status, a.raw, status, want)
-		}
-	}
-	level("GET", "", 200, "info\n")
-	get(t, p.URL+"/healthz")
-	level("PUT", "?level=debug", 200, "debug\n")
-	if n := debugLines(); n != 0 {
-		t.Errorf("%d lines of level debug before it was set", n)
-	}
-	get(t, p.URL+"/healthz")
-	eventually(t, 5*time.Second, "a line of level debug", func() bool { return debugLines() > 0 })
-	level("PUT", "?level=loud", 400, "debug, info, warn or error")
-	level("PUT", "", 400, "debug, info, warn or error")
-	level("POST", "?level=error", 405, "PUT")
-	level("PUT", "?level=ERROR", 200, "error\n")
-	create(t, p.URL, "a", anyone)
-	level("PUT", "?level=info", 200, "info\n")
-	create(t, p.URL, "b", "12065550143")
-	creates := func() int { return strings.Count(p.stderr.String(), `"route":"POST /"`) }
-	eventually(t, 5*time.Second, "the line of the create at level info", func() bool { return creates() > 0 })
-	if n := creates(); n != 1 {
-		t.Errorf("%d lines of creates, want that at level info alone", n)
-	}
-	get(t, p.URL+"/loglevel").want(t, 404, "NotFound")
-}
-
-// TestLogLevelHosts: a foreign name that resolves to ADMIN_ADDR cannot change the
-// level, so no page in an operator's browser can.
-func TestLogLevelHosts(t *testing.T) {
-	t.Parallel()
-	p := serveReady(t, debugEnvironment())
-	own, err := os.Hostname()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for host, want := range map[string]int{
-		"": 200, "127.0.0.1": 200, "10.0.0.7:9464": 200, "[::1]:9464": 200, "[::1]": 200, "LOCALHOST:1": 200, own + ":9464": 200,
-		"evil.example": 403, "evil.example:9464": 403, "127.0.0.1.evil.example": 403, "localhost.evil.example": 403, "evil": 403,
-	} {
-		for method, want := range map[string]int{http.MethodPut: want, http.MethodGet: 200} {
-			r, err := http.NewRequest(method, p.Admin+"/loglevel?level=info", nil)
-			if err != nil {
-				t.Fatal(err)
+	const creates = 60
+	p, _ := service(t, keysOf("shop"), "LOG_RATE=50")
+	var refused atomic.Int64
+	var flood sync.WaitGroup
+	end := time.Now().Add(3 * time.Second)
+	for i := range 6 {
+		flood.Go(func() {
+			for time.Now().Before(end) {
+				a := verify(t, p.URL, "a", "1", []string{as("wrong"), "Accept: */*"}[i%2])
+				if a.status != http.StatusUnauthorized && a.status != http.StatusTooManyRequests {
+					t.Errorf("answer %d %s", a.status, a.raw)
+					return
+				}
+				refused.Add(1)
 			}
-			r.Host = host
-			response, err := http.DefaultClient.Do(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _ = response.Body.Close(); response.StatusCode != want {
-				t.Errorf("%s with Host %q: %d, want %d", method, host, response.StatusCode, want)
-			}
-		}
+		})
+	}
+	for i := range creates {
+		create(t, p.URL, strconv.Itoa(i), fmt.Sprintf("1206555%04d", i), as("shop")).want(t, 200, "")
+	}
+	flood.Wait()
+	sent := regexp.MustCompile(`"msg":"request".*"route":"POST /","status":200`)
+	eventually(t, 5*time.Second, "the lines of the creates", func() bool { return len(sent.FindAllString(p.stderr.String(), -1)) == creates })
+	if all := strings.Count(p.stderr.String(), "\n"); all >= 500 || refused.Load() < 1000 {
+		t.Errorf("%d lines; %d requests refused", all, refused.Load())
 	}
 }

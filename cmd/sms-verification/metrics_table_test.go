@@ -14,9 +14,10 @@ import (
 
 var update = flag.Bool("update", false, "write deploy/metrics.md anew")
 
-// everyMetric starts a service and makes it use each of its metrics.
+// everyMetric starts a service and makes it use each of its metrics. In debug mode
+// receipts come without any setting, whatever address the service listens on.
 func everyMetric(t *testing.T) *process {
-	p := serveReady(t, debugEnvironment("SEND_LIMITS=1/1h", "SEND_LIMITS_TOTAL=100/1h", "SEGMENT_PRICE=0.0040"))
+	p := serveReady(t, debugEnvironment("LISTEN_ADDR=:0", "SEND_LIMITS=1/1h", "SEND_LIMITS_TOTAL=100/1h", "SEGMENT_PRICE=0.0040"))
 	for range 2 { // the second reaches the limit
 		create(t, p.URL, "a", "12065550142")
 	}

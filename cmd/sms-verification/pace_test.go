@@ -34,6 +34,20 @@ func (c *carrier) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	_, _ = fmt.Fprintf(w, `{"data":{"id":"mdr2-%032x"}}`, n)
 }
 
+// mostWithin returns the largest number of times within any span.
+func mostWithin(times []time.Time, span time.Duration) (most int) {
+	for _, from := range times {
+		n := 0
+		for _, at := range times {
+			if d := at.Sub(from); d >= 0 && d < span {
+				n++
+			}
+		}
+		most = max(most, n)
+	}
+	return most
+}
+
 // TestPace: Flowroute gets at most FLOWROUTE_RATE requests in any second from
 // three replicas under load, whatever pauses, and most of the rate is used.
 func TestPace(t *testing.T) {

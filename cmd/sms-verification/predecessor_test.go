@@ -1,9 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -12,36 +9,18 @@ import (
 	"time"
 )
 
-// pythonClient sends the bytes that the SMSAuthClient of the predecessor sends with
-// the library requests, over one connection.
+// pythonClient sends what the SMSAuthClient of the predecessor sends with the library
+// requests.
 type pythonClient struct {
 	testing.TB
-	conn net.Conn
-	from *bufio.Reader
+	endpoint string
 }
 
-func newPythonClient(t testing.TB, endpoint string) *pythonClient {
-	t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(endpoint, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
-	return &pythonClient{TB: t, conn: conn, from: bufio.NewReader(conn)}
-}
-
-func (c *pythonClient) send(method, target, more, body string) *answer {
+func (c *pythonClient) send(method, target, body string) *answer {
 	c.Helper()
-	_, _ = fmt.Fprintf(c.conn, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: python-requests/2.9.1\r\n"+
-		"Accept-Encoding: gzip, deflate\r\nAccept: */*\r\nConnection: keep-alive\r\n%s\r\n%s", method, target, c.conn.RemoteAddr(), more, body)
-	response, err := http.ReadResponse(c.from, &http.Request{Method: method})
-	if err != nil {
-		c.Fatal(err)
-	}
-	a, err := readAnswer(response)
-	if err != nil || a.body.Message == "" || a.header.Get("Content-Encoding") != "" {
-		c.Fatalf("%d %s: response.json() fails, or has no message: %v", a.status, a.raw, err)
+	a := do(c, method, c.endpoint+target, body, "User-Agent: python-requests/2.9.1", "Accept-Encoding: gzip, deflate", "Accept: */*")
+	if a.body.Message == "" || a.header.Get("Content-Encoding") != "" {
+		c.Fatalf("%d %s: response.json() fails, or has no message", a.status, a.raw)
 	}
 	return a
 }
@@ -50,17 +29,12 @@ func (c *pythonClient) send(method, target, more, body string) *answer {
 // commas, and ASCII only.
 func (c *pythonClient) createAuth(authID, recipient string) *answer {
 	c.Helper()
-	return c.post(`{"recipient": "` + recipient + `", "auth_id": ` + strconv.QuoteToASCII(authID) + `}`)
-}
-
-func (c *pythonClient) post(body string) *answer {
-	c.Helper()
-	return c.send("POST", "/", fmt.Sprintf("Content-Length: %d\r\nContent-Type: application/json\r\n", len(body)), body)
+	return c.send(http.MethodPost, "/", `{"recipient": "`+recipient+`", "auth_id": `+strconv.QuoteToASCII(authID)+`}`)
 }
 
 func (c *pythonClient) authenticateCode(authID, code string) *answer {
 	c.Helper()
-	return c.send("GET", "/?auth_id="+url.QueryEscape(authID)+"&code="+url.QueryEscape(code), "", "")
+	return c.send(http.MethodGet, "/?auth_id="+url.QueryEscape(authID)+"&code="+url.QueryEscape(code), "")
 }
 
 // TestPredecessorClient: the Python client of the predecessor works unchanged. Of a
@@ -68,7 +42,7 @@ func (c *pythonClient) authenticateCode(authID, code string) *answer {
 func TestPredecessorClient(t *testing.T) {
 	t.Parallel()
 	p, sim := service(t, "CODE_EXPIRATION=2")
-	c := newPythonClient(t, p.URL)
+	c := &pythonClient{t, p.URL}
 	const id = "session / ü&1"
 	if a := c.createAuth(id, anyone).want(t, 200, ""); a.body.Message != "Success: Verification code created." || a.body.AuthID != id {
 		t.Error(a.raw)
@@ -88,5 +62,5 @@ func TestPredecessorClient(t *testing.T) {
 
 	c.createAuth("id", "15005550422").want(t, 500, "MessageRejected")
 	c.createAuth("id", "phone_number").want(t, 400, "InvalidAPIUsage")
-	contains(t, "the message", c.post(`{"auth_id": "id"}`).want(t, 400, "InvalidAPIUsage").body.Message, "recipient is missing")
+	contains(t, "the message", c.send(http.MethodPost, "/", `{"auth_id": "id"}`).want(t, 400, "InvalidAPIUsage").body.Message, "recipient is missing")
 }

@@ -52,48 +52,33 @@ func verifyUnder(t testing.TB, url, profile, id, code string, headers ...string)
 }
 
 // TestProfilesApart: one auth_id under two profiles and without a profile is three
-// entries, and no code of one is right for another.
+// entries, and no code of one is right for another. The length, lifetime, attempts, text
+// and sender of a code come from the profile, or else from the settings.
 func TestProfilesApart(t *testing.T) {
 	t.Parallel()
-	fleet, sim := twoReplicas(t, redistest.Server(t), "CODE_LENGTH=6")
-	const id, signup, login = "user-1", "12065550111", "12065550122"
-	createUnder(t, fleet[0].URL, "signup", id, signup, "", as("shop"))
-	createUnder(t, fleet[1].URL, "login", id, login, "", as("shop"))
-	create(t, fleet[1].URL, id, anyone, as("shop"))
-	signupCode := codeSent(t, sim, signup)
-	verifyUnder(t, fleet[0].URL, "login", id, signupCode, as("shop")).want(t, 400, "InvalidAuthCode").wantLeft(t, 1)
-	verify(t, fleet[1].URL, id, signupCode, as("shop")).want(t, 400, "InvalidAuthCode")
-	do(t, http.MethodDelete, fleet[1].URL+"/?profile=login&auth_id="+id, "", as("shop"))
-	verifyUnder(t, fleet[0].URL, "login", id, codeSent(t, sim, login), as("shop")).want(t, 400, "UnknownAuthId")
-	do(t, http.MethodGet, fleet[1].URL+"/?profile=signup&auth_id="+id+"&code="+signupCode, "", as("shop")).want(t, 200, "")
-	verify(t, fleet[0].URL, id, codeSent(t, sim, anyone), as("shop")).want(t, 200, "")
-}
-
-// TestProfileSettings: the length, lifetime, attempts, text and sender of a code come
-// from the profile, or else from the settings.
-func TestProfileSettings(t *testing.T) {
-	t.Parallel()
 	fleet, sim := twoReplicas(t, redistest.Server(t))
+	const id, plain = "user-1", "Welcome to Your Organization Name! Use this one-time code to complete your signup."
+	codes := map[string]string{}
 	for _, c := range []struct {
 		profile, sender, text string
 		length                int
 		expires, attempts     int64
-	}{
-		{"", testSender, "Welcome to Your Organization Name! Use this one-time code to complete your signup.", 4, 3600, 3},
-		{"signup", testSender, "Welcome to Your Organization Name! Use this one-time code to complete your signup.", 4, 3600, 3},
-		{"login", payoutSender, "is your Example Bank code for 10 minutes.", 6, 600, 2},
-	} {
-		a := createUnder(t, fleet[0].URL, c.profile, "a", anyone, "", as("shop"))
-		if a.body.ExpiresIn != c.expires || *a.body.AttemptsLeft != c.attempts {
-			t.Errorf("profile %q: %s", c.profile, a.raw)
-		}
+	}{{"", testSender, plain, 4, 3600, 3}, {"signup", testSender, plain, 4, 3600, 3}, {"login", payoutSender, "is your Example Bank code for 10 minutes.", 6, 600, 2}} {
+		a := createUnder(t, fleet[0].URL, c.profile, id, anyone, "", as("shop")).wantLeft(t, c.attempts)
 		messages := sim.Messages()
 		m := messages[len(messages)-1]
 		code, text, _ := strings.Cut(m.Body, "\n")
-		if len(code) != c.length || text != c.text || m.From != c.sender {
-			t.Errorf("profile %q: %q from %s", c.profile, m.Body, m.From)
+		if a.body.ExpiresIn != c.expires || len(code) != c.length || text != c.text || m.From != c.sender {
+			t.Errorf("profile %q: %s; %q from %s", c.profile, a.raw, m.Body, m.From)
 		}
+		codes[c.profile] = code
 	}
+	verifyUnder(t, fleet[0].URL, "login", id, codes["signup"], as("shop")).want(t, 400, "InvalidAuthCode").wantLeft(t, 1)
+	verify(t, fleet[1].URL, id, codes["login"], as("shop")).want(t, 400, "InvalidAuthCode")
+	do(t, http.MethodDelete, fleet[1].URL+"/?profile=login&auth_id="+id, "", as("shop"))
+	verifyUnder(t, fleet[0].URL, "login", id, codes["login"], as("shop")).want(t, 400, "UnknownAuthId")
+	do(t, http.MethodGet, fleet[1].URL+"/?profile=signup&auth_id="+id+"&code="+codes["signup"], "", as("shop")).want(t, 200, "")
+	verify(t, fleet[0].URL, id, codes[""], as("shop")).want(t, 200, "")
 }
 
 // TestProfileCap: over both replicas a profile sends no more messages than its
@@ -171,8 +156,8 @@ func TestProfileFromTheShell(t *testing.T) {
 	t.Parallel()
 	fleet, sim := twoReplicas(t, redistest.Server(t))
 	env := []string{"SMS_VERIFICATION_API_KEY=shop"}
-	_, out, errOut := command(t, env, "send", "login-1", anyone, "--profile", "login", "--locale", "es-MX", "--endpoint", fleet[0].URL)
-	contains(t, "send", out+errOut, "valid for 10m0s", "Next: sms-verification verify --endpoint "+fleet[0].URL+" --profile login login-1 CODE")
+	out := succeeds(t, env, "send", "login-1", anyone, "--profile", "login", "--locale", "es-MX", "--endpoint", fleet[0].URL)
+	contains(t, "send", out, "valid for 10m0s", "Next: sms-verification verify --endpoint "+fleet[0].URL+" --profile login login-1 CODE")
 	succeeds(t, env, "verify", "login-1", codeSent(t, sim, anyone), "--profile", "login", "--endpoint", fleet[0].URL)
 	contains(t, "a profile of another caller", refuses(t, 1, env, "send", "a", anyone, "--profile", "payout", "--endpoint", fleet[0].URL),
 		"profile not allowed", "add this key's name to the callers of profile payout")

@@ -90,17 +90,18 @@ func TestRaceEnds(t *testing.T) {
 	}
 }
 
-// TestCheckRace: check --race finds nothing on a real Redis, and its keys expire.
+// TestCheckRace: check --race finds nothing on a real Redis, and its keys expire. The
+// documented permissions are enough for it, without a warning.
 func TestCheckRace(t *testing.T) {
 	t.Parallel()
 	redis, sim := redistest.Server(t, documentedUser(t)), startSimulator(t, flowroutetest.Options{})
 	env := environment(redis, sim, append(recommended(), asDocumentedUser(redis)...)...)
 	began := time.Now()
-	status, out, errOut := command(t, env, "check", "--race", "--strict")
-	if took := time.Since(began); status != 0 || errOut != "" || took > raceTime+5*time.Second {
-		t.Errorf("status %d after %v, stderr %q", status, took, errOut)
+	out := succeeds(t, env, "check", "--race", "--strict")
+	if took := time.Since(began); took > raceTime+5*time.Second {
+		t.Errorf("took %v", took)
 	}
-	contains(t, "check --race", out, "Race: 600 codes with ", "none was accepted twice or compared too often")
+	contains(t, "check --race", out, "Note: the user of Redis may not read save", "Race: 600 codes with ", "none was accepted twice or compared too often")
 	keys, err := redis.Client().Keys(t.Context(), "*").Result()
 	if err != nil || len(keys) > raceKeys {
 		t.Errorf("%d keys, %v", len(keys), err)
@@ -117,13 +118,11 @@ func TestCheckRace(t *testing.T) {
 
 	contains(t, "a cluster", succeeds(t, environment(redistest.Cluster(t), sim), "check", "--race"), "none was accepted twice")
 
-	status, out, _ = command(t, debugEnvironment(), "check", "--race", "--json")
 	var found report
-	if err := json.Unmarshal([]byte(out), &found); err != nil || status != 0 || !found.OK || found.Race == nil || found.Race.Entries < 100 || found.Race.found() != "" {
-		t.Errorf("debug mode: status %d, %s", status, out)
+	if err := json.Unmarshal([]byte(succeeds(t, debugEnvironment(), "check", "--race", "--json")), &found); err != nil ||
+		!found.OK || found.Race == nil || found.Race.Entries < 100 || found.Race.found() != "" {
+		t.Errorf("debug mode: %+v, %v", found, err)
 	}
-	status, out, errOut = command(t, complete("REDIS_URL=redis://127.0.0.1:1/0"), "check", "--race")
-	if status != 1 || strings.Contains(out, "Race:") {
-		t.Errorf("no Redis: status %d, %s%s", status, out, errOut)
-	}
+	out, _ = command(t, 1, complete("REDIS_URL=redis://127.0.0.1:1/0"), "check", "--race")
+	lacks(t, "no Redis", out, "Race:")
 }

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -106,19 +105,6 @@ func TestRejectedMessage(t *testing.T) {
 	settled(t, sim)
 	create(t, fleet[0].URL, "b", anyone).wantLimit(t, "SEND_LIMITS 1/1h")
 	create(t, fleet[0].URL, "c", "12065550177").wantLimit(t, "SEND_LIMITS_TOTAL 3/1h")
-}
-
-// TestReceiptsInDebugMode: receipts come without any setting, whatever address the
-// service listens on.
-func TestReceiptsInDebugMode(t *testing.T) {
-	for _, listen := range []string{"127.0.0.1:0", ":0"} {
-		p := serveReady(t, debugEnvironment("LISTEN_ADDR="+listen))
-		create(t, p.URL, "a", anyone)
-		eventually(t, 10*time.Second, "the message is delivered", func() bool {
-			return strings.Contains(get(t, p.URL+"/status?auth_id=a").raw, `"state":"delivered"`)
-		})
-		p.stop(t, 0)
-	}
 }
 
 // TestWithoutReceipts: without PUBLIC_URL messages ask for no receipts, and there

@@ -23,6 +23,7 @@ const anyone = "12065550142"
 type answer struct {
 	status int
 	header http.Header
+	closes bool // the connection, after the answer
 	raw    string
 	body   struct {
 		Message       string
@@ -56,16 +57,12 @@ func request(method, url, body string, headers ...string) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readAnswer(response)
-}
-
-func readAnswer(response *http.Response) (*answer, error) {
 	defer func() { _ = response.Body.Close() }()
 	raw, err := io.ReadAll(response.Body)
 	if err != nil {
 		return nil, err
 	}
-	a := &answer{status: response.StatusCode, header: response.Header, raw: string(raw)}
+	a := &answer{status: response.StatusCode, header: response.Header, closes: response.Close, raw: string(raw)}
 	if len(raw) > 0 && strings.HasPrefix(response.Header.Get("Content-Type"), "application/json") {
 		err = json.Unmarshal(raw, &a.body)
 	}

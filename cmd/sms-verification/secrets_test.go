@@ -5,11 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/url"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
@@ -32,37 +28,9 @@ func secretParts() []string {
 	}
 }
 
-// giveSecrets gives the same secrets as lines of the environment, in credentials.yaml
-// of dir, or in a file each.
-func giveSecrets(t *testing.T, form, dir, redisURL string) (env []string) {
-	t.Helper()
-	yaml := ""
-	for _, s := range [][2]string{
-		{"FLOWROUTE_ACCESS_KEY", testAccessKey}, {"FLOWROUTE_SECRET_KEY", testSecretKey},
-		{"CODE_SECRET", secretCode}, {"CODE_SECRET_PREVIOUS", secretPrevious}, {"REDIS_URL", redisURL},
-	} {
-		switch form {
-		case "environment":
-			env = append(env, s[0]+"="+s[1])
-		case "YAML":
-			yaml += fmt.Sprintf("%s: %q\n", strings.ToLower(s[0]), s[1])
-		case "files":
-			path := filepath.Join(dir, s[0])
-			if err := os.WriteFile(path, []byte(s[1]+"\n"), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			env = append(env, s[0]+"_FILE="+path)
-		}
-	}
-	if err := os.WriteFile(filepath.Join(dir, "credentials.yaml"), []byte(yaml), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return env
-}
-
-// TestSecretsStaySecret: no secret, wherever it comes from, appears in the output of
-// check or serve or in an answer, whether the settings are right, wrong, or refused
-// by Redis.
+// TestSecretsStaySecret: no secret appears in the output of check or serve or in an
+// answer, whether the settings are right, wrong, or refused by Redis. Package config
+// tests the errors about secrets of every source.
 func TestSecretsStaySecret(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Server(t, fmt.Sprintf("user app on >%s ~* &* +@all", secretPassword))
@@ -70,71 +38,59 @@ func TestSecretsStaySecret(t *testing.T) {
 	address := func(password string) string {
 		return (&url.URL{Scheme: "redis", User: url.UserPassword("app", password), Host: redis.Addr, Path: "/0"}).String()
 	}
-	for _, form := range []string{"environment", "YAML", "files"} {
-		for _, c := range []struct {
-			name, redisURL string
-			env            []string
-			check          int // exit status of check
-		}{
-			{"good", address(secretPassword), nil, 0},
-			{"refused by Redis", address(secretWrong), nil, 1},
-			{"wrong settings", address(secretPassword), []string{"CODE_LENGTH=0", "CODE_SECRET_PREVIOUS=" + secretCode}, 2},
-			{"wrong URL", "redis://app:" + secretPassword + "@" + redis.Addr + "/0", nil, 2},
-			{"a key in place of its hash", address(secretPassword), []string{"API_KEYS=shop:" + secretAPIKey}, 2},
+	for _, c := range []struct {
+		name, redisURL string
+		env            []string
+		check          int // exit status of check
+	}{
+		{"good", address(secretPassword), nil, 0},
+		{"refused by Redis", address(secretWrong), nil, 1},
+		{"wrong settings", address(secretPassword), []string{"CODE_LENGTH=0", "CODE_SECRET_PREVIOUS=" + secretCode}, 2},
+		{"wrong URL", "redis://app:" + secretPassword + "@" + redis.Addr + "/0", nil, 2},
+		{"a key in place of its hash", address(secretPassword), []string{"API_KEYS=shop:" + secretAPIKey}, 2},
+	} {
+		dir := dirWith(t, "credentials.yaml", fmt.Sprintf("code_secret: %q\n", secretCode), "previous", secretPrevious+"\n")
+		env := environment(redis, sim, append([]string{
+			"REDIS_URL=" + c.redisURL, "CODE_SECRET_PREVIOUS_FILE=" + dir + "/previous", "LOG_LEVEL=debug",
+			fmt.Sprintf("API_KEYS=shop:%x", sha256.Sum256([]byte(secretAPIKey))),
+		}, c.env...)...)
+		checked, p := startIn(t, dir, env, "check"), startIn(t, dir, env)
+		seen := ""
+		if c.check == 2 {
+			p.exits(t, 2)
+		} else {
+			seen = useSecretly(t, p, c.check == 0)
+			p.stop(t, 0)
+		}
+		checked.exits(t, c.check)
+		for where, text := range map[string]string{
+			"check": checked.stdout.String() + checked.stderr.String(), "serve": p.stdout.String() + p.stderr.String(), "what it serves": seen,
 		} {
-			dir := t.TempDir()
-			env := append([]string{
-				"FLOWROUTE_NUMBER=" + testSender, "FLOWROUTE_BASE_URL=" + sim.URL, "LISTEN_ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0",
-				"SHUTDOWN_DELAY=0s", "LOG_LEVEL=debug", fmt.Sprintf("API_KEYS=shop:%x", sha256.Sum256([]byte(secretAPIKey))),
-			}, append(giveSecrets(t, form, dir, c.redisURL), c.env...)...)
-			checked, p := startIn(t, dir, env, "check"), startIn(t, dir, env)
-			seen := ""
-			if c.check == 2 {
-				p.exits(t, 2)
-			} else {
-				seen = useSecretly(t, p, c.check == 0)
-				p.stop(t, 0)
-			}
-			checked.exits(t, c.check)
-			for _, part := range secretParts() {
-				for where, text := range map[string]string{
-					"check's stdout": checked.stdout.String(), "check's stderr": checked.stderr.String(),
-					"serve's stdout": p.stdout.String(), "serve's stderr": p.stderr.String(), "what it serves": seen,
-				} {
-					if strings.Contains(text, part) {
-						t.Errorf("%s, %s: %s shows %q", form, c.name, where, part)
-					}
-				}
-			}
-			if checked.stdout.String()+checked.stderr.String() == "" || p.stderr.String() == "" {
-				t.Errorf("%s, %s: no output to look at", form, c.name)
+			lacks(t, c.name+": "+where, text, secretParts()...)
+			if text == "" && (where != "what it serves" || c.check != 2) {
+				t.Errorf("%s: %s has no output to look at", c.name, where)
 			}
 		}
 	}
 }
 
 // useSecretly calls a service with its API key and without, and returns its answers.
-func useSecretly(t *testing.T, p *process, works bool) string {
+func useSecretly(t *testing.T, p *process, works bool) (seen string) {
 	t.Helper()
 	p.listening(t)
-	eventually(t, 10*time.Second, "the service has tried Redis", func() bool {
-		if works {
-			return get(t, p.URL+"/readyz").status == 200
-		}
-		return strings.Contains(p.stderr.String(), "not ready")
-	})
-	made := create(t, p.URL, "a", anyone, as(secretAPIKey))
+	made := []*answer{create(t, p.URL, "a", anyone, as("x"+secretAPIKey))}
 	if works {
-		made.want(t, 200, "")
+		p.ready(t)
+		made = append(made, create(t, p.URL, "a", anyone, as(secretAPIKey)).want(t, 200, ""))
 	} else {
-		made.wantUnavailable(t)
+		p.logs(t, "not ready")
+		made = append(made, create(t, p.URL, "a", anyone, as(secretAPIKey)))
+		made[1].wantUnavailable(t)
 	}
-	seen := made.raw
-	for _, a := range []*answer{
-		create(t, p.URL, "a", anyone, as("x"+secretAPIKey)),
-		get(t, p.Admin+"/metrics"), get(t, p.Admin+"/readyz"),
-		get(t, p.Admin+"/debug/pprof/cmdline"), get(t, p.Admin+"/debug/pprof/goroutine?debug=2"),
-	} {
+	for _, path := range []string{"/metrics", "/readyz", "/debug/pprof/cmdline", "/debug/pprof/goroutine?debug=2"} {
+		made = append(made, get(t, p.Admin+path))
+	}
+	for _, a := range made {
 		seen += a.raw + fmt.Sprint(a.header)
 	}
 	return seen

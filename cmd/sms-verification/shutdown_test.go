@@ -50,17 +50,9 @@ func TestShutdownDelay(t *testing.T) {
 	p, _ := service(t, "SHUTDOWN_DELAY="+delay.String())
 	ask := func(method, path, body string, status int, closed bool) {
 		t.Helper()
-		r, err := http.NewRequest(method, p.URL+path, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Content-Type", "application/json")
-		response, err := (&http.Client{Transport: &http.Transport{}}).Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _ = response.Body.Close(); response.StatusCode != status || response.Close != closed {
-			t.Errorf("%s %s: %d, connection closed: %v", method, path, response.StatusCode, response.Close)
+		a := do(t, method, p.URL+path, body)
+		if a.status != status || a.closes != closed {
+			t.Errorf("%s %s: %d, connection closed: %v", method, path, a.status, a.closes)
 		}
 	}
 	ask("GET", "/healthz", "", 200, false)
@@ -79,11 +71,7 @@ func TestShutdownDelay(t *testing.T) {
 // waits for it.
 func slowBody(t *testing.T, url string) {
 	t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
+	conn := dial(t, url)
 	_, _ = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n")
 	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
 	line, err := bufio.NewReader(conn).ReadString('\n')
@@ -102,9 +90,7 @@ func TestShutdownTimeout(t *testing.T) {
 	}
 	p.stop(t, 1)
 	contains(t, "stderr", p.stderr.String(), "SHUTDOWN_TIMEOUT")
-	if strings.Contains(p.stderr.String(), "panic") || strings.Contains(p.stderr.String(), "goroutine") {
-		t.Error("a panic")
-	}
+	lacks(t, "stderr", p.stderr.String(), "panic", "goroutine")
 }
 
 // TestSecondSignal: a second signal ends the service at once.
@@ -134,11 +120,7 @@ func TestHangupUnderNohup(t *testing.T) {
 func TestIdleTimeout(t *testing.T) {
 	t.Parallel()
 	p := serveReady(t, debugEnvironment("IDLE_TIMEOUT=1s"))
-	conn, err := net.Dial("tcp", strings.TrimPrefix(p.URL, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
+	conn := dial(t, p.URL)
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 	in, idle := bufio.NewReader(conn), time.Time{}
 	for range 2 {

@@ -4,11 +4,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -67,38 +64,24 @@ func (c *collector) trace(id string) map[string]*tracepb.Span {
 	return spans
 }
 
-// recorded is a proxy before the simulator that records headers.
-func recorded(t *testing.T, sim *flowroutetest.Server) (base string, headers func() []http.Header) {
-	target, err := url.Parse(sim.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var mu sync.Mutex
-	var seen []http.Header
-	proxy := httputil.NewSingleHostReverseProxy(target)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		seen = append(seen, r.Header.Clone())
-		mu.Unlock()
-		proxy.ServeHTTP(w, r)
-	}))
-	t.Cleanup(server.Close)
-	return server.URL, func() []http.Header { mu.Lock(); defer mu.Unlock(); return seen }
-}
-
 const (
 	callersTrace = "4bf92f3577b34da6a3ce929d0e0e4736"
 	callersSpan  = "00f067aa0ba902b7"
 )
 
 // TestTraces: a request, its operations on Redis and its send are one trace, under
-// the span of the caller. Flowroute gets no trace headers, and no span holds an
-// argument of the request.
+// the span of the caller. No span holds an argument of the request. Flowroute gets no
+// trace headers, and learns which program and version calls it.
 func TestTraces(t *testing.T) {
 	t.Parallel()
 	redis, sim, to := redistest.Server(t), startSimulator(t, flowroutetest.Options{}), startCollector(t)
-	base, sent := recorded(t, sim)
-	p := serveReady(t, environment(redis, sim, "FLOWROUTE_BASE_URL="+base, "CODE_LENGTH=12", "SEND_LIMITS=5/1h", "GUESS_LIMITS=5/1h",
+	sent := make(chan http.Header, 9) // to Flowroute
+	flowroute := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sent <- r.Header
+		sim.ServeHTTP(w, r)
+	}))
+	t.Cleanup(flowroute.Close)
+	p := serveReady(t, environment(redis, sim, "FLOWROUTE_BASE_URL="+flowroute.URL, "CODE_LENGTH=12", "SEND_LIMITS=5/1h", "GUESS_LIMITS=5/1h",
 		"OTEL_EXPORTER_OTLP_ENDPOINT="+to.URL, "OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20abc",
 		"OTEL_SERVICE_NAME=codes", "OTEL_RESOURCE_ATTRIBUTES=deployment.environment=test", "LOG_LEVEL=debug"))
 	const id = "id-of-alice"
@@ -140,17 +123,19 @@ func TestTraces(t *testing.T) {
 			t.Errorf("%s %v", r.URL, r.Header)
 		}
 	}
-	for _, h := range sent() {
-		if h.Get("Traceparent")+h.Get("Tracestate")+h.Get("Baggage") != "" {
-			t.Errorf("Flowroute got %v", h)
+	printed := succeeds(t, nil, "version")
+	agent := "sms-verification/" + strings.Trim(strings.Fields(printed)[1], "()")
+	if len(sent) != 2 {
+		t.Errorf("%d requests to Flowroute", len(sent))
+	}
+	for range len(sent) {
+		h := <-sent
+		if h.Get("Traceparent")+h.Get("Tracestate")+h.Get("Baggage") != "" || h.Get("User-Agent") != agent {
+			t.Errorf("Flowroute got %v, want the User-Agent %s and no trace", h, agent)
 		}
 	}
 	contains(t, "the collector", to.all.String(), `"codes"`, `"deployment.environment"`, `"unknown"`)
-	for _, secret := range []string{id, code, otherCode(code), anyone, anyone[1:], "15005550422", testSecretKey, "127.0.0.1"} {
-		if strings.Contains(to.all.String(), secret) {
-			t.Errorf("%q is in the traces", secret)
-		}
-	}
+	lacks(t, "the collector", to.all.String(), id, code, otherCode(code), anyone[1:], "15005550422", testSecretKey, "127.0.0.1")
 }
 
 // traceOf is the trace that the log line of a request names.
@@ -173,34 +158,25 @@ func traceOf(t *testing.T, p *process, requestID string) string {
 // neither requests nor the end.
 func TestDeadCollector(t *testing.T) {
 	t.Parallel()
-	dead, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = dead.Close() }()
-	p := serveReady(t, debugEnvironment("OTEL_EXPORTER_OTLP_ENDPOINT=http://"+dead.Addr().String(), "OTEL_BSP_SCHEDULE_DELAY=1",
+	p := serveReady(t, debugEnvironment("OTEL_EXPORTER_OTLP_ENDPOINT=http://"+silent(t), "OTEL_BSP_SCHEDULE_DELAY=1",
 		"OTEL_BSP_MAX_QUEUE_SIZE=50", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=10", "OTEL_EXPORTER_OTLP_TIMEOUT=300", "SEND_LIMITS=off"))
 	for i := range 100 { // more than the queue holds
 		if took := timed(1, func(int) { create(t, p.URL, "a", anyone).want(t, 200, "") }); took > 2*time.Second {
 			t.Errorf("request %d took %v", i, took)
 		}
 	}
-	eventually(t, 5*time.Second, "the log says so", func() bool { return strings.Contains(p.stderr.String(), "traces not sent") })
+	p.logs(t, "traces not sent")
 	if n := strings.Count(p.stderr.String(), "traces not sent"); n != 1 {
 		t.Errorf("logged %d times within a minute", n)
 	}
 	p.stop(t, 0)
 }
 
-// TestTraceMistakes: wrong variables for traces are wrong settings. The demo ignores
-// them.
+// TestTraceMistakes: wrong variables for traces are wrong settings.
 func TestTraceMistakes(t *testing.T) {
 	t.Parallel()
-	env := debugEnvironment("OTEL_EXPORTER_OTLP_ENDPOINT=localhost:4318")
-	for cmd, want := range map[string]int{"serve": 2, "check": 2, "demo": 0} {
-		status, _, stderr := command(t, env, cmd)
-		if status != want || (want == 2) != strings.Contains(stderr, "OTEL_EXPORTER_OTLP_ENDPOINT must be a URL") {
-			t.Errorf("%s: exit status %d: %s", cmd, status, stderr)
-		}
+	for _, cmd := range []string{"serve", "check"} {
+		_, stderr := command(t, 2, debugEnvironment("OTEL_EXPORTER_OTLP_ENDPOINT=localhost:4318"), cmd)
+		contains(t, cmd, stderr, "OTEL_EXPORTER_OTLP_ENDPOINT must be a URL")
 	}
 }

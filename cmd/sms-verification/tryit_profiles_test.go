@@ -1,9 +1,6 @@
 package main
 
-import (
-	"strings"
-	"testing"
-)
+import "testing"
 
 // pick chooses an option of a field.
 func (b *tab) pick(selector, value string) {
@@ -57,19 +54,4 @@ func TestTryItProfileNotAllowed(t *testing.T) {
 	b.pick("#profile", "")
 	b.click("#send")
 	b.shows("#title", "Enter the code")
-}
-
-// TestTryItWithoutProfiles: the page asks for neither a profile nor a language,
-// and its requests have none.
-func TestTryItWithoutProfiles(t *testing.T) {
-	t.Parallel()
-	b := startChromium(t).open(t, looks[0], serveReady(t, debugEnvironment()).URL)
-	if fields := js[int](b, `document.querySelectorAll("select").length`); fields != 0 {
-		t.Errorf("%d choices", fields)
-	}
-	b.sendTo(anyone)
-	b.shows("#title", "Enter the code")
-	if request := b.text("#wire li .command"); !strings.Contains(request, `"recipient":"12065550142"}'`) {
-		t.Errorf("the request is %s", request)
-	}
 }

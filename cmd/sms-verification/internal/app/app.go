@@ -59,9 +59,6 @@ func (a *App) AdminAddr() string {
 	return a.admin.Addr().String()
 }
 
-// Handler returns the public API.
-func (a *App) Handler() http.Handler { return a.servers[0].Handler }
-
 // Ready reports whether Redis was reached once and no shutdown has begun.
 func (a *App) Ready() bool { return a.prepared.Load() && !a.Draining() }
 
