@@ -102,6 +102,13 @@ func (p *Proxy) Refuse(refuse bool) {
 		p.accepting.Wait()
 	case !refuse && p.listener == nil:
 		l, err := net.Listen("tcp", p.addr)
+		for range 100 { // a connection of another process may use the port for a moment
+			if err == nil {
+				break
+			}
+			time.Sleep(50 * time.Millisecond)
+			l, err = net.Listen("tcp", p.addr)
+		}
 		if err != nil {
 			p.t.Errorf("redistest: proxy: %v", err)
 			return
