@@ -167,7 +167,7 @@ func (s *Store) reserve(ctx context.Context, r codes.Reservation, p part) (codes
 	if pace.Rate > 0 {
 		keys = append(keys, s.keys.turns(), s.keys.callers())
 	}
-	answer, sent, err := s.timedRun(ctx, s.scripts.reserve, keys, args...)
+	answer, sent, err := s.retry(ctx, s.batcher.Do, s.scripts.reserve, keys, args)
 	if err != nil {
 		return codes.Reserved{}, err
 	}
