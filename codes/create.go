@@ -166,13 +166,12 @@ func (s *Service) reserve(ctx context.Context, c *creation) (Turn, error) {
 		c.event.Exchange = c.Recipient.Exchange()
 	}
 	if err != nil {
-		_, busy := errors.AsType[*UnavailableError](err)
-		if limited || busy || errors.Is(err, ErrNotReached) { // nothing was reserved
+		if IsRefusal(err) || errors.Is(err, ErrNotReached) { // nothing was reserved
 			return Turn{}, err
 		}
 		return Turn{}, s.release(ctx, c, err)
 	}
-	c.resendAt = time.Now().Add(reserved.Again)
+	c.resendAt = time.Now().Add(reserved.ResendAfter)
 	c.event.Reserved, c.event.Stored, c.event.Replaced = true, true, reserved.Replaced
 	if reserved.Resent != nil {
 		if err := s.resend(c, *reserved.Resent); err != nil {
