@@ -29,13 +29,17 @@ func (s *Server) dialectOf(r *http.Request) dialect {
 }
 
 // handle returns the handler of a route: read and write are the dialect's, do calls the
-// service.
+// service. A request without a right key is not read.
 func handle[Request, Answer any](
+	s *Server,
 	read func(echo.Context) (Request, error),
 	do func(echo.Context, Request) (Answer, error),
 	write func(echo.Context, Request, Answer) error,
 ) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		if err := s.authenticate(c); err != nil {
+			return err
+		}
 		r, err := read(c)
 		if err != nil {
 			return err

@@ -26,29 +26,27 @@ type Failures interface {
 	CountFailure(ctx context.Context, address codes.Digest, w codes.Window) error
 }
 
-// authenticate passes requests that have one of the keys, and records the holder as their
-// caller. Without configured keys every request passes.
-func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if len(s.Keys) == 0 {
-			return next(c)
-		}
-		info := infoOf(c)
-		key, sent := info.dialect.apiKey(c.Request().Header)
-		name, ok := s.holder(key)
-		if sent && ok {
-			info.caller = name
-			return next(c)
-		}
-		// Only wrong keys are limited: somebody who shares the address must not lock
-		// out the holder of a right one.
-		if sent {
-			if err := s.countWrongKey(c); err != nil {
-				return err
-			}
-		}
-		return fail(Unauthorized, "A valid API key is required: Authorization: Bearer KEY")
+// authenticate records the holder of a request's API key as its caller. It returns an
+// error if there is no right key. Without configured keys every request passes.
+func (s *Server) authenticate(c echo.Context) error {
+	if len(s.Keys) == 0 {
+		return nil
 	}
+	info := infoOf(c)
+	key, sent := info.dialect.apiKey(c.Request().Header)
+	name, ok := s.holder(key)
+	if sent && ok {
+		info.caller = name
+		return nil
+	}
+	// Only wrong keys are limited: somebody who shares the address must not lock out the
+	// holder of a right one.
+	if sent {
+		if err := s.countWrongKey(c); err != nil {
+			return err
+		}
+	}
+	return fail(Unauthorized, "A valid API key is required: Authorization: Bearer KEY")
 }
 
 // countWrongKey returns an error if the client's address has tried too many keys, or if

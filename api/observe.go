@@ -15,23 +15,29 @@ import (
 )
 
 // observe wraps every request. It records the time of arrival before the body is read,
-// sets the headers of every answer, and turns errors and panics into answers. Then it
-// records the request in the log, the metrics and the trace. It never reads the body.
+// and sets the headers of every answer. Once the handler has ended, finish takes over.
 func (s *Server) observe(traced bool) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			c = &observed{Context: c, requestInfo: requestInfo{arrived: time.Now(), dialect: s.dialectOf(c.Request())}}
+		return func(c echo.Context) (err error) {
+			r := c.Request()
+			c = &observed{Context: c, requestInfo: requestInfo{arrived: time.Now(), dialect: s.dialectOf(r)}}
 			if traced && levelOf(c) != slog.LevelDebug { // traces of health checks are noise
 				defer s.trace(c)()
 			}
 			h := c.Response().Header()
-			h.Set(echo.HeaderXRequestID, requestID(c.Request().Header))
+			h.Set(echo.HeaderXRequestID, requestID(r.Header))
 			h[echo.HeaderCacheControl] = noStore
 			if s.State.Draining() {
 				h.Set(echo.HeaderConnection, "close")
 			}
-			s.recorder.record(c, s.answer(c, next))
-			return nil
+			defer func() {
+				s.finish(c, err, recover())
+				err = nil
+			}()
+			if r.Method == http.MethodOptions && r.URL.Path == "*" {
+				return wholeServer(c)
+			}
+			return next(c)
 		}
 	}
 }
@@ -49,30 +55,22 @@ func (s *Server) trace(c echo.Context) (end func()) {
 	return func() { ended(c.Response().Status, string(info.reason), info.caller) }
 }
 
-// answer runs the handler, and sends the answer to its error or panic.
-func (s *Server) answer(c echo.Context, next echo.HandlerFunc) (failed *failure) {
-	defer func() {
-		value := recover()
-		if value == nil {
-			return
+// finish answers a request whose handler returned an error or panicked. Then it records
+// the request in the log and the metrics.
+func (s *Server) finish(c echo.Context, err error, panicked any) {
+	if panicked != nil {
+		if aborted, ok := panicked.(error); ok && errors.Is(aborted, http.ErrAbortHandler) {
+			panic(panicked)
 		}
-		if err, ok := value.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-			panic(value)
-		}
-		failed = asFailure(panicError(value))
 		s.Logger.Error("panic", "request_id", idOf(c), "stack", string(debug.Stack()))
+		err = panicError(panicked)
+	}
+	var failed *failure
+	if err != nil {
+		failed = asFailure(err)
 		s.send(c, failed)
-	}()
-	if r := c.Request(); r.Method == http.MethodOptions && r.URL.Path == "*" {
-		next = wholeServer
 	}
-	err := next(c)
-	if err == nil {
-		return nil
-	}
-	failed = asFailure(err)
-	s.send(c, failed)
-	return failed
+	s.recorder.record(c, failed)
 }
 
 func (s *Server) send(c echo.Context, f *failure) {

@@ -91,11 +91,11 @@ func New(o Options) *Server {
 func (s *Server) Handler() http.Handler {
 	e := s.echo(s.Trace != nil)
 	n := native{}
-	e.POST("/", s.authenticate(handle(n.readCreate, s.create, n.writeCreated)))
-	e.GET("/", s.authenticate(handle(n.readCheckQuery, s.check, n.writeChecked)))
-	e.POST("/verify", s.authenticate(handle(n.readCheckBody, s.check, n.writeChecked)))
-	e.DELETE("/", s.authenticate(handle(n.readCancel, s.cancel, n.writeCancelled)))
-	e.GET("/status", s.authenticate(handle(n.readStatus, s.status, n.writeStatus)))
+	e.POST("/", handle(s, n.readCreate, s.create, n.writeCreated))
+	e.GET("/", handle(s, n.readCheckQuery, s.check, n.writeChecked))
+	e.POST("/verify", handle(s, n.readCheckBody, s.check, n.writeChecked))
+	e.DELETE("/", handle(s, n.readCancel, s.cancel, n.writeCancelled))
+	e.GET("/status", handle(s, n.readStatus, s.status, n.writeStatus))
 	e.POST("/webhooks/flowroute/:token", s.receive)
 	describe(e, "/openapi.yaml", openAPI)
 	if s.TwilioServices != nil {
@@ -109,10 +109,10 @@ func (s *Server) Handler() http.Handler {
 func (s *Server) twilioRoutes(e *echo.Echo) {
 	t := twilio{services: s.TwilioServices, hasher: s.Hasher}
 	service := e.Group(twilioPath + "Services/:service")
-	service.POST("/Verifications", s.authenticate(handle(t.readCreate, s.create, t.writeCreated)))
-	service.POST("/VerificationCheck", s.authenticate(handle(t.readCheck, s.check, t.writeChecked)))
-	service.GET("/Verifications/:sid", s.authenticate(handle(t.readStatus, s.status, t.writeStatus)))
-	service.POST("/Verifications/:sid", s.authenticate(handle(t.readCancel, s.cancelLive, t.writeCancelled)))
+	service.POST("/Verifications", handle(s, t.readCreate, s.create, t.writeCreated))
+	service.POST("/VerificationCheck", handle(s, t.readCheck, s.check, t.writeChecked))
+	service.GET("/Verifications/:sid", handle(s, t.readStatus, s.status, t.writeStatus))
+	service.POST("/Verifications/:sid", handle(s, t.readCancel, s.cancelLive, t.writeCancelled))
 	describe(e, twilioPath+"openapi.yaml", twilioOpenAPI)
 }
 

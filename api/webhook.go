@@ -58,25 +58,18 @@ func (s *Server) receive(c echo.Context) error {
 		s.Logger.LogAttrs(c.Request().Context(), slog.LevelDebug, "receipt not understood",
 			slog.String("request_id", idOf(c)), slog.String("error", err.Error()))
 	}
-	if err := s.receiveAll(c.Request().Context(), receipts); err != nil {
-		return err
-	}
-	return reply(c, http.StatusOK, receivedBody{"Success: Receipt noted."})
-}
-
-func (s *Server) receiveAll(ctx context.Context, receipts []codes.Receipt) error {
 	if err := s.receiving.enter(); err != nil {
 		return err
 	}
 	defer s.receiving.leave()
 	for _, r := range receipts {
-		result, err := s.Receiver.Receive(ctx, r)
+		result, err := s.Receiver.Receive(c.Request().Context(), r)
 		if err != nil {
 			return err
 		}
 		s.receipts.WithLabelValues(r.Status, string(result)).Inc()
 	}
-	return nil
+	return reply(c, http.StatusOK, receivedBody{"Success: Receipt noted."})
 }
 
 // accepts compares in constant time.

@@ -66,7 +66,10 @@ func (s *Service) create(ctx context.Context, c *creation) (Created, error) {
 	if err := s.prepare(c); err != nil {
 		return Created{}, err
 	}
-	err := s.perform(ctx, c)
+	turn, err := s.reserve(ctx, c)
+	if err == nil && !c.isTest {
+		err = s.send(ctx, c, turn)
+	}
 	s.Observer.Created(c.event)
 	if err != nil {
 		return Created{}, err
@@ -151,8 +154,8 @@ func (c *creation) waitLeft() time.Duration {
 	return max(0, time.Until(c.Arrived.Add(c.policy.Limits.Pace.MaxWait)))
 }
 
-// perform reserves what the create needs and sends its message.
-func (s *Service) perform(ctx context.Context, c *creation) error {
+// reserve stores the code, counts the message under the limits and reserves its turn.
+func (s *Service) reserve(ctx context.Context, c *creation) (Turn, error) {
 	reserved, err := s.Store.Reserve(ctx, c.reservation)
 	limit, limited := errors.AsType[*LimitError](err)
 	c.event.OverAllowance = reserved.Shadowed
@@ -163,39 +166,19 @@ func (s *Service) perform(ctx context.Context, c *creation) error {
 		c.event.Exchange = c.Recipient.Exchange()
 	}
 	if err != nil {
-		_, busy := errors.AsType[*UnavailableError](err)
-		if limited || busy || errors.Is(err, ErrNotReached) { // nothing was reserved
-			return err
+		if IsRefusal(err) || errors.Is(err, ErrNotReached) { // nothing was reserved
+			return Turn{}, err
 		}
-		return s.release(ctx, c, err)
+		return Turn{}, s.release(ctx, c, err)
 	}
-	c.resendAt = time.Now().Add(reserved.Again)
+	c.resendAt = time.Now().Add(reserved.ResendAfter)
 	c.event.Reserved, c.event.Stored, c.event.Replaced = true, true, reserved.Replaced
 	if reserved.Resent != nil {
 		if err := s.resend(c, *reserved.Resent); err != nil {
-			return s.release(ctx, c, err)
+			return Turn{}, s.release(ctx, c, err)
 		}
 	}
-	if c.isTest {
-		return nil
-	}
-	c.event.Wait = max(0, time.Until(reserved.Turn.Begin))
-	m := Message{
-		From: c.policy.From, To: c.Recipient,
-		Text: c.policy.message(c.Locale).Render(c.code, c.policy.OrgName, c.lifetime),
-	}
-	messageID, err := s.deliver(ctx, c, m, reserved.Turn)
-	switch {
-	case err == nil:
-		c.event.Sent = true
-		c.event.Segments, _ = Segments(m.Text)
-		c.event.TrackingErr = s.recordSent(ctx, c, messageID)
-		return nil
-	case errors.Is(err, ErrRejected), errors.Is(err, ErrSenderRefused), errors.Is(err, ErrUnavailable):
-		return s.release(ctx, c, err)
-	}
-	c.event.Uncertain = true
-	return err
+	return reserved.Turn, nil
 }
 
 // resend makes c send the code of a live entry, whichever secret it was made
@@ -215,6 +198,28 @@ func (s *Service) resend(c *creation, live Resent) error {
 		}
 	}
 	return errors.New("the live code was made under neither secret")
+}
+
+// send sends the message at its turn and records it. If the message was certainly not
+// sent, send releases the reservation.
+func (s *Service) send(ctx context.Context, c *creation, turn Turn) error {
+	c.event.Wait = max(0, time.Until(turn.Begin))
+	m := Message{
+		From: c.policy.From, To: c.Recipient,
+		Text: c.policy.message(c.Locale).Render(c.code, c.policy.OrgName, c.lifetime),
+	}
+	messageID, err := s.deliver(ctx, c, m, turn)
+	switch {
+	case err == nil:
+		c.event.Sent = true
+		c.event.Segments, _ = Segments(m.Text)
+		c.event.TrackingErr = s.recordSent(ctx, c, messageID)
+		return nil
+	case errors.Is(err, ErrRejected), errors.Is(err, ErrSenderRefused), errors.Is(err, ErrUnavailable):
+		return s.release(ctx, c, err)
+	}
+	c.event.Uncertain = true
+	return err
 }
 
 // deliver sends m at its turn. It retries, each time at a new turn and for as long

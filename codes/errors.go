@@ -71,3 +71,10 @@ func (e *UnavailableError) Error() string { return e.Cause + "; retry in " + e.R
 
 // Is makes errors.Is(err, ErrUnavailable) true.
 func (e *UnavailableError) Is(target error) bool { return target == ErrUnavailable }
+
+// IsRefusal reports whether a limit or the send rate refused a request.
+func IsRefusal(err error) bool {
+	_, limited := errors.AsType[*LimitError](err)
+	_, busy := errors.AsType[*UnavailableError](err)
+	return limited || busy
+}

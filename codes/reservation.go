@@ -44,11 +44,11 @@ type Reservation struct {
 
 // Reserved is the result of a reservation.
 type Reserved struct {
-	Turn     Turn
-	Replaced time.Duration // lifetime that the previous entry had left; 0 if none was live
-	Again    time.Duration // until the send limits of the recipient allow one more message
-	Resent   *Resent       // the live entry that is kept, if one is
-	Shadowed *LimitError   // of the limits with Shadow that are reached, the first; a retry may leave it out
+	Turn        Turn
+	Replaced    time.Duration // lifetime that the previous entry had left; 0 if none was live
+	ResendAfter time.Duration // until the send limits of the recipient allow one more message
+	Resent      *Resent       // the live entry that is kept, if one is
+	Shadowed    *LimitError   // of the limits with Shadow that are reached, the first; a retry may leave it out
 }
 
 // Resent is a live entry whose code is sent again.

@@ -38,7 +38,7 @@ type Config struct {
 	RetriesAllowed int64
 	OrgName        string
 	AuthMessage    codes.Template
-	Resend         string // new or same
+	SameCode       bool // RESEND=same
 	Profiles       []Profile
 
 	TestRecipients      codes.TestRecipients
@@ -66,7 +66,7 @@ type Config struct {
 	MaxInFlight       int
 
 	APIKeys         []APIKey // empty leaves the API open
-	CallerIDs       string   // separate or shared
+	SharedIDs       bool     // CALLER_IDS=shared
 	CallerLimits    map[string][]codes.Window
 	ClientLimits    []codes.Window
 	SendLimits      []codes.Window

@@ -229,13 +229,14 @@ func boolField(p *bool) field {
 	return parsed(boolean, "`true` or `false` (also `1 0 yes no on off`)", p, parseBool)
 }
 
-// choiceField takes one of the choices.
-func choiceField(p *string, choices ...string) field {
-	return parsed(word, "`"+strings.Join(choices, "`, `")+"`", p, func(s string) (string, error) {
-		if !slices.Contains(choices, s) {
-			return "", fmt.Errorf("%s is unknown; write one of %s", shown(s), strings.Join(choices, ", "))
+// choiceField takes the name of one of the values.
+func choiceField[T any](p *T, names []string, values ...T) field {
+	return parsed(word, "`"+strings.Join(names, "`, `")+"`", p, func(s string) (value T, err error) {
+		i := slices.Index(names, s)
+		if i < 0 {
+			return value, fmt.Errorf("%s is unknown; write one of %s", shown(s), strings.Join(names, ", "))
 		}
-		return s, nil
+		return values[i], nil
 	})
 }
 

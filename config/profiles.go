@@ -26,7 +26,7 @@ type Profile struct {
 	OrgName         string
 	AuthMessage     codes.Template
 	Messages        map[codes.Locale]codes.Template // nil for AuthMessage alone
-	Resend          string                          // new or same
+	SameCode        bool                            // resend: same
 	FlowrouteNumber codes.Phone
 	SendLimitsTotal []codes.Window // of the profile, in addition to those of the service; Text is without the profile's name
 	TwilioService   string         // SID of a Twilio Verify service, hex digits in lower case; empty for none
@@ -124,7 +124,7 @@ func (l *loader) profile(c *Config, in value, name, node *yaml.Node) {
 		l.applyProfile(&p, known, l.section(in, path, known))
 	}
 	p.CodeLength, p.CodeExpiration, p.RetriesAllowed = own.CodeLength, own.CodeExpiration, own.RetriesAllowed
-	p.OrgName, p.AuthMessage, p.Resend = own.OrgName, own.AuthMessage, own.Resend
+	p.OrgName, p.AuthMessage, p.SameCode = own.OrgName, own.AuthMessage, own.SameCode
 	p.FlowrouteNumber, p.SendLimitsTotal = own.FlowrouteNumber, own.SendLimitsTotal
 	c.Profiles = append(c.Profiles, p)
 }

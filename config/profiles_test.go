@@ -41,7 +41,7 @@ profiles:
 		t.Fatalf("%d profiles", len(all))
 	}
 	p := all[0]
-	if p.Name != "login-2" || p.CodeLength != 6 || p.CodeExpiration != 10*time.Minute || p.RetriesAllowed != 5 || p.OrgName != "Shop" || p.Resend != "same" ||
+	if p.Name != "login-2" || p.CodeLength != 6 || p.CodeExpiration != 10*time.Minute || p.RetriesAllowed != 5 || p.OrgName != "Shop" || !p.SameCode ||
 		p.FlowrouteNumber != "12065550199" || p.TwilioService != "VA0123456789abcdef0123456789abcdef" {
 		t.Errorf("%+v", p)
 	}
@@ -60,7 +60,7 @@ func TestProfileInherits(t *testing.T) {
 		"CODE_LENGTH=5", "CODE_EXPIRATION=60", "RETRIES_ALLOWED=9", "ORG_NAME=Shop", "AUTH_MESSAGE=my {code}", "RESEND=same", "SEND_LIMITS_TOTAL=9/1h")
 	login := all[0]
 	if login.CodeLength != 5 || login.CodeExpiration != time.Minute || login.RetriesAllowed != 9 || login.OrgName != "Shop" || rendered(login.AuthMessage) != "my 1" ||
-		login.Resend != "same" || login.FlowrouteNumber != "12065550101" || login.Messages != nil || login.SendLimitsTotal != nil || login.TwilioService != "" || login.Callers != nil {
+		!login.SameCode || login.FlowrouteNumber != "12065550101" || login.Messages != nil || login.SendLimitsTotal != nil || login.TwilioService != "" || login.Callers != nil {
 		t.Errorf("%+v", login)
 	}
 	if all[1].CodeLength != 8 || all[1].RetriesAllowed != 9 {

@@ -54,6 +54,8 @@ const (
 	defaultOrganization = "Your Organization Name"
 )
 
+var redisModes = []string{"standalone", "sentinel", "cluster"}
+
 // settings returns the table. To add a setting, add a field to [Config] and a
 // row to one of the three parts.
 func (c *Config) settings() []setting {
@@ -90,7 +92,7 @@ func (c *Config) messageSettings() []setting {
 			doc: "your name, as it appears in the message; used literally"},
 		{key: "AUTH_MESSAGE", def: defaultMessage, field: templateField(&c.AuthMessage),
 			doc: "text of the message: `{code}` or `{}` is the code and is required, `{org}` is `ORG_NAME`, `{minutes}` is the lifetime, rounded up; everything else is literal, so a line break is a real newline (in YAML: double quotes and `\\n`)"},
-		{key: "RESEND", def: "new", field: choiceField(&c.Resend, "new", "same"),
+		{key: "RESEND", def: "new", field: choiceField(&c.SameCode, []string{"new", "same"}, false, true),
 			doc: "what a create sends while a code for the same `auth_id` and recipient is live: a new code, or the same code while at least half of its lifetime is left; the same code keeps its remaining attempts and time"},
 		{key: keyProfiles, field: field{kind: mapping},
 			doc: "named sets of settings, one for each purpose of codes, as in `config.sample.yaml`; a request names its profile; from the environment as YAML or JSON text, which replaces the profiles of the file"},
@@ -123,7 +125,7 @@ func (c *Config) serviceSettings() []setting {
 
 		{key: keyRedisURL, def: "redis://localhost:6379/0", field: secretField(&c.RedisURL, checkRedisURL),
 			doc: "`redis://`, `rediss://` (TLS) or `unix://`; more nodes as `?addr=host:port`"},
-		{key: keyRedisMode, def: "standalone", field: choiceField(&c.RedisMode, "standalone", "sentinel", "cluster"),
+		{key: keyRedisMode, def: "standalone", field: choiceField(&c.RedisMode, redisModes, redisModes...),
 			doc: "kind of Redis at `REDIS_URL`; `sentinel` needs `master_name` in the URL"},
 		{key: keyRedisUsername, field: wordField(&c.RedisUsername),
 			doc: "user of Redis, instead of the one in `REDIS_URL`; with `sentinel` that of the servers"},
@@ -153,7 +155,7 @@ func (c *Config) limitSettings() []setting {
 
 		{key: keyAPIKeys, field: apiKeysField(&c.APIKeys),
 			doc: "API keys, each a name and the SHA-256 of the key in hex; if empty, anyone can use the API"},
-		{key: "CALLER_IDS", def: "separate", field: choiceField(&c.CallerIDs, "separate", "shared"),
+		{key: "CALLER_IDS", def: "separate", field: choiceField(&c.SharedIDs, []string{"separate", "shared"}, false, true),
 			doc: "`separate` gives each name in `API_KEYS` its own `auth_id`s, so no key can read, replace, use or delete the codes of another; with `shared` all names share them"},
 		{key: keyCallerLimits, def: "off", field: callerLimitsField(&c.CallerLimits),
 			doc: "messages per name in `API_KEYS`; `*` is the limit of each name that is not listed, counted separately"},

@@ -83,10 +83,10 @@ func goodValues(t *testing.T) map[string][]goodValue {
 		"IDLE_TIMEOUT":      {{"100ms", 100 * time.Millisecond}, {"24h", 24 * time.Hour}},
 		"REDIS_KEY_PREFIX":  {{"a", "a"}, {"smsv:prod:", "smsv:prod:"}, {strings.Repeat("x", 64), strings.Repeat("x", 64)}},
 		"API_KEYS":          {{"a:" + hashOf("1") + ", a:" + strings.ToUpper(hashOf("2")), []APIKey{{"a", sha256.Sum256([]byte("1"))}, {"a", sha256.Sum256([]byte("2"))}}}, {" ", []APIKey(nil)}},
-		"CALLER_IDS":        {{"shared", "shared"}},
+		"CALLER_IDS":        {{"separate", false}, {"shared", true}},
 		"UNVERIFIED_LIMITS": {{"exchange:1/1m", codes.Unverified{Mode: codes.UnverifiedShadow, Exchange: []codes.Window{{Max: 1, Span: time.Minute, Text: "exchange:1/1m"}}}}},
 		"UNVERIFIED_MODE":   {{"off", codes.UnverifiedOff}, {"enforce", codes.UnverifiedEnforce}},
-		"RESEND":            {{"same", "same"}},
+		"RESEND":            {{"new", false}, {"same", true}},
 		"PROFILES":          {{"{}", []Profile(nil)}, {" # none\n", []Profile(nil)}, {"---", []Profile(nil)}},
 		"CALLER_LIMITS":     {{"off", map[string][]codes.Window(nil)}, {"*:1000000/24h", map[string][]codes.Window{"*": codestest.Windows(t, "1000000/24h")}}},
 		"CLIENT_LIMITS":     {{"off", []codes.Window(nil)}, {"2/1h,10000/24h", codestest.Windows(t, "2/1h", "10000/24h")}},
@@ -121,6 +121,10 @@ func loaded(c *Config, key string) any {
 		return c.Unverified
 	case "UNVERIFIED_MODE":
 		return c.Unverified.Mode
+	case "RESEND":
+		return c.SameCode
+	case "CALLER_IDS":
+		return c.SharedIDs
 	}
 	name := strings.ReplaceAll(key, "_", "")
 	return reflect.ValueOf(*c).FieldByNameFunc(func(field string) bool { return strings.EqualFold(field, name) }).Interface()

@@ -325,13 +325,12 @@ func unverifiedField(p *codes.Unverified) field {
 }
 
 func unverifiedModeField(p *codes.UnverifiedMode) field {
-	var word string
-	choice := choiceField(&word, "off", "shadow", "enforce")
-	return single(choice.kind, choice.rule, func(s string) error {
-		err := choice.set([]string{s})
-		*p = map[string]codes.UnverifiedMode{"shadow": codes.UnverifiedShadow, "enforce": codes.UnverifiedEnforce}[word]
-		return err
-	})
+	modes := []codes.UnverifiedMode{codes.UnverifiedOff, codes.UnverifiedShadow, codes.UnverifiedEnforce}
+	names := make([]string, len(modes))
+	for i, m := range modes {
+		names[i] = m.String()
+	}
+	return choiceField(p, names, modes...)
 }
 
 func prefixesField(p *[]string) field {

@@ -12,43 +12,39 @@ import (
 func (s *Store) Release(ctx context.Context, r codes.Reservation) (removed bool, err error) {
 	defer s.end(ctx, "release", time.Now(), &err)
 	if !s.split.Load() {
-		return s.release(ctx, r, true, r.Limits)
+		return s.release(ctx, r.Op, s.keys.entries(nil, r.Entry.Name), r.Limits)
 	}
 	for _, name := range s.slots(r.Entry.Name) {
 		if err == nil && !removed {
-			r.Entry.Name = name
-			removed, err = s.release(ctx, r, true, nil)
+			removed, err = s.release(ctx, r.Op, s.keys.entries(nil, name), nil)
 		}
 	}
 	if err == nil {
-		err = s.releaseBySlot(ctx, r.Op, r.Limits)
+		err = s.releaseLimits(ctx, r.Op, r.Limits)
 	}
 	return removed, err
 }
 
-// releaseBySlot releases the limits of the number and then all others.
-func (s *Store) releaseBySlot(ctx context.Context, op codes.Op, limits []codes.Limit) error {
-	number, shared := bySlot(limits)
-	if err := s.releaseLimits(ctx, op, number); err != nil {
-		return err
-	}
-	return s.releaseLimits(ctx, op, shared)
-}
-
+// releaseLimits releases what an op counts under limits. On a cluster these are the
+// limits of the number, and then all others.
 func (s *Store) releaseLimits(ctx context.Context, op codes.Op, limits []codes.Limit) error {
-	_, err := s.release(ctx, codes.Reservation{Op: op}, false, limits)
-	return err
+	steps := [][]codes.Limit{limits}
+	if s.split.Load() {
+		number, shared := bySlot(limits)
+		steps = [][]codes.Limit{number, shared}
+	}
+	for _, step := range steps {
+		if _, err := s.release(ctx, op, nil, step); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// release runs the script for limits and, if wanted, for the entry.
-func (s *Store) release(ctx context.Context, r codes.Reservation, entry bool, limits []codes.Limit) (removed bool, err error) {
-	var keys []string
-	call := releaseOp(r.Op)
-	args := []any{r.Op[:], 0, call[:], s.enteredArg(limits)}
-	if entry {
-		keys = s.keys.entries(nil, r.Entry.Name)
-		args[1] = len(keys)
-	}
+// release runs the script for limits and for the entry with these keys, if any.
+func (s *Store) release(ctx context.Context, op codes.Op, entry []string, limits []codes.Limit) (removed bool, err error) {
+	keys, call := entry, releaseOp(op)
+	args := []any{op[:], len(entry), call[:], s.enteredArg(limits)}
 	for _, l := range limits {
 		if l.Reserves() {
 			keys, args = append(keys, s.keyOf(l)), append(args, storage(l))
@@ -80,8 +76,6 @@ func (s *Store) Refund(ctx context.Context, op codes.Op, limits []codes.Limit) (
 		return nil
 	case err != nil:
 		return err
-	case s.split.Load():
-		return s.releaseBySlot(ctx, op, limits)
 	}
 	return s.releaseLimits(ctx, op, limits)
 }

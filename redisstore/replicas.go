@@ -14,31 +14,43 @@ import (
 const waitTimeout = 200 * time.Millisecond
 
 // runAndWait is run, but an answer "right" counts only once MinReplicas replicas have
-// acknowledged it. WAIT covers only the writes of its own connection, so both
-// commands use one connection to the master of the key.
+// acknowledged it.
 func (s *Store) runAndWait(ctx context.Context, script script, keys []string, args ...any) (string, error) {
-	answer, _, err := s.retry(ctx, keys[0], func(ctx context.Context, deadline int64) (string, error) {
-		if !s.takeWaitSlot(ctx) {
-			return "", errors.New("too many calls wait for replicas")
+	do := func(ctx context.Context, words ...any) *redis.Cmd {
+		cmd := redis.NewCmd(ctx, words...)
+		if err := s.doAndWait(ctx, keys[0], cmd); err != nil {
+			cmd.SetErr(err)
 		}
-		defer func() { <-s.waitSlots }()
-		master, err := s.masterOf(ctx, keys[0])
-		if err != nil {
-			return "", err
-		}
-		conn := master.Conn()
-		defer func() { _ = conn.Close() }()
-		reply, err := script.run(ctx, conn.Do, keys, deadline, args)
-		if err != nil || !strings.Contains(reply, " right ") {
-			return reply, err
-		}
-		acknowledged, err := conn.Wait(ctx, s.MinReplicas, waitTimeout).Result()
-		if err == nil && acknowledged < int64(s.MinReplicas) {
-			err = fmt.Errorf("%d of %d replicas acknowledged", acknowledged, s.MinReplicas)
-		}
-		return reply, err
-	})
+		return cmd
+	}
+	answer, _, err := s.retry(ctx, do, script, keys, args)
 	return answer, err
+}
+
+// doAndWait sends a command and, if its reply is "right", waits for the replicas. WAIT
+// covers only the writes of its own connection, so both use one connection to the
+// master of the key.
+func (s *Store) doAndWait(ctx context.Context, key string, cmd *redis.Cmd) error {
+	if !s.takeWaitSlot(ctx) {
+		return errors.New("too many calls wait for replicas")
+	}
+	defer func() { <-s.waitSlots }()
+	master, err := s.masterOf(ctx, key)
+	if err != nil {
+		return err
+	}
+	conn := master.Conn()
+	defer func() { _ = conn.Close() }()
+	_ = conn.Process(ctx, cmd)
+	reply, err := cmd.Text()
+	if err != nil || !strings.Contains(reply, " right ") {
+		return err
+	}
+	acknowledged, err := conn.Wait(ctx, s.MinReplicas, waitTimeout).Result()
+	if err == nil && acknowledged < int64(s.MinReplicas) {
+		err = fmt.Errorf("%d of %d replicas acknowledged", acknowledged, s.MinReplicas)
+	}
+	return err
 }
 
 // takeWaitSlot takes one of waitSlots, or returns false at the deadline of ctx.

@@ -52,11 +52,11 @@ func (s *Store) reserveSteps(ctx context.Context, r codes.Reservation) (codes.Re
 		if err != nil {
 			return codes.Reserved{}, s.laterRefusal(ctx, r, shared, err)
 		}
-		again = first.Again
+		again = first.ResendAfter
 	}
 	if len(shared) > 0 || r.Pace.Rate > 0 {
 		reserved, err = s.reserve(ctx, r, part{limits: shared, turn: true})
-		if isRefusal(err) {
+		if codes.IsRefusal(err) {
 			// A refusal must leave nothing reserved. If the undo fails, its error
 			// makes the caller release the reservation.
 			if undo := s.releaseLimits(ctx, r.Op, number); undo != nil {
@@ -75,7 +75,7 @@ func (s *Store) reserveSteps(ctx context.Context, r codes.Reservation) (codes.Re
 	if err != nil {
 		return codes.Reserved{}, afterFirstStep(err)
 	}
-	reserved.Replaced, reserved.Resent, reserved.Again = entry.Replaced, entry.Resent, again
+	reserved.Replaced, reserved.Resent, reserved.ResendAfter = entry.Replaced, entry.Resent, again
 	return reserved, nil
 }
 
@@ -172,7 +172,7 @@ func (s *Store) reserve(ctx context.Context, r codes.Reservation, p part) (codes
 		keys = append(keys, s.keys.turns(), s.keys.callers())
 		args = append(args, pace.Rate, paceSpan.Milliseconds(), r.WaitLeft.Milliseconds(), pace.MaxWait.Milliseconds(), caller, pace.Ahead())
 	}
-	answer, sent, err := s.timedRun(ctx, s.scripts.reserve, keys, args...)
+	answer, sent, err := s.retry(ctx, s.batcher.Do, s.scripts.reserve, keys, args)
 	if err != nil {
 		return codes.Reserved{}, err
 	}
@@ -213,11 +213,11 @@ func reservedFrom(answer string, limits []codes.Limit, pace codes.Pace, sent tim
 		return codes.Reserved{}, err
 	}
 	return codes.Reserved{
-		Turn:     turnIn(time.Duration(first)*time.Millisecond, pace, sent),
-		Replaced: time.Duration(second) * time.Millisecond,
-		Again:    time.Duration(third) * time.Millisecond,
-		Resent:   resent,
-		Shadowed: shadowed,
+		Turn:        turnIn(time.Duration(first)*time.Millisecond, pace, sent),
+		Replaced:    time.Duration(second) * time.Millisecond,
+		ResendAfter: time.Duration(third) * time.Millisecond,
+		Resent:      resent,
+		Shadowed:    shadowed,
 	}, nil
 }
 
@@ -253,13 +253,6 @@ func turnIn(wait time.Duration, pace codes.Pace, sent time.Time) codes.Turn {
 	}
 	wait = min(wait, pace.MaxWait)
 	return codes.Turn{Begin: time.Now().Add(wait), End: sent.Add(wait + guard)}
-}
-
-// isRefusal reports whether a limit or the send rate refused a reservation.
-func isRefusal(err error) bool {
-	var limit *codes.LimitError
-	var busy *codes.UnavailableError
-	return errors.As(err, &limit) || errors.As(err, &busy)
 }
 
 // NextTurn reserves another turn; see codes.Reservations.

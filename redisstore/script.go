@@ -32,20 +32,16 @@ var luaFiles embed.FS
 // script is one Lua script. Its fields are strings, of the type that the client takes.
 type script struct{ text, sha any }
 
-// run calls the script by its hash, or with its text if Redis has not loaded it.
-func (s script) run(ctx context.Context, do doer, keys []string, deadline int64, args []any) (string, error) {
-	words := make([]any, 0, 4+len(keys)+len(args))
-	words = append(words, "evalsha", s.sha, len(keys))
+// command returns the words that call the script by its hash, or with its text.
+func (s script) command(withText bool, keys []string, deadline int64, args []any) []any {
+	words := append(make([]any, 0, 4+len(keys)+len(args)), "evalsha", s.sha, len(keys))
+	if withText {
+		words[0], words[1] = "eval", s.text
+	}
 	for _, key := range keys {
 		words = append(words, key)
 	}
-	words = append(append(words, deadline), args...)
-	reply, err := do(ctx, words...).Text()
-	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
-		words[0], words[1] = "eval", s.text
-		reply, err = do(ctx, words...).Text()
-	}
-	return reply, err
+	return append(append(words, deadline), args...)
 }
 
 // doer sends a command and returns its reply.
@@ -102,26 +98,19 @@ func loadScripts(files fs.FS) scripts {
 // run runs a script until it has answered, with the deadline as its first
 // argument. Its error is codes.ErrUnavailable.
 func (s *Store) run(ctx context.Context, script script, keys []string, args ...any) (string, error) {
-	answer, _, err := s.timedRun(ctx, script, keys, args...)
+	answer, _, err := s.retry(ctx, s.batcher.Do, script, keys, args)
 	return answer, err
 }
 
-// timedRun is run. It also returns when the attempt that was answered began.
-func (s *Store) timedRun(ctx context.Context, script script, keys []string, args ...any) (string, time.Time, error) {
-	return s.retry(ctx, keys[0], func(ctx context.Context, deadline int64) (string, error) {
-		return script.run(ctx, s.batcher.Do, keys, deadline, args)
-	})
-}
-
-// retry calls attempt, which runs a script on the server of key, until it has a
-// reply. It returns the reply without its timestamp, and when that attempt began.
-func (s *Store) retry(ctx context.Context, key string, attempt func(ctx context.Context, deadline int64) (string, error)) (string, time.Time, error) {
+// retry is run through any doer. It also returns when the attempt that was answered
+// began.
+func (s *Store) retry(ctx context.Context, do doer, script script, keys []string, args []any) (string, time.Time, error) {
 	ctx = within(ctx, opTimeout)
 	deadline, _ := ctx.Deadline()
-	lastErr, reached := ctx.Err(), false
+	lastErr, reached, withText := ctx.Err(), false, false
 	for ctx.Err() == nil {
-		begun, clock := time.Now(), s.clockOf(ctx, key)
-		answer, err := attempt(ctx, clock.at(deadline))
+		begun, clock := time.Now(), s.clockOf(ctx, keys[0])
+		answer, err := do(ctx, script.command(withText, keys, clock.at(deadline), args)...).Text()
 		if err == nil {
 			answer, err = readReply(clock, answer)
 		}
@@ -133,11 +122,13 @@ func (s *Store) retry(ctx context.Context, key string, attempt func(ctx context.
 			lastErr = err // it says more than that the deadline has passed
 		}
 		delay := time.Until(deadline)
-		if !refused(err) {
+		switch {
+		case redis.HasErrorPrefix(err, "NOSCRIPT"):
+			delay, withText = 0, true
+		case errors.Is(err, errLate): // the reply has set the clock
+			delay = 0
+		case !refused(err):
 			delay = min(delay, pause)
-		}
-		if errors.Is(err, errLate) {
-			delay = 0 // the reply has set the clock
 		}
 		select {
 		case <-ctx.Done():

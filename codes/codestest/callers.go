@@ -76,7 +76,7 @@ func countedSeparately(s suite) {
 		first := of(kind, one)
 		s.reserve(first)
 		s.reserve(first) // repeated
-		if again := s.reserve(of(kind, one)).Again; again != 0 {
+		if again := s.reserve(of(kind, one)).ResendAfter; again != 0 {
 			s.Errorf("%s: the number has to wait for %v", limit, again)
 		}
 		s.refused(of(kind, one), limit)

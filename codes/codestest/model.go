@@ -130,7 +130,7 @@ func (m *Model) Reserve(ctx context.Context, r codes.Reservation) (codes.Reserve
 		return codes.Reserved{}, err
 	}
 	return codes.Reserved{
-		Turn: m.turn(done.turn), Replaced: done.replaced, Again: m.again(r.Limits), Resent: done.resent, Shadowed: shadowed,
+		Turn: m.turn(done.turn), Replaced: done.replaced, ResendAfter: m.again(r.Limits), Resent: done.resent, Shadowed: shadowed,
 	}, nil
 }
 

@@ -69,8 +69,8 @@ func RunReservations(t *testing.T, open func(testing.TB) Backend) {
 		"sends to a recipient": func(s suite) {
 			one, windows := Fresh(), Windows(s, "2/3s", "3/1h")
 			message := func() codes.Reservation { return messageTo(one, sends(one, windows)) }
-			s.about("again", s.reserve(message()).Again, 0)
-			s.about("again", s.reserve(message()).Again, 3*time.Second)
+			s.about("again", s.reserve(message()).ResendAfter, 0)
+			s.about("again", s.reserve(message()).ResendAfter, 3*time.Second)
 			s.clears(message, "SEND_LIMITS 2/3s")
 			s.Advance(3 * time.Second)
 			s.about("clear", s.refused(message(), "SEND_LIMITS 3/1h"), time.Hour)

@@ -81,7 +81,7 @@ func reserveAs(ctx context.Context, r codes.Reservation) storeCall {
 	return call(func(s codes.Store) (codes.Reserved, error) { return s.Reserve(ctx, r) },
 		func(codes.Reserved) bool { return true },
 		func(c *clocks, got, want codes.Reserved) bool {
-			return c.near(got.Replaced, want.Replaced) && c.near(got.Again, want.Again) && c.sameTurn(got.Turn, want.Turn) &&
+			return c.near(got.Replaced, want.Replaced) && c.near(got.ResendAfter, want.ResendAfter) && c.sameTurn(got.Turn, want.Turn) &&
 				c.sameResent(got.Resent, want.Resent) && reflect.DeepEqual(got.Shadowed, want.Shadowed)
 		})
 }

@@ -217,24 +217,21 @@ func (c *connections) state(nc net.Conn, s http.ConnState) {
 
 type connectionKey struct{}
 
-// context is the ConnContext of the server: handle gets the connection from it.
+// context is the ConnContext of the server: watch gets the connection from it.
 func (c *connections) context(ctx context.Context, nc net.Conn) context.Context {
 	return context.WithValue(ctx, connectionKey{}, nc)
 }
 
-// handle marks a connection as busy once its request was read.
-func (c *connections) handle(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		conn, ok := r.Context().Value(connectionKey{}).(*connection)
-		switch {
-		case !ok: // a test without a listener
-		case r.ContentLength == 0:
-			conn.busy()
-		default:
-			r.Body = &wholeBody{r.Body, conn}
-		}
-		next.ServeHTTP(w, r)
-	})
+// watch marks the connection of a request as busy once the whole request was read.
+func watch(r *http.Request) {
+	conn, ok := r.Context().Value(connectionKey{}).(*connection)
+	switch {
+	case !ok: // a test without a listener
+	case r.ContentLength == 0:
+		conn.busy()
+	default:
+		r.Body = &wholeBody{r.Body, conn}
+	}
 }
 
 // wholeBody marks its connection as busy at the end of the body.

@@ -29,12 +29,13 @@ func newBounded(t *testing.T, limit int) *bounded {
 		t.Fatal(err)
 	}
 	b := &bounded{newConnections(l.(*net.TCPListener), limit, slog.New(slog.DiscardHandler)), t, make(chan struct{})}
-	server := &http.Server{ConnContext: b.context, ConnState: b.state, ReadHeaderTimeout: time.Minute, Handler: b.handle(http.HandlerFunc(
+	server := &http.Server{ConnContext: b.context, ConnState: b.state, ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(
 		func(_ http.ResponseWriter, r *http.Request) {
+			watch(r)
 			if _, _ = io.Copy(io.Discard, r.Body); r.URL.Path == "/hang" {
 				<-b.hang
 			}
-		}))}
+		})}
 	go func() { _ = server.Serve(b.connections) }()
 	t.Cleanup(func() { _ = server.Close() })
 	return b

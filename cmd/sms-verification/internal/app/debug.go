@@ -68,7 +68,7 @@ func (d *debugBackends) tryIt(api http.Handler, cfg *config.Config) (http.Handle
 		Numbers:    NumbersToTry(),
 		CodeLength: cfg.CodeLength,
 		NeedsKey:   len(cfg.APIKeys) > 0,
-		SameCode:   cfg.Resend == "same",
+		SameCode:   cfg.SameCode,
 		Profiles:   profilesToTry(cfg),
 	})
 }
@@ -77,7 +77,7 @@ func (d *debugBackends) tryIt(api http.Handler, cfg *config.Config) (http.Handle
 func profilesToTry(cfg *config.Config) []tryit.Profile {
 	profiles := make([]tryit.Profile, len(cfg.Profiles))
 	for i, p := range cfg.Profiles {
-		profiles[i] = tryit.Profile{Name: p.Name, CodeLength: p.CodeLength, SameCode: p.Resend == "same", Languages: []string{}}
+		profiles[i] = tryit.Profile{Name: p.Name, CodeLength: p.CodeLength, SameCode: p.SameCode, Languages: []string{}}
 		for _, locale := range slices.Sorted(maps.Keys(p.Messages)) {
 			profiles[i].Languages = append(profiles[i].Languages, string(locale))
 		}

@@ -95,11 +95,12 @@ func (a *App) listen(addr string, limit int) (*connections, error) {
 // serve serves h on a listener; longest is the longest time that h takes.
 func (a *App) serve(listener *connections, h http.Handler, longest time.Duration) {
 	server := &http.Server{
-		Handler: listener.handle(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			a.inFlight.Add(1)
 			defer a.inFlight.Add(-1)
+			watch(r)
 			h.ServeHTTP(w, r)
-		})),
+		}),
 		ConnContext:       listener.context,
 		ConnState:         listener.state,
 		ReadHeaderTimeout: headerTimeout,

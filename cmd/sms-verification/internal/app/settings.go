@@ -45,7 +45,7 @@ func PolicyOf(cfg *config.Config) codes.Policy {
 		Attempts:   cfg.RetriesAllowed,
 		Message:    cfg.AuthMessage,
 		OrgName:    cfg.OrgName,
-		SameCode:   cfg.Resend == "same",
+		SameCode:   cfg.SameCode,
 		Limits: codes.Limits{
 			Sends:   cfg.SendLimits,
 			Guesses: cfg.GuessLimits,
@@ -69,7 +69,7 @@ func ProfilesOf(cfg *config.Config) []codes.Policy {
 		policy.Profile, policy.Callers = p.Name, p.Callers
 		policy.CodeLength, policy.Lifetime, policy.Attempts = p.CodeLength, p.CodeExpiration, p.RetriesAllowed
 		policy.Message, policy.Messages, policy.OrgName = p.AuthMessage, p.Messages, p.OrgName
-		policy.From, policy.SameCode = p.FlowrouteNumber, p.Resend == "same"
+		policy.From, policy.SameCode = p.FlowrouteNumber, p.SameCode
 		for _, w := range p.SendLimitsTotal {
 			w.Text = p.Name + ":" + w.Text
 			policy.Limits.Profile = append(policy.Limits.Profile, w)

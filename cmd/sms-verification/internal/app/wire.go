@@ -38,7 +38,7 @@ func (a *App) wire(registry *prometheus.Registry, phone io.Writer) error {
 		Sender:        telemetry.NewSender(a.sender, registry, a.traces),
 		SendTimeout:   cfg.FlowrouteTimeout,
 		TrackReceipts: webhook.Token != "",
-		SharedIDs:     cfg.CallerIDs == "shared",
+		SharedIDs:     cfg.SharedIDs,
 		Observer:      telemetry.NewObserver(callersOf(keys), policies, a.log.Logger, registry),
 	}
 	a.service = codes.NewService(o)

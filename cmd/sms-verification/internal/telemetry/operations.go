@@ -63,8 +63,6 @@ func (o *Operations) Done(ctx context.Context, name string, begun time.Time, err
 // isAnswer reports whether err is an answer of the store, such as a reached limit,
 // rather than a failure.
 func isAnswer(err error) bool {
-	var limit *codes.LimitError
-	var busy *codes.UnavailableError
-	var inProgress *codes.InProgressError
-	return errors.As(err, &limit) || errors.As(err, &busy) || errors.As(err, &inProgress) || errors.Is(err, codes.ErrKeyReused)
+	_, inProgress := errors.AsType[*codes.InProgressError](err)
+	return codes.IsRefusal(err) || inProgress || errors.Is(err, codes.ErrKeyReused)
 }

@@ -64,3 +64,21 @@ func TestFrame(t *testing.T) {
 		}
 	}
 }
+
+// TestFailedRequests: a message that may not have been sent counts as failed, whatever the
+// status of the answer.
+func TestFailedRequests(t *testing.T) {
+	rates, err := parse(strings.NewReader(`
+# TYPE smsv_http_requests_total counter
+smsv_http_requests_total{reason="",route="POST /a",status="201"} 6
+smsv_http_requests_total{reason="MessageUnconfirmed",route="POST /a",status="201"} 3
+smsv_http_requests_total{reason="ServiceUnavailable",route="POST /a",status="503"} 1
+smsv_http_requests_total{reason="InternalError",route="POST /b",status="500"} 5
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := (&frame{rates: rates}).failedRequests("POST /a"), share(4, 10); got != want {
+		t.Errorf("failed %s, want %s", got, want)
+	}
+}
