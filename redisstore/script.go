@@ -38,8 +38,8 @@ func (s script) command(withText bool, keys []string, deadline int64, args []any
 	if withText {
 		words[0], words[1] = "eval", s.text
 	}
-	for _, key := range keys {
-		words = append(words, key)
+	for i := range keys {
+		words = append(words, &keys[i]) // a pointer needs no allocation
 	}
 	return append(append(words, deadline), args...)
 }
