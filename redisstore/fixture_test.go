@@ -67,13 +67,7 @@ func openStore(t testing.TB, i *redistest.Instance, prefix string) *redisstore.S
 
 func openURL(t testing.TB, url, mode string, o redisstore.Options) *redisstore.Store {
 	t.Helper()
-	client, err := redisstore.Dial(redisstore.DialOptions{URL: url, Mode: mode})
-	if err != nil {
-		t.Fatal(err)
-	}
-	store := redisstore.New(client, o)
-	t.Cleanup(func() { _ = store.Close() })
-	return store
+	return openWired(t, url, mode, o, nil)
 }
 
 // openPrepared opens and prepares a store on an instance, under a fresh prefix.

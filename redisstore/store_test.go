@@ -19,7 +19,7 @@ func runSuites(t *testing.T, backend string, instance *redistest.Instance) {
 	for name, run := range map[string]func(*testing.T, string, *redistest.Instance){
 		"contracts": runContracts,
 		"keys":      runKeys, "entry": runEntry, "notices": runNotices, "replies": runReplies, "total": runTotal,
-		"lost reply": runLostReply, "every reply lost": runEveryReplyLost,
+		"every reply lost": runEveryReplyLost,
 	} {
 		t.Run(name, func(t *testing.T) {
 			if backend != "miniredis" { // whose clock all tests move
@@ -30,19 +30,15 @@ func runSuites(t *testing.T, backend string, instance *redistest.Instance) {
 	}
 }
 
-func runContracts(t *testing.T, backend string, instance *redistest.Instance) {
-	runContractsOf(t, instance, backend != "miniredis", instance.URL, "")
-}
-
 // runContractsOf checks what the interfaces of package codes demand, for stores on a
-// URL whose keys begin with a prefix.
-func runContractsOf(t *testing.T, instance *redistest.Instance, parallel bool, url, prefix string) {
+// URL whose keys begin with a prefix, over a wire or not.
+func runContractsOf(t *testing.T, instance *redistest.Instance, url, prefix string, w *wire) {
 	open := func(t testing.TB) codestest.Backend {
 		o := redisstore.Options{Prefix: prefix + freshPrefix()}
 		t.Cleanup(func() { instance.NoKeyWithoutTTL(t, o.Prefix) })
-		b := codestest.Backend{Advance: instance.Advance, Parallel: parallel}
+		b := codestest.Backend{Advance: instance.Advance, Parallel: len(instance.Nodes) > 0, Lossy: w != nil}
 		for i := range 3 {
-			store := openURL(t, url, instance.Mode, o)
+			store := openWired(t, url, instance.Mode, o, w)
 			prepare(t, store)
 			if i == 0 {
 				b.Store, b.Split = store, store.Split()

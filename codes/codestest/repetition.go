@@ -25,6 +25,7 @@ func RunRepetition(t *testing.T, open func(testing.TB) Backend) {
 			}
 			s.live(r.Entry, 2)
 			s.reserve(withLimits(reservationOf(anyEntry()), limit)) // it counted once
+			s.reserve(r)                                            // the limit is reached, by itself too
 			s.release(r, true)
 			s.live(e, 3) // and it was stored once
 		},
