@@ -115,22 +115,14 @@ func RunRepetition(t *testing.T, open func(testing.TB) Backend) {
 			s.create(e)
 			limit := sends(e.Recipient, Windows(s, "2/1h"))
 			r := withLimits(reservationOf(successor(e)), limit)
-			parallel(parallelCalls, func(i int) {
-				if _, err := s.store(i).Reserve(context.Background(), r); err != nil {
-					s.Errorf("Reserve: %v", err)
-				}
-			})
+			parallel(parallelCalls, func(i int) { s.on(i).reserve(r) })
 			s.reserve(withLimits(reservationOf(anyEntry()), limit))
 			s.release(r, true)
 			s.right(e)
 		},
 		"release in parallel": func(s suite) {
 			all := s.chain(3)
-			parallel(parallelCalls, func(i int) {
-				if removed, err := s.store(i).Release(context.Background(), all[2]); err != nil || !removed {
-					s.Errorf("Release = %v, %v", removed, err)
-				}
-			})
+			parallel(parallelCalls, func(i int) { s.on(i).release(all[2], true) })
 			s.right(all[1].Entry)
 		},
 		"cancel in parallel": func(s suite) {

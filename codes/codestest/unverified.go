@@ -228,9 +228,7 @@ func noRoom(s suite) {
 	after.Entry.Name = replaced.Entry.Name
 	s.reserve(after)
 	s.cancel(cancelled.Entry)
-	for left := int64(2); left >= 0; left-- {
-		s.wrong(used.Entry, left)
-	}
+	s.useUp(used.Entry)
 	s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS all:4/1h")
 	s.verified(after) // uncounts its message, not that of the replaced entry
 	s.reserve(s.toDestination(seattle, limits))
@@ -256,12 +254,7 @@ func unverifiedInParallel(s suite) {
 	if len(standing) != 5 {
 		s.Fatalf("%d passed, want 5", len(standing))
 	}
-	parallel(len(standing), func(i int) {
-		c := codes.Check{Name: standing[i].Entry.Name, Code: standing[i].Entry.Code, Op: codes.NewOp(), CountVerified: true}
-		if got, err := s.store(i).Check(context.Background(), c); err != nil || got.Status != codes.Right {
-			s.Errorf("Check = %+v, %v", got, err)
-		}
-	})
+	parallel(len(standing), func(i int) { s.on(i).verified(standing[i]) })
 	for range 5 {
 		s.reserve(s.toDestination(seattle, limits))
 	}
