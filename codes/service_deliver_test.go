@@ -248,25 +248,22 @@ func TestDeliverWaitsTogether(t *testing.T) {
 // reservation is released.
 func TestDeliverNothingAfterTheDeadline(t *testing.T) {
 	const maxWait = 2 * time.Second // and 10 s for the sender
-	t.Run("slow reservation", func(t *testing.T) {
-		deliver(t, every(maxWait), []error{nil}, func(d *delivery) {
-			d.clocked.reserveDelay = lease + time.Millisecond
-			d.creates(codes.ErrTooLate, 0)
-			d.check("id", "1", unknown)
+	for name, test := range map[string]struct {
+		reserves, sends time.Duration // how long each takes
+		want            error
+		at              []time.Duration
+	}{
+		"slow reservation":         {lease + time.Millisecond, 0, codes.ErrTooLate, nil},
+		"reservation just in time": {lease - time.Millisecond, 0, nil, []time.Duration{lease - time.Millisecond}},
+		"slow sender":              {0, lease + time.Millisecond, codes.ErrTooLate, []time.Duration{0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			deliver(t, every(maxWait), []error{test.want}, func(d *delivery) {
+				d.clocked.reserveDelay, d.carrier.takes = test.reserves, test.sends
+				d.creates(test.want, 0, test.at...)
+			})
 		})
-	})
-	t.Run("reservation just in time", func(t *testing.T) {
-		deliver(t, every(maxWait), []error{nil}, func(d *delivery) {
-			d.clocked.reserveDelay = lease - time.Millisecond
-			d.creates(nil, 0, lease-time.Millisecond)
-		})
-	})
-	t.Run("slow sender", func(t *testing.T) {
-		deliver(t, every(maxWait), []error{codes.ErrTooLate}, func(d *delivery) {
-			d.carrier.takes = lease + time.Millisecond
-			d.creates(codes.ErrTooLate, 0, 0)
-		})
-	})
+	}
 	t.Run("arrived long ago", func(t *testing.T) {
 		deliver(t, every(maxWait), []error{nil}, func(d *delivery) {
 			r := request("id", seattle)

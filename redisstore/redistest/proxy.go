@@ -3,7 +3,6 @@ package redistest
 import (
 	"bytes"
 	"net"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,13 +34,9 @@ type Proxy struct {
 // NewProxy starts a proxy to target (host:port). It stops with the test.
 func NewProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
-	port, err := freePort()
-	if err != nil {
-		t.Fatalf("redistest: proxy: %v", err)
-	}
 	p := &Proxy{
 		t:      t,
-		addr:   net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
+		addr:   net.JoinHostPort("127.0.0.1", FreePort(t)),
 		target: target,
 		relays: map[*relay]struct{}{},
 	}
