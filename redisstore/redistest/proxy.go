@@ -130,6 +130,7 @@ func (p *Proxy) accept(l net.Listener) {
 type relay struct {
 	client, redis net.Conn
 	drop          atomic.Bool // the next reply is to be lost
+	waits         atomic.Bool // for a reply: what comes now belongs to the same request
 }
 
 func (r *relay) close() {
@@ -140,14 +141,16 @@ func (r *relay) close() {
 // requests passes on what the client sends.
 func (p *Proxy) requests(r *relay) {
 	defer r.close()
-	buf := make([]byte, 64<<10)
+	buf := make([]byte, 1<<20)
 	for {
 		n, err := r.client.Read(buf)
 		if err != nil {
 			return
 		}
 		drop, delay := p.arrived(buf[:n])
-		time.Sleep(delay)
+		if !r.waits.Swap(true) {
+			time.Sleep(delay)
+		}
 		if drop {
 			r.drop.Store(true)
 		}
@@ -188,6 +191,7 @@ func (p *Proxy) replies(r *relay) {
 			p.mu.Unlock()
 			return
 		}
+		r.waits.Store(false)
 		if _, err := r.client.Write(buf[:n]); err != nil {
 			return
 		}
