@@ -28,7 +28,7 @@ func TestWaitForReplicas(t *testing.T) {
 			o := redisstore.Options{Prefix: freshPrefix(), MinReplicas: 1}
 			var breaks atomic.Bool // once
 			w := &wire{loses: func() bool { return breaks.CompareAndSwap(true, false) }}
-			store := openWired(t, instance.URL, instance.Mode, o, w)
+			store := openURL(t, instance.URL, instance.Mode, o, w)
 			prepare(t, store)
 			r := newReservation(3)
 			mustReserve(t, store, r)

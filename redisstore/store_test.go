@@ -3,6 +3,8 @@ package redisstore_test
 import (
 	"testing"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/flowroute/sms-verification/codes/codestest"
 	"github.com/flowroute/sms-verification/redisstore"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
@@ -31,14 +33,14 @@ func runSuites(t *testing.T, backend string, instance *redistest.Instance) {
 }
 
 // runContractsOf checks what the interfaces of package codes demand, for stores on a
-// URL whose keys begin with a prefix, over a wire or not.
-func runContractsOf(t *testing.T, instance *redistest.Instance, url, prefix string, w *wire) {
+// URL whose keys begin with a prefix, with hooks in their clients.
+func runContractsOf(t *testing.T, instance *redistest.Instance, url, prefix string, hooks ...redis.Hook) {
 	open := func(t testing.TB) codestest.Backend {
 		o := redisstore.Options{Prefix: prefix + freshPrefix()}
 		t.Cleanup(func() { instance.NoKeyWithoutTTL(t, o.Prefix) })
-		b := codestest.Backend{Advance: instance.Advance, Parallel: len(instance.Nodes) > 0, Lossy: w != nil}
+		b := codestest.Backend{Advance: instance.Advance, Parallel: len(instance.Nodes) > 0, Lossy: len(hooks) > 0}
 		for i := range 3 {
-			store := openWired(t, url, instance.Mode, o, w)
+			store := openURL(t, url, instance.Mode, o, hooks...)
 			prepare(t, store)
 			if i == 0 {
 				b.Store, b.Split = store, store.Split()
