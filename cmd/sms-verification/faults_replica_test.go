@@ -64,7 +64,7 @@ func faultFailsOver(t *testing.T, redisServers *redistest.Instance, replica int,
 	s.serve()
 	l := s.loads(4, func(l *load) { l.forgets = true }) // what the replica did not have yet
 	time.Sleep(phase())
-	client := s.redis.Nodes[replica].Client()
+	client := nodeClient(t, s.redis.Nodes[replica])
 	s.redis.Signal(syscall.SIGKILL)
 	since := time.Now()
 	eventually(t, 20*time.Second, "the replica is promoted", func() bool {
@@ -108,7 +108,7 @@ func faultSlotsMove(t *testing.T, bound time.Duration) string {
 	p := s.serve()
 	l := s.loads(2)
 	entries := s.made(p.URL, 60)
-	from, to := s.redis.Nodes[0].Client(), s.redis.Nodes[1].Client()
+	from, to := nodeClient(t, s.redis.Nodes[0]), nodeClient(t, s.redis.Nodes[1])
 	slots := map[int64]bool{}
 	for _, key := range s.redis.Keys(t, prefix) {
 		if slot, err := from.ClusterKeySlot(t.Context(), key).Result(); err != nil {
@@ -117,7 +117,7 @@ func faultSlotsMove(t *testing.T, bound time.Duration) string {
 			slots[slot] = true
 		}
 	}
-	nodes := []*redis.Client{from, to, s.redis.Nodes[2].Client()}
+	nodes := []*redis.Client{from, to, nodeClient(t, s.redis.Nodes[2])}
 	var moving sync.WaitGroup
 	for slot := range slots {
 		moving.Go(func() { moveSlot(t, nodes, s.redis.Nodes[1].Addr, slot) })
@@ -134,6 +134,12 @@ func faultSlotsMove(t *testing.T, bound time.Duration) string {
 		t.Errorf("only %d slots to move", len(slots))
 	}
 	return fmt.Sprintf("%d slots moved, %s", len(slots), result)
+}
+
+func nodeClient(t *testing.T, n *redistest.Node) *redis.Client {
+	c := redis.NewClient(&redis.Options{Addr: n.Addr})
+	t.Cleanup(func() { _ = c.Close() })
+	return c
 }
 
 // moveSlot moves one slot from the first node to the second in the steps of
@@ -176,7 +182,7 @@ func faultPermitted(t *testing.T, redisServers *redistest.Instance, bound time.D
 		args = append(args, "+cluster|slots", "+command")
 	}
 	for _, n := range redisServers.Nodes {
-		if err := n.Client().Do(t.Context(), args...).Err(); err != nil {
+		if err := nodeClient(t, n).Do(t.Context(), args...).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
