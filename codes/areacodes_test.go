@@ -51,13 +51,16 @@ func TestAreaCodesOfLibphonenumber(t *testing.T) {
 	if len(want) < 450 {
 		t.Fatalf("%s knows %d area codes only", numberingData, len(want))
 	}
-	for n := range 1000 {
-		area := fmt.Sprintf("%03d", n)
-		got := codes.Phone("1" + area + "5551234").Area().String()
-		if group, known := want[area]; known && got != group {
-			t.Errorf("%s is in %q, by %s in %q", area, got, numberingData, group)
-		} else if !known && got != codes.AreaOther.String() {
-			t.Errorf("%s is in %q, and %s does not know it", area, got, numberingData)
+	for _, group := range codes.RecipientGroups() {
+		r, err := codes.ParseRecipients([]string{group}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range 1000 {
+			area := fmt.Sprintf("%03d", n)
+			if in := r.Allow(codes.Phone("1" + area + "5551234")); in != (want[area] == group) {
+				t.Errorf("%s is in %q: %t, by %s it is in %q", area, group, in, numberingData, want[area])
+			}
 		}
 	}
 }

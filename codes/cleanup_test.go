@@ -2,8 +2,6 @@ package codes_test
 
 import (
 	"context"
-	"errors"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,59 +10,9 @@ import (
 	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
-// outage is a store that fails from the moment a message is sent, or from a claim,
-// whose reply is lost.
-type outage struct {
-	codes.Store
-	gone    atomic.Bool
-	sent    atomic.Int64
-	inClaim bool
-	sendErr error
-}
-
-func (o *outage) Send(context.Context, codes.Message) (string, error) {
-	o.gone.Store(true)
-	o.sent.Add(1)
-	return "id", o.sendErr
-}
-
-func (o *outage) reach() error {
-	if o.gone.Load() {
-		return codes.ErrUnavailable
-	}
-	return nil
-}
-
-func (o *outage) Release(ctx context.Context, r codes.Reservation) (bool, error) {
-	if err := o.reach(); err != nil {
-		return false, err
-	}
-	return o.Store.Release(ctx, r)
-}
-
-func (o *outage) Claim(ctx context.Context, c codes.Claim) (string, codes.Op, error) {
-	answer, op, err := o.Store.Claim(ctx, c)
-	if o.inClaim {
-		o.gone.Store(true)
-	}
-	return answer, op, errors.Join(err, o.reach())
-}
-
-func (o *outage) Settle(ctx context.Context, c codes.Claim, answer string) (bool, error) {
-	if err := o.reach(); err != nil {
-		return false, err
-	}
-	return o.Store.Settle(ctx, c, answer)
-}
-
-// serve returns the fixture's service over o.
-func (f *fixture) serve(o *outage) *codes.Service {
-	o.Store = f.model
-	return f.with(func(options *codes.Options) { options.Store, options.Sender = o, o })
-}
-
-// inOutage runs a create with a key, which ends in sendErr or as unavailable, while
-// the store fails. Then it calls back, when the store works again.
+// inOutage runs a create with a key while the store fails from the moment a message is
+// sent, or from a claim, whose reply is lost. The create ends in sendErr or as
+// unavailable. Then it calls back, when the store works again.
 func inOutage(t *testing.T, inClaim bool, sendErr error, back func(f *fixture, s *codes.Service)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -73,25 +21,33 @@ func inOutage(t *testing.T, inClaim bool, sendErr error, back func(f *fixture, s
 		f.limits().Sends = codestest.Windows(t, "2/1h")
 		f.open()
 		f.create("id", seattle)
-		o := &outage{inClaim: inClaim, sendErr: sendErr}
-		service := f.serve(o)
-		want := sendErr
+		sent, want := 0, sendErr
+		service := f.sending(senderFunc(func(context.Context, codes.Message) (string, error) {
+			f.store.down(codes.ErrUnavailable)
+			sent++
+			return "id", sendErr
+		}))
 		if inClaim {
+			f.loseClaim()
 			want = codes.ErrUnavailable
 		}
 		createOnce(t, service, keyed(aKey, "id", seattle), want)
 		time.Sleep(5 * time.Second)
-		o.gone.Store(false)
-		o.inClaim = false
+		f.store.down(nil)
 		time.Sleep(2 * time.Second)
 		back(f, service)
-		if n := o.sent.Load(); n > 1 || n == 0 && !inClaim {
-			t.Errorf("%d messages", n)
+		if sent > 1 || sent == 0 && !inClaim {
+			t.Errorf("%d messages", sent)
 		}
 		if err := f.finish(service, 0); err != nil {
 			t.Error(err)
 		}
 	})
+}
+
+// loseClaim loses the reply to a claim, which then cannot be dropped.
+func (f *fixture) loseClaim() {
+	f.store.lose["Claim"], f.store.fail["Settle"] = codes.ErrUnavailable, codes.ErrUnavailable
 }
 
 // TestReleasedLater: a create that was refused changes nothing, even if the store could
@@ -123,31 +79,32 @@ func TestSettledLater(t *testing.T) {
 	t.Run("claim without a reply", func(t *testing.T) { inOutage(t, true, nil, free) })
 }
 
-// TestFinishLeavesClaims: Finish does not wait for claims whose reply was lost.
-func TestFinishLeavesClaims(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t).open()
-		service := f.serve(&outage{inClaim: true})
-		createOnce(t, service, keyed(aKey, "id", seattle), codes.ErrUnavailable)
-		begun := time.Now()
-		if err := f.finish(service, 5*time.Second); err != nil || time.Since(begun) != 0 {
-			t.Errorf("Finish = %v after %v", err, time.Since(begun))
-		}
-	})
-}
-
-// TestFinishGivesUp: Finish stops cleanup that does not succeed in time, and returns an
-// error.
-func TestFinishGivesUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t).open()
-		service := f.serve(&outage{sendErr: codes.ErrRejected})
-		if _, err := service.Create(context.Background(), request("id", seattle)); !errors.Is(err, codes.ErrRejected) {
-			t.Fatal(err)
-		}
-		begun := time.Now()
-		if err := f.finish(service, 5*time.Second); err == nil || time.Since(begun) != 5*time.Second {
-			t.Errorf("Finish = %v after %v", err, time.Since(begun))
-		}
-	})
+// TestFinish: Finish does not wait for claims whose reply was lost. It stops cleanup that
+// does not succeed in time, and returns an error.
+func TestFinish(t *testing.T) {
+	for name, test := range map[string]struct {
+		fault func(*fixture)
+		took  time.Duration
+	}{
+		"claim without a reply": {(*fixture).loseClaim, 0},
+		"not released": {func(f *fixture) {
+			f.sender.FailWith(codes.ErrRejected)
+			f.store.fail["Release"] = codes.ErrUnavailable
+		}, 5 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t).open()
+				test.fault(f)
+				if _, err := f.Create(context.Background(), keyed(aKey, "id", seattle)); err == nil {
+					t.Fatal("Create succeeded")
+				}
+				begun := time.Now()
+				err := f.finish(f.Service, 5*time.Second)
+				if took := time.Since(begun); took != test.took || (err != nil) != (took > 0) {
+					t.Errorf("Finish = %v after %v, want %v", err, took, test.took)
+				}
+			})
+		})
+	}
 }

@@ -64,21 +64,3 @@ func TestClientLimit(t *testing.T) {
 		}
 	}
 }
-
-// TestKeyStandsForClient: the client is part of the request that a key identifies, even
-// if it holds the byte that separates arguments.
-func TestKeyStandsForClient(t *testing.T) {
-	f := newFixture(t).open()
-	first := keyed(aKey, "b\x00c", seattle)
-	first.Client = "a"
-	createOnce(t, f.Service, first, nil)
-	for _, client := range []codes.Client{"", "b", "a\x00b"} {
-		other := first
-		other.Client = client
-		createOnce(t, f.Service, other, codes.ErrKeyReused)
-	}
-	moved := keyed(aKey, "c", seattle)
-	moved.Client = "a\x00b"
-	createOnce(t, f.Service, moved, codes.ErrKeyReused)
-	createOnce(t, f.Service, first, nil)
-}

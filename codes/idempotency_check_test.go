@@ -23,22 +23,57 @@ func checkOnce(t *testing.T, s *codes.Service, k codes.IdempotencyKey, id codes.
 	}
 }
 
-// TestOnceOtherRequest: only the same key of the same caller on the same route
-// is the same request, and only with the same arguments.
-func TestOnceOtherRequest(t *testing.T) {
-	f := newFixture(t).open()
-	createOnce(t, f.Service, keyed(aKey, "id", seattle), nil)
-	createOnce(t, f.Service, keyed(aKey, "id", toronto), codes.ErrKeyReused)
-	createOnce(t, f.Service, keyed(aKey, "other", seattle), codes.ErrKeyReused)
-	reused := func(r codes.CheckRequest) {
-		t.Helper()
-		if _, err := f.Check(context.Background(), r); !errors.Is(err, codes.ErrKeyReused) {
+// TestKeyReused: a key stands for all arguments of its request, even if they hold the
+// byte that separates arguments.
+func TestKeyReused(t *testing.T) {
+	f := withProfile(t, func(*codes.Policy) {})
+	first := keyed(aKey, "b\x00c", seattle)
+	first.Client = "a"
+	createOnce(t, f.Service, first, nil)
+	for what, change := range map[string]func(*codes.CreateRequest){
+		"recipient":                     func(r *codes.CreateRequest) { r.Recipient = toronto },
+		"auth_id":                       func(r *codes.CreateRequest) { r.ID = "other" },
+		"profile":                       func(r *codes.CreateRequest) { r.Profile = "login" },
+		"service":                       func(r *codes.CreateRequest) { r.Service = "VA1" },
+		"locale":                        func(r *codes.CreateRequest) { r.Locale = "es" },
+		"client":                        func(r *codes.CreateRequest) { r.Client = "b" },
+		"no client":                     func(r *codes.CreateRequest) { r.Client = "" },
+		"the auth_id's start in client": func(r *codes.CreateRequest) { r.ID, r.Client = "c", "a\x00b" },
+	} {
+		r := first
+		change(&r)
+		if _, err := f.Create(context.Background(), r); !errors.Is(err, codes.ErrKeyReused) {
+			t.Errorf("another %s: %v", what, err)
+		}
+	}
+	createOnce(t, f.Service, first, nil)
+	if n := len(f.sender.Messages()); n != 1 {
+		t.Errorf("%d messages", n)
+	}
+
+	code := f.create("id", toronto)
+	check := codes.IdempotencyKey{Route: "GET /", Value: "check"}
+	checkOnce(t, f.Service, check, "id", "0"+notThis(code), f.wrong(2, toronto))
+	checkOnce(t, f.Service, check, "id", notThis(code), f.wrong(2, toronto)) // the same code
+	for _, other := range []codes.CheckRequest{
+		{ID: "id", Code: notThis(code) + "0"}, {ID: "id2", Code: notThis(code)}, {ID: "id\x00", Code: notThis(code)},
+		{ID: "id\x00" + codes.ID(notThis(code))}, {ID: "id", Code: notThis(code), Profile: "login"},
+	} {
+		other.Caller, other.Key = "shop", check
+		if _, err := f.Check(context.Background(), other); !errors.Is(err, codes.ErrKeyReused) {
 			t.Errorf("Check = %v", err)
 		}
 	}
-	reused(codes.CheckRequest{ID: "id", Code: "1", Caller: "shop", Key: aKey})
-	if n := len(f.sender.Messages()); n != 1 {
-		t.Fatalf("%d messages", n)
+	f.check("id", notThis(code), f.wrong(1, toronto)) // the others used no attempt
+}
+
+// TestKeyOfOthers: only the same key of the same caller on the same route is the same
+// request.
+func TestKeyOfOthers(t *testing.T) {
+	f := newFixture(t).open()
+	createOnce(t, f.Service, keyed(aKey, "id", seattle), nil)
+	if _, err := f.Check(context.Background(), codes.CheckRequest{ID: "id", Code: "1", Caller: "shop", Key: aKey}); !errors.Is(err, codes.ErrKeyReused) {
+		t.Errorf("Check = %v", err)
 	}
 	for i, k := range []struct{ caller, route, value string }{
 		{"bank", "POST /", "key"},
@@ -55,16 +90,6 @@ func TestOnceOtherRequest(t *testing.T) {
 			t.Errorf("%+v: %d messages", k, n)
 		}
 	}
-	check := codes.IdempotencyKey{Route: "GET /", Value: "check"}
-	checkOnce(t, f.Service, check, "id", "00042", f.wrong(2, toronto))
-	checkOnce(t, f.Service, check, "id", "42", f.wrong(2, toronto)) // the same code
-	for _, other := range []struct {
-		id   codes.ID
-		code codes.Code
-	}{{"id", "420"}, {"id2", "42"}, {"id\x00", "42"}, {"id\x0042", ""}} {
-		reused(codes.CheckRequest{ID: other.id, Code: other.code, Caller: "shop", Key: check})
-	}
-	f.check("id", "42", f.wrong(1, toronto)) // the others used no attempt
 }
 
 // TestOnceNotClaimed: a request that cannot be claimed does nothing.

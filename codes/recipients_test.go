@@ -70,27 +70,3 @@ func TestRecipientsRefuses(t *testing.T) {
 		}
 	}
 }
-
-// TestAreaCodes: each code of a group can be an area code, and is in that group only.
-func TestAreaCodes(t *testing.T) {
-	groups := map[string]string{} // by area code
-	for _, name := range codes.RecipientGroups() {
-		r, err := codes.ParseRecipients([]string{name}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for n := range 1000 {
-			area := fmt.Sprintf("%03d", n)
-			if !r.Allow(codes.Phone("1" + area + "5551234")) {
-				continue
-			}
-			if area[0] < '2' || area[1:] == "11" {
-				t.Errorf("%s of %s is not an area code", area, name)
-			}
-			if twin, ok := groups[area]; ok {
-				t.Errorf("%s is in %s and in %s", area, twin, name)
-			}
-			groups[area] = name
-		}
-	}
-}

@@ -69,17 +69,6 @@ func TestCreateFailedSend(t *testing.T) {
 	}
 }
 
-// reserveAndFail reserves, and answers with an error.
-type reserveAndFail struct {
-	codes.Store
-	err error
-}
-
-func (s reserveAndFail) Reserve(ctx context.Context, r codes.Reservation) (codes.Reserved, error) {
-	_, _ = s.Store.Reserve(ctx, r)
-	return codes.Reserved{}, s.err
-}
-
 // TestCreateNotReserved: nothing is sent without a reservation. One that the store
 // may have made all the same is released.
 func TestCreateNotReserved(t *testing.T) {
@@ -90,7 +79,7 @@ func TestCreateNotReserved(t *testing.T) {
 		fmt.Errorf("store: %w", codes.ErrUnavailable): 1,
 	} {
 		f := newFixture(t).open()
-		f.store.Store = reserveAndFail{f.model, err}
+		f.store.lose["Reserve"] = err
 		if _, got := f.Create(context.Background(), request("id", seattle)); !errors.Is(got, err) {
 			t.Errorf("Create = %v, want %v", got, err)
 		}

@@ -120,9 +120,12 @@ func (d *delivery) creates(want error, turns int, at ...time.Duration) {
 	if !slices.Equal(d.carrier.at, at) || d.store.calls["NextTurn"] != turns {
 		d.t.Errorf("attempts at %v with %d further turns, want %v with %d", d.carrier.at, d.store.calls["NextTurn"], at, turns)
 	}
-	stays := err == nil || errors.Is(err, codes.ErrUnconfirmed)
-	if d.store.calls["Release"] > 1 || stays && d.store.calls["Release"] != 0 || !stays && d.store.calls["Reserve"] > 0 && d.store.calls["Release"] != 1 {
-		d.t.Errorf("%d releases after %v", d.store.calls["Release"], err)
+	releases := 0
+	if errors.Is(err, codes.ErrUnavailable) || errors.Is(err, codes.ErrRejected) || errors.Is(err, codes.ErrSenderRefused) {
+		releases = 1
+	}
+	if n := d.store.calls["Release"]; n != releases {
+		d.t.Errorf("%d releases after %v", n, err)
 	}
 }
 
@@ -136,61 +139,70 @@ func tooMany(retryAfter time.Duration) error {
 
 var errNoConnection = fmt.Errorf("carrier: connection refused: %w", codes.ErrUnavailable)
 
-// TestDeliverAfter429: after a 429 the message is sent again at the time that the
-// carrier named, as long as the request may wait.
-func TestDeliverAfter429(t *testing.T) {
+// TestDeliver: a message that the carrier certainly did not accept is sent again, for as
+// long as the request may wait. That needs another turn, unless nothing reached the
+// carrier. A message that the carrier may have accepted is not sent again.
+func TestDeliver(t *testing.T) {
+	const second, turn = time.Second, codestest.TurnSpan
+	list := func(times ...time.Duration) []time.Duration { return times }
+	ms := func(times ...time.Duration) []time.Duration {
+		for i := range times {
+			times[i] *= time.Millisecond
+		}
+		return times
+	}
+	late, unforeseen := fmt.Errorf("carrier: %w", codes.ErrTooLate), errors.New("a sender that breaks its contract")
+	unpaced := func(maxWait time.Duration) codes.Pace { return codes.Pace{MaxWait: maxWait} }
 	for name, test := range map[string]struct {
-		maxWait time.Duration
+		pace    codes.Pace
 		results []error
 		want    error
 		at      []time.Duration
+		turns   int // after the first
 	}{
-		"then accepted":   {3 * time.Second, []error{tooMany(time.Second), nil}, nil, []time.Duration{0, time.Second}},
-		"later":           {4 * time.Second, []error{tooMany(2 * time.Second), nil}, nil, []time.Duration{0, 2 * time.Second}},
-		"then rejected":   {3 * time.Second, []error{tooMany(time.Second), codes.ErrRejected}, codes.ErrRejected, []time.Duration{0, time.Second}},
-		"no time to wait": {900 * time.Millisecond, []error{tooMany(time.Second)}, tooMany(time.Second), []time.Duration{0}},
-		"no wait at all":  {0, []error{tooMany(time.Second)}, tooMany(time.Second), []time.Duration{0}},
-		"always":          {1500 * time.Millisecond, []error{tooMany(time.Second)}, tooMany(time.Second), []time.Duration{0, time.Second}},
+		"accepted":       {every(time.Minute), []error{nil}, nil, list(0), 0},
+		"unconfirmed":    {every(time.Minute), []error{codes.ErrUnconfirmed}, codes.ErrUnconfirmed, list(0), 0},
+		"rejected":       {every(time.Minute), []error{codes.ErrRejected}, codes.ErrRejected, list(0), 0},
+		"sender refused": {every(time.Minute), []error{codes.ErrSenderRefused}, codes.ErrSenderRefused, list(0), 0},
+		"unforeseen":     {every(time.Minute), []error{unforeseen}, unforeseen, list(0), 0},
+
+		"429":                       {unpaced(3 * second), []error{tooMany(second), nil}, nil, list(0, second), 1},
+		"429, in a turn":            {every(3 * second), []error{tooMany(second), nil}, nil, list(0, turn), 1},
+		"429, later":                {unpaced(4 * second), []error{tooMany(2 * second), nil}, nil, list(0, 2*second), 1},
+		"429, then rejected":        {unpaced(3 * second), []error{tooMany(second), codes.ErrRejected}, codes.ErrRejected, list(0, second), 1},
+		"429, no time to wait":      {unpaced(second - 1), []error{tooMany(second)}, tooMany(second), list(0), 0},
+		"429, no wait at all":       {unpaced(0), []error{tooMany(second)}, tooMany(second), list(0), 0},
+		"429, always":               {unpaced(3 * second / 2), []error{tooMany(second)}, tooMany(second), list(0, second), 1},
+		"429, next turn too far":    {every(second), []error{tooMany(second / 2)}, tooMany(second), list(0), 1},
+		"late":                      {every(time.Minute), []error{late, nil}, nil, list(0, turn), 1},
+		"late 5 times":              {every(time.Minute), []error{late, late, late, late, late, nil}, nil, list(0, turn, 2*turn, 3*turn, 4*turn, 5*turn), 5},
+		"always late":               {every(time.Minute), []error{late}, codes.ErrTooLate, list(0, turn, 2*turn, 3*turn, 4*turn, 5*turn), 5},
+		"no connection":             {every(2 * second), []error{errNoConnection, errNoConnection, nil}, nil, ms(0, 50, 150), 0},
+		"never a connection":        {every(2 * second), []error{errNoConnection}, errNoConnection, ms(0, 50, 150, 350, 750, 1550), 0},
+		"pauses of a second":        {every(4600 * time.Millisecond), []error{errNoConnection}, errNoConnection, ms(0, 50, 150, 350, 750, 1550, 2550, 3550, 4550), 0},
+		"no connection, no wait":    {every(0), []error{errNoConnection}, errNoConnection, list(0), 0},
+		"connected but unconfirmed": {every(2 * second), []error{errNoConnection, codes.ErrUnconfirmed}, codes.ErrUnconfirmed, ms(0, 50), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			deliver(t, codes.Pace{MaxWait: test.maxWait}, test.results, func(d *delivery) {
-				d.creates(test.want, len(test.at)-1, test.at...)
+			deliver(t, test.pace, test.results, func(d *delivery) {
+				d.clocked.turnLasts = 200 * time.Millisecond
+				d.creates(test.want, test.turns, test.at...)
+				for i, notAfter := range d.carrier.notAfter {
+					if want := d.clocked.ends[min(i, test.turns)]; !notAfter.Equal(want) {
+						t.Errorf("attempt %d may be made until %v, want the end of its turn, %v", i, notAfter, want)
+					}
+				}
 			})
 		})
 	}
 }
 
-// TestDeliverAfter429InATurn: a message that is sent again needs another turn.
-func TestDeliverAfter429InATurn(t *testing.T) {
-	const turn = codestest.TurnSpan
-	deliver(t, every(3*time.Second), []error{tooMany(time.Second), nil}, func(d *delivery) {
-		d.creates(nil, 1, 0, turn)
-		if _, err := d.Create(context.Background(), request("other", toronto)); err != nil || d.carrier.at[2] != 2*turn {
-			t.Errorf("the next create = %v, sent at %v, want %v", err, d.carrier.at[2:], 2*turn)
-		}
+// TestDeliverSlowDials: the time that failed dials take counts as waiting.
+func TestDeliverSlowDials(t *testing.T) {
+	deliver(t, every(2*time.Second), []error{errNoConnection}, func(d *delivery) {
+		d.carrier.takes = 900 * time.Millisecond
+		d.creates(errNoConnection, 0, 0, 950*time.Millisecond, 1950*time.Millisecond)
 	})
-}
-
-// TestDeliverMissedTurn: a message that misses its turn gets a new one, a few times.
-func TestDeliverMissedTurn(t *testing.T) {
-	const turn = codestest.TurnSpan
-	late := fmt.Errorf("carrier: %w", codes.ErrTooLate)
-	all := []time.Duration{0, turn, 2 * turn, 3 * turn, 4 * turn, 5 * turn}
-	for name, test := range map[string]struct {
-		results []error
-		want    error
-		turns   int
-	}{
-		"once":    {[]error{late, nil}, nil, 1},
-		"5 times": {[]error{late, late, late, late, late, nil}, nil, 5},
-		"always":  {[]error{late}, codes.ErrTooLate, 5},
-	} {
-		t.Run(name, func(t *testing.T) {
-			deliver(t, every(time.Minute), test.results, func(d *delivery) {
-				d.creates(test.want, test.turns, all[:test.turns+1]...)
-			})
-		})
-	}
 }
 
 // TestDeliverAfterAPause: a replica that was paused between its reservation and the
@@ -209,58 +221,6 @@ func TestDeliverAfterAPause(t *testing.T) {
 	})
 }
 
-// TestDeliverRedials: after a failed dial nothing reached the carrier, so the message
-// can be sent at the same turn.
-func TestDeliverRedials(t *testing.T) {
-	ms := func(list ...time.Duration) []time.Duration {
-		for i := range list {
-			list[i] *= time.Millisecond
-		}
-		return list
-	}
-	for name, test := range map[string]struct {
-		maxWait, takes time.Duration
-		results        []error
-		want           error
-		at             []time.Duration
-	}{
-		"then accepted":    {2 * time.Second, 0, []error{errNoConnection, errNoConnection, nil}, nil, ms(0, 50, 150)},
-		"always":           {2 * time.Second, 0, []error{errNoConnection}, errNoConnection, ms(0, 50, 150, 350, 750, 1550)},
-		"at most a second": {4600 * time.Millisecond, 0, []error{errNoConnection}, errNoConnection, ms(0, 50, 150, 350, 750, 1550, 2550, 3550, 4550)},
-		"no wait at all":   {0, 0, []error{errNoConnection}, errNoConnection, ms(0)},
-		"slow dials":       {2 * time.Second, 900 * time.Millisecond, []error{errNoConnection}, errNoConnection, ms(0, 950, 1950)},
-		"then unconfirmed": {2 * time.Second, 0, []error{errNoConnection, codes.ErrUnconfirmed}, codes.ErrUnconfirmed, ms(0, 50)},
-	} {
-		t.Run(name, func(t *testing.T) {
-			deliver(t, every(test.maxWait), test.results, func(d *delivery) {
-				d.carrier.takes, d.clocked.turnLasts = test.takes, 200*time.Millisecond
-				d.creates(test.want, 0, test.at...)
-				for _, notAfter := range d.carrier.notAfter {
-					if !notAfter.Equal(d.clocked.ends[0]) {
-						t.Errorf("an attempt may be made until %v, want the end of the one turn", notAfter)
-					}
-				}
-			})
-		})
-	}
-}
-
-// TestDeliverNotAgain: a message that the carrier may have accepted, or rejected, is not
-// sent again.
-func TestDeliverNotAgain(t *testing.T) {
-	unforeseen := errors.New("a sender that breaks its contract")
-	for _, result := range []error{nil, codes.ErrUnconfirmed, codes.ErrRejected, codes.ErrSenderRefused, unforeseen} {
-		deliver(t, every(time.Minute), []error{result}, func(d *delivery) {
-			if _, err := d.Create(context.Background(), request("id", seattle)); !errors.Is(err, result) {
-				t.Errorf("Create = %v, want %v", err, result)
-			}
-			if len(d.carrier.at) != 1 || d.store.calls["NextTurn"] != 0 {
-				t.Errorf("%d attempts with %d further turns after %v", len(d.carrier.at), d.store.calls["NextTurn"], result)
-			}
-		})
-	}
-}
-
 // TestDeliverWaitsTogether: the waits for a turn and for the carrier share one MaxWait.
 func TestDeliverWaitsTogether(t *testing.T) {
 	const turn = codestest.TurnSpan
@@ -270,9 +230,8 @@ func TestDeliverWaitsTogether(t *testing.T) {
 		turns               int
 		at                  []time.Duration
 	}{
-		"carrier too slow":  {2 * time.Second, time.Second, tooMany(time.Second), 0, []time.Duration{turn}},
-		"next turn too far": {2100 * time.Millisecond, time.Second / 2, tooMany(time.Second), 1, []time.Duration{turn}},
-		"the second time":   {3 * time.Second, time.Second, tooMany(time.Second), 1, []time.Duration{turn, 2 * turn}},
+		"carrier too slow": {2 * time.Second, time.Second, tooMany(time.Second), 0, []time.Duration{turn}},
+		"the second time":  {3 * time.Second, time.Second, tooMany(time.Second), 1, []time.Duration{turn, 2 * turn}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			deliver(t, every(test.maxWait), []error{nil, tooMany(test.retryAfter)}, func(d *delivery) {
@@ -289,25 +248,22 @@ func TestDeliverWaitsTogether(t *testing.T) {
 // reservation is released.
 func TestDeliverNothingAfterTheDeadline(t *testing.T) {
 	const maxWait = 2 * time.Second // and 10 s for the sender
-	t.Run("slow reservation", func(t *testing.T) {
-		deliver(t, every(maxWait), []error{nil}, func(d *delivery) {
-			d.clocked.reserveDelay = lease + time.Millisecond
-			d.creates(codes.ErrTooLate, 0)
-			d.check("id", "1", unknown)
+	for name, test := range map[string]struct {
+		reserves, sends time.Duration // how long each takes
+		want            error
+		at              []time.Duration
+	}{
+		"slow reservation":         {lease + time.Millisecond, 0, codes.ErrTooLate, nil},
+		"reservation just in time": {lease - time.Millisecond, 0, nil, []time.Duration{lease - time.Millisecond}},
+		"slow sender":              {0, lease + time.Millisecond, codes.ErrTooLate, []time.Duration{0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			deliver(t, every(maxWait), []error{test.want}, func(d *delivery) {
+				d.clocked.reserveDelay, d.carrier.takes = test.reserves, test.sends
+				d.creates(test.want, 0, test.at...)
+			})
 		})
-	})
-	t.Run("reservation just in time", func(t *testing.T) {
-		deliver(t, every(maxWait), []error{nil}, func(d *delivery) {
-			d.clocked.reserveDelay = lease - time.Millisecond
-			d.creates(nil, 0, lease-time.Millisecond)
-		})
-	})
-	t.Run("slow sender", func(t *testing.T) {
-		deliver(t, every(maxWait), []error{codes.ErrTooLate}, func(d *delivery) {
-			d.carrier.takes = lease + time.Millisecond
-			d.creates(codes.ErrTooLate, 0, 0)
-		})
-	})
+	}
 	t.Run("arrived long ago", func(t *testing.T) {
 		deliver(t, every(maxWait), []error{nil}, func(d *delivery) {
 			r := request("id", seattle)

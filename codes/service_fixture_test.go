@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 const (
 	seattle codes.Phone = "12065551234"
 	toronto codes.Phone = "14165551234"
+	premium codes.Phone = "19005550004"
 )
 
 var (
@@ -40,7 +42,7 @@ type fixture struct {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{t: t, sender: &codestest.Sender{}, model: codestest.NewModel(), events: &events{}, finished: map[*codes.Service]bool{}}
-	f.store = &faultyStore{Store: f.model, fail: map[string]error{}, calls: map[string]int{}}
+	f.store = &faultyStore{Store: f.model, fail: map[string]error{}, lose: map[string]error{}, calls: map[string]int{}}
 	f.options = codes.Options{
 		SharedIDs: true, // tests make requests with and without a caller
 		Policy: codes.Policy{
@@ -151,21 +153,38 @@ func notThis(c codes.Code) codes.Code {
 }
 
 // faultyStore counts the calls of its methods. A method with an error in fail returns
-// that before anything has happened.
+// that before anything has happened, one with an error in lose after it took effect.
 type faultyStore struct {
 	codes.Store
-	fail       map[string]error
+	mu         sync.Mutex // pending cleanup makes calls in the background
+	fail, lose map[string]error
 	calls      map[string]int
 	claimDelay time.Duration  // of the reply to Claim
 	claims     []codes.Digest // Check.Claim
 }
 
-func try[A any](s *faultyStore, method string, call func() (A, error)) (answer A, err error) {
-	s.calls[method]++
-	if err := s.fail[method]; err != nil {
-		return answer, err
+// down makes the calls fail that complete a create; nil ends that.
+func (s *faultyStore) down(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, method := range []string{"Release", "Claim", "Settle"} {
+		s.fail[method] = err
 	}
-	return call()
+	clear(s.lose)
+}
+
+func try[A any](s *faultyStore, method string, call func() (A, error)) (answer A, err error) {
+	s.mu.Lock()
+	s.calls[method]++
+	fail, lose := s.fail[method], s.lose[method]
+	s.mu.Unlock()
+	if fail != nil {
+		return answer, fail
+	}
+	if answer, err = call(); lose != nil {
+		return *new(A), lose
+	}
+	return answer, err
 }
 
 func (s *faultyStore) Reserve(ctx context.Context, r codes.Reservation) (codes.Reserved, error) {

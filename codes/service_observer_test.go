@@ -44,7 +44,7 @@ func TestCreateEvents(t *testing.T) {
 		"no turn":   {nil, func(f *fixture, _ *codes.Options) { f.store.fail["Reserve"] = &codes.UnavailableError{RetryAfter: 1} }, codes.CreateEvent{}},
 		"no answer": {nil, func(f *fixture, _ *codes.Options) { f.store.fail["Reserve"] = codes.ErrUnavailable }, codes.CreateEvent{}},
 		"reservation without an answer": {
-			nil, func(f *fixture, o *codes.Options) { o.Store = reserveAndFail{f.model, codes.ErrUnavailable} },
+			nil, func(f *fixture, _ *codes.Options) { f.store.lose["Reserve"] = codes.ErrUnavailable },
 			codes.CreateEvent{Withdrawn: true},
 		},
 		"rejected":       {nil, failing(codes.ErrRejected), codes.CreateEvent{Reserved: true, Withdrawn: true}},

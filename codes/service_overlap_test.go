@@ -3,6 +3,7 @@ package codes_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -18,6 +19,8 @@ const (
 	overlapLifetime = 60 * time.Second
 	overlapNotice   = 30 * time.Second
 	overlapWait     = 3 * time.Second
+	overlapMessages = 7 // that a limit allows in overlapSpan
+	overlapSpan     = 40 * time.Second
 )
 
 // overlap drives creates of one id that overlap. The test decides when and how the
@@ -42,6 +45,7 @@ type made struct {
 	attempt  *attempt   // nil before its turn, and once it was answered
 	code     codes.Code // empty before its turn
 	to       codes.Phone
+	reserved time.Time
 	turn     time.Time
 	left     int64
 	refused  bool // certainly not sent
@@ -54,6 +58,7 @@ func newOverlap(t *testing.T) *overlap {
 	p := &o.options.Policy
 	p.CodeLength = 30 // never twice the same
 	p.Lifetime, p.Notice = overlapLifetime, overlapNotice
+	p.Limits.Total = codestest.Windows(t, fmt.Sprintf("%d/%v", overlapMessages, overlapSpan))
 	p.Limits.Pace = every(overlapWait) // creates also overlap while they wait for a turn
 	o.options.SendTimeout = 1000 * time.Hour
 	o.clocked = &clocked{faultyStore: o.store, f: o.fixture, last: time.Now()}
@@ -104,12 +109,26 @@ func (o *overlap) end() {
 	}
 }
 
+// counted returns how many messages count under the limit.
+func (o *overlap) counted() (n int) {
+	for _, m := range o.made {
+		if !m.refused && time.Since(m.reserved) < overlapSpan {
+			n++
+		}
+	}
+	return n
+}
+
 func (o *overlap) create(t *rapid.T) {
 	kept := slices.DeleteFunc(slices.Clone(o.made), func(m *made) bool { return m.refused || m.ended })
 	if len(kept) > codes.MaxPredecessors {
 		return
 	}
-	m := &made{done: make(chan error, 1), left: 3, turn: time.Now()}
+	if o.counted() == overlapMessages {
+		o.limited("id", seattle, "SEND_LIMITS_TOTAL 7/40s")
+		return
+	}
+	m := &made{done: make(chan error, 1), left: 3, reserved: time.Now(), turn: time.Now()}
 	m.to = rapid.SampledFrom([]codes.Phone{seattle, toronto}).Draw(t, "to")
 	if next := o.turn.Add(codestest.TurnSpan); next.After(m.turn) {
 		m.turn = next
@@ -240,9 +259,9 @@ func (o *overlap) drain() {
 	}
 }
 
-// TestOverlappingCreates: a create that fails removes its own entry only. The live
-// entry is the one stored last among those whose message may have been sent. A right
-// code or a cancel ends it and all before it.
+// TestOverlappingCreates: a create that fails removes its own entry only, and does not
+// count. The live entry is the one stored last among those whose message may have been
+// sent. A right code or a cancel ends it and all before it.
 func TestOverlappingCreates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hidden := struct{ testing.TB }{t} // hides t.Deadline, which panics in synctest

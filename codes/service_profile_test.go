@@ -130,33 +130,3 @@ func TestProfileLimit(t *testing.T) {
 	f.create("id", seattle)
 	f.create("id", seattle)
 }
-
-// TestProfileIdempotency: profile, service and locale are part of the request that an
-// idempotency key identifies.
-func TestProfileIdempotency(t *testing.T) {
-	f := withProfile(t, func(*codes.Policy) {})
-	key := codes.IdempotencyKey{Route: "POST /", Value: "1"}
-	first := codes.CreateRequest{ID: "id", Recipient: seattle, Key: key}
-	if _, err := f.Create(context.Background(), first); err != nil {
-		t.Fatal(err)
-	}
-	for what, change := range map[string]func(*codes.CreateRequest){
-		"profile": func(r *codes.CreateRequest) { r.Profile = "login" },
-		"service": func(r *codes.CreateRequest) { r.Service = "VA1" },
-		"locale":  func(r *codes.CreateRequest) { r.Locale = "es" },
-	} {
-		r := first
-		change(&r)
-		if _, err := f.Create(context.Background(), r); !errors.Is(err, codes.ErrKeyReused) {
-			t.Errorf("another %s: %v", what, err)
-		}
-	}
-	check := codes.CheckRequest{ID: "id", Code: "1", Key: codes.IdempotencyKey{Route: "GET /", Value: "1"}}
-	if _, err := f.Check(context.Background(), check); err != nil {
-		t.Fatal(err)
-	}
-	check.Profile = "login"
-	if _, err := f.Check(context.Background(), check); !errors.Is(err, codes.ErrKeyReused) {
-		t.Errorf("a check with another profile: %v", err)
-	}
-}

@@ -10,16 +10,16 @@ import (
 
 const service = "VA1"
 
-// start makes a code for a number, and returns it with the number's auth_id.
-func (f *fixture) start(to codes.Phone) (codes.ID, codes.Code) {
+// start makes a code for a number, under an auth_id or, if that is empty, the number's.
+func (f *fixture) start(id codes.ID) codes.Code {
 	f.t.Helper()
-	if _, err := f.Create(context.Background(), codes.CreateRequest{Recipient: to, Service: service}); err != nil {
+	if _, err := f.Create(context.Background(), codes.CreateRequest{ID: id, Recipient: seattle, Service: service}); err != nil {
 		f.t.Fatalf("Create: %v", err)
 	}
-	return f.options.Secret.Verification(service, to), f.sent()
+	return f.sent()
 }
 
-// verify checks a code of a number, or of its auth_id.
+// verify checks a code of a number, or of an auth_id if to is empty.
 func (f *fixture) verify(id codes.ID, to codes.Phone, code codes.Code, want codes.Outcome) {
 	f.t.Helper()
 	got, err := f.Check(context.Background(), codes.CheckRequest{ID: id, Recipient: to, Code: code, Service: service})
@@ -30,7 +30,7 @@ func (f *fixture) verify(id codes.ID, to codes.Phone, code codes.Code, want code
 
 func TestVerificationByNumberAndByID(t *testing.T) {
 	f := newFixture(t).open()
-	id, code := f.start(seattle)
+	code, id := f.start(""), f.options.Secret.Verification(service, seattle)
 	f.verify("", seattle, notThis(code), f.wrong(2, seattle))
 	f.verify(id, "", notThis(code), f.wrong(1, seattle))
 	f.verify("", toronto, code, unknown)
@@ -39,31 +39,62 @@ func TestVerificationByNumberAndByID(t *testing.T) {
 	f.verify(id, "", code, unknown)
 }
 
-// TestVerificationRotation: a number stands for its auth_id under either secret, and
-// a guess by number is compared once.
-func TestVerificationRotation(t *testing.T) {
-	before, after := rotated(t)
-	id, code := before.start(seattle)
-	after.verify("", seattle, notThis(code), before.wrong(2, seattle))
-	after.verify(id, "", notThis(code), before.wrong(1, seattle))
-	if after.store.calls["Check"] != 2 {
-		t.Errorf("%d calls of the store for two checks", after.store.calls["Check"])
-	}
-	after.verify("", seattle, code, right)
-	before.verify("", seattle, code, unknown)
+// rotated returns a service before the change of its secret, and the same
+// after it.
+func rotated(t *testing.T) (before, after *fixture) {
+	t.Helper()
+	before = newFixture(t)
+	before.options.Policy.CodeLength = 30 // never twice the same
+	before.limits().Guesses, before.limits().Sends = codestest.Windows(t, "2/1h"), codestest.Windows(t, "2/1h")
+	before.open()
+	next := *before
+	next.events = &events{}
+	next.options.Secret, next.options.Previous = codes.NewHasher([]byte("new secret")), before.options.Secret
+	next.options.Observer = next.events
+	return before, next.open()
 }
 
-// TestVerificationRotationReplaces: a start replaces the entries under both secrets,
-// whichever of the two the replica writes with.
-func TestVerificationRotationReplaces(t *testing.T) {
-	before, after := rotated(t)
-	older, code := before.start(seattle)
-	newer, next := after.start(seattle)
-	if older == newer {
-		t.Fatal("the auth_id does not depend on the secret")
+// TestRotation: an entry under the previous secret keeps its attempts, and its wrong
+// codes count for the number under that secret. A guess is compared once.
+func TestRotation(t *testing.T) {
+	for name, test := range map[string]struct {
+		start, id codes.ID
+		to        codes.Phone
+	}{
+		"by auth_id":              {start: "id", id: "id"},
+		"by number":               {to: seattle},
+		"by the number's auth_id": {id: codes.NewHasher([]byte("secret")).Verification(service, seattle)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before, after := rotated(t)
+			code := before.start(test.start)
+			after.verify(test.id, test.to, notThis(code), before.wrong(2, seattle))
+			before.verify(test.id, test.to, notThis(code), before.wrong(1, seattle))
+			before.limited("other", seattle, "GUESS_LIMITS 2/1h")
+			after.verify(test.id, test.to, code, right)
+			before.verify(test.id, test.to, code, unknown)
+			if n := after.store.calls["Check"]; n != 4 {
+				t.Errorf("%d calls of the store for four checks", n)
+			}
+		})
 	}
-	after.verify(older, "", code, unknown)
-	after.verify("", seattle, code, after.wrong(2, seattle))
-	after.verify(newer, "", next, right)
-	after.verify("", seattle, next, unknown)
+}
+
+// TestRotationReplaces: a create replaces the entries under both secrets, whichever of
+// the two the replica writes with.
+func TestRotationReplaces(t *testing.T) {
+	for name, id := range map[string]codes.ID{"by auth_id": "id", "by number": ""} {
+		t.Run(name, func(t *testing.T) {
+			before, after := rotated(t)
+			older, newer := before.start(id), after.start(id)
+			to := seattle
+			if id != "" {
+				to = ""
+			}
+			before.verify(id, to, older, unknown)
+			after.verify(id, to, older, after.wrong(2, seattle))
+			after.verify(id, to, newer, right)
+			after.verify(id, to, older, unknown)
+		})
+	}
 }

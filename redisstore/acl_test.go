@@ -63,7 +63,7 @@ func TestDocumentedPermissions(t *testing.T) {
 			rules = append(rules, cluster...)
 		}
 		url := setUser(t, instance, "smsv", rules)
-		runContractsOf(t, instance, true, url, "smsv:")
+		runContractsOf(t, instance, url, "smsv:")
 	})
 }
 

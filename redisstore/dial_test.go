@@ -3,9 +3,6 @@ package redisstore_test
 import (
 	"context"
 	"errors"
-	mathrand "math/rand/v2"
-	"net"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -178,19 +175,4 @@ func TestLogTo(t *testing.T) {
 		}
 	}
 	t.Errorf("a failed dial is not in the log:\n%s", libraryLog.String())
-}
-
-// freePort finds a port below those that the kernel gives to clients, and above those of
-// redistest.
-func freePort(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		port := strconv.Itoa(22500 + mathrand.IntN(9500))
-		if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port)); err == nil {
-			_ = l.Close()
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return ""
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/flowroute/sms-verification/codes"
 	"github.com/flowroute/sms-verification/codes/codestest"
 	"github.com/flowroute/sms-verification/redisstore"
@@ -65,15 +67,30 @@ func openStore(t testing.TB, i *redistest.Instance, prefix string) *redisstore.S
 	return openURL(t, i.URL, i.Mode, redisstore.Options{Prefix: prefix})
 }
 
-func openURL(t testing.TB, url, mode string, o redisstore.Options) *redisstore.Store {
+func openURL(t testing.TB, url, mode string, o redisstore.Options, hooks ...redis.Hook) *redisstore.Store {
 	t.Helper()
 	client, err := redisstore.Dial(redisstore.DialOptions{URL: url, Mode: mode})
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, hook := range hooks {
+		client.AddHook(hook)
+		if cluster, ok := client.(*redis.ClusterClient); ok { // whose nodes dial
+			cluster.OnNewNode(func(node *redis.Client) { node.AddHook(dialHook{hook}) })
+		}
+	}
 	store := redisstore.New(client, o)
 	t.Cleanup(func() { _ = store.Close() })
 	return store
+}
+
+// dialHook is the part of a hook that concerns dialling.
+type dialHook struct{ redis.Hook }
+
+func (dialHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+func (dialHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
 }
 
 // openPrepared opens and prepares a store on an instance, under a fresh prefix.

@@ -2,7 +2,6 @@ package redisstore_test
 
 import (
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -89,90 +88,80 @@ func useService(t *testing.T, store *redisstore.Store) (secrets []string) {
 	t.Helper()
 	const (
 		id      = "alice@example.com"
+		caller  = "caller-name"
 		phone   = "12065551234"
 		address = "203.0.113.77"
 		behind  = "198.51.100.88"
 		key     = "idempotency-key-1"
-		code    = 12 // digits, too many to be part of a time or a score by chance
 	)
-	message, err := codes.ParseTemplate("{code}")
-	if err != nil {
-		t.Fatal(err)
-	}
 	unverified, err := codes.ParseUnverified([]string{"exchange:9/1h", "area:9/1h+50%", "all:9/1h"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	unverified.Mode = codes.UnverifiedShadow
+	many := codestest.Windows(t, "99/1h")
 	sender := &codestest.Sender{}
-	options := codes.Options{
-		Policy: codes.Policy{
-			CodeLength: code, Lifetime: time.Minute, Notice: time.Minute, Attempts: 5, Message: message, SameCode: true,
-			Limits: codes.Limits{
-				Sends: codestest.Windows(t, "9/1h"), Guesses: codestest.Windows(t, "9/1h"), Total: codestest.Windows(t, "99/1h"),
-				Callers: map[string][]codes.Window{"*": codestest.Windows(t, "99/1h")},
-				Clients: codestest.Windows(t, "99/1h"), Profile: codestest.Windows(t, "99/1h"), Unverified: unverified,
-				Pace: codes.Pace{Rate: 9, MaxWait: time.Second, Fair: true},
-			},
-		},
-		Secret: codes.NewHasher([]byte("secret")), Store: store, Sender: sender, SendTimeout: time.Minute, TrackReceipts: true,
+	service := newService(t, store, sender, codes.Limits{
+		Sends: many, Guesses: many, Total: many, Callers: map[string][]codes.Window{"*": many}, Clients: many, Profile: many,
+		Unverified: unverified, Pace: codes.Pace{Rate: 9, MaxWait: time.Second, Fair: true},
+	})
+	create := func(r codes.CreateRequest) codes.Code {
+		t.Helper()
+		if _, err := service.Create(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		m := sender.Messages()
+		return codes.Code(m[len(m)-1].Text)
 	}
-	service := codes.NewService(options)
-	request := codes.CreateRequest{ID: id, Recipient: phone, Caller: "caller-name", Client: behind, Key: codes.IdempotencyKey{Route: "POST /", Value: key}}
-	if _, err := service.Create(t.Context(), request); err != nil {
-		t.Fatal(err)
+	check := func(r codes.CheckRequest, want codes.Status) {
+		t.Helper()
+		if got, err := service.Check(t.Context(), r); err != nil || got.Status != want {
+			t.Fatalf("Check = %v, %v", got, err)
+		}
 	}
+
+	first := create(codes.CreateRequest{ID: id, Recipient: phone, Caller: caller, Client: behind, Key: codes.IdempotencyKey{Route: "POST /", Value: key}})
 	for _, stage := range []codes.Stage{codes.StageDelivered, codes.StageFailed} {
-		result, err := service.Receive(t.Context(), codes.Receipt{
-			MessageID: codestest.MessageID(1), Content: fmt.Sprint("2:", stage), Stage: stage, Failure: codes.ByPhone,
-		})
-		if err != nil || result != codes.Joined {
+		receipt := codes.Receipt{MessageID: codestest.MessageID(1), Content: fmt.Sprint("2:", stage), Stage: stage, Failure: codes.ByPhone}
+		if result, err := service.Receive(t.Context(), receipt); err != nil || result != codes.Joined {
 			t.Fatalf("Receive = %v, %v", result, err)
 		}
 	}
-	for _, to := range []codes.Phone{phone, phone, "12065551235"} { // sent again; then with a predecessor
-		if _, err := service.Create(t.Context(), codes.CreateRequest{ID: "other", Recipient: to}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if m := sender.Messages(); m[1].Text != m[2].Text {
+	wrong := codes.CheckRequest{ID: id, Code: "000000000001", Caller: caller, Key: codes.IdempotencyKey{Route: "POST /verify", Value: key}}
+	check(wrong, codes.Wrong)
+	wrong.Key = codes.IdempotencyKey{}
+	check(wrong, codes.Wrong)
+
+	second := create(codes.CreateRequest{ID: "other", Recipient: phone})
+	if create(codes.CreateRequest{ID: "other", Recipient: phone}) != second {
 		t.Fatal("the code was not sent again")
 	}
-	if got, err := service.Status(t.Context(), codes.StatusRequest{ID: id, Caller: "caller-name"}); err != nil || got.Stage != codes.StageFailed {
-		t.Fatalf("Status = %+v, %v", got, err)
-	}
-	sent, again := string(sender.Messages()[0].Text), string(sender.Messages()[1].Text)
-	wrong := codes.CheckRequest{ID: id, Code: "000000000001", Caller: "caller-name", Key: codes.IdempotencyKey{Route: "POST /verify", Value: key}}
-	for range 2 {
-		if got, err := service.Check(t.Context(), wrong); err != nil || got.Status != codes.Wrong {
-			t.Fatalf("Check = %v, %v", got, err)
-		}
-		wrong.Key = codes.IdempotencyKey{}
-	}
-	for _, id := range []codes.ID{"other", "next"} { // whose create counts the code of the other
-		if id == "next" {
-			if _, err := service.Create(t.Context(), codes.CreateRequest{ID: id, Recipient: "12065551235"}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		m := sender.Messages()
-		entered := codes.CheckRequest{ID: id, Code: codes.Code(m[len(m)-1].Text)}
-		if got, err := service.Check(t.Context(), entered); err != nil || got.Status != codes.Right {
-			t.Fatalf("Check = %v, %v", got, err)
-		}
-	}
-	if err := service.Cancel(t.Context(), codes.CancelRequest{ID: "other"}); err != nil {
+	third := create(codes.CreateRequest{ID: "other", Recipient: "12065551235"}) // with a predecessor
+	check(codes.CheckRequest{ID: "other", Code: third}, codes.Right)
+	fourth := create(codes.CreateRequest{ID: "next", Recipient: phone}) // counts the code that was entered
+	check(codes.CheckRequest{ID: "next", Code: fourth}, codes.Right)
+
+	if err := store.CountFailure(t.Context(), service.Secret.Address(address), many[0]); err != nil {
 		t.Fatal(err)
 	}
-	window, client := codestest.Windows(t, "1/1m")[0], options.Secret.Address(address)
-	if err := store.CountFailure(t.Context(), client, window); err != nil {
-		t.Fatal(err)
+	secrets = []string{id, "alice", phone, phone[1:], phone[:7], address, behind, key, codestest.MessageID(1)}
+	for _, code := range []codes.Code{first, second} {
+		secrets = append(secrets, string(code), strings.TrimLeft(string(code), "0"))
 	}
-	var full *codes.LimitError
-	if err := store.CountFailure(t.Context(), client, window); !errors.As(err, &full) {
-		t.Fatalf("CountFailure = %v", err)
-	}
-	return []string{id, "alice", phone, phone[1:], phone[:7], address, behind, key, codestest.MessageID(1), sent, strings.TrimLeft(sent, "0"), again, strings.TrimLeft(again, "0")}
+	return secrets
+}
+
+// newService returns a service whose codes are too long to be a part of something else
+// by chance.
+func newService(t *testing.T, store *redisstore.Store, sender codes.Sender, limits codes.Limits) *codes.Service {
+	t.Helper()
+	return codes.NewService(codes.Options{
+		Policy: codes.Policy{
+			CodeLength: 12, Lifetime: time.Minute, Notice: time.Minute, Attempts: 5, Message: codestest.Template(t, "{code}"), SameCode: true,
+			Limits: limits,
+		},
+		Secret: codes.NewHasher([]byte("secret")), Store: store, Sender: sender, SendTimeout: time.Minute, TrackReceipts: true,
+	})
 }
 
 // runEntry: a live entry is one hash, whose TTL is its lifetime.

@@ -1,10 +1,18 @@
 package redisstore_test
 
 import (
+	"bytes"
+	"context"
 	"errors"
-	"math"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/flowroute/sms-verification/codes"
 	"github.com/flowroute/sms-verification/codes/codestest"
@@ -12,254 +20,129 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// runLostReply: when the replies to a script are lost, the store sends it again as
-// the same operation, which has one effect and gets its first answer, whatever
-// happened in between. codestest.RunRepetition shows more of what can happen.
-func runLostReply(t *testing.T, _ string, instance *redistest.Instance) {
-	for name, run := range map[string]func(lossTest){
-		"right":         lostRight,
-		"wrong":         lostWrong,
-		"guess":         lostGuess,
-		"reserve":       lostReserve,
-		"release":       lostRelease,
-		"refund":        lostRefund,
-		"turn":          lostTurn,
-		"cancel":        lostCancel,
-		"both secrets":  lostMove,
-		"claim":         lostClaim,
-		"settle":        lostSettle,
-		"receipt":       lostReceipt,
-		"early receipt": lostEarlyReceipt,
-		"sent":          lostSent,
-	} {
-		t.Run(name, func(t *testing.T) { run(openLossTest(t, instance, 2, redisstore.Options{})) })
+// opTimeout is how long the store retries, and slack what a busy machine may add.
+const (
+	opTimeout = 500 * time.Millisecond
+	slack     = 200 * time.Millisecond
+)
+
+// runContracts checks the contracts while the first reply to each call is lost: the
+// store sends the script again as the same operation, which has one effect and gets its
+// first answer. TestDocumentedPermissions checks them without losses.
+func runContracts(t *testing.T, backend string, instance *redistest.Instance) {
+	if backend == "miniredis" {
+		runContractsOf(t, instance, instance.URL, "")
+		return
+	}
+	runContractsOf(t, instance, instance.URL, "", &lossy{seen: map[string]bool{}})
+}
+
+// lossy is a hook that loses the first reply to each call of a script.
+type lossy struct {
+	mu   sync.Mutex
+	seen map[string]bool
+}
+
+func (l *lossy) lose(cmd redis.Cmder) {
+	args := cmd.Args()
+	if args[0] != "evalsha" || cmd.Err() != nil {
+		return
+	}
+	deadline := 3 + args[2].(int) // the first argument after the keys, which differs in a retry
+	call := fmt.Sprint(args[1:deadline], args[deadline+1:])
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.seen[call] {
+		l.seen[call] = true
+		cmd.SetErr(io.EOF)
 	}
 }
 
-func lostRight(l lossTest) {
-	r := newReservation(3)
-	l.reserve(r)
-	l.losing(func() { l.reserve(again(r)) }, func() { l.expect(l.Store, r, r.Entry.Code, right) })
-	l.expect(l.clean, r, r.Entry.Code, right) // of the reservation in between
-	l.expect(l.clean, r, r.Entry.Code, unknown)
-}
+func (l *lossy) DialHook(next redis.DialHook) redis.DialHook { return next }
 
-func lostWrong(l lossTest) {
-	r := newReservation(3)
-	r.Entry.Recipient = codes.Digest{'\n', 0, ' ', 0xff, '%', '\r', '\n'}
-	l.reserve(r)
-	l.losing(nil, func() { l.expect(l.Store, r, codestest.Fresh(), wrongLeft(r, 2)) })
-	l.losing(func() { l.reserve(again(r)) }, func() { l.expect(l.Store, r, codestest.Fresh(), wrongLeft(r, 1)) })
-	l.expect(l.clean, r, codestest.Fresh(), wrongLeft(r, 2)) // the reservation in between lost no attempt
-}
-
-func lostGuess(l lossTest) {
-	r := newReservation(9, guesses(l, "2/1h"))
-	l.reserve(r)
-	guess := func(s *redisstore.Store) {
-		if _, err := s.Check(l.Context(), guessOf(r, codestest.Fresh(), r.Limits[0].Windows)); err != nil {
-			l.Errorf("Check: %v", err)
+func (l *lossy) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if err := next(ctx, cmd); err != nil {
+			return err
 		}
-	}
-	l.losing(nil, func() { guess(l.Store) })
-	l.limited(l.clean, again(r), "")
-	guess(l.clean)
-	l.limited(l.clean, again(r), "GUESS_LIMITS 2/1h")
-}
-
-func lostReserve(l lossTest) {
-	for _, limit := range []codes.Limit{sends(l, "2/1h"), total(l, "2/1h")} {
-		r := newReservation(3, limit)
-		l.losing(nil, func() { l.limited(l.Store, r, "") })
-		r = again(r) // the last place, which is its own when it is sent again
-		l.losing(nil, func() { l.limited(l.Store, r, "") })
-		l.limited(l.clean, again(r), limit.Kind.Setting()+" 2/1h")
-		l.expect(l.clean, r, codestest.Fresh(), wrongLeft(r, 2))
+		l.lose(cmd)
+		return cmd.Err()
 	}
 }
 
-func (l lossTest) release(s *redisstore.Store, r codes.Reservation) {
-	l.Helper()
-	if removed, err := s.Release(l.Context(), r); err != nil || !removed {
-		l.Errorf("Release = %v, %v", removed, err)
-	}
-}
-
-func lostRelease(l lossTest) {
-	first := newReservation(3, sends(l, "2/1h"))
-	second, third := again(first), again(first)
-	third.Entry.Code = codestest.Fresh()
-	l.reserve(first)
-	l.reserve(second)
-	l.losing(func() { l.release(l.clean, second) }, func() { l.release(l.Store, second) })
-	l.limited(l.clean, third, "") // its place is free, once
-	l.limited(l.clean, again(third), "SEND_LIMITS 2/1h")
-	l.expect(l.clean, third, third.Entry.Code, right)
-}
-
-// lostRefund: a message is refunded once, and the refund is counted once.
-func lostRefund(l lossTest) {
-	r := newReservation(3, sends(l, "1/1h"))
-	refund := func(s *redisstore.Store, r codes.Reservation) {
-		l.Helper()
-		if err := s.Refund(l.Context(), r.Op, r.Limits[:1]); err != nil {
-			l.Errorf("Refund: %v", err)
+func (l *lossy) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		err := next(ctx, cmds)
+		for _, cmd := range cmds {
+			l.lose(cmd)
 		}
-	}
-	l.reserve(r)
-	l.losing(func() { refund(l.clean, r) }, func() { refund(l.Store, r) })
-	second := again(r)
-	l.reserve(second)
-	l.losing(nil, func() { refund(l.Store, second) }) // one too many
-	l.limited(l.clean, again(r), "SEND_LIMITS 1/1h")
-}
-
-func lostTurn(l lossTest) {
-	first := time.Now()
-	turn := func(s *redisstore.Store) time.Duration {
-		turn, err := s.NextTurn(l.Context(), newTurn())
-		if err != nil {
-			l.Errorf("NextTurn: %v", err)
-		}
-		return turn.Begin.Sub(first)
-	}
-	for range 2 {
-		l.losing(nil, func() { turn(l.Store) })
-	}
-	if third := turn(l.clean); third > 2*codestest.TurnSpan+opTimeout {
-		l.Errorf("the third turn comes %v after the first", third)
-	}
-}
-
-func lostCancel(l lossTest) {
-	r := newReservation(3)
-	l.reserve(r)
-	l.losing(func() { l.reserve(again(r)) }, func() {
-		if _, err := l.Cancel(l.Context(), codes.Cancel{Name: r.Entry.Name, Op: codes.NewOp()}); err != nil {
-			l.Errorf("Cancel: %v", err)
-		}
-	})
-	l.expect(l.clean, r, codestest.Fresh(), wrongLeft(r, 2)) // the later one stays
-}
-
-// lostMove: an entry under the previous secret comes back when the one in its
-// place is released.
-func lostMove(l lossTest) {
-	old, r := newReservation(3), newReservation(3)
-	l.reserve(old)
-	r.Entry.Name.Previous = old.Entry.Name.Current
-	l.losing(nil, func() { l.limited(l.Store, r, "") })
-	l.expect(l.clean, old, old.Entry.Code, unknown)
-	l.release(l.clean, r)
-	c := checkOf(r, codestest.Fresh())
-	c.PreviousCode = old.Entry.Code
-	if got, err := l.clean.Check(l.Context(), c); err != nil || got.Status != codes.Right {
-		l.Errorf("Check = %+v, %v", got, err)
-	}
-}
-
-func newClaim() codes.Claim {
-	return codes.Claim{Key: codestest.Fresh(), Arguments: codestest.Fresh(), Op: codes.NewOp(), Lease: time.Minute}
-}
-
-// claim expects that c is running for another op, or that it may run.
-func (l lossTest) claim(s *redisstore.Store, c codes.Claim, running bool) {
-	l.Helper()
-	var busy *codes.InProgressError
-	answer, op, err := s.Claim(l.Context(), c)
-	if running && !errors.As(err, &busy) || !running && (err != nil || answer != "" || op != c.Op) {
-		l.Errorf("Claim = %q, %v, %v", answer, op, err)
-	}
-}
-
-func lostClaim(l lossTest) {
-	c := newClaim()
-	other := c
-	other.Op = codes.NewOp()
-	l.losing(func() { l.claim(l.clean, other, true) }, func() { l.claim(l.Store, c, false) })
-	l.losing(nil, func() { l.claim(l.Store, other, true) })
-}
-
-// lostSettle: a request is dropped and claimed by another op before it is dropped
-// again, which must not drop the other one's claim.
-func lostSettle(l lossTest) {
-	c := newClaim()
-	other, third := c, c
-	other.Op, third.Op = codes.NewOp(), codes.NewOp()
-	l.claim(l.clean, c, false)
-	l.losing(func() { l.claim(l.clean, other, false) }, func() {
-		if _, err := l.Settle(l.Context(), c, ""); err != nil {
-			l.Errorf("Settle: %v", err)
-		}
-	})
-	l.claim(l.clean, third, true)
-}
-
-func (l lossTest) message() codes.SentMessage {
-	r := newReservation(3)
-	l.reserve(r)
-	return codes.SentMessage{
-		Message: codestest.Fresh(), Entry: r.Entry.Name, Op: r.Op, Recipient: r.Entry.Recipient, Keep: time.Hour,
-	}
-}
-
-func (l lossTest) sent(s *redisstore.Store, m codes.SentMessage, want codes.DeliveryEvents) {
-	l.Helper()
-	if got, err := s.RecordSent(l.Context(), m); err != nil || got != want {
-		l.Errorf("RecordSent = %+v, %v; want %+v", got, err, want)
-	}
-}
-
-// receive records the receipt of a message that was delivered or failed.
-func (l lossTest) receive(s *redisstore.Store, m codes.SentMessage, stage codes.Stage, want codes.ReceiptResult, events codes.DeliveryEvents) {
-	l.Helper()
-	got, err := s.Receive(l.Context(), receiptOf(m, stage))
-	if err != nil || got.Result != want || got.Events != events {
-		l.Errorf("Receive = %+v, %v; want %s, %+v", got, err, want, events)
-	}
-}
-
-// lostReceipt: the same receipt that arrives in between is the duplicate.
-func lostReceipt(l lossTest) {
-	m := l.message()
-	l.sent(l.clean, m, codes.DeliveryEvents{})
-	l.losing(func() { l.receive(l.clean, m, codes.StageDelivered, codes.Duplicate, codes.DeliveryEvents{}) }, func() {
-		l.receive(l.Store, m, codes.StageDelivered, codes.Joined, codes.DeliveryEvents{Delivered: true})
-	})
-}
-
-// lostEarlyReceipt: the message that is recorded in between counts the receipt.
-func lostEarlyReceipt(l lossTest) {
-	m := l.message()
-	l.losing(func() { l.sent(l.clean, m, codes.DeliveryEvents{Failed: true}) }, func() {
-		l.receive(l.Store, m, codes.StageFailed, codes.Joined, codes.DeliveryEvents{})
-	})
-}
-
-func lostSent(l lossTest) {
-	m := l.message()
-	l.receive(l.clean, m, codes.StageDelivered, codes.Early, codes.DeliveryEvents{})
-	l.losing(func() { l.receive(l.clean, m, codes.StageFailed, codes.Joined, codes.DeliveryEvents{Failed: true}) }, func() {
-		l.sent(l.Store, m, codes.DeliveryEvents{Delivered: true})
-	})
-	if got, err := l.clean.Peek(l.Context(), m.Entry); err != nil || got.Message != m.Message {
-		l.Errorf("Peek = %+v, %v", got, err)
+		return err
 	}
 }
 
 // runEveryReplyLost: the caller is answered in time, and at most one attempt is spent.
 func runEveryReplyLost(t *testing.T, _ string, instance *redistest.Instance) {
-	l := openLossTest(t, instance, math.MaxInt, redisstore.Options{})
+	var broken atomic.Bool
+	w := &wire{loses: broken.Load}
+	store := openURL(t, instance.URL, instance.Mode, redisstore.Options{Prefix: freshPrefix()}, w)
+	prepare(t, store)
 	r := newReservation(3)
-	l.reserve(r)
-	l.wire.lose(l.losses, nil)
+	mustReserve(t, store, r)
+	broken.Store(true)
 	began := time.Now()
-	_, err := l.Check(t.Context(), checkOf(r, codestest.Fresh()))
+	_, err := store.Check(t.Context(), checkOf(r, codestest.Fresh()))
 	if took := time.Since(began); !errors.Is(err, codes.ErrUnavailable) || took > opTimeout+slack {
 		t.Errorf("Check = %v after %v", err, took)
 	}
-	if lost := l.wire.count(); lost < 2 {
+	if lost := w.lost.Load(); lost < 2 {
 		t.Errorf("%d replies lost: the store did not retry", lost)
 	}
-	l.expect(l.clean, r, codestest.Fresh(), wrongLeft(r, 1))
+	broken.Store(false)
+	expect(t, store, r, codestest.Fresh(), wrongLeft(r, 1))
+}
+
+// wire is a hook that loses replies: the script runs, its reply is dropped and the
+// connection breaks.
+type wire struct {
+	loses func() bool // asked for the reply of each script
+	lost  atomic.Int64
+}
+
+// DialHook puts the wire between the client and Redis.
+func (w *wire) DialHook(dial redis.DialHook) redis.DialHook {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return &wiredConn{Conn: conn, wire: w}, nil
+	}
+}
+
+func (w *wire) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+func (w *wire) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+type wiredConn struct {
+	net.Conn
+	wire   *wire
+	script bool // the next reply is that of a script
+}
+
+func (c *wiredConn) Write(p []byte) (int, error) {
+	c.script = bytes.Contains(bytes.ToLower(p[:min(len(p), 32)]), []byte("\r\neval"))
+	return c.Conn.Write(p)
+}
+
+func (c *wiredConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	// An error, such as an unknown script, is not a lost reply.
+	if err == nil && n > 0 && c.script && p[0] == '$' && c.wire.loses() {
+		c.wire.lost.Add(1)
+		_ = c.Close()
+		return 0, io.EOF
+	}
+	return n, err
 }

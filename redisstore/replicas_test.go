@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -24,30 +25,33 @@ func TestWaitForReplicas(t *testing.T) {
 			t.Parallel()
 			instance := open(t)
 			replicasHeard(t, instance.Nodes[:len(instance.Nodes)/2])
-			l := openLossTest(t, instance, 1, redisstore.Options{MinReplicas: 1})
+			o := redisstore.Options{Prefix: freshPrefix(), MinReplicas: 1}
+			var breaks atomic.Bool // once
+			w := &wire{loses: func() bool { return breaks.CompareAndSwap(true, false) }}
+			store := openURL(t, instance.URL, instance.Mode, o, w)
+			prepare(t, store)
 			r := newReservation(3)
-			l.reserve(r)
+			mustReserve(t, store, r)
 			c := checkOf(r, r.Entry.Code)
 			replicas := instance.Nodes[len(instance.Nodes)/2:]
 			for _, r := range replicas {
 				r.Signal(syscall.SIGSTOP)
 			}
-			l.losing(nil, func() {
-				if _, err := l.Check(t.Context(), c); !errors.Is(err, codes.ErrUnavailable) {
-					t.Errorf("Check = %v while no replica acknowledges, want ErrUnavailable", err)
-				}
-			})
+			breaks.Store(true)
+			if _, err := store.Check(t.Context(), c); !errors.Is(err, codes.ErrUnavailable) || w.lost.Load() != 1 {
+				t.Errorf("Check = %v while no replica acknowledges, want ErrUnavailable", err)
+			}
 			for _, r := range replicas {
 				r.Signal(syscall.SIGCONT)
 			}
-			got, err := l.Check(t.Context(), c)
+			got, err := store.Check(t.Context(), c)
 			for end := time.Now().Add(10 * time.Second); err != nil && time.Now().Before(end); {
-				got, err = l.Check(t.Context(), c)
+				got, err = store.Check(t.Context(), c)
 			}
 			if err != nil || got.Status != codes.Right {
 				t.Errorf("the same check again = %v, %v", got, err)
 			}
-			expect(t, l.clean, r, r.Entry.Code, unknown)
+			expect(t, store, r, r.Entry.Code, unknown)
 		})
 	}
 }

@@ -130,31 +130,6 @@ func together(calls []func() error, run func(func() error)) {
 	wg.Wait()
 }
 
-// connect makes calls that are in flight at the same time, so that afterwards so many
-// connections are open: a call that must open one first would not send its script to a
-// stalled Redis.
-func connect(t *testing.T, i *redistest.Instance, connections int, calls []func() error) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		i.Signal(syscall.SIGSTOP)
-		var made sync.WaitGroup
-		made.Go(func() { together(calls, func(call func() error) { _ = call() }) })
-		time.Sleep(100 * time.Millisecond)
-		i.Signal(syscall.SIGCONT)
-		made.Wait()
-		clients := info(t, i.Nodes[0], "clients", `connected_clients:(\d+)`)
-		if clients > connections { // INFO takes one more
-			for _, call := range calls { // so that the latency of Redis is known
-				_ = call()
-			}
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d connections, want more than %d", clients, connections)
-		}
-	}
-}
-
 // scriptCalls returns how many scripts all nodes ran.
 func scriptCalls(t *testing.T, i *redistest.Instance) (calls int) {
 	t.Helper()
@@ -189,7 +164,7 @@ func TestKilledRedis(t *testing.T) {
 	instance := redistest.Server(t)
 	store := openStore(t, instance, freshPrefix())
 	reserve := func() error { _, err := store.Reserve(t.Context(), newReservation(3)); return err }
-	connect(t, instance, 2, slices.Repeat([]func() error{reserve}, 20))
+	together(slices.Repeat([]func() error{reserve}, 20), func(reserve func() error) { _ = reserve() }) // opens connections
 	instance.Signal(syscall.SIGKILL)
 	// So many that the library's pool dials only once a second from now on.
 	together(slices.Repeat([]func() error{reserve}, 5), func(reserve func() error) {

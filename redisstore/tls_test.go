@@ -73,7 +73,7 @@ func TestNoTLS(t *testing.T) {
 	} {
 		tryTLS(t, mode, redisstore.DialOptions{URL: url, Mode: mode}, "TLS got no answer")
 	}
-	port := freePort(t)
+	port := redistest.FreePort(t)
 	tryTLS(t, "nothing there", redisstore.DialOptions{URL: "rediss://127.0.0.1:" + port, Mode: redisstore.Standalone}, "connection refused")
 }
 
@@ -172,7 +172,7 @@ func tryTLS(t *testing.T, name string, options redisstore.DialOptions, want stri
 // startTLS starts a server that also speaks TLS.
 func startTLS(t *testing.T, config []string) string {
 	t.Helper()
-	port := freePort(t)
+	port := redistest.FreePort(t)
 	redistest.Server(t, append(config, "tls-port "+port, `user app on "`+">"+awkward+`" ~* &* +@all`)...)
 	return "rediss://127.0.0.1:" + port
 }
@@ -180,7 +180,7 @@ func startTLS(t *testing.T, config []string) string {
 func startSentinelTLS(t *testing.T, config []string) string {
 	t.Helper()
 	master := strings.TrimPrefix(startTLS(t, config), "rediss://")
-	port := freePort(t)
+	port := redistest.FreePort(t)
 	redistest.SentinelOf(t, master, append(config, "tls-port "+port)...)
 	return "rediss://127.0.0.1:" + port + "?master_name=mymaster"
 }
@@ -188,7 +188,7 @@ func startSentinelTLS(t *testing.T, config []string) string {
 // startClusterTLS starts a cluster of one server.
 func startClusterTLS(t *testing.T, config []string) string {
 	t.Helper()
-	port := freePort(t)
+	port := redistest.FreePort(t)
 	instance := redistest.Server(t, append(config, "cluster-enabled yes", "tls-port "+port, `user app on "`+">"+awkward+`" ~* &* +@all`)...)
 	if err := instance.Client().Do(t.Context(), "cluster", "addslotsrange", 0, 16383).Err(); err != nil {
 		t.Fatal(err)

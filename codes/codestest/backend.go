@@ -17,6 +17,9 @@ type Backend struct {
 	// Parallel: Advance waits for real time, so the tests may run in parallel.
 	Parallel bool
 
+	// Lossy: replies are lost, so that the store makes calls again.
+	Lossy bool
+
 	// Split: keys of several slots are served in separate steps, as on a cluster. Then
 	// two creates that overlap under two secrets may leave two entries.
 	Split bool

@@ -37,9 +37,11 @@ func (s suite) inProgress(c codes.Claim) time.Duration {
 	return running.RetryAfter
 }
 
+// settle settles a claim. A call that the store makes again is not the first.
 func (s suite) settle(c codes.Claim, answer string, want bool) {
 	s.Helper()
-	if first, err := s.Store.Settle(context.Background(), c, answer); err != nil || first != want {
+	first, err := s.Store.Settle(context.Background(), c, answer)
+	if err != nil || first != want && (first || !s.Lossy) {
 		s.Fatalf("Settle = %v, %v; want %v", first, err, want)
 	}
 }

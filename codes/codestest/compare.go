@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/flowroute/sms-verification/codes"
 )
 
@@ -36,27 +38,13 @@ func (c *clocks) advance(d time.Duration, model *Model, backend func(time.Durati
 	model.Advance(d)
 }
 
-// near reports whether two times left differ only by the clocks: both are positive,
-// or neither.
-func (c *clocks) near(got, want time.Duration) bool {
-	return (got > 0) == (want > 0) && (got-want).Abs() <= c.most
-}
-
-// sameTurn reports whether two turns differ only by the clocks. The Model's is as far
-// off as when the clocks agreed, the backend's may be nearer by now.
-func (c *clocks) sameTurn(got, want codes.Turn) bool {
-	return got.Begin.Sub(want.Begin).Abs() <= c.most
-}
-
-// sameResent reports whether two live entries differ only by the clocks.
-func (c *clocks) sameResent(got, want *codes.Resent) bool {
-	if got == nil || want == nil {
-		return got == want
-	}
-	near := c.near(got.TTLLeft, want.TTLLeft)
-	same := *got
-	same.TTLLeft = want.TTLLeft
-	return same == *want && near
+// difference returns how two answers differ by more than the clocks. Of two times left,
+// both are positive, or neither. A turn of the model is as far off as when the clocks
+// agreed, the backend's may be nearer by now.
+func (c *clocks) difference(got, want any) string {
+	return cmp.Diff(want, got,
+		cmp.Comparer(func(a, b time.Duration) bool { return (a > 0) == (b > 0) && (a-b).Abs() <= c.most }),
+		cmp.Comparer(func(a, b codes.Turn) bool { return a.Begin.Sub(b.Begin).Abs() <= c.most }))
 }
 
 // sameError reports whether two errors are the same, apart from their texts.

@@ -19,18 +19,10 @@ func RunStore(t *testing.T, open func(testing.TB) Backend) {
 				s.Errorf("Peek = %+v", view)
 			}
 		},
-		"right once": func(s suite) {
-			e := anyEntry()
-			s.create(e)
-			s.right(e)
-			s.unknown(e)
-		},
 		"wrong down to none": func(s suite) {
 			e := anyEntry()
 			s.create(e)
-			for left := int64(2); left >= 0; left-- {
-				s.wrong(e, left)
-			}
+			s.useUp(e)
 			s.unknown(e)
 		},
 		"the largest numbers": func(s suite) {

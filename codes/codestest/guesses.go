@@ -13,7 +13,7 @@ func (s suite) guess(e codes.Entry, windows []codes.Window, op codes.Op) {
 	s.Helper()
 	checked, err := s.Store.Check(context.Background(), codes.Check{Name: e.Name, Code: Fresh(), Op: op, Guesses: windows})
 	if err != nil || checked.Status != codes.Wrong {
-		s.Fatalf("Check = %+v, %v; want a wrong code", checked, err)
+		s.Errorf("Check = %+v, %v; want a wrong code", checked, err)
 	}
 }
 
@@ -21,21 +21,28 @@ func (s suite) guess(e codes.Entry, windows []codes.Window, op codes.Op) {
 func RunGuesses(t *testing.T, open func(testing.TB) Backend) {
 	one, two := Windows(t, "1/1h"), Windows(t, "2/3s")
 	allowed := func(e codes.Entry, windows []codes.Window) codes.Reservation {
-		return withLimits(reservationOf(successor(e)), guesses(e.Recipient, windows))
+		return messageTo(e.Recipient, guesses(e.Recipient, windows))
 	}
 	run(t, open, tests{
-		"counted at once": func(s suite) {
+		"once, for its number": func(s suite) {
+			e, op := anyEntry(), codes.NewOp()
+			s.create(e)
+			s.guess(e, two, op)
+			s.guess(e, two, op) // repeated
+			s.reserve(allowed(e, two))
+			s.about("clear", s.refused(allowed(e, one), "GUESS_LIMITS 1/1h"), time.Hour)
+			s.reserve(allowed(anyEntry(), one))
+		},
+		"only wrong codes under a limit": func(s suite) {
 			e := anyEntry()
 			s.create(e)
-			s.reserve(allowed(anyEntry(), one))
-			s.guess(e, one, codes.NewOp())
-			s.about("clear", s.refused(allowed(e, one), "GUESS_LIMITS 1/1h"), time.Hour)
-		},
-		"for its number only": func(s suite) {
-			e, other := anyEntry(), anyEntry()
-			s.create(e)
-			s.guess(e, one, codes.NewOp())
-			s.reserve(allowed(other, one))
+			s.reserve(allowed(e, one))
+			s.wrong(e, 2) // without a limit
+			_, err := s.Store.Check(cancelledContext(), codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp(), Guesses: one})
+			s.unavailable("Check", err)
+			s.check(codes.Check{Name: e.Name, Code: e.Code, Guesses: one}, codes.Outcome{Status: codes.Right, Recipient: e.Recipient})
+			s.check(codes.Check{Name: e.Name, Code: e.Code, Guesses: one}, codes.Outcome{Status: codes.Unknown})
+			s.reserve(allowed(e, one))
 		},
 		"for the number of the valid entry": func(s suite) {
 			first := anyEntry()
@@ -43,10 +50,10 @@ func RunGuesses(t *testing.T, open func(testing.TB) Backend) {
 			s.create(first)
 			s.create(second)
 			s.guess(second, one, codes.NewOp())
-			s.reserve(withLimits(reservationOf(anyEntry()), guesses(first.Recipient, one)))
-			s.refused(withLimits(reservationOf(anyEntry()), guesses(second.Recipient, one)), "GUESS_LIMITS 1/1h")
+			s.reserve(allowed(first, one))
+			s.refused(allowed(second, one), "GUESS_LIMITS 1/1h")
 		},
-		"counted when the limit is reached": func(s suite) {
+		"when the limit is reached": func(s suite) {
 			e := entry(9, time.Minute, 0)
 			s.create(e)
 			s.guess(e, two, codes.NewOp())
@@ -59,13 +66,6 @@ func RunGuesses(t *testing.T, open func(testing.TB) Backend) {
 			s.Advance(clear)
 			s.reserve(allowed(e, two))
 		},
-		"counted once when repeated": func(s suite) {
-			e, op := anyEntry(), codes.NewOp()
-			s.create(e)
-			s.guess(e, two, op)
-			s.guess(e, two, op)
-			s.reserve(allowed(e, two))
-		},
 		"the last attempt too": func(s suite) {
 			e := entry(1, time.Minute, 0)
 			s.create(e)
@@ -76,35 +76,21 @@ func RunGuesses(t *testing.T, open func(testing.TB) Backend) {
 		"under the previous secret": func(s suite) {
 			e := anyEntry()
 			s.create(e)
-			changed := e
-			changed.Name = codes.EntryName{Current: Fresh(), Previous: e.Name.Current}
-			s.guess(changed, one, codes.NewOp())
+			s.guess(named(e, codes.EntryName{Current: Fresh(), Previous: e.Name.Current}), one, codes.NewOp())
 			s.refused(allowed(e, one), "GUESS_LIMITS 1/1h")
 		},
-		"only wrong codes": func(s suite) {
+		"counted later": func(s suite) {
 			e := anyEntry()
-			s.create(e)
-			s.check(codes.Check{Name: e.Name, Code: e.Code, Guesses: one}, codes.Outcome{Status: codes.Right, Recipient: e.Recipient})
-			s.check(codes.Check{Name: e.Name, Code: e.Code, Guesses: one}, codes.Outcome{Status: codes.Unknown})
-			s.reserve(allowed(e, one))
-		},
-		"not creates": func(s suite) {
-			e := anyEntry()
-			s.reserve(allowed(e, one))
-			s.reserve(allowed(e, one))
-		},
-		"not without a limit": func(s suite) {
-			e := anyEntry()
-			s.create(e)
-			s.wrong(e, 2)
-			s.reserve(allowed(e, one))
-		},
-		"not after its context ended": func(s suite) {
-			e := anyEntry()
-			s.create(e)
-			_, err := s.Store.Check(cancelledContext(), codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp(), Guesses: one})
-			s.unavailable("Check", err)
-			s.reserve(allowed(e, one))
+			for range 2 {
+				op := codes.NewOp()
+				s.reserve(allowed(e, two))
+				for range 2 { // repeated
+					if err := s.Store.CountGuess(context.Background(), e.Recipient, op, two); err != nil {
+						s.Fatal(err)
+					}
+				}
+			}
+			s.refused(allowed(e, two), "GUESS_LIMITS 2/3s")
 		},
 	}, tests{
 		"in parallel": func(s suite) {
@@ -112,12 +98,7 @@ func RunGuesses(t *testing.T, open func(testing.TB) Backend) {
 			e := entry(2*guesses, time.Minute, 0)
 			s.create(e)
 			windows := Windows(s, "12/1h", "13/2h")
-			parallel(guesses, func(i int) {
-				_, err := s.store(i).Check(context.Background(), codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp(), Guesses: windows})
-				if err != nil {
-					s.Errorf("Check: %v", err)
-				}
-			})
+			parallel(guesses, func(i int) { s.on(i).guess(e, windows, codes.NewOp()) })
 			s.refused(allowed(e, windows[:1]), "GUESS_LIMITS 12/1h")
 			s.reserve(allowed(e, windows[1:]))
 		},

@@ -21,30 +21,20 @@ func RunNeighbours(t *testing.T, open func(testing.TB) Backend) {
 		}
 	}
 	run(t, open, tests{
-		"sends to a recipient": func(s suite) {
+		"messages": func(s suite) {
 			one := Fresh()
-			s.reserve(messageTo(one, sends(one, long)))
-			s.reserve(messageTo(one, sends(one, long)))
-			meddle(s, func() { s.reserve(messageTo(one, sends(one, short))) })
-			s.about("clear", s.refused(messageTo(one, sends(one, long)), "SEND_LIMITS 2/1h"), time.Hour)
-		},
-		"releases": func(s suite) {
-			one := Fresh()
-			s.reserve(messageTo(one, sends(one, long)))
-			s.reserve(messageTo(one, sends(one, long)))
-			meddle(s, func() {
-				r := messageTo(one, sends(one, short))
-				s.reserve(r)
-				s.release(r, true)
-			})
-			s.Advance(1100 * time.Millisecond)
-			s.refused(messageTo(one, sends(one, long)), "SEND_LIMITS 2/1h")
-		},
-		"messages in all": func(s suite) {
-			s.reserve(messageTo(Fresh(), total(long)))
-			s.reserve(messageTo(Fresh(), total(long)))
-			meddle(s, func() { s.reserve(messageTo(Fresh(), total(short))) })
-			s.about("clear", s.refused(messageTo(Fresh(), total(long)), "SEND_LIMITS_TOTAL 2/1h"), time.Hour)
+			for _, of := range []func([]codes.Window) codes.Limit{func(w []codes.Window) codes.Limit { return sends(one, w) }, total} {
+				s.reserve(messageTo(one, of(long)))
+				s.reserve(messageTo(one, of(long)))
+				meddle(s, func() {
+					s.reserve(messageTo(one, of(short)))
+					r := messageTo(one, of(short))
+					s.reserve(r)
+					s.release(r, true)
+				})
+				s.Advance(1100 * time.Millisecond)
+				s.about("clear", s.refused(messageTo(one, of(long)), of(long).Kind.Setting()+" 2/1h"), time.Hour)
+			}
 		},
 		"guesses": func(s suite) {
 			e := entry(99, time.Minute, 0)

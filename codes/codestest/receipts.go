@@ -172,7 +172,18 @@ func RunReceipts(t *testing.T, open func(testing.TB) Backend) {
 			s.recordSent(m, firstDelivered)
 			r := stored(m, rejected)
 			s.receive(r, known(m, codes.Joined, firstFailed))
+			s.joins(m, rejected, codes.Duplicate, noEvents)
 			s.receive(r, known(m, codes.Joined, firstFailed))
+		},
+		"early, repeated after the message": func(s suite) {
+			m := s.messageOf(anyEntry())
+			r := stored(m, buffered)
+			s.receive(r, codes.Received{Result: codes.Early})
+			s.recordSent(m, firstDelivered)
+			got, err := s.Store.Receive(context.Background(), r)
+			if err != nil || got.Events.Delivered || got.Result == codes.Duplicate {
+				s.Errorf("Receive = %+v, %v", got, err)
+			}
 		},
 		"an ended context": func(s suite) {
 			m := s.messageOf(anyEntry())

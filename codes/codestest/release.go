@@ -109,35 +109,28 @@ func RunRelease(t *testing.T, open func(testing.TB) Backend) {
 				s.about("ended", s.peek(before.Name).TTLLeft, 0)
 			}
 		},
-		"a used entry is not restored": func(s suite) {
-			before := anyEntry()
-			s.create(before)
-			s.right(before)
-			s.release(s.create(successor(before)), true)
-			s.unknown(before)
+		"a previous entry that ended is not restored": func(s suite) {
+			for _, end := range append(s.ends(), s.useUp) {
+				before := anyEntry()
+				s.create(before)
+				end(before)
+				r := reservationOf(successor(before))
+				s.about("replaced", s.reserve(r).Replaced, 0)
+				s.release(r, true)
+				s.unknown(before)
+			}
 		},
 		"an entry that was used up can be released": func(s suite) {
 			before := anyEntry()
 			s.create(before)
-			after := successor(before)
-			after.Attempts = 1
-			r := s.create(after)
-			s.wrong(after, 0)
+			r := s.create(successor(before))
+			s.useUp(r.Entry)
 			s.unknown(before)
 			if _, err := s.Store.Release(context.Background(), r); err != nil {
 				s.Fatal(err)
 			}
 			s.live(before, 3)
 			s.right(before)
-		},
-		"a previous entry that was used up stays so": func(s suite) {
-			before := entry(1, time.Minute, time.Minute)
-			s.create(before)
-			s.wrong(before, 0)
-			r := reservationOf(successor(before))
-			s.about("replaced", s.reserve(r).Replaced, 0)
-			s.release(r, true)
-			s.unknown(before)
 		},
 		"a previous entry that was reported stays so": func(s suite) {
 			before := entry(3, time.Second, time.Minute)
@@ -324,14 +317,9 @@ func releasedInParallel(s suite) {
 			}
 		}
 		parallel(len(all), func(i int) {
-			if _, err := s.store(i).Reserve(context.Background(), all[i]); err != nil {
-				s.Errorf("Reserve: %v", err)
-			}
-			if i == sent {
-				return
-			}
-			if removed, err := s.store(i).Release(context.Background(), all[i]); err != nil || !removed {
-				s.Errorf("Release = %v, %v", removed, err)
+			s.on(i).reserve(all[i])
+			if i != sent {
+				s.on(i).release(all[i], true)
 			}
 		})
 		s.live(want, attempts)

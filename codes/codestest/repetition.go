@@ -25,6 +25,7 @@ func RunRepetition(t *testing.T, open func(testing.TB) Backend) {
 			}
 			s.live(r.Entry, 2)
 			s.reserve(withLimits(reservationOf(anyEntry()), limit)) // it counted once
+			s.reserve(r)                                            // the limit is reached, by itself too
 			s.release(r, true)
 			s.live(e, 3) // and it was stored once
 		},
@@ -77,13 +78,7 @@ func RunRepetition(t *testing.T, open func(testing.TB) Backend) {
 		"the last wrong code": func(s suite) {
 			e := entry(1, time.Minute, time.Minute)
 			s.create(e)
-			c := codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp()}
-			first := s.check(c, wrongFor(e, 0))
-			s.create(successor(e))
-			if again := s.check(c, wrongFor(e, 0)); again != first {
-				s.Errorf("%+v, then %+v", first, again)
-			}
-			s.live(e, 3)
+			s.repeatedLater(e, codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp()}, wrongFor(e, 0))
 		},
 		"expired": func(s suite) {
 			e := entry(1, time.Second, time.Minute)
@@ -114,22 +109,14 @@ func RunRepetition(t *testing.T, open func(testing.TB) Backend) {
 			s.create(e)
 			limit := sends(e.Recipient, Windows(s, "2/1h"))
 			r := withLimits(reservationOf(successor(e)), limit)
-			parallel(parallelCalls, func(i int) {
-				if _, err := s.store(i).Reserve(context.Background(), r); err != nil {
-					s.Errorf("Reserve: %v", err)
-				}
-			})
+			parallel(parallelCalls, func(i int) { s.on(i).reserve(r) })
 			s.reserve(withLimits(reservationOf(anyEntry()), limit))
 			s.release(r, true)
 			s.right(e)
 		},
 		"release in parallel": func(s suite) {
 			all := s.chain(3)
-			parallel(parallelCalls, func(i int) {
-				if removed, err := s.store(i).Release(context.Background(), all[2]); err != nil || !removed {
-					s.Errorf("Release = %v, %v", removed, err)
-				}
-			})
+			parallel(parallelCalls, func(i int) { s.on(i).release(all[2], true) })
 			s.right(all[1].Entry)
 		},
 		"cancel in parallel": func(s suite) {
@@ -157,28 +144,28 @@ func repeatedWrong(s suite) {
 	s.wrong(e, 1)
 	s.check(c, wrongFor(e, 2))
 	s.live(e, 1)
-	s.right(e)
-	s.check(c, wrongFor(e, 2))
-	after := successor(e)
-	s.create(after)
-	s.check(c, wrongFor(e, 2)) // and uses no attempt of the new entry
-	s.live(after, 3)
+	s.repeatedLater(e, c, wrongFor(e, 2))
 }
 
 func repeatedRight(s suite) {
 	e := anyEntry()
 	s.create(e)
-	c := codes.Check{Name: e.Name, Code: e.Code, Op: codes.NewOp()}
-	want := codes.Outcome{Status: codes.Right, Recipient: e.Recipient}
+	s.repeatedLater(e, codes.Check{Name: e.Name, Code: e.Code, Op: codes.NewOp()}, codes.Outcome{Status: codes.Right, Recipient: e.Recipient})
+}
+
+// repeatedLater: a check has its first answer after its entry has ended, and after
+// another was stored, of which it uses no attempt.
+func (s suite) repeatedLater(e codes.Entry, c codes.Check, want codes.Outcome) {
+	s.Helper()
 	first := s.check(c, want)
-	s.unknown(e)
-	if again := s.check(c, want); again != first {
-		s.Errorf("%+v, then %+v", first, again)
+	s.cancel(e)
+	for range 2 {
+		if again := s.check(c, want); again != first {
+			s.Errorf("%+v, then %+v", first, again)
+		}
+		s.create(successor(e))
 	}
-	after := successor(e)
-	s.create(after)
-	s.check(c, want)
-	s.live(after, 3)
+	s.live(e, 3)
 }
 
 // repeatedAfterExpiry: the entry expires between the two.

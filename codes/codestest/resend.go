@@ -307,12 +307,9 @@ func resentInParallel(s suite) {
 			all[i] = another(first)
 		}
 		parallel(len(all), func(i int) {
-			reserved, err := s.store(i).Reserve(context.Background(), all[i])
-			if err != nil {
-				s.Errorf("Reserve: %v", err)
-			}
-			if sent[i] = all[i].Entry.Code; reserved.Resent != nil {
-				sent[i] = reserved.Resent.Code
+			sent[i] = all[i].Entry.Code
+			if resent := s.on(i).reserve(all[i]).Resent; resent != nil {
+				sent[i] = resent.Code
 			}
 		})
 		for _, code := range sent {

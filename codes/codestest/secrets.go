@@ -87,9 +87,7 @@ func swappedInParallel(s suite) {
 			if i%2 == 1 {
 				all[i].Entry.Name = swap(names)
 			}
-			if _, err := s.store(i).Reserve(context.Background(), all[i]); err != nil {
-				s.Errorf("Reserve: %v", err)
-			}
+			s.on(i).reserve(all[i])
 			if i%4 > 1 {
 				if _, err := s.store(i).Release(context.Background(), all[i]); err != nil {
 					s.Errorf("Release: %v", err)

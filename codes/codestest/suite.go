@@ -53,6 +53,12 @@ func (s suite) store(i int) codes.Store {
 	return s.Store
 }
 
+// on returns the suite for a call from a goroutine of its own; see store.
+func (s suite) on(i int) suite {
+	s.Store = s.store(i)
+	return s
+}
+
 func name() codes.EntryName { return codes.EntryName{Current: Fresh()} }
 
 // entry returns an entry with a new name.
@@ -94,7 +100,7 @@ func (s suite) reserve(r codes.Reservation) codes.Reserved {
 	s.Helper()
 	reserved, err := s.Store.Reserve(context.Background(), r)
 	if err != nil {
-		s.Fatalf("Reserve: %v", err)
+		s.Errorf("Reserve: %v", err)
 	}
 	return reserved
 }
@@ -109,7 +115,7 @@ func (s suite) create(e codes.Entry) codes.Reservation {
 func (s suite) release(r codes.Reservation, want bool) {
 	s.Helper()
 	if removed, err := s.Store.Release(context.Background(), r); err != nil || removed != want {
-		s.Fatalf("Release = %v, %v; want %v", removed, err, want)
+		s.Errorf("Release = %v, %v; want %v", removed, err, want)
 	}
 }
 
@@ -120,7 +126,7 @@ func (s suite) check(c codes.Check, want codes.Outcome) codes.Checked {
 	}
 	got, err := s.Store.Check(context.Background(), c)
 	if err != nil || got.Outcome != want {
-		s.Fatalf("Check = %+v, %v; want %+v", got, err, want)
+		s.Errorf("Check = %+v, %v; want %+v", got, err, want)
 	}
 	return got
 }
@@ -158,6 +164,14 @@ func (s suite) cancel(e codes.Entry) (ttlLeft time.Duration) {
 		s.Fatalf("Cancel: %v", err)
 	}
 	return ttlLeft
+}
+
+// useUp enters wrong codes until none is left.
+func (s suite) useUp(e codes.Entry) {
+	s.Helper()
+	for left := e.Attempts - 1; left >= 0; left-- {
+		s.wrong(e, left)
+	}
 }
 
 // ends are the ways to end an entry for good.

@@ -180,14 +180,15 @@ func (s suite) verified(r codes.Reservation) {
 	s.check(codes.Check{Name: r.Entry.Name, Code: r.Entry.Code, CountVerified: true}, codes.Outcome{Status: codes.Right, Recipient: r.Entry.Recipient})
 }
 
-// shadowed expects that r passes, although a limit is reached; "" is none.
+// shadowed expects that r passes, although a limit is reached; "" is none. A call that
+// the store makes again may not report it.
 func (s suite) shadowed(r codes.Reservation, limit string) {
 	s.Helper()
 	got := ""
 	if reached := s.reserve(r).Shadowed; reached != nil {
 		got = reached.Limit
 	}
-	if got != limit {
+	if got != limit && (got != "" || !s.Lossy) {
 		s.Fatalf("shadowed by %q, want %q", got, limit)
 	}
 }
@@ -227,9 +228,7 @@ func noRoom(s suite) {
 	after.Entry.Name = replaced.Entry.Name
 	s.reserve(after)
 	s.cancel(cancelled.Entry)
-	for left := int64(2); left >= 0; left-- {
-		s.wrong(used.Entry, left)
-	}
+	s.useUp(used.Entry)
 	s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS all:4/1h")
 	s.verified(after) // uncounts its message, not that of the replaced entry
 	s.reserve(s.toDestination(seattle, limits))
@@ -255,12 +254,7 @@ func unverifiedInParallel(s suite) {
 	if len(standing) != 5 {
 		s.Fatalf("%d passed, want 5", len(standing))
 	}
-	parallel(len(standing), func(i int) {
-		c := codes.Check{Name: standing[i].Entry.Name, Code: standing[i].Entry.Code, Op: codes.NewOp(), CountVerified: true}
-		if got, err := s.store(i).Check(context.Background(), c); err != nil || got.Status != codes.Right {
-			s.Errorf("Check = %+v, %v", got, err)
-		}
-	})
+	parallel(len(standing), func(i int) { s.on(i).verified(standing[i]) })
 	for range 5 {
 		s.reserve(s.toDestination(seattle, limits))
 	}

@@ -54,28 +54,6 @@ func TestPassword(t *testing.T) {
 	}
 }
 
-func TestLargeTTL(t *testing.T) {
-	const seconds = 9_000_000_000
-	s, c, ctx := start(t)
-	for name, err := range map[string]error{
-		"set":     c.Do(ctx, "set", "set", "v", "ex", seconds).Err(),
-		"sadd":    c.SAdd(ctx, "script", "m").Err(),
-		"pexpire": c.Eval(ctx, "return redis.call('PEXPIRE', KEYS[1], ARGV[1])", []string{"script"}, "9000000000000").Err(),
-	} {
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-	}
-	s.Advance(time.Hour)
-	for _, key := range []string{"set", "script"} {
-		ms, err := c.Do(ctx, "pttl", key).Int64()
-		want := int64(seconds-3600) * 1000
-		if err != nil || ms > want || ms < want-60_000 {
-			t.Errorf("%s: PTTL %d, want just under %d (error %v)", key, ms, want, err)
-		}
-	}
-}
-
 // TestAdvance: Advance moves TTL, TIME and EXPIREAT together, and the clock keeps running.
 func TestAdvance(t *testing.T) {
 	s, c, ctx := start(t)

@@ -205,6 +205,16 @@ func (n *Node) end(sig os.Signal) error {
 	}
 }
 
+// FreePort returns a port that is free; see freePort.
+func FreePort(t testing.TB) string {
+	t.Helper()
+	port, err := freePort()
+	if err != nil {
+		t.Fatalf("redistest: %v", err)
+	}
+	return strconv.Itoa(port)
+}
+
 // freePort finds a port that is free, with its cluster bus port. It is below the range
 // of ports that the kernel gives to clients, so that none takes the port of a process
 // that is down until its restart.

@@ -1,19 +1,18 @@
 package redistest
 
 import (
-	"bufio"
 	"bytes"
 	"net"
-	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
 
 // Proxy is a TCP proxy between clients and one Redis. It can lose replies, delay
-// requests, and cut or refuse connections. It supports commands with one reply each,
-// not MONITOR or subscriptions.
+// requests, and cut or refuse connections. It supports clients that send the next
+// command on a connection only after the reply, or a pipeline after all replies.
 type Proxy struct {
 	t            testing.TB
 	addr, target string
@@ -35,13 +34,9 @@ type Proxy struct {
 // NewProxy starts a proxy to target (host:port). It stops with the test.
 func NewProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
-	port, err := freePort()
-	if err != nil {
-		t.Fatalf("redistest: proxy: %v", err)
-	}
 	p := &Proxy{
 		t:      t,
-		addr:   net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
+		addr:   net.JoinHostPort("127.0.0.1", FreePort(t)),
 		target: target,
 		relays: map[*relay]struct{}{},
 	}
@@ -57,10 +52,10 @@ func NewProxy(t testing.TB, target string) *Proxy {
 // Addr returns the host:port of the proxy. It never changes.
 func (p *Proxy) Addr() string { return p.addr }
 
-// DropReplies makes the next n commands that contain match (in any case; every command
-// contains "") lose their reply: Redis runs the command, and when it has answered, the
-// proxy closes the client's connection. Later commands of the same pipeline do not
-// reach Redis. A new call replaces the previous one.
+// DropReplies makes the next n requests that contain match (in any case; every request
+// contains "") lose their reply: Redis runs the command, and when it answers, the proxy
+// closes the connection. A pipeline is one request. A new call replaces the previous
+// one.
 func (p *Proxy) DropReplies(n int, match string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -74,7 +69,7 @@ func (p *Proxy) Dropped() int {
 	return p.dropped
 }
 
-// Delay delays every request by d. Commands that arrive together are delayed once.
+// Delay delays every request by d.
 func (p *Proxy) Delay(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -129,108 +124,83 @@ func (p *Proxy) accept(l net.Listener) {
 			_ = client.Close()
 			continue
 		}
-		r := &relay{proxy: p, client: client, redis: upstream, closed: make(chan struct{})}
+		r := &relay{client: client, redis: upstream}
 		p.mu.Lock()
 		p.relays[r] = struct{}{}
 		p.mu.Unlock()
-		p.relaying.Go(r.requests)
-		p.relaying.Go(r.replies)
+		p.relaying.Go(func() { p.requests(r) })
+		p.relaying.Go(func() { p.replies(r) })
 	}
 }
 
-// arrived returns whether to lose the reply of a command, and how long to delay it.
-func (p *Proxy) arrived(command []byte) (drop bool, delay time.Duration) {
+// relay is one client's connection through the proxy.
+type relay struct {
+	client, redis net.Conn
+	drop          atomic.Bool // the next reply is to be lost
+	waits         atomic.Bool // for a reply: what comes now belongs to the same request
+}
+
+func (r *relay) close() {
+	_ = r.client.Close()
+	_ = r.redis.Close()
+}
+
+// requests passes on what the client sends.
+func (p *Proxy) requests(r *relay) {
+	defer r.close()
+	buf := make([]byte, 1<<20)
+	for {
+		n, err := r.client.Read(buf)
+		if err != nil {
+			return
+		}
+		drop, delay := p.arrived(buf[:n])
+		if !r.waits.Swap(true) {
+			time.Sleep(delay)
+		}
+		if drop {
+			r.drop.Store(true)
+		}
+		if _, err := r.redis.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// arrived returns whether to lose the reply to a request, and how long to delay it.
+func (p *Proxy) arrived(request []byte) (drop bool, delay time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.drops > 0 && bytes.Contains(bytes.ToLower(command), []byte(p.match)) {
+	if p.drops > 0 && bytes.Contains(bytes.ToLower(request), []byte(p.match)) {
 		p.drops--
 		drop = true
 	}
 	return drop, p.delay
 }
 
-// relay is one client's connection through the proxy.
-type relay struct {
-	proxy         *Proxy
-	client, redis net.Conn
-	once          sync.Once
-	closed        chan struct{}
-
-	mu      sync.Mutex
-	pending []bool // for each command without a reply yet, in order: lose its reply
-}
-
-func (r *relay) close() {
-	r.once.Do(func() {
-		close(r.closed)
-		_ = r.client.Close()
-		_ = r.redis.Close()
-	})
-}
-
-// requests passes on commands, up to the first one whose reply is to be lost.
-func (r *relay) requests() {
-	in := bufio.NewReader(r.client)
-	for {
-		together := in.Buffered() > 0
-		command, err := readValue(in, nil)
-		if err != nil {
-			r.close()
-			return
-		}
-		drop, delay := r.proxy.arrived(command)
-		if !together && delay > 0 {
-			select {
-			case <-time.After(delay):
-			case <-r.closed:
-				return
-			}
-		}
-		r.mu.Lock()
-		r.pending = append(r.pending, drop)
-		r.mu.Unlock()
-		if _, err := r.redis.Write(command); err != nil {
-			r.close()
-			return
-		}
-		if drop {
-			return // replies closes the connection
-		}
-	}
-}
-
-// replies passes on replies, up to the first one that is to be lost.
-func (r *relay) replies() {
+// replies passes on what Redis answers, up to the first reply that is to be lost.
+func (p *Proxy) replies(r *relay) {
 	defer func() {
 		r.close()
-		r.proxy.mu.Lock()
-		delete(r.proxy.relays, r)
-		r.proxy.mu.Unlock()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.relays, r)
 	}()
-	in := bufio.NewReader(r.redis)
+	buf := make([]byte, 64<<10)
 	for {
-		reply, err := readValue(in, nil)
+		n, err := r.redis.Read(buf)
 		if err != nil {
 			return
 		}
-		if reply[0] != '>' && r.due() { // a push answers no command
-			r.proxy.mu.Lock()
-			r.proxy.dropped++
-			r.proxy.mu.Unlock()
+		if r.drop.Load() {
+			p.mu.Lock()
+			p.dropped++
+			p.mu.Unlock()
 			return
 		}
-		if _, err := r.client.Write(reply); err != nil {
+		r.waits.Store(false)
+		if _, err := r.client.Write(buf[:n]); err != nil {
 			return
 		}
 	}
-}
-
-// due removes the next pending reply and reports whether it is to be lost.
-func (r *relay) due() (drop bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.pending) > 0 {
-		drop, r.pending = r.pending[0], r.pending[1:]
-	}
-	return drop
 }

@@ -3,9 +3,7 @@ package redistest
 import (
 	"errors"
 	"fmt"
-	"net"
 	"runtime"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,53 +12,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// backends runs a test on every kind of Redis.
-func backends(t *testing.T, test func(t *testing.T, r *Instance)) {
-	for name, open := range map[string]func(testing.TB) *Instance{
-		"mini":     Mini,
-		"server":   func(t testing.TB) *Instance { return Server(t) },
-		"sentinel": Sentinel,
-		"cluster":  Cluster,
-		"replicas": ClusterWithReplicas,
-	} {
+// TestInspect: Dump and NoKeyWithoutTTL read the keys of every master.
+func TestInspect(t *testing.T) {
+	for name, open := range map[string]func(testing.TB) *Instance{"mini": Mini, "replicas": ClusterWithReplicas} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			begin := time.Now()
-			r := open(t)
-			t.Logf("open after %v", time.Since(begin).Round(time.Millisecond))
-			test(t, r)
+			testInspect(t, open(t))
 		})
 	}
-}
-
-func TestBackends(t *testing.T) {
-	backends(t, func(t *testing.T, r *Instance) {
-		t.Run("write", func(t *testing.T) { testWriteEverywhere(t, r) })
-		t.Run("inspect", func(t *testing.T) { testInspect(t, r) })
-	})
-}
-
-// testWriteEverywhere: right after the start every slot accepts writes, and Keys finds
-// all keys.
-func testWriteEverywhere(t *testing.T, r *Instance) {
-	ctx := t.Context()
-	var want []string
-	for _, n := range []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"} {
-		for _, key := range []string{"all:" + n, "all:*" + n} {
-			if err := r.Client().Set(ctx, key, "v", time.Minute).Err(); err != nil {
-				t.Fatal(err)
-			}
-			want = append(want, key)
-		}
-	}
-	slices.Sort(want)
-	if got := r.Keys(t, "all:"); !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	if got := r.Keys(t, "all:*"); len(got) != 10 {
-		t.Errorf("the prefix is taken as a pattern: %q", got)
-	}
-	r.NoKeyWithoutTTL(t, "all:")
 }
 
 func testInspect(t *testing.T, r *Instance) {
@@ -78,6 +37,7 @@ func testInspect(t *testing.T, r *Instance) {
 		"in:set (set)\n\tof set\n" +
 		"in:string (string)\n\ts\x00ecret\n" +
 		"in:zset (zset)\n\tmember = 12065551234\n"
+	c.Set(ctx, "other", "v", time.Minute)
 	if got := r.Dump(t, "in:"); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
@@ -93,38 +53,6 @@ func testInspect(t *testing.T, r *Instance) {
 	failures.run(func() { r.Dump(failures, "in:") })
 	if got := failures.String(); !strings.Contains(got, "unknown type stream") {
 		t.Errorf("Dump ignored a stream: %q", got)
-	}
-}
-
-func TestKillAndRestart(t *testing.T) {
-	for _, c := range []struct {
-		name   string
-		config []string
-		want   string
-	}{
-		{"without persistence", nil, ""},
-		{"with", []string{"appendonly yes", "appendfsync always"}, "v"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			r := Server(t, c.config...)
-			ctx := t.Context()
-			if err := r.Client().Set(ctx, "k", "v", 0).Err(); err != nil {
-				t.Fatal(err)
-			}
-			r.Signal(syscall.SIGKILL)
-			if conn, err := net.Dial("tcp", r.Addr); err == nil {
-				_ = conn.Close()
-				t.Error("a killed server accepts connections")
-			}
-			r.Restart()
-			if got := r.Client().Get(ctx, "k").Val(); got != c.want {
-				t.Errorf("got %q after a kill, want %q", got, c.want)
-			}
-			r.Restart() // while it runs
-			if err := r.Client().Ping(ctx).Err(); err != nil {
-				t.Error(err)
-			}
-		})
 	}
 }
 
