@@ -62,6 +62,7 @@ local rotating = ARGV[11] == 'previous'
 local startIn, moved
 if ARGV[11] ~= '' then
   startIn, moved = string.match(ARGV[11], '^start (%d+) (.*)')
+  moved = moved ~= '' and moved
 end
 local ending = (destination ~= '' and ' u' .. destination or '') .. (resend ~= '' and ' s' .. string.sub(resend, 1, 4) or '')
 local key = 0 -- index of the last one of KEYS that was used
@@ -105,7 +106,7 @@ if head ~= '' then
     replace = function(turn)
       local entry, old = entries[1], entries[2]
       local predecessors, gone = { notices = {} }, {}
-      if moved and moved ~= '' then
+      if moved then
         local message = string.sub(moved, 1, 18)
         predecessors.message = message ~= string.rep(' ', 18) and message or nil
         unpackAll(predecessors, string.sub(moved, 19))
