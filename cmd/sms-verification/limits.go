@@ -57,9 +57,9 @@ func limitsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "limits NUMBER",
 		Short: "Shows how much of each limit a number has used, and until when it is refused",
-		Long: "Shows how much of SEND_LIMITS and GUESS_LIMITS a number has used, how much of UNVERIFIED_LIMITS its exchange, its\n" +
-			"area code and all numbers have used, and until when the number is refused. --clear resets the counts of the number\n" +
-			"itself only. Other limits that numbers share, such as SEND_LIMITS_TOTAL, are not shown.\n\n" +
+		Long: "Shows how much of SEND_LIMITS and GUESS_LIMITS a number has used, and how much of UNVERIFIED_LIMITS its exchange,\n" +
+			"its area code and all numbers have used. Says until when the number is refused. --clear resets the counts of the\n" +
+			"number itself only. Other limits that numbers share, such as SEND_LIMITS_TOTAL, are not shown.\n\n" +
 			"Needs the settings of the service, because the Redis keys depend on CODE_SECRET. A new secret starts all counts\n" +
 			"from zero.",
 		Example: "  sms-verification limits 12065551234\n  sms-verification limits 12065551234 --clear",
@@ -81,7 +81,7 @@ func limitsCommand() *cobra.Command {
 	}
 	config.Flags(cmd.Flags())
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
-	cmd.Flags().BoolVar(&clear, "clear", false, "reset the counts of this number: messages, wrong codes and refunds")
+	cmd.Flags().BoolVar(&clear, "clear", false, "reset the counts of this number: messages, wrong codes and refunds of rejected messages")
 	return cmd
 }
 
@@ -190,7 +190,7 @@ func printLimits(out io.Writer, r *limitsReport) error {
 	w := &strings.Builder{}
 	fmt.Fprintf(w, "Number ending in %s\n", r.RecipientEnds)
 	if c := r.Cleared; c != nil {
-		fmt.Fprintf(w, "Cleared: %d message(s), %d wrong code(s), %d refund(s)\n", c.Messages, c.WrongCodes, c.Refunds)
+		fmt.Fprintf(w, "Cleared: %d message(s), %d wrong code(s), %d refund(s) of rejected messages\n", c.Messages, c.WrongCodes, c.Refunds)
 	}
 	if len(r.Limits) == 0 {
 		fmt.Fprintln(w, "SEND_LIMITS and GUESS_LIMITS are off")

@@ -53,7 +53,7 @@ func TestLimitsFreesALockedOutNumber(t *testing.T) {
 
 	cleared := succeeds(t, env, "limits", "12065550142", "--clear")
 	lacks(t, "limits --clear", cleared, "2065550")
-	contains(t, "limits --clear", cleared, "Cleared: 1 message(s), 2 wrong code(s), 0 refund(s)", "GUESS_LIMITS 2/24h: 0 of 2 wrong codes", "Not refused")
+	contains(t, "limits --clear", cleared, "Cleared: 1 message(s), 2 wrong code(s), 0 refund(s) of rejected messages", "GUESS_LIMITS 2/24h: 0 of 2 wrong codes", "Not refused")
 	create(t, p.URL, "a", "12065550142").want(t, 200, "")
 	if other := readReport(t, env, "12065550143"); other.Limits[0].Used != 1 {
 		t.Errorf("another number: %+v", other)
