@@ -189,7 +189,7 @@ func (c *Config) limitSettings() []setting {
 			doc: "also serves the routes of Twilio Verify, so its client libraries work with this service"},
 
 		{key: "EXPIRED_NOTICE", def: "600", field: secondsField(&c.ExpiredNotice, 0, maxNotice),
-			doc: "time after its expiry in which a code is reported, once, as expired rather than unknown; `0` is off"},
+			doc: "how long after its expiry a code is reported, once, as expired rather than unknown; `0` is off"},
 		{key: "SHUTDOWN_DELAY", def: "5s", debug: "0s", field: durationField(&c.ShutdownDelay, 0, 10*time.Minute),
 			doc: "how long to keep serving after a stop signal, so that load balancers notice"},
 		{key: keyShutdownTimeout, def: "15s", field: durationField(&c.ShutdownTimeout, 0, time.Hour),
