@@ -8,7 +8,7 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 
-# With redis-server, so that the tests are the real ones.
+# With redis-server, so that no test is skipped.
 FROM source AS test
 COPY --from=redis:7.4-bookworm /usr/local/bin/redis-server /usr/local/bin/
 ENTRYPOINT ["/app/deploy/entry.sh"]
@@ -31,8 +31,8 @@ LABEL org.opencontainers.image.title="sms-verification" \
       org.opencontainers.image.revision="$COMMIT"
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /sms-verification /sms-verification
-# In debug mode the service listens on loopback unless told otherwise, which
-# nobody outside of the container would reach.
+# Without LISTEN_ADDR, debug mode listens on loopback only, which nobody outside
+# the container can reach.
 ENV LISTEN_ADDR=:8000 ADMIN_ADDR=:9464
 # config.yaml and credentials.yaml are read from here, if they are mounted.
 WORKDIR /etc/sms-verification

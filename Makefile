@@ -30,7 +30,7 @@ test: ## run the tests; with redis-server installed they use it too
 clients: ## generate two Go clients from api/openapi.yaml, and run them against the service
 	cd api/clienttest && go vet ./... && go mod verify && go mod tidy -diff && go test -count=1 ./openapi
 
-twilio: ## run Twilio's Go client, and the requests of its others, against the service
+twilio: ## run Twilio's Go client, and the requests of its Python and Node clients, against the service
 	cd api/clienttest && go vet ./twilio/... && go test -count=1 ./twilio/...
 
 # A module of its own: Helm and Kubernetes are no dependencies of the service.
@@ -41,7 +41,7 @@ chart: ## lint the Helm chart, and test what it renders
 kubernetes: ## install the chart on a real Kubernetes, and write deploy/helm/kubernetes.md
 	cd deploy/helm/kubernetes && nice -n 19 go build -o bin/ . && bin/kubernetes
 
-faults: ## break everything that can break, and write deploy/faults.md
+faults: ## cause every fault of TestFaults, and write deploy/faults.md
 	REQUIRE_REDIS=1 FAULTS_TABLE=$(CURDIR)/deploy/faults.md go test -count=1 -run '^TestFaults$$' -timeout 15m ./cmd/sms-verification
 
 cover: ## write cov-report/index.html
@@ -87,7 +87,7 @@ image: ## build the image of the service and that of its tests
 	docker build --build-arg COMMIT=$(COMMIT) -t sms-verification .
 	docker build --target test -t sms-verification-test .
 
-deployed: ## try the images and the compose file
+deployed: ## test the images and the compose file
 	bash deploy/test/compose.sh
 
 fmt: ## format
