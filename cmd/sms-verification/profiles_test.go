@@ -129,20 +129,20 @@ func TestProfilesShareNumberLimits(t *testing.T) {
 	createUnder(t, fleet[1].URL, "refund", "b", other, "", as("bank")).wantLimit(t, "GUESS_LIMITS 2/1h")
 }
 
-// TestProfilesOfTheREADME: the example of the README does what it says.
+// TestProfilesOfTheREADME: the example of the README does what it says, with nothing else set.
 func TestProfilesOfTheREADME(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	example := regexp.MustCompile("(?s)```yaml\n(profiles:.*?)```.*?-d '([^']*)'.*?```text\n490371(.*?)\n```").FindSubmatch(readme)
+	example := regexp.MustCompile("(?s)```yaml\n(org_name:.*?)```.*?-d '([^']*)'.*?```text\n490371(.*?)\n```").FindSubmatch(readme)
 	if example == nil {
 		t.Fatal("no example of profiles")
 	}
-	p := startIn(t, dirWith(t, "config.yaml", string(example[1])), debugEnvironment("ORG_NAME=Example Shop", keysOf("shop", "bank")))
+	p := startIn(t, dirWith(t, "config.yaml", string(example[1])), debugEnvironment())
 	p.listening(t)
-	if a := do(t, http.MethodPost, p.URL+"/", string(example[2]), as("shop")).want(t, 200, ""); a.body.ExpiresIn != 600 {
+	if a := do(t, http.MethodPost, p.URL+"/", string(example[2])).want(t, 200, ""); a.body.ExpiresIn != 600 {
 		t.Error(a.raw)
 	}
 	if message := regexp.MustCompile(`\s+│\s+│?\s*`).ReplaceAllString(p.stdout.String(), " "); !strings.Contains(message, string(example[3])) {
