@@ -58,10 +58,10 @@ func TestFaults(t *testing.T) {
 
 const tableHead = `# Faults
 
-How the service behaves when something that it depends on breaks. ` + "`make faults`" + ` generates this file: the suite ` + "`TestFaults`" + ` of
-cmd/sms-verification causes each fault for real.
+This page shows how the service behaves when something that it depends on breaks. ` + "`make faults`" + ` generates it: the suite
+` + "`TestFaults`" + ` of cmd/sms-verification causes each fault for real.
 
-Under load means that clients create entries and enter wrong codes and then the right one, in parallel, before, during and after
+"Under load" means that clients create entries, enter wrong codes and then the right one, in parallel, before, during and after
 the fault. Each load checks that:
 
 - no code is accepted twice, and no more than ` + "`RETRIES_ALLOWED`" + ` wrong codes are compared
