@@ -43,7 +43,7 @@ type call struct {
 }
 
 // result is the answer of an operation: done, right, unknown, wrong with the attempts
-// left, or maybe if it does not tell whether the operation had its effect.
+// left, or maybe if it does not show whether the operation had its effect.
 type result struct {
 	what string
 	left int
