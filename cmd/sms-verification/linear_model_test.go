@@ -173,7 +173,7 @@ var entryModel = (&porcupine.NondeterministicModel{
 			return []any{next}
 		case output.(result) != maybe:
 			return nil
-		case kind == "reserve" || kind == "release": // released without being reserved is the other way
+		case kind == "reserve" || kind == "release": // to have no effect is to release first; see skipped
 			return []any{next}
 		}
 		return []any{state, next}
