@@ -11,7 +11,7 @@ import (
 )
 
 // clientNetwork returns the network to count a request for: that of the peer, or, behind
-// trusted proxies, of the last address in X-Forwarded-For that is no trusted proxy. It does
+// trusted proxies, of the last address in X-Forwarded-For that is not one of them. It does
 // not use [echo.ExtractIPFromXFFHeader], which accepts no port and no zone. After an
 // unreadable entry that function returns the peer, so that all clients of a proxy would
 // share one count.

@@ -73,7 +73,7 @@ func (s *Server) create(c echo.Context, r codes.CreateRequest) (codes.Created, e
 		return codes.Created{}, err
 	}
 	defer s.creates.leave()
-	info.sent = true // also if the service panics
+	info.sent = true // even if the service panics
 	created, err := s.Service.Create(c.Request().Context(), r)
 	info.recipient = created.Recipient
 	info.sent = !created.Repeated && mayHaveSent(err)

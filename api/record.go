@@ -144,9 +144,9 @@ func (r *recorder) record(c echo.Context, failed *failure) {
 // pass reports whether a request may be logged. Before the first line after a gap it
 // logs how many were left out.
 func (r *recorder) pass(ctx context.Context, k kind, m measures) bool {
-	pass, left := m.sampler.next(time.Now())
-	if left > 0 {
-		attrs := []slog.Attr{slog.String("route", m.route), slog.Int("status", k.status), slog.Int64("lines", left)}
+	pass, omitted := m.sampler.next(time.Now())
+	if omitted > 0 {
+		attrs := []slog.Attr{slog.String("route", m.route), slog.Int("status", k.status), slog.Int64("lines", omitted)}
 		if k.reason != "" {
 			attrs = append(attrs, slog.String("reason", string(k.reason)))
 		}

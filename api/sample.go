@@ -11,18 +11,18 @@ import (
 // samplers has one sampler for each kind of request, so that a flood of one kind, such as
 // requests without a key, takes no line from another.
 type samplers struct {
-	rate int64 // 0 is no limit
-	left prometheus.Counter
+	rate    int64 // 0 is no limit
+	omitted prometheus.Counter
 
 	mu    sync.Mutex
 	known map[kind]*sampler // the caller of each kind is empty
 }
 
 func newSamplers(rate int, r prometheus.Registerer) *samplers {
-	s := &samplers{rate: int64(rate), known: map[kind]*sampler{}, left: prometheus.NewCounter(prometheus.CounterOpts{
+	s := &samplers{rate: int64(rate), known: map[kind]*sampler{}, omitted: prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "smsv_log_lines_sampled_total", Help: "Lines of requests left out because LOG_RATE of their kind were written in that second.",
 	})}
-	r.MustRegister(s.left)
+	r.MustRegister(s.omitted)
 	return s
 }
 
@@ -32,15 +32,15 @@ func (s *samplers) of(k kind) *sampler {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.known[k] == nil {
-		s.known[k] = &sampler{rate: s.rate, left: s.left}
+		s.known[k] = &sampler{rate: s.rate, omitted: s.omitted}
 	}
 	return s.known[k]
 }
 
 // sampler lets rate lines through in a second and counts the rest.
 type sampler struct {
-	rate int64
-	left prometheus.Counter
+	rate    int64
+	omitted prometheus.Counter
 
 	mu    sync.Mutex
 	begun time.Time // start of the current second
@@ -49,21 +49,21 @@ type sampler struct {
 
 // next reports whether a line may be written now. With the first line of a second it
 // returns how many were left out of the one before.
-func (s *sampler) next(now time.Time) (pass bool, left int64) {
+func (s *sampler) next(now time.Time) (pass bool, omitted int64) {
 	if s.rate == 0 {
 		return true, 0
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now.Sub(s.begun) >= time.Second {
-		left = max(0, s.lines-s.rate)
+		omitted = max(0, s.lines-s.rate)
 		s.begun, s.lines = now, 1
-		return true, left
+		return true, omitted
 	}
 	if s.lines++; s.lines <= s.rate {
 		return true, 0
 	}
-	s.left.Inc()
+	s.omitted.Inc()
 	return false, 0
 }
 

@@ -29,7 +29,7 @@ type Service interface {
 	Status(ctx context.Context, r codes.StatusRequest) (codes.Progress, error)
 }
 
-// State is how far the process is in its life.
+// State is the state of the process.
 type State interface {
 	Ready() bool    // it has reached its store once, and is not shutting down
 	Draining() bool // it is shutting down: connections should not be kept

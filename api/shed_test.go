@@ -50,7 +50,7 @@ func TestShed(t *testing.T) {
 				return a.serve(t, "192.0.2.1:1", call[0], call[1], call[2], call[3:]...)
 			}
 			var taken sync.WaitGroup
-			for _, call := range calls { // as many as there are places
+			for _, call := range calls { // as many as there are slots
 				taken.Go(func() {
 					if got := ask(call); got.status != 200 {
 						t.Errorf("%s %s: %d %s", call[0], call[1], got.status, got.text)
@@ -150,7 +150,7 @@ func TestGateIsExact(t *testing.T) {
 	stop := make(chan struct{})
 	for range capacity {
 		if err := g.enter(); err != nil {
-			t.Errorf("refused a place that is free: %v", err)
+			t.Errorf("a free slot was refused: %v", err)
 		}
 	}
 	for range crowd {
@@ -170,7 +170,7 @@ func TestGateIsExact(t *testing.T) {
 	}
 	for end := time.Now().Add(100 * time.Millisecond); time.Now().Before(end); {
 		if inside := g.inside.Load(); inside != capacity {
-			t.Errorf("%d inside, all of %d places are taken", inside, capacity)
+			t.Errorf("%d slots are taken, want all %d", inside, capacity)
 			break
 		}
 	}

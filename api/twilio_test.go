@@ -24,7 +24,7 @@ const (
 
 func withTwilio(f *fixture) { f.TwilioServices = map[string]string{vaLogin: "login"} }
 
-// checkTwilio holds an answer against twilio-openapi.yaml.
+// checkTwilio compares an answer with twilio-openapi.yaml.
 func (a *testAPI) checkTwilio(t testing.TB, method, path string, got answer) {
 	t.Helper()
 	if err := twilioDescribed().Check(apitest.Exchange{Method: method, Path: path, Status: got.status, Header: got.header, Body: []byte(got.text)}); err != nil {

@@ -80,8 +80,8 @@ func TestTwilioBodies(t *testing.T) {
 }
 
 // TestTwilioErrors: each failure of a start has Twilio's error, and is logged as on the
-// other routes: a message that the carrier refused is the caller's error there, but a
-// warning for the operator.
+// other routes. A message that the carrier refused has a status below 500, but is logged
+// as a warning.
 func TestTwilioErrors(t *testing.T) {
 	for _, test := range []struct {
 		err          error

@@ -17,8 +17,8 @@ import (
 const (
 	maxReceiptBody = 64 << 10 // bytes
 
-	// maxReceipts is how many requests with receipts are worked on at a time: half of
-	// the connections to the store, so that a flood of receipts leaves the rest to
+	// maxReceipts is how many requests with receipts are worked on at a time. It is half
+	// of the connections to the store, so that a flood of receipts leaves the rest to
 	// creates and checks. The carrier repeats refused receipts.
 	maxReceipts = 32
 )

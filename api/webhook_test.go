@@ -90,7 +90,7 @@ func TestReceipts(t *testing.T) {
 // TestReceiptToken: without the token the route answers like one that does not exist.
 func TestReceiptToken(t *testing.T) {
 	if (Webhook{}).accepts("") {
-		t.Error("no token is taken for one")
+		t.Error("an empty token is accepted")
 	}
 	for name, setup := range map[string]func(*fixture){"on": withReceipts, "off": func(*fixture) {}} {
 		a := newAPI(t, setup)

@@ -18,7 +18,7 @@ const (
 const releaseTimeout = 300 * time.Millisecond
 
 // Create makes a code, stores it in place of an earlier one and sends it. Its
-// errors are those of the package. After all but ErrUnconfirmed nothing was
+// errors are those of the package. After each of them but ErrUnconfirmed nothing was
 // sent, and the previous entry is restored.
 //
 // It completes even if ctx is cancelled, so that a caller that hangs up leaves no

@@ -32,13 +32,15 @@
 //	Right    the code is right; the entry is gone
 //	Wrong    the code is wrong; with 0 attempts left the entry is gone
 //	Expired  the code has expired; reported once, within Policy.Notice
-//	Unknown  no entry: used, used up, cancelled, reported as expired, forgotten, or never made
+//	Unknown  no entry: never made, used, used up, cancelled, reported as expired, or past its Notice
 //
 // A create ends in one of these ways. The last column names the entry that is
 // valid afterwards:
 //
 //	no error                the carrier accepted the message           the new one
 //	ErrUnconfirmed          the carrier may have accepted it           the new one; nothing is sent again
+//	*ArgumentError          there is no such profile                   the previous one, unchanged
+//	ErrProfileNotAllowed    the caller may not use the profile         the previous one, unchanged
 //	ErrRecipientNotAllowed  the number is excluded                     the previous one, unchanged
 //	*LimitError             a limit is reached                         the previous one, unchanged
 //	ErrUnavailable          store or carrier is unavailable            the previous one, unchanged
@@ -74,7 +76,7 @@
 //     the first answer and has no effect of its own. Refusals without effect are
 //     not kept.
 //
-// If the store cannot be reached when a create is to be undone, the service
+// If a create must be undone while the store cannot be reached, the service
 // retries for ten minutes. If the process dies first, the entry and its counts
 // expire.
 //
@@ -99,6 +101,10 @@
 //     their auth_id. Once it is reached, no new code is made for the number. A
 //     right code does not reset it.
 //   - Total bounds the messages of the whole service, and so its cost.
+//   - Callers, Clients and Profile bound the messages of one caller, one client of
+//     a caller, and one profile.
+//   - Unverified bounds the messages whose code is not entered, a sign of fraud: per
+//     exchange, per area code and in all.
 //   - Pace bounds the messages per second, to what the carrier accepts.
 //
 // A request that one limit refuses counts under none of them. If several are
@@ -106,30 +112,32 @@
 //
 // # Delivery receipts
 //
-// A carrier that accepted a message may report later what became of it: in any
-// order, more than once, and even before it answers the request to send.
-// [Service.Receive] takes these reports and [Service.Status] returns the state of
-// an entry and its message.
+// A carrier that accepted a message may report later what became of it. Its reports
+// come in any order, more than once, and even before it answers the request to
+// send. [Service.Receive] takes them, and [Service.Status] returns the state of an
+// entry and its message.
 //
 // A message counts once as delivered and once as failed, over all replicas. A
 // message that its network accepted and its phone then rejected is both; its stage
-// is StageFailed. A failed message no longer counts under Sends, so that the
-// person can ask again; it still counts under Total. In any window at most as many
+// is StageFailed. A failed message no longer counts under Sends and Unverified, so
+// that the person can ask again; it still counts under the other limits. In any window at most as many
 // messages of a number are refunded as Sends allows. Receipts never change whether
 // a code is right.
 //
 // # Test recipients
 //
 // The numbers in [Numbers].Test have fixed codes and get no messages, until
-// TestUntil. Sends and Guesses apply to them as to other numbers. Total, Pace and
-// Allowed concern messages, so they do not apply.
+// TestUntil. Sends and Guesses apply to them as to other numbers. Allowed and all
+// other limits concern messages, so they do not apply.
 //
 // # At rest
 //
-// The store holds auth_ids, codes, numbers and the carrier's message ids only as
-// HMACs under the service's secret, truncated to 80 bits. Each kind has its own
-// domain, and a code is bound to its auth_id. Without the secret, a reader of the
-// store learns none of them and cannot move a code to another entry.
+// The store holds auth_ids, codes, numbers, clients, addresses and the carrier's
+// message ids only as HMACs under the service's secret, truncated to 80 bits (an
+// exchange to 48). Each kind has its own domain, and a code is bound to its auth_id.
+// Without the secret, a reader of the store learns none of them and cannot move a
+// code to another entry. Area codes and the names of callers are no secrets, and
+// are stored as they are.
 //
 // While a secret is being replaced, entries made under the previous one are still
 // checked, with the attempts that they have left. The counts of a number restart

@@ -74,7 +74,7 @@ func ParseCallerWindows(list []string) (map[string][]Window, error) {
 // together.
 type Limits struct {
 	Sends   []Window            // messages per recipient
-	Guesses []Window            // wrong codes per recipient: reached, no new code is made
+	Guesses []Window            // wrong codes per recipient; once reached, no new code is made
 	Total   []Window            // messages of the whole service
 	Clients []Window            // messages of a caller for one client
 	Profile []Window            // messages of the policy's profile, each Text with its name: "payout:2/24h"

@@ -10,7 +10,7 @@ import (
 // do better, by a factor of less than 1 + tries/10^digits.
 func Odds(digits int, tries float64) float64 {
 	if math.IsInf(tries, 1) {
-		return 1 // also for a code so long that 10^-digits is 0 here
+		return 1 // even for a code so long that 10^-digits is 0 here
 	}
 	// Log1p and Expm1 keep the digits that 1-1e-6 would lose.
 	return -math.Expm1(tries * math.Log1p(-math.Pow(10, -float64(digits))))

@@ -130,7 +130,7 @@ func TestStatusReportsNoExpiry(t *testing.T) {
 	f.status("id", codes.Progress{})
 }
 
-// TestRotationReceipts: a receipt finds its message under either secret, also if the
+// TestRotationReceipts: a receipt finds its message under either secret, even if the
 // receipt came first.
 func TestRotationReceipts(t *testing.T) {
 	before, after := rotated(t)

@@ -27,8 +27,8 @@ func (ID) Format(f fmt.State, _ rune) { Redact(f, "auth_id") }
 func (ID) MarshalText() ([]byte, error) { return []byte("[auth_id]"), nil }
 
 // Phone is a recipient's number: 11 ASCII digits, the first of them a 1. It
-// prints masked except for its last two digits, by which support can tell one
-// caller's numbers apart.
+// prints masked except for its last two digits, by which support can distinguish
+// the numbers of one person.
 type Phone string
 
 // LastTwo returns the digits that may be shown.

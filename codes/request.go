@@ -77,5 +77,5 @@ const (
 type Outcome struct {
 	Status       Status
 	AttemptsLeft int64  // of a Wrong: wrong codes that the entry still compares
-	Recipient    Digest // of a Right or a Wrong
+	Recipient    Digest // of a Right or a Wrong; zero if an earlier answer is repeated
 }

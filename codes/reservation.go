@@ -62,7 +62,7 @@ type Resent struct {
 // Turn is when a message may be sent under [Pace].
 type Turn struct {
 	Begin time.Time // by the local clock
-	End   time.Time // the message must not be sent from then on: the turns that follow are other messages'; zero is never
+	End   time.Time // from then on the message must not be sent, because the next turns belong to other messages; zero: no bound
 }
 
 // Reservations store the entries of creates and count their messages, for any

@@ -58,17 +58,17 @@ const minWebOTP, maxWebOTP = 4, 10
 func reviewBoundCode(text, code string) (warnings []string) {
 	lines := strings.Split(text, "\n")
 	last := lines[len(lines)-1]
-	const form = "to be filled in by phones the last line must be @host #{code}"
+	const form = "for phones to fill in the code, the last line must be @host #{code}"
 	for _, line := range lines[:len(lines)-1] {
 		if boundLine.MatchString(line) && strings.Contains(line, " #") {
-			return []string{form + ": it is not the last one"}
+			return []string{form + "; it is not the last one"}
 		}
 	}
 	switch {
 	case urlLine.MatchString(last):
-		return []string{form + ": write @ and the host alone, without https://"}
+		return []string{form + "; write @ and the host alone, without https://"}
 	case boundEnd.MatchString(last):
-		return []string{form + ": it must be a line of its own"}
+		return []string{form + "; it must be a line of its own"}
 	case !boundLine.MatchString(last):
 		return nil
 	}
@@ -80,15 +80,15 @@ func reviewBoundCode(text, code string) (warnings []string) {
 	}
 	fields := strings.Split(last, " ")
 	if host := fields[0][1:]; !hostName.MatchString(host) {
-		warnings = append(warnings, form+": write the host alone after @, without https://, port or path")
+		warnings = append(warnings, form+"; write the host alone after @, without https://, port or path")
 	}
 	switch {
 	case len(fields) < 2 || !strings.HasPrefix(fields[1], "#"):
-		warnings = append(warnings, form+": after the host write one space and #{code}")
+		warnings = append(warnings, form+"; after the host write one space and #{code}")
 	case fields[1] != "#"+code:
-		warnings = append(warnings, form+": write nothing but {code} after #")
+		warnings = append(warnings, form+"; write nothing but {code} after #")
 	case len(fields) > 3 || len(fields) == 3 && !boundLine.MatchString(fields[2]):
-		warnings = append(warnings, form+": nothing may follow except the @host of a page that embeds yours")
+		warnings = append(warnings, form+"; nothing may follow except the @host of a page that embeds yours")
 	}
 	return warnings
 }

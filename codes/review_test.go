@@ -26,7 +26,7 @@ func TestReviewMessage(t *testing.T) {
 		"123456 for information":                                        nil, // a word of 11 letters is no hash
 		"Café: 123456":                                                  nil, // one segment either way
 		"write to me@shop.example, code 123456":                         nil,
-		"@shop.example #123456\nThanks!":                                {boundForm + ": it is not the last one"},
+		"@shop.example #123456\nThanks!":                                {boundForm + "; it is not the last one"},
 		"123456\n@shop.example #123456\n":                               {"not the last one"},
 		"123456\n@shop.example":                                         {"one space and #{code}"},
 		"123456\n@shop.example 123456":                                  {"one space and #{code}"},

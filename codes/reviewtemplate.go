@@ -83,7 +83,7 @@ var (
 // reviewText finds traces of an editor, a shell or a file format.
 func reviewText(text string) (warnings []string) {
 	if found := unique(typedEscape.FindAllString(text, -1)); len(found) > 0 {
-		warnings = append(warnings, strings.Join(found, ", ")+` is typed as separate characters and goes out as they are: write the character itself; a line break is \n within double quotes in YAML, and $'…\n…' in bash`)
+		warnings = append(warnings, strings.Join(found, ", ")+` is typed as separate characters, which go out as they are: write the character itself; a line break is \n within double quotes in YAML, and $'…\n…' in bash`)
 	}
 	if found := unique(markup.FindAllString(text, -1)); len(found) > 0 {
 		warnings = append(warnings, strings.Join(found, ", ")+" is markup, which phones show as it is: write the character itself")

@@ -245,7 +245,7 @@ func (o *overlap) status(t *rapid.T) {
 	}
 }
 
-// drain ends every create, also after a failure.
+// drain ends every create, even after a failure.
 func (o *overlap) drain() {
 	o.sleep(2 * overlapWait)
 	for _, m := range o.made {

@@ -44,7 +44,7 @@ func Flags(fs *pflag.FlagSet) {
 // Setting describes a setting, for documentation and deployment.
 type Setting struct {
 	Name string // in the environment
-	Kind string // text, secret, number, seconds, duration, boolean, level, list or mapping
+	Kind string // text, secret, number, amount, seconds, duration, boolean, level, list or mapping
 }
 
 // Settings returns every setting, in the order of the documentation.

@@ -52,7 +52,7 @@ func TestSecretsPrintMasked(t *testing.T) {
 	}
 }
 
-// Errors about every setting from every source repeat no secret, also when the
+// Errors about every setting from every source repeat no secret, even when the
 // secret itself is wrong.
 func TestErrorsHoldNoSecret(t *testing.T) {
 	const hidden = "hidden9876"

@@ -101,8 +101,8 @@ func (*Client) Format(f fmt.State, _ rune) { codes.Redact(f, "flowroute client")
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
 // Send makes one attempt to send m and returns Flowroute's id of the message;
-// see [codes.Sender] for its errors. It ends with ctx, and within Timeout. Any
-// other answer than an id or 429 is a [*StatusError].
+// see [codes.Sender] for its errors. It ends with ctx, and within Timeout. A whole
+// answer without an id, other than 429, is a [*StatusError].
 func (c *Client) Send(ctx context.Context, m codes.Message) (string, error) {
 	id, err := c.send(ctx, m)
 	if err != nil {

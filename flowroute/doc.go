@@ -8,7 +8,7 @@
 //	any other 4xx but 408                  codes.ErrSenderRefused: the keys, the sender or the base URL
 //	101, 3xx, 408, 5xx, 2xx without an id  codes.ErrUnconfirmed
 //	no answer after the first byte         codes.ErrUnconfirmed
-//	no connection, or it broke before      codes.ErrUnavailable
+//	connection failed before any byte      codes.ErrUnavailable
 //	too late before the first byte         codes.ErrTooLate
 //
 // Flowroute has no idempotency key: a message that is sent twice is two SMS.

@@ -107,7 +107,7 @@ func TestWaitingCallEnds(t *testing.T) {
 	c.mustBeIdle(t)
 }
 
-// TestCallersGiveUp: callers that give up at any moment, also when they are woken to
+// TestCallersGiveUp: callers that give up at any moment, even when they are woken to
 // lead, mix up no replies, keep no slot and do not affect other calls.
 func TestCallersGiveUp(t *testing.T) {
 	c, _ := openBatcher(t, redistest.Server(t).Addr)

@@ -10,7 +10,7 @@ import (
 )
 
 // TestClockSteps: after the clock of Redis has stepped back, sending resumes within
-// seconds, also if the clock was far ahead for a while.
+// seconds, even if the clock was far ahead for a while.
 func TestClockSteps(t *testing.T) {
 	for _, test := range []struct {
 		name          string

@@ -68,8 +68,10 @@
 //	                          hours.
 //	y{all}            list    codes that were entered and are not yet counted: the
 //	                          next reservation counts them. TTL: 25 hours.
-//	z{all}            zset    turns to send, for FLOWROUTE_RATE
-//	q{all}            zset    callers, by when each last asked for a turn
+//	z{all}            zset    turns to send, for FLOWROUTE_RATE. TTL: the longest
+//	                          FLOWROUTE_MAX_WAIT in use, and 2.4 seconds.
+//	q{all}            zset    callers, by when each last asked for a turn. TTL: twice
+//	                          FLOWROUTE_MAX_WAIT, and a second.
 //
 // A log or set of a limit lives for the limit's longest window after its last
 // event. It keeps the longest window that any replica uses, so that a replica
@@ -96,28 +98,29 @@
 //
 //	ACL SETUSER smsv on >password resetchannels ~smsv:* -@all +hello
 //	  +eval +evalsha +time +get +set +del +expire +pexpire +pttl +hset +hget
-//	  +hgetall +hincrby +rpush +llen +lrange +ltrim +hmget +hlen +hrandfield +hdel +zadd +zcard +zcount +zrem +zscore
-//	  +zrangebyscore +zrevrange +zremrangebyscore +info
+//	  +hgetall +hincrby +rpush +llen +lrange +ltrim +hmget +hlen +hrandfield
+//	  +hdel +zadd +zcard +zcount +zrem +zscore +zrangebyscore +zrevrange
+//	  +zremrangebyscore +info
 //
-// and on a cluster +cluster|slots +command besides; a database other than 0
-// takes +select, and REDIS_WAIT_REPLICAS +wait.
+// On a cluster it also needs +cluster|slots +command; for a database other than 0
+// +select, and for REDIS_WAIT_REPLICAS +wait.
 //
-// Only Inspect uses +info. If +config|get is granted, it uses that too: INFO
-// tells everything but whether snapshots are kept.
+// Only Inspect uses +info. If +config|get is granted, it uses that too, because
+// INFO does not show whether snapshots are kept.
 //
-// The default user may be off, but keeps its permissions:
+// The default user may be off, but must keep its permissions:
 //
 //	ACL SETUSER default off resetpass ~* &* +@all
 //
-// A server replays its append-only file as this user. Until the end of 2025
-// (Valkey: the middle of 2026) it dropped the effects of scripts that the user
-// may not run itself. After a restart, limits and live codes were gone and used
-// codes could be valid again.
+// A server replays its append-only file as this user. Versions from before the end
+// of 2025 (Valkey: the middle of 2026) drop the effects of scripts that the user may
+// not run itself. After a restart, limits and live codes are gone and used codes
+// can be valid again.
 //
 // # Persistence
 //
-// Redis 6.2 or later, or Valkey. Use append-only persistence, best with
-// appendfsync always, or none at all, and the policy noeviction. A crash loses
-// the last writes: all since the last snapshot, or those of a second or two with
+// The service needs Redis 6.2 or later, or Valkey. Use append-only persistence,
+// best with appendfsync always, or none at all, and the policy noeviction. A crash
+// loses the last writes: all since the last snapshot, or those of a second or two with
 // appendfsync everysec. Used codes are then valid again. An eviction drops limits.
 package redisstore

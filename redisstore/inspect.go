@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -22,7 +21,8 @@ type Inspection struct {
 func (s *Store) Inspect(ctx context.Context) (Inspection, error) {
 	cluster, ok := s.client.(*redis.ClusterClient)
 	if !ok {
-		return inspectServer(ctx, s.client)
+		one, err := inspectServer(ctx, s.client)
+		return one, wrap("inspect", err)
 	}
 	var mu sync.Mutex // the masters are asked in parallel
 	var all Inspection
@@ -35,7 +35,7 @@ func (s *Store) Inspect(ctx context.Context) (Inspection, error) {
 		return err
 	})
 	if err != nil {
-		return Inspection{}, fmt.Errorf("redisstore: inspect: %w", err)
+		return Inspection{}, wrap("inspect", err)
 	}
 	slices.Sort(all.Warnings) // the masters answer in any order
 	slices.Sort(all.Unread)
@@ -78,7 +78,7 @@ func inspectServer(ctx context.Context, c redis.Cmdable) (i Inspection, err erro
 		i.Warnings = append(i.Warnings, "Redis's maxmemory-policy is "+policy+": it may drop limits and attempts; set noeviction")
 	}
 	if err != nil {
-		return Inspection{}, fmt.Errorf("redisstore: inspect: %w", err)
+		return Inspection{}, err
 	}
 	return i, nil
 }

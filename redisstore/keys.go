@@ -8,7 +8,7 @@ import (
 
 // keys makes the names of all keys: the prefix, a letter for the content, and in
 // braces the hash tag, by which a cluster chooses the slot. With the default prefix
-// most are 22 bytes long, the most that Redis stores in 24.
+// most names are 22 bytes long: the longest that Redis stores in 24 bytes.
 //
 // If an older replica would misread a key's new content, the key gets a new letter.
 //

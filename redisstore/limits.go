@@ -69,8 +69,8 @@ func (s *Store) appendLimit(keys []string, args []any, l codes.Limit) ([]string,
 }
 
 // unverifiedArg appends the keys of limits on unverified messages, and returns these
-// limits as one argument of the script reserve, nil if there are none. An argument for
-// each number would cost more than the script does with it.
+// limits as one argument of the script reserve, nil if there are none. One argument for
+// each number would take longer than everything that the script does with them.
 func (s *Store) unverifiedArg(keys []string, limits []codes.Limit, dryRun bool) ([]string, []byte) {
 	var arg []byte
 	for _, l := range limits {
@@ -107,8 +107,9 @@ func storage(l codes.Limit) string {
 	return "set"
 }
 
-// enteredArg makes a script count the codes that were entered before it checks limits
-// on unverified messages. On a cluster each check counts its own code instead.
+// enteredArg returns the argument that makes a script count the codes that were entered
+// before it checks limits on unverified messages. On a cluster it is empty, because each
+// check counts its own code.
 func (s *Store) enteredArg(limits []codes.Limit) any {
 	if s.split.Load() || !slices.ContainsFunc(limits, func(l codes.Limit) bool { return l.Kind.OfUnverified() }) {
 		return ""

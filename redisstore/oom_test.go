@@ -65,7 +65,7 @@ func TestOutOfMemory(t *testing.T) {
 	expect(t, store, last, last.Entry.Code, right)
 	expect(t, store, over, over.Entry.Code, expired)
 	expect(t, store, dropped, dropped.Entry.Code, unknown)
-	if reserved := mustReserve(t, store, limited); time.Until(reserved.Turn.Begin) > 0 { // no place, no turn is taken, and no guess counted
+	if reserved := mustReserve(t, store, limited); time.Until(reserved.Turn.Begin) > 0 { // no message, turn or guess was counted before
 		t.Errorf("the turn is %v off", time.Until(reserved.Turn.Begin))
 	}
 	if _, op, err := store.Claim(t.Context(), claim); err != nil || op != claim.Op {

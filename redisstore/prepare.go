@@ -11,7 +11,7 @@ import (
 // Prepare runs every script once, under key names of its own, so that the scripts
 // are loaded and missing permissions are found. It also detects a server that
 // refuses keys of several slots in one script, such as a proxy in front of a
-// cluster. The keys that it leaves expire after a few seconds.
+// cluster. The keys that it leaves expire in little more than a minute.
 func (s *Store) Prepare(ctx context.Context) error {
 	err := s.tryScripts(ctx)
 	if err != nil && !s.split.Load() && refusesSlots(err) {

@@ -64,7 +64,7 @@ func releaseOp(op codes.Op) codes.Op {
 	return op
 }
 
-// Refund frees the places of a message that was rejected after it was sent; see
+// Refund uncounts a message that was rejected after it was sent; see
 // codes.Reservations. It counts the refund first, under the windows of the first
 // limit, and refunds nothing if these are full.
 func (s *Store) Refund(ctx context.Context, op codes.Op, limits []codes.Limit) (err error) {

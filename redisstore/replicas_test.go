@@ -14,7 +14,7 @@ import (
 )
 
 // TestWaitForReplicas: with REDIS_WAIT_REPLICAS a code is right only when a replica has
-// acknowledged that it is used, also if the check is sent again on another connection
+// acknowledged that it is used, even if the check is sent again on another connection
 // because its reply was lost.
 func TestWaitForReplicas(t *testing.T) {
 	for name, open := range map[string]func(testing.TB) *redistest.Instance{

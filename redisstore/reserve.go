@@ -45,14 +45,14 @@ type part struct {
 func (s *Store) reserveSteps(ctx context.Context, r codes.Reservation) (codes.Reserved, error) {
 	number, shared := bySlot(r.Limits)
 	reserved := codes.Reserved{Turn: codes.Turn{Begin: time.Now()}}
-	var again time.Duration
+	var resendAfter time.Duration
 	var err error
 	if len(number) > 0 {
 		first, err := s.reserve(ctx, r, part{limits: number})
 		if err != nil {
 			return codes.Reserved{}, s.laterRefusal(ctx, r, shared, err)
 		}
-		again = first.ResendAfter
+		resendAfter = first.ResendAfter
 	}
 	if len(shared) > 0 || r.Pace.Rate > 0 {
 		reserved, err = s.reserve(ctx, r, part{limits: shared, turn: true})
@@ -75,7 +75,7 @@ func (s *Store) reserveSteps(ctx context.Context, r codes.Reservation) (codes.Re
 	if err != nil {
 		return codes.Reserved{}, afterFirstStep(err)
 	}
-	reserved.Replaced, reserved.Resent, reserved.ResendAfter = entry.Replaced, entry.Resent, again
+	reserved.Replaced, reserved.Resent, reserved.ResendAfter = entry.Replaced, entry.Resent, resendAfter
 	return reserved, nil
 }
 

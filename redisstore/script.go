@@ -29,7 +29,8 @@ const (
 //go:embed lua
 var luaFiles embed.FS
 
-// script is one Lua script. Its fields are strings, of the type that the client takes.
+// script is one Lua script. Its fields are strings, kept as any because the client takes
+// arguments of that type.
 type script struct{ text, sha any }
 
 // command returns the words that call the script by its hash, or with its text.

@@ -103,10 +103,10 @@ func TestStalledRedis(t *testing.T) {
 	}
 	expect(t, store, limited, limited.Entry.Code, unknown)
 	if _, err := store.Reserve(t.Context(), again(limited)); err != nil {
-		t.Errorf("Reserve = %v: a place was taken late", err)
+		t.Errorf("Reserve = %v: a message was counted late", err)
 	}
 	if turn, err := store.NextTurn(t.Context(), newTurn()); err != nil || time.Until(turn.Begin) > 0 {
-		t.Errorf("NextTurn = %+v, %v: a turn was taken late", turn, err)
+		t.Errorf("NextTurn = %+v, %v: a turn was reserved late", turn, err)
 	}
 	claim.Op = codes.NewOp()
 	if _, op, err := store.Claim(t.Context(), claim); err != nil || op != claim.Op {

@@ -51,11 +51,11 @@ func (o DialOptions) setUser(username, password *string) error {
 	twoUsers, twoPasswords := o.Username != "" && *username != "", o.Password != "" && *password != ""
 	switch {
 	case twoUsers && twoPasswords:
-		return errors.New("has a user and a password, and so have REDIS_USERNAME and REDIS_PASSWORD; remove one of the two")
+		return errors.New("contains a user and a password, but REDIS_USERNAME and REDIS_PASSWORD are set too; remove one pair")
 	case twoUsers:
-		return errors.New("has a user, and so has REDIS_USERNAME; remove one of the two")
+		return errors.New("contains a user, but REDIS_USERNAME is set too; remove one of the two")
 	case twoPasswords:
-		return errors.New("has a password, and so has REDIS_PASSWORD; remove one of the two")
+		return errors.New("contains a password, but REDIS_PASSWORD is set too; remove one of the two")
 	}
 	*username, *password = cmp.Or(o.Username, *username), cmp.Or(o.Password, *password)
 	if o.Username != "" && *password == "" {

@@ -120,11 +120,11 @@ func TestDialOptionsRefused(t *testing.T) {
 		options redisstore.DialOptions
 		want    string
 	}{
-		"both twice":            {redisstore.DialOptions{URL: "redis://us3r:s3cr3t@h", Mode: redisstore.Standalone, Username: "s3cr3t", Password: "us3r"}, "so have REDIS_USERNAME and REDIS_PASSWORD"},
+		"both twice":            {redisstore.DialOptions{URL: "redis://us3r:s3cr3t@h", Mode: redisstore.Standalone, Username: "s3cr3t", Password: "us3r"}, "REDIS_USERNAME and REDIS_PASSWORD are set too"},
 		"no password":           {redisstore.DialOptions{URL: "redis://h", Mode: redisstore.Standalone, Username: "s3cr3t"}, "set REDIS_PASSWORD"},
-		"two users":             {redisstore.DialOptions{URL: "redis://us3r@h", Mode: redisstore.Standalone, Username: "s3cr3t"}, "has a user, and so has REDIS_USERNAME"},
-		"two passwords":         {redisstore.DialOptions{URL: "redis://:us3r@h", Mode: redisstore.Cluster, Password: "s3cr3t"}, "has a password, and so has REDIS_PASSWORD"},
-		"two for the servers":   {redisstore.DialOptions{URL: "redis://h?master_name=m&password=us3r", Mode: redisstore.Sentinel, Password: "s3cr3t"}, "has a password"},
+		"two users":             {redisstore.DialOptions{URL: "redis://us3r@h", Mode: redisstore.Standalone, Username: "s3cr3t"}, "contains a user, but REDIS_USERNAME is set too"},
+		"two passwords":         {redisstore.DialOptions{URL: "redis://:us3r@h", Mode: redisstore.Cluster, Password: "s3cr3t"}, "contains a password, but REDIS_PASSWORD is set too"},
+		"two for the servers":   {redisstore.DialOptions{URL: "redis://h?master_name=m&password=us3r", Mode: redisstore.Sentinel, Password: "s3cr3t"}, "contains a password"},
 		"certificate, no TLS":   {redisstore.DialOptions{URL: "redis://h", Mode: redisstore.Standalone, CAFile: ca.File}, "begin it with rediss://"},
 		"no certificate inside": {redisstore.DialOptions{URL: "rediss://h", Mode: redisstore.Standalone, CAFile: ca.KeyFile}, "holds no certificate"},
 		"no such file":          {redisstore.DialOptions{URL: "rediss://h", Mode: redisstore.Standalone, CAFile: "/no/such"}, "no such file"},

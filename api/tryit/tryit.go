@@ -152,9 +152,9 @@ func secure(h http.Header) {
 	h.Set("X-Request-Id", rand.Text())
 }
 
-// isLocal reports whether no owner of a domain could have made the request's Host resolve
-// to this service: it is localhost, a loopback address, or any address if the service
-// listens on others than loopback.
+// isLocal reports whether the request's Host is one that no owner of a domain can make
+// resolve to this service: localhost, a loopback address, or, if the service listens on
+// more than loopback, any address.
 func isLocal(r *http.Request) bool {
 	host, _, err := net.SplitHostPort(r.Host)
 	if err != nil {

@@ -168,8 +168,8 @@ func (e *env) load(ctx context.Context, l load) (result, error) {
 	return r, nil
 }
 
-// forEach does step for count entries from first on.
-// Nothing is measured, so a 503 of a busy machine is tried again.
+// forEach does step for count entries from first on. Nothing is measured, so a 503 of
+// a busy machine is retried.
 func (e *env) forEach(ctx context.Context, r *replica, first, count uint64, step func(c *client, n uint64) error) {
 	if count == 0 {
 		return

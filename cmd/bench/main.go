@@ -72,7 +72,7 @@ func (b *bench) parse(command string, args []string) {
 	names := flags.String("workloads", "create,wrong,right", "workloads of speed")
 	services := flags.String("service", "service=.", "builds of the service, each name=binary or name=folder of the source, such as old=/tmp/old,new=.")
 	flags.BoolVar(&b.baseline, baselineName, true, "measure the baseline too")
-	flags.IntVar(&b.entries, "entries", 1_000_000, "pending entries of memory; growth has up to as many")
+	flags.IntVar(&b.entries, "entries", 1_000_000, "pending entries that memory stores; growth stores up to as many")
 	check(flags.Parse(args))
 	if b.rounds < 1 || *seconds <= 0 || b.distance < 0 || flags.NArg() > 0 {
 		check(errors.New("-rounds and -seconds must be above 0, -distance at least 0, and nothing may follow the flags"))

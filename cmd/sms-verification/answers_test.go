@@ -40,7 +40,7 @@ func TestAnswers(t *testing.T) {
 		status int
 		reason string
 		left   *int64 // attempts_left
-		sent   int    // messages that the simulator took
+		sent   int    // messages that the simulator accepted
 	}{
 		{name: "created", status: 200, left: new(int64(3)), sent: 1,
 			ask: func(c *answering) *answer {
@@ -101,7 +101,7 @@ func TestAnswers(t *testing.T) {
 			ask: func(c *answering) *answer {
 				c.made("a")
 				c.create("a", anyone)
-				return c.create("a", anyone) // still no place taken under SEND_LIMITS: else 429
+				return c.create("a", anyone) // the refused create does not count under SEND_LIMITS, or this were 429
 			}},
 		{name: "Flowroute gone", env: []string{"FLOWROUTE_BASE_URL=http://127.0.0.1:1", "FLOWROUTE_MAX_WAIT=0s"}, status: 503, reason: "ServiceUnavailable",
 			ask: func(c *answering) *answer { return c.create("a", anyone) }},

@@ -61,7 +61,7 @@ func sendCommand() *cobra.Command {
 	}
 	flags.add(cmd)
 	locale := cmd.Flags().String("locale", "", "language of the message, such as es-MX")
-	person := cmd.Flags().String("client", "", "person who asks for the code, preferably the IP address, for the service's CLIENT_LIMITS")
+	person := cmd.Flags().String("client", "", "the person who asks for the code, preferably as an IP address, for the service's CLIENT_LIMITS")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := flags.client()
 		if err != nil {

@@ -12,8 +12,8 @@ import (
 
 // parseHistory reads operations such as "2-5 verify X = wrong 2", which is called at 2
 // and answered at 5, or "2-∞ …" if it is never answered. Without an answer it is done.
-// A create may have a recipient: "create A to one". To fail is to reserve and to
-// release. "other" is another auth_id.
+// A create may have a recipient: "create A to one". A create that fails is a reserve and
+// a release. "other" is another auth_id.
 func parseHistory(t *testing.T, text string) (history []porcupine.Operation) {
 	t.Helper()
 	for operation := range strings.SplitSeq(text, "; ") {

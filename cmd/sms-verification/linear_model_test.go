@@ -43,7 +43,7 @@ type call struct {
 }
 
 // result is the answer of an operation: done, right, unknown, wrong with the attempts
-// left, or maybe if it does not tell whether the operation had its effect.
+// left, or maybe if it does not show whether the operation had its effect.
 type result struct {
 	what string
 	left int
@@ -173,7 +173,7 @@ var entryModel = (&porcupine.NondeterministicModel{
 			return []any{next}
 		case output.(result) != maybe:
 			return nil
-		case kind == "reserve" || kind == "release": // released without being reserved is the other way
+		case kind == "reserve" || kind == "release": // to have no effect is to release first; see skipped
 			return []any{next}
 		}
 		return []any{state, next}

@@ -22,7 +22,7 @@ import (
 // TestLinearizable: with replies lost, connections cut, and replicas and Redis paused,
 // three replicas answer like one service that handles one request after the other. A
 // check that is answered 503 may have had its effect, but has none later. A create that
-// sent nothing leaves the entry before it unchanged, also when creates overlap and when
+// sent nothing leaves the entry before it unchanged, even when creates overlap and when
 // they send the same code again. In turns each id then has one recipient: a create
 // chooses its code when it reserves, and the model when its turn comes.
 func TestLinearizable(t *testing.T) {

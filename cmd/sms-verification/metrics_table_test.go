@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-var update = flag.Bool("update", false, "write deploy/metrics.md anew")
+var update = flag.Bool("update", false, "rewrite the table in deploy/metrics.md")
 
 // everyMetric starts a service and makes it use each of its metrics. In debug mode
 // receipts come without any setting, whatever address the service listens on.

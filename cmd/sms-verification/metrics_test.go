@@ -242,7 +242,7 @@ func TestFiguresAreExact(t *testing.T) {
 	t.Logf("%d requests, %d entries, %d unused", l.requests.Load(), stored, len(l.waiting))
 }
 
-// compareWithFlowroute compares the figures with what the simulator took.
+// compareWithFlowroute compares the figures with those of the simulator.
 func (l *traffic) compareWithFlowroute() {
 	segments := int64(0)
 	for _, m := range l.sim.Messages() {

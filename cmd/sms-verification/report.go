@@ -133,7 +133,7 @@ func newGuessingReport(p codes.Policy) *guessingReport {
 }
 
 // weakest returns the policy of the service with the shortest code, the most
-// attempts and the longest lifetime of all profiles: an attacker who guesses the
+// attempts and the longest lifetime of all profiles. An attacker who guesses the
 // codes of a number can choose any profile.
 func weakest(service codes.Policy, profiles []codes.Policy) codes.Policy {
 	for _, p := range profiles {

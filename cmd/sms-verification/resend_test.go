@@ -6,7 +6,7 @@ import (
 )
 
 // TestResendAfter: a create passes right after resend_after, and not a second
-// earlier, also if it had to wait for its turn.
+// earlier, even if it had to wait for its turn.
 func TestResendAfter(t *testing.T) {
 	fleet, sim := services(t, 3, "SEND_LIMITS=1/3s,3/1h", "FLOWROUTE_RATE=1")
 	const key = "Idempotency-Key: first"

@@ -180,3 +180,14 @@ func TestCheckJSON(t *testing.T) {
 		}
 	}
 }
+
+// TestShellWord: a suggested command can be pasted into a shell.
+func TestShellWord(t *testing.T) {
+	for text, want := range map[string]string{
+		"signup-1": "signup-1", "a b": "'a b'", "it's": `'it'\''s'`, "$HOME": "'$HOME'", "http://127.0.0.1:8000": "http://127.0.0.1:8000",
+	} {
+		if got := shellWord(text); got != want {
+			t.Errorf("%s becomes %s, want %s", text, got, want)
+		}
+	}
+}

@@ -2,10 +2,10 @@ package codestest
 
 import "sync"
 
-// parallelCalls is how many calls the suites make at the same time: many more than any
-// limit in them allows, and few enough that the slowest backend answers the last of
-// them before a call times out. That is miniredis under the race detector, which
-// takes some 4 ms for the longest script on a quiet machine.
+// parallelCalls is how many calls the suites make at the same time. It is more than any
+// limit in them allows. It is few enough that the slowest backend, miniredis under the
+// race detector, answers the last of them in time: the longest script takes it some
+// 4 ms on a quiet machine.
 const parallelCalls = 24
 
 // parallel runs n calls that all start at once, and waits for them.

@@ -1,4 +1,4 @@
--- Counts a wrong code for its number, also when the limit is reached.
+-- Counts a wrong code for its number, even if the limit is reached.
 --
 -- KEYS[1] log of the number's wrong codes
 -- ARGV[2] op   ARGV[3] the longest window in milliseconds

@@ -1,4 +1,4 @@
--- Records a delivery receipt, also if its message is not known yet.
+-- Records a delivery receipt, even if its message is not known yet.
 --
 -- KEYS[1] message
 -- ARGV[2] op   ARGV[3] content, which is the same if the receipt is delivered again

@@ -17,7 +17,7 @@ if not reservation then
     return stamp .. 'late'
   end
   redis.call('HSET', KEYS[1], 'o', op, 'r', number, 'a', area, 'n', caller, 'x', destination)
-  -- From now on this call counts what earlier receipts said, also when it is sent
+  -- From now on this call counts what earlier receipts said, even when it is sent
   -- again; the calls that recorded those receipts no longer do.
   if taken then
     taken = op

@@ -6,7 +6,7 @@
 -- ARGV[3] how many keys are those of the entry
 -- ARGV[4] op of this call
 -- ARGV[5] prefix of every key if codes that were entered are to be counted first, else
---         empty: a message that goes before its code is counted would not count it
+--         empty: a code is not counted if its message was removed before
 -- ARGV[6] … for each limit 'log' or 'set'
 -- Returns 'removed' and 1 if there was an entry to remove, else 0
 

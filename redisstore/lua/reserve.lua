@@ -201,9 +201,9 @@ if repeated then
   return repeated .. string.format('%d -1 0', again) .. resent
 end
 
--- Limits on unverified messages. Once one is full that refuses nothing, no other is
--- examined: its size and limit also stand for those of the others, which have as many
--- messages or more.
+-- Limits on unverified messages. In shadow mode the first full limit is enough: the
+-- others are not examined. Its size and limit also stand for theirs, since each of them
+-- has at least as many messages.
 local mode, sizes, maxes, heldSets, lastKey = string.sub(unverified, 1, 1), {}, {}, {}, key
 local shadow -- the limit that is full and refuses nothing
 for i = 3, #unverified, 12 do

@@ -168,7 +168,7 @@ func TestWrongCredentials(t *testing.T) {
 	u.refused(err, 401, 20003)
 }
 
-// TestMessages: the numbers of the simulator act out what Flowroute may answer.
+// TestMessages: the numbers of the simulator simulate what Flowroute may answer.
 func TestMessages(t *testing.T) {
 	u := newUser(t)
 	_, err := u.start("+15005550400")
@@ -178,7 +178,7 @@ func TestMessages(t *testing.T) {
 	_, err = u.start("+15005550429")
 	u.refused(err, 503, 20503)
 	u.started("+15005550500")
-	u.started("+15005550202") // taken, but Flowroute's answer did not say so
+	u.started("+15005550202") // accepted, but Flowroute's answer has no message id
 	u.checked("+15005550202", "", u.code(t, "+15005550202"), "approved")
 }
 

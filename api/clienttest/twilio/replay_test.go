@@ -17,11 +17,14 @@ import (
 	"github.com/flowroute/sms-verification/api/clienttest/program"
 )
 
-// replayed are requests of Twilio's Python and Node clients, written from their sources.
-// twilio-python 9: twilio/base/client_base.py (get_headers), sent by Python's requests,
-// whose own headers come first. twilio-node 5: src/base/BaseTwilio.ts and
-// RequestClient.ts, sent by axios, with forms encoded by the package qs. %[1]s is the host,
-// %[2]s the credentials, %[3]s the path, %[5]s a form of %[4]d bytes.
+// replayed are requests of Twilio's Python and Node clients, written from their sources:
+//
+//   - twilio-python 9: twilio/base/client_base.py (get_headers), sent by Python's
+//     requests, whose own headers come first.
+//   - twilio-node 5: src/base/BaseTwilio.ts and RequestClient.ts, sent by axios, with
+//     forms encoded by the package qs.
+//
+// %[1]s is the host, %[2]s the credentials, %[3]s the path, %[5]s a form of %[4]d bytes.
 var replayed = map[string]struct{ post, get string }{
 	"python": {
 		post: "POST %[3]s HTTP/1.1\r\nHost: %[1]s\r\n" +

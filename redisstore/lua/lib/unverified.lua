@@ -1,8 +1,9 @@
 -- Messages whose code was not entered.
 --
 -- There is a sorted set of them for each exchange, for each area code and for all; see
--- set.lua. Such a set has no bound, because no window is longer than a day. Codes that were entered are counted by quarter of an hour, in a hash for
--- each area code and for all, and for each exchange where a limit needs it.
+-- set.lua. Such a set has no member 'bound', because no window is longer than a day.
+-- Codes that were entered are counted by quarter of an hour, in a hash for each area
+-- code and for all, and for each exchange where a limit needs it.
 
 local quarter, quartersOfDay = 900000, 96
 
@@ -22,9 +23,8 @@ local function verifiedIn(key)
 end
 
 -- dropEntered removes the first n codes from the list of those that were entered, once
--- they are counted.
--- It must be the last write of a script: a server out of memory does not refuse it, nor
--- any write after it.
+-- they are counted. It must be the last write of a script: a server out of memory does
+-- not refuse it, nor any write after it.
 local function dropEntered(prefix, n)
   if n > 0 then
     redis.call('LTRIM', prefix .. 'y{all}', n, -1)

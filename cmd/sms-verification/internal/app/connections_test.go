@@ -84,7 +84,7 @@ func isOpen(conn net.Conn) bool {
 const hanging = "GET /hang HTTP/1.1\r\nHost: a\r\n\r\n"
 
 // TestIdleLongestIsClosed: at the limit the connection that has been idle longest
-// makes room, be it new, between requests, or half-way through one.
+// makes room, whether it is new, between requests, or half-way through one.
 func TestIdleLongestIsClosed(t *testing.T) {
 	for name, text := range map[string]string{
 		"nothing sent": "", "half a header": "GET / HTTP/1.1\r\nHost:",
@@ -109,8 +109,8 @@ func TestIdleLongestIsClosed(t *testing.T) {
 	}
 }
 
-// TestBusyConnectionsAreKept: while every connection has a request in work a
-// new one waits; it is served when one ends.
+// TestBusyConnectionsAreKept: while every connection has a request in progress, a
+// new one waits. It is served when a request ends.
 func TestBusyConnectionsAreKept(t *testing.T) {
 	b := newBounded(t, 2)
 	first, second := b.dial(hanging, 1), b.dial("POST /hang HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab", 2)
@@ -132,7 +132,7 @@ func TestBusyConnectionsAreKept(t *testing.T) {
 	}
 }
 
-// TestAcceptingEnds: a listener that pauses is closed all the same.
+// TestAcceptingEnds: a listener can be closed while it pauses.
 func TestAcceptingEnds(t *testing.T) {
 	b := newBounded(t, 1)
 	b.dial(hanging, 1)
@@ -149,8 +149,8 @@ func TestAcceptingEnds(t *testing.T) {
 	close(b.hang)
 }
 
-// TestAcceptErrors: they are counted, warned of at most once a second, and
-// without descriptors the connection that is idle longest is closed, be it of
+// TestAcceptErrors: errors are counted, and logged at most once a second. When
+// descriptors run out, the connection that is idle longest is closed, even one of
 // another listener.
 func TestAcceptErrors(t *testing.T) {
 	log := &strings.Builder{}
@@ -170,7 +170,7 @@ func TestAcceptErrors(t *testing.T) {
 		t.Error("no connection was closed")
 	}
 	if !isTemporary(os.NewSyscallError("accept4", syscall.ENFILE)) || isTemporary(net.ErrClosed) {
-		t.Error("errors that pass and those that last are taken for each other")
+		t.Error("temporary and lasting errors are confused")
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/flowroute/sms-verification/flowroute"
 )
 
-// TestNumbersOfProfilesSend: in debug mode too.
+// TestNumbersOfProfilesSend: in debug mode the numbers of profiles can send.
 func TestNumbersOfProfilesSend(t *testing.T) {
 	d, err := startDebugBackends(io.Discard, []config.Profile{{Name: "login", FlowrouteNumber: "12065550199"}, {Name: "payout"}})
 	if err != nil {
@@ -27,9 +27,9 @@ func TestNumbersOfProfilesSend(t *testing.T) {
 	}
 }
 
-// TestActingWithProfile: the code of the number that acts out an expired code
-// expires at once, whatever the lifetime of the profile.
-func TestActingWithProfile(t *testing.T) {
+// TestExpiredNumberWithProfile: the code of ExpiredNumber expires after a second,
+// whatever the lifetime of the profile.
+func TestExpiredNumberWithProfile(t *testing.T) {
 	o := codes.Options{Profiles: []codes.Policy{{Profile: "login", Lifetime: time.Hour}}}
 	brief := newDebugService(nil, o).brief
 	if got := brief.Profiles[0].Lifetime; got != time.Second || o.Profiles[0].Lifetime != time.Hour {

@@ -29,7 +29,7 @@ func TestWrap(t *testing.T) {
 	}
 }
 
-// TestPhoneView: the frame is straight whatever is in it.
+// TestPhoneView: the frame is straight, whatever the text is.
 func TestPhoneView(t *testing.T) {
 	for _, body := range []string{"", "1234", "1234\nWelcome", "\n\n", strings.Repeat("9", 1000), strings.Repeat("über ", 50), "日本語\n" + strings.Repeat("語", 100)} {
 		view := PhoneView("12065550142", body)

@@ -19,8 +19,8 @@ import (
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
-// TestServeInspectsRedis: a setting that breaks a promise is one warning, and
-// the gauge says when it does and when it does no longer.
+// TestServeInspectsRedis: a setting that breaks a promise is one warning. The gauge
+// and the log show when it appears and when it is gone.
 func TestServeInspectsRedis(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Server(t, "maxmemory 100mb", "maxmemory-policy volatile-lru")
@@ -74,7 +74,7 @@ func TestServeInspectsRedis(t *testing.T) {
 	}
 }
 
-// played is a Redis that answers as a test wants.
+// played is a Redis that gives the answers of a test.
 type played struct {
 	found            redisstore.Inspection
 	inspect, prepare error
@@ -89,7 +89,7 @@ type refusal string
 func (r refusal) Error() string { return string(r) }
 func (refusal) RedisError()     {}
 
-// TestInspectionsLogChanges: each finding is logged when it appears, and what
+// TestInspectionsLogChanges: each finding is logged when it appears. A setting that
 // cannot be read is no warning.
 func TestInspectionsLogChanges(t *testing.T) {
 	var out bytes.Buffer

@@ -19,7 +19,7 @@ func TestLineWriterPassesEverythingOn(t *testing.T) {
 	w := NewLineWriter(&out)
 	line := []byte("line 0000\n")
 	for i := range 1000 {
-		copy(line[5:], fmt.Sprintf("%04d", i)) // the caller's bytes are its own again
+		copy(line[5:], fmt.Sprintf("%04d", i)) // the caller may reuse its bytes
 		if n, err := w.Write(line); n != len(line) || err != nil {
 			t.Fatal(n, err)
 		}
@@ -75,8 +75,8 @@ func TestLineWriterDrops(t *testing.T) {
 	w.Close()
 }
 
-// TestKeptLines: behind a reader that stops, routine lines are dropped, and not
-// one that must be kept, whichever came first.
+// TestKeptLines: when the reader stops, routine lines are dropped, but none that must
+// be kept, whichever came first.
 func TestKeptLines(t *testing.T) {
 	reader, writer := io.Pipe()
 	l := NewLogs(writer, slog.LevelInfo, false)
@@ -153,7 +153,7 @@ func TestLineWriterClose(t *testing.T) {
 	late.Wait()
 }
 
-// TestLogForPeople: JSON for machines, text for who sits at a terminal.
+// TestLogForPeople: the log is JSON, or text for a person at a terminal.
 func TestLogForPeople(t *testing.T) {
 	for _, test := range []struct {
 		text bool
@@ -178,6 +178,6 @@ func TestLogForPeople(t *testing.T) {
 	}
 	defer func() { _ = terminal.Close() }()
 	if IsTerminal(file) || IsTerminal(&bytes.Buffer{}) || !IsTerminal(terminal) {
-		t.Error("a terminal and a file are taken for each other")
+		t.Error("a terminal and a file are confused")
 	}
 }

@@ -29,7 +29,7 @@ type Observer struct {
 var _ codes.Observer = (*Observer)(nil)
 
 // NewObserver registers the counters of all callers and policies. All counters exist
-// from the start, because Prometheus does not see an increase from nothing.
+// from the start, because Prometheus sees no increase when a counter first appears.
 func NewObserver(callers []string, policies []codes.Policy, logger *slog.Logger, r prometheus.Registerer) *Observer {
 	lifetime := time.Duration(0)
 	for _, p := range policies {

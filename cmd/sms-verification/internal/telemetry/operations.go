@@ -24,7 +24,7 @@ var operationNames = []string{
 }
 
 // NewOperations registers the metrics of operations. All exist from the start,
-// because Prometheus does not see an increase from nothing. A nil t traces nothing.
+// because Prometheus sees no increase when a counter first appears. A nil t traces nothing.
 func NewOperations(r prometheus.Registerer, t *Traces) *Operations {
 	o := &Operations{
 		traces: t,

@@ -28,8 +28,8 @@ func traced(t *testing.T) (*Traces, *tracetest.InMemoryExporter) {
 	return &Traces{provider: provider, tracer: provider.Tracer("")}, exporter
 }
 
-// TestOperations: refusals are answers, and everything else that is no success
-// is a failure, in the metrics and in the traces.
+// TestOperations: in the metrics and in the traces a refusal is an answer, and any
+// other error is a failure.
 func TestOperations(t *testing.T) {
 	for _, test := range []struct {
 		err    error
@@ -113,8 +113,8 @@ func TestOperationTime(t *testing.T) {
 	}
 }
 
-// TestNoAllocations: to measure an operation takes no memory, and neither do
-// traces that are off.
+// TestNoAllocations: measuring an operation allocates nothing, and neither do traces
+// that are off.
 func TestNoAllocations(t *testing.T) {
 	o, begun := NewOperations(prometheus.NewRegistry(), nil), time.Now()
 	ctx := context.Background()

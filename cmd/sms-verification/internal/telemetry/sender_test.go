@@ -15,7 +15,7 @@ type sender struct{ err error }
 
 func (s sender) Send(context.Context, codes.Message) (string, error) { return "id", s.err }
 
-// TestSender: every attempt is counted under what came of it.
+// TestSender: every attempt is counted under its result.
 func TestSender(t *testing.T) {
 	for _, test := range []struct {
 		err    error

@@ -42,7 +42,7 @@ func TestUnverifiedRefusals(t *testing.T) {
 	}
 }
 
-// TestExchangesAreBounded: an attack on many exchanges takes no memory without end.
+// TestExchangesAreBounded: an attack on many exchanges uses a bounded amount of memory.
 func TestExchangesAreBounded(t *testing.T) {
 	a := newAllowance(slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	now := time.Now()
@@ -57,8 +57,8 @@ func TestExchangesAreBounded(t *testing.T) {
 	}
 }
 
-// TestUnverifiedGauges: the figures are those of Redis, of the limits on all
-// messages alone, and without Redis there are none.
+// TestUnverifiedGauges: the figures are those of Redis, for the limits on all messages
+// only. Without Redis there are none.
 func TestUnverifiedGauges(t *testing.T) {
 	limits, err := codes.ParseUnverified([]string{"exchange:20/1h", "all:1000/1h+50%", "all:5000/24h"})
 	if err != nil {

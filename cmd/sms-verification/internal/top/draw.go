@@ -171,7 +171,7 @@ func (f *frame) latencies() {
 }
 
 // failedRequests returns the share of requests that failed, by the rule of the alerts: a
-// message that may not have been sent is a failure, also where Twilio's routes answer 201.
+// message that may not have been sent is a failure, even where Twilio's routes answer 201.
 func (f *frame) failedRequests(route string) string {
 	failed := 0.0
 	for _, s := range f.rates {

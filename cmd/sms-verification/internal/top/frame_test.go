@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write the frames in testdata anew")
+var update = flag.Bool("update", false, "rewrite the frames in testdata")
 
 func load(t *testing.T, name string) reading {
 	t.Helper()
@@ -36,7 +36,7 @@ func watched(t *testing.T, name string) *replica {
 	return &replica{name: name, scrapes: []scrape{{noon.Add(-10 * time.Second), load(t, "before.txt")}, {noon, load(t, "after.txt")}}}
 }
 
-// TestFrame holds whole frames against those that a person has looked at.
+// TestFrame compares whole frames with those in testdata, which a person has reviewed.
 func TestFrame(t *testing.T) {
 	for _, width := range []int{60, 80, 120} {
 		replicas := []*replica{

@@ -15,7 +15,7 @@ func read(t *testing.T, text string) reading {
 	return r
 }
 
-// TestRateAfterARestart: a counter that began anew counts from nothing.
+// TestRateAfterARestart: a counter that restarted counts from zero.
 func TestRateAfterARestart(t *testing.T) {
 	before := read(t, "# TYPE a counter\na{x=\"1\"} 100\na{x=\"2\"} 100\n# TYPE g gauge\ng 5\n")
 	after := read(t, "# TYPE a counter\na{x=\"1\"} 120\na{x=\"2\"} 30\na{x=\"3\"} 4\n# TYPE g gauge\ng 9\n")

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// says is a server that answers every request so.
+// says returns the address of a server that gives this answer to every request.
 func says(t *testing.T, status int, body string) string {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/metrics" {
@@ -98,7 +98,7 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// TestWindow: rates are over the last minute, and begin anew after a silence.
+// TestWindow: rates are over the last minute, and restart after a gap between scrapes.
 func TestWindow(t *testing.T) {
 	r, err := newReplica(says(t, 200, "# TYPE smsv_a_total counter\nsmsv_a_total 600\n"))
 	if err != nil {

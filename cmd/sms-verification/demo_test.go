@@ -30,13 +30,3 @@ func TestOtherCode(t *testing.T) {
 		}
 	}
 }
-
-func TestShellWord(t *testing.T) {
-	for text, want := range map[string]string{
-		"signup-1": "signup-1", "a b": "'a b'", "it's": `'it'\''s'`, "$HOME": "'$HOME'", "http://127.0.0.1:8000": "http://127.0.0.1:8000",
-	} {
-		if got := shellWord(text); got != want {
-			t.Errorf("%s becomes %s, want %s", text, got, want)
-		}
-	}
-}
