@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/flowroute/sms-verification/codes"
 	"github.com/flowroute/sms-verification/redisstore"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
@@ -97,4 +99,27 @@ func TestUnverifiedByTime(t *testing.T) {
 		redisstore.Standing{Kind: codes.AllLimit, Used: 2, Share: 1, Wait: time.Hour - 80*time.Second})
 	instance.Advance(24 * time.Hour)
 	expectUnverified(t, store, shown, redisstore.Standing{Kind: codes.AllLimit}, redisstore.Standing{Kind: codes.AllLimit})
+}
+
+// TestUnverifiedInTheFuture: a message that is later than now, because the clock of Redis
+// has stepped back, counts as now from its first sight, in shadow mode too.
+func TestUnverifiedInTheFuture(t *testing.T) {
+	for _, shadow := range []bool{false, true} {
+		instance, prefix := redistest.Mini(t), freshPrefix()
+		store := openStore(t, instance, prefix)
+		r := unverified(t, "12065551234", "all:1/1m")
+		mustReserve(t, store, r)
+		key, day := prefix+"e{all}all", 24*time.Hour
+		client := instance.Client()
+		ahead := float64(time.Now().Add(day).UnixMilli())
+		if err := client.ZAdd(t.Context(), key, redis.Z{Score: ahead, Member: string(r.Op[:])}).Err(); err != nil {
+			t.Fatal(err)
+		}
+		second := unverified(t, "12065551235", "all:1/1m")
+		second.Limits[0].Shadow = shadow
+		_, _ = store.Reserve(t.Context(), second)
+		if score := client.ZScore(t.Context(), key, string(r.Op[:])).Val(); score >= ahead {
+			t.Errorf("shadow %v: the message is still a day ahead", shadow)
+		}
+	}
 }

@@ -39,15 +39,17 @@ end
 
 -- isFull reports whether a set has no room for one more event under a window.
 local function isFull(key, max, span)
-  return redis.call('ZCOUNT', key, string.format('(%d', now - span), '+inf') >= max
+  if redis.call('ZCOUNT', key, string.format('(%d', now - span), '+inf') < max then
+    return false
+  end
+  pullBack(key, now, 1000)
+  return true
 end
 
 -- trimSet removes events that are older than a span, at most 200, so that no script
 -- takes long.
 local function trimSet(key, span)
-  if redis.call('ZCOUNT', key, '(' .. score, '+inf') > 0 then
-    pullBack(key, now, 1000)
-  end
+  pullBack(key, now, 1000)
   local old = redis.call('ZRANGEBYSCORE', key, 0, now - span, 'LIMIT', 0, 200)
   if #old > 0 then
     redis.call('ZREM', key, unpack(old))
