@@ -48,26 +48,26 @@ func RunLimiterModel(t *testing.T, open func(testing.TB) Backend) {
 }
 
 // drawLimits makes limits for events at whole seconds. Each window ends at its own
-// fraction of a second, turns begin at even tenths, and a request waits for an odd
-// number of tenths. So no answer depends on a few milliseconds.
+// tenth of a second, turns begin at even tenths, and a request waits for an odd number
+// of tenths. So no answer depends on less than limiterDrift.
 func drawLimits(t testing.TB, r *rapid.T) codes.Limits {
 	window := func(name, span string, least, most int) string {
 		return fmt.Sprintf("%d/%s", rapid.IntRange(least, most).Draw(r, name+" in "+span), span)
 	}
 	limits := codes.Limits{Pace: codes.Pace{Rate: rapid.IntRange(0, 2).Draw(r, "rate"), MaxWait: 2100 * time.Millisecond}}
 	if rapid.Bool().Draw(r, "limited sends") {
-		limits.Sends = Windows(t, window("sends", "9.15s", 1, 3), window("sends", "59.3s", 2, 5))
+		limits.Sends = Windows(t, window("sends", "9.1s", 1, 3), window("sends", "59.2s", 2, 5))
 	}
 	if rapid.Bool().Draw(r, "limited guesses") {
-		limits.Guesses = Windows(t, window("guesses", "19.45s", 1, 3), window("guesses", "49.6s", 2, 5))
+		limits.Guesses = Windows(t, window("guesses", "19.4s", 1, 3), window("guesses", "49.6s", 2, 5))
 	}
 	if rapid.Bool().Draw(r, "limited total") {
-		limits.Total = Windows(t, window("total", "14.75s", 2, 5), window("total", "39.9s", 4, 9))
+		limits.Total = Windows(t, window("total", "14.7s", 2, 5), window("total", "39.9s", 4, 9))
 	}
 	if rapid.Bool().Draw(r, "limited unverified") {
 		var err error
 		limits.Unverified, err = codes.ParseUnverified([]string{
-			"exchange:" + window("exchange", "24.85s", 1, 4), "area:" + window("area", "34.55s", 1, 4) + "+50%", "all:" + window("all", "54.05s", 2, 9) + "+20%",
+			"exchange:" + window("exchange", "24.8s", 1, 4), "area:" + window("area", "34.5s", 1, 4) + "+50%", "all:" + window("all", "54.3s", 2, 9) + "+20%",
 		})
 		if err != nil {
 			t.Fatal(err)
