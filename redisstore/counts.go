@@ -15,8 +15,7 @@ func (s *Store) CountGuess(ctx context.Context, recipient codes.Digest, op codes
 }
 
 func (s *Store) countGuess(ctx context.Context, recipient codes.Digest, op codes.Op, guesses []codes.Window) error {
-	_, err := s.run(ctx, s.scripts.guessCount, []string{s.keys.guesses(recipient)},
-		op[:], codes.LongestSpan(guesses).Milliseconds(), codes.LargestMax(guesses))
+	_, err := s.run(ctx, s.scripts.guessCount, []string{s.keys.guesses(recipient)}, op[:], logHead(guesses))
 	return err
 }
 

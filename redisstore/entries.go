@@ -31,9 +31,9 @@ func (s *Store) check(ctx context.Context, c codes.Check) (codes.Checked, error)
 	default:
 		keys = append(keys, s.keys.request(c.Claim)) // instead of a key of its own
 	}
-	span, most := int64(0), int64(0)
+	var log []byte
 	if len(c.Guesses) > 0 && !split {
-		span, most = codes.LongestSpan(c.Guesses).Milliseconds(), codes.LargestMax(c.Guesses)
+		log = logHead(c.Guesses)
 	}
 	count := ""
 	switch {
@@ -43,7 +43,7 @@ func (s *Store) check(ctx context.Context, c codes.Check) (codes.Checked, error)
 	default:
 		count = "0"
 	}
-	args := append(make([]any, 0, 10), c.Op[:], c.Code[:], s.prefix, span, most, count)
+	args := append(make([]any, 0, 9), c.Op[:], c.Code[:], s.prefix, log, count)
 	if c.PreviousCode != (codes.Digest{}) || c.Recipient != (codes.Digest{}) || c.Claim != (codes.Digest{}) {
 		var previous []byte
 		if c.PreviousCode != (codes.Digest{}) {

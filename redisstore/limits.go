@@ -9,21 +9,13 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
-// limitError returns the refusal by a window of a limit, given by their numbers: those
-// of limits on unverified messages come last.
+// limitError returns the refusal by a window of a limit, given by their numbers.
 func limitError(limits []codes.Limit, limit, window, wait int64) (*codes.LimitError, error) {
-	for _, unverified := range [...]bool{false, true} {
-		for _, l := range limits {
-			if l.Kind.OfUnverified() != unverified {
-				continue
-			}
-			if limit == 0 && window >= 0 && window < int64(len(l.Windows)) {
-				return &codes.LimitError{Kind: l.Kind, Limit: l.Kind.Setting() + " " + l.Windows[window].Text, RetryAfter: wholeSeconds(wait)}, nil
-			}
-			limit--
-		}
+	if limit < 0 || limit >= int64(len(limits)) || window < 0 || window >= int64(len(limits[limit].Windows)) {
+		return nil, errMalformed
 	}
-	return nil, errMalformed
+	l := limits[limit]
+	return &codes.LimitError{Kind: l.Kind, Limit: l.Kind.Setting() + " " + l.Windows[window].Text, RetryAfter: wholeSeconds(wait)}, nil
 }
 
 // keyOf returns the key of the events that a limit counts.
@@ -68,34 +60,62 @@ func (s *Store) appendLimit(keys []string, args []any, l codes.Limit) ([]string,
 	return keys, args
 }
 
-// unverifiedArg appends the keys of limits on unverified messages, and returns these
-// limits as one argument of the script reserve, nil if there are none. One argument for
-// each number would take longer than everything that the script does with them.
-func (s *Store) unverifiedArg(keys []string, limits []codes.Limit, dryRun bool) ([]string, []byte) {
-	var arg []byte
-	for _, l := range limits {
-		if !l.Kind.OfUnverified() {
+// limitArgs appends the keys of limits, and returns the limits as two arguments of the
+// script reserve, those on unverified messages as the second.
+func (s *Store) limitArgs(keys []string, limits []codes.Limit, dryRun bool) (_ []string, others, unverified []byte) {
+	for n, l := range limits {
+		mode := byte('1')
+		switch {
+		case dryRun || !l.Reserves():
+			mode = '0'
+		case l.Shadow:
+			mode = 's'
+		}
+		if l.Kind.OfUnverified() {
+			if unverified == nil {
+				unverified = append(make([]byte, 0, 64), mode)
+			}
+			for window, w := range l.Windows {
+				unverified = append(unverified, byte(n), unverifiedLetter(l.Kind), byte(window))
+				unverified = binary.BigEndian.AppendUint32(unverified, uint32(min(w.Max, math.MaxUint32))) //nolint:gosec // Max is above 0
+				unverified = binary.BigEndian.AppendUint32(unverified, uint32(w.Span.Milliseconds()))      //nolint:gosec // at most a day
+				unverified = binary.BigEndian.AppendUint16(unverified, uint16(w.Percent))                  //nolint:gosec // at most 1000
+			}
 			continue
 		}
-		if arg == nil {
-			arg = append(make([]byte, 0, 64), '1', 0)
-			switch {
-			case dryRun:
-				arg[0] = '0'
-			case l.Shadow:
-				arg[0] = 's'
-			}
-		}
-		arg[1]++
-		keys = s.appendKeys(keys, l)
-		for n, w := range l.Windows {
-			arg = append(arg, arg[1], byte(n))
-			arg = binary.BigEndian.AppendUint32(arg, uint32(min(w.Max, math.MaxUint32))) //nolint:gosec // Max is above 0
-			arg = binary.BigEndian.AppendUint32(arg, uint32(w.Span.Milliseconds()))      //nolint:gosec // at most a day
-			arg = binary.BigEndian.AppendUint16(arg, uint16(w.Percent))                  //nolint:gosec // at most 1000
+		keys = append(keys, s.keyOf(l))
+		others = append(others, byte(n), storage(l)[0], mode, byte(len(l.Windows)))
+		for _, w := range l.Windows {
+			others = appendNumber(appendNumber(others, w.Max), w.Span.Milliseconds())
 		}
 	}
-	return keys, arg
+	if unverified != nil {
+		keys = append(keys, s.keys.entered())
+	}
+	return keys, others, unverified
+}
+
+// unverifiedLetter returns the letter of a limit on unverified messages.
+func unverifiedLetter(k codes.LimitKind) byte {
+	switch k {
+	case codes.ExchangeLimit:
+		return 'e'
+	case codes.AreaLimit:
+		return 'c'
+	}
+	return 'a'
+}
+
+// logHead returns the head of a log that counts under windows; see lua/lib/log.lua.
+func logHead(windows []codes.Window) []byte {
+	head := appendNumber(make([]byte, 0, 8), codes.LongestSpan(windows).Milliseconds())
+	return binary.BigEndian.AppendUint16(head, uint16(codes.LargestMax(windows))) //nolint:gosec // a log has fewer events
+}
+
+// appendNumber appends a number, which is not negative, in 6 bytes.
+func appendNumber(to []byte, n int64) []byte {
+	eight := binary.BigEndian.AppendUint64(to, uint64(n)) //nolint:gosec // not negative
+	return append(to, eight[len(to)+2:]...)
 }
 
 // storage returns how the events of a limit are stored: in a log, or in a set where

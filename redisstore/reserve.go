@@ -128,7 +128,7 @@ func (s *Store) moveEntry(ctx context.Context, r codes.Reservation) (string, err
 
 // reserve makes a part of a reservation.
 func (s *Store) reserve(ctx context.Context, r codes.Reservation, p part) (codes.Reserved, error) {
-	keys := make([]string, 0, 6+2*len(p.limits))
+	keys := make([]string, 0, 8+len(p.limits))
 	e := &r.Entry
 	var head []byte
 	other := ""
@@ -142,20 +142,11 @@ func (s *Store) reserve(ctx context.Context, r codes.Reservation, p part) (codes
 			keys, other = s.keys.entry(keys, e.Name.Previous), "previous"
 		}
 	}
-	args := append(make([]any, 0, 20+5*len(p.limits)),
-		r.Op[:], head, e.Attempts, e.Lifetime.Milliseconds(), e.Notice.Milliseconds(), resendArg(r), destinationArg(e.Destination),
-		s.enteredArg(p.limits), nil, other, 0)
-	unverified, others := len(args)-3, len(args)-1
-	numOthers := 0
-	for _, l := range p.limits {
-		if !l.Kind.OfUnverified() {
-			numOthers++
-			args = append(args, storage(l), l.Reserves() && !p.dryRun)
-			keys, args = s.appendLimit(keys, args, l)
-		}
-	}
-	args[others] = numOthers
-	keys, args[unverified] = s.unverifiedArg(keys, p.limits, p.dryRun)
+	args := append(make([]any, 0, 16),
+		r.Op[:], head, fmt.Sprintf("%d %d", e.Attempts, int64(e.Lifetime.Seconds())), e.Lifetime.Milliseconds(), e.Notice.Milliseconds(),
+		resendArg(r), destinationArg(e.Destination), s.prefix, other)
+	keys, others, unverified := s.limitArgs(keys, p.limits, p.dryRun)
+	args = append(args, others, unverified)
 	if p.log != "" {
 		keys[0] = p.log
 	}

@@ -7,15 +7,14 @@
 -- ARGV[2] op
 -- ARGV[3] digest of the code
 -- ARGV[4] prefix of every key
--- ARGV[5] longest window of wrong codes in milliseconds, 0 not to count them here
--- ARGV[6] the largest number that one of these windows allows
--- ARGV[7] empty not to count right codes here, else '1' to count one for its exchange
+-- ARGV[5] head of the log of wrong codes, empty not to count them here
+-- ARGV[6] empty not to count right codes here, else '1' to count one for its exchange
 --         too, or '0'
 -- These are empty, or left out, as nearly always:
--- ARGV[8] digest of the code under the previous secret
--- ARGV[9] recipient to whom the code must have been sent
--- ARGV[10] the same under the previous secret
--- ARGV[11] milliseconds to save the reply in that hash
+-- ARGV[7] digest of the code under the previous secret
+-- ARGV[8] recipient to whom the code must have been sent
+-- ARGV[9] the same under the previous secret
+-- ARGV[10] milliseconds to save the reply in that hash
 -- Returns 'unknown', 'expired', or 'right' or 'wrong' with the attempts left, the TTL
 -- in milliseconds of the entry if it ended, else 0, and recipient and area; if a right
 -- code is to be counted elsewhere, also exchange and area code and the ops of its messages
@@ -23,7 +22,7 @@
 --include base
 --include notice
 
-local op, code, prefix, countRight, previousCode = ARGV[2], ARGV[3], ARGV[4], ARGV[7] or '', ARGV[8]
+local op, code, prefix, countRight, previousCode = ARGV[2], ARGV[3], ARGV[4], ARGV[6], ARGV[7]
 local version, known, owner, attempts, lifetime, ending, ttl
 
 -- Nearly all entries have one version, and no saved reply for this call. Such an entry
@@ -70,7 +69,7 @@ if not version or ttl <= 0 or ttl > lifetime * 1000 then
       return reply
     end
     redis.call('HSET', replyKey, op, reply)
-    redis.call('PEXPIRE', replyKey, ARGV[11])
+    redis.call('PEXPIRE', replyKey, ARGV[10])
   end
 
   version, ttl = entry[entry.current], ttlOf(entry)
@@ -109,7 +108,7 @@ if not version or ttl <= 0 or ttl > lifetime * 1000 then
 end
 
 local recipient = string.sub(owner, 1, -2)
-if (ARGV[9] or '') ~= '' and recipient ~= ARGV[9] and recipient ~= ARGV[10] then
+if (ARGV[8] or '') ~= '' and recipient ~= ARGV[8] and recipient ~= ARGV[9] then
   return stamp .. 'unknown'
 end
 local right = known == code or known == previousCode
@@ -149,10 +148,10 @@ if messages ~= '' and countRight ~= '' then
     redis.call('PEXPIRE', enteredKey, 90000000)
   end
 end
-if not right and ARGV[5] ~= '0' then
+if not right and ARGV[5] ~= '' then
   --include log
 
   local key = prefix .. 'w{' .. recipient .. '}'
-  addToLog(key, op, readLog(key), tonumber(ARGV[5]), tonumber(ARGV[6]))
+  addToLog(key, op, readLog(key), ARGV[5])
 end
 return stamp .. reply

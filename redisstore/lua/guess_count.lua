@@ -1,8 +1,7 @@
 -- Counts a wrong code for its number, even if the limit is reached.
 --
 -- KEYS[1] log of the number's wrong codes
--- ARGV[2] op   ARGV[3] the longest window in milliseconds
--- ARGV[4] the largest number that a window allows
+-- ARGV[2] op   ARGV[3] head of the log
 -- Returns 'done'
 
 --include base
@@ -14,6 +13,6 @@ if not inLog(log, op) then
   if expired then
     return stamp .. 'late'
   end
-  addToLog(KEYS[1], op, log, tonumber(ARGV[3]), tonumber(ARGV[4]))
+  addToLog(KEYS[1], op, log, ARGV[3])
 end
 return stamp .. 'done'

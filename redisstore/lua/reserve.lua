@@ -2,43 +2,45 @@
 -- send, and the entry. If a limit is reached or the turn is too far away, it changes
 -- nothing.
 --
--- KEYS    of the entry, if there is one: entry and notices and, if ARGV[11] is
+-- KEYS    of the entry, if there is one: entry and notices and, if ARGV[10] is
 --         'previous', the same under the previous secret; then one for each limit of
---         ARGV[12]; for each limit of ARGV[10] its messages and its codes that were
---         entered; then turns and callers, if there is a rate
+--         ARGV[11]; the list of codes that were entered, if ARGV[12] is not empty; turns
+--         and callers, if there is a rate
 -- ARGV[2] op
 --
 -- The entry:
 -- ARGV[3] its version up to the end, empty for no entry
--- ARGV[4] attempts   ARGV[5] lifetime in milliseconds
+-- ARGV[4] attempts and lifetime in seconds, with a blank between
+-- ARGV[5] lifetime in milliseconds
 -- ARGV[6] milliseconds after its end for which its expiry is reported
 -- ARGV[7] if the live code may be sent again, its number of digits in four characters,
 --         '0000' for a fixed code, and the recipient under the previous secret or
 --         nothing; empty if every create makes a new code
 -- ARGV[8] exchange (8) and area code (3) of the number if unverified messages are
 --         counted, else empty
---
--- The limits:
--- ARGV[9] prefix of every key if codes that were entered are to be counted first, else
---         empty
--- ARGV[10] the limits on unverified messages, empty for none: '1' to reserve a place, 's'
---         to reserve it even if there is no room, '0' to check that there is room; how
---         many limits there are; for each window the numbers of its limit from 1 and of
---         the window from 0 (a byte each), how many messages it allows (4 bytes) in how
---         many milliseconds (4), and besides what percentage of the codes that were
---         entered (2)
--- ARGV[11] empty, as nearly always; 'previous' if the entry under the previous secret is
+-- ARGV[9] prefix of every key
+-- ARGV[10] empty, as nearly always; 'previous' if the entry under the previous secret is
 --         in KEYS; or, where another call reserved the turn, 'start', the milliseconds
 --         until then and what entry_move returned, with blanks between
--- ARGV[12] how many other limits there are
--- ARGV    for each of them 'log' or 'set'; '1' to reserve a place, '0' to check that there
---         is room; the number of its windows; for each window how many events it allows
---         in how many milliseconds
+--
+-- The limits are packed: one argument for each number would take longer than all that
+-- the script does with them.
+-- ARGV[11] for each limit its number from 0 (1 byte); 'l' if it counts in a log, 's' in a
+--         set; '1' to reserve a place, '0' to check that there is room; the number of its
+--         windows (1); for each window how many events it allows (6) in how many
+--         milliseconds (6)
+-- ARGV[12] the limits on unverified messages, empty for none: '1' to reserve a place, 's'
+--         to reserve it even if there is no room, '0' to check that there is room; for
+--         each window the number of its limit (1); 'e' if this counts messages to the
+--         exchange, 'c' to the area code, 'a' all; the number of the window from 0 (1);
+--         how many messages it allows (4) in how many milliseconds (4), and besides what
+--         percentage of the codes that were entered (2)
 --
 -- The turn, if there is a rate:
--- ARGV    turns in any span; the span in milliseconds; milliseconds until the turn at
---         most; the same for any create; the caller, if turns are shared among callers,
---         else empty; how many turns can be given out ahead
+-- ARGV[13] turns in any span   ARGV[14] the span in milliseconds
+-- ARGV[15] milliseconds until the turn at most   ARGV[16] the same for any create
+-- ARGV[17] the caller, if turns are shared among callers, else empty
+-- ARGV[18] how many turns can be given out ahead
 --
 -- Returns one of
 -- - 'reserved' with the milliseconds until the turn; those that the previous entry had
@@ -56,12 +58,12 @@
 --include set
 --include unverified
 
-local op, head, attempts, lifetime, notice = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
-local resend, destination, prefix, unverified = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
-local rotating = ARGV[11] == 'previous'
+local op, head, lifetime, notice = ARGV[2], ARGV[3], tonumber(ARGV[5]), tonumber(ARGV[6])
+local resend, destination, prefix, limits, unverified = ARGV[7], ARGV[8], ARGV[9], ARGV[11], ARGV[12]
+local rotating = ARGV[10] == 'previous'
 local startIn, moved
-if ARGV[11] ~= '' then
-  startIn, moved = string.match(ARGV[11], '^start (%d+) (.*)')
+if ARGV[10] ~= '' then
+  startIn, moved = string.match(ARGV[10], '^start (%d+) (.*)')
   moved = moved ~= '' and moved
 end
 local ending = (destination ~= '' and ' u' .. destination or '') .. (resend ~= '' and ' s' .. string.sub(resend, 1, 4) or '')
@@ -128,7 +130,7 @@ if head ~= '' then
         if before and numbersOf(before) > 0 then
           replaced = math.max(0, endOf(before) - now)
         end
-        local version = pack(head, turn + lifetime, attempts, lifetime, replaced, turn, turn - now, ending)
+        local version = pack(head, turn + lifetime, ARGV[4], replaced, turn, turn - now, ending)
         add(predecessors, version, notice > 0 and turn + lifetime + notice or 0)
       end
       install(entry, predecessors, gone, reply)
@@ -143,104 +145,105 @@ if head ~= '' then
   end
 end
 
--- Codes that were entered make room.
-local entered = 0
-if prefix ~= '' and not expired and redis.call('LLEN', prefix .. 'y{all}') > 0 then
-  --include entered
-
-  entered = countEntered(prefix)
-end
-
 -- Limits. Whether this call took effect before is known from the entry, if it is in
 -- KEYS, else from each limit.
 local places = {} -- to reserve
 local longest, reached, anyHeld = 0, nil, false
 local again = 0 -- milliseconds until another message to the number is allowed
-local numLimits, at = tonumber(ARGV[12]), 13
-for number = 0, numLimits - 1 do
+local at = 1
+while at <= #limits do
+  local number, numWindows = string.byte(limits, at), string.byte(limits, at + 3)
+  local isLog, reserves = string.sub(limits, at + 1, at + 1) == 'l', string.sub(limits, at + 2, at + 2) == '1'
+  local first, held, log, size = at + 4, repeated, nil, nil
+  local longestSpan, largestMax = 0, 0
+  at = first + 12 * numWindows
   key = key + 1
-  local isLog, reserves = ARGV[at] == 'log', ARGV[at + 1] == '1'
-  local place = { key = KEYS[key], max = 0, span = 0 }
-  local held = repeated
   if isLog then
-    place.log = readLog(place.key)
-    held = held or head == '' and inLog(place.log, op)
+    log = readLog(KEYS[key])
+    held = held or head == '' and inLog(log, op)
   else
-    place.size = sizeOfSet(place.key)
-    held = held or head == '' and redis.call('ZSCORE', place.key, op)
+    size = redis.call('ZCARD', KEYS[key])
+    held = held or head == '' and redis.call('ZSCORE', KEYS[key], op)
   end
-  local first = at + 3
-  at = first + 2 * ARGV[at + 2]
-  for i = first, at - 1, 2 do
-    local max, span = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
-    place.max, place.span = math.max(place.max, max), math.max(place.span, span)
+  for i = first, at - 1, 12 do
+    local max, span, wait = unpackTime(limits, i), unpackTime(limits, i + 6), 0
+    largestMax, longestSpan = math.max(largestMax, max), math.max(longestSpan, span)
     if isLog and reserves then
       local room = held and max or max - 1 -- besides this message
-      again = math.max(again, room == 0 and span or waitOfLog(place.log, room, span))
+      again = math.max(again, room == 0 and span or waitOfLog(log, room, span))
     end
-    local wait = 0
     if held then -- it has its place
     elseif isLog then
-      wait = waitOfLog(place.log, max, span)
-    elseif place.size >= max then
-      wait = waitOfSet(place.key, max, span)
+      wait = waitOfLog(log, max, span)
+    elseif size >= max then
+      wait = waitOfSet(KEYS[key], max, span)
     end
     if wait > longest then
-      longest, reached = wait, number .. ' ' .. (i - first) / 2
+      longest, reached = wait, string.format('%d %d', number, (i - first) / 12)
     end
   end
   if held then
     anyHeld = true
   elseif reserves then
-    places[#places + 1] = place
+    places[#places + 1] = { key = KEYS[key], log = log, size = size, span = longestSpan, max = largestMax }
   end
 end
 
 if repeated then
-  dropEntered(prefix, entered)
   return repeated .. string.format('%d -1 0', again) .. resent
 end
 
--- Limits on unverified messages. In shadow mode the first full limit is enough: the
--- others are not examined. Its size and limit also stand for theirs, since each of them
--- has at least as many messages.
-local mode, sizes, maxes, heldSets, lastKey = string.sub(unverified, 1, 1), {}, {}, {}, key
+-- Limits on unverified messages. Codes that were entered make room first. In shadow mode
+-- the first full limit is enough: the others are not examined. Its size and limit also
+-- stand for theirs, since each of them has at least as many messages.
+local mode, sets, sizes, maxes, heldSets = string.sub(unverified, 1, 1), {}, {}, {}, {}
+local entered = 0
 local shadow -- the limit that is full and refuses nothing
-for i = 3, #unverified, 12 do
-  local number = string.byte(unverified, i)
-  if number > #sizes then
-    key = lastKey + 2 * number
-    heldSets[number] = head == '' and redis.call('ZSCORE', KEYS[key - 1], op)
-    anyHeld = anyHeld or heldSets[number]
-    sizes[number], maxes[number] = sizes[number - 1], maxes[number - 1]
-    if not shadow then
-      sizes[number], maxes[number] = redis.call('ZCARD', KEYS[key - 1]), 0
-    end
+if unverified ~= '' then
+  key = key + 1
+  if not expired and redis.call('LLEN', KEYS[key]) > 0 then
+    --include entered
+
+    entered = countEntered(prefix)
   end
-  if not shadow then
-    local window, a, b, c, d, e, f, g, h, j, k = string.byte(unverified, i + 1, i + 11)
-    local max = ((a * 256 + b) * 256 + c) * 256 + d
-    maxes[number] = math.max(maxes[number], max)
-    if sizes[number] >= max and not heldSets[number] then
-      local span, percentage = ((e * 256 + f) * 256 + g) * 256 + h, j * 256 + k
-      if percentage > 0 then
-        max = max + math.floor(percentage * verifiedIn(KEYS[key]) / 100)
+  local subjects, n, last = subjectsOf(destination), 0, nil
+  for i = 2, #unverified, 13 do
+    local letter = string.sub(unverified, i + 1, i + 1)
+    if letter ~= last then
+      n, last = n + 1, letter
+      sets[n] = messagesOf(prefix, subjects[letter])
+      heldSets[n] = head == '' and redis.call('ZSCORE', sets[n], op)
+      anyHeld = anyHeld or heldSets[n]
+      sizes[n], maxes[n] = sizes[n - 1], maxes[n - 1]
+      if not shadow then
+        sizes[n], maxes[n] = redis.call('ZCARD', sets[n]), 0
       end
-      if sizes[number] < max then -- verified codes make room
-      elseif mode ~= 's' then
-        local wait = waitOfSet(KEYS[key - 1], max, span)
-        if wait > longest then
-          longest, reached = wait, numLimits + number - 1 .. ' ' .. window
+    end
+    if not shadow then
+      local a, b, c, d = string.byte(unverified, i + 3, i + 6)
+      local max = ((a * 256 + b) * 256 + c) * 256 + d
+      maxes[n] = math.max(maxes[n], max)
+      if sizes[n] >= max and not heldSets[n] then
+        local e, f, g, h, high, low = string.byte(unverified, i + 7, i + 12)
+        local span = ((e * 256 + f) * 256 + g) * 256 + h
+        local number, window = string.byte(unverified, i), string.byte(unverified, i + 2)
+        max = max + shareOf(prefix, subjects[letter], high * 256 + low)
+        if sizes[n] < max then -- codes that were entered make room
+        elseif mode ~= 's' then
+          local wait = waitOfSet(sets[n], max, span)
+          if wait > longest then
+            longest, reached = wait, string.format('%d %d', number, window)
+          end
+        elseif isFull(sets[n], max, span) then
+          shadow = string.format('%d %d', number, window)
         end
-      elseif isFull(KEYS[key - 1], max, span) then
-        shadow = string.format('%d %d', numLimits + number - 1, window)
       end
     end
   end
 end
 
 -- Turn.
-local turn, turnsKey, caller = now + (startIn or 0), ARGV[at] and KEYS[key + 1], ARGV[at + 4]
+local turn, turnsKey, caller = now + (startIn or 0), ARGV[13] and KEYS[key + 1], ARGV[17]
 local hasTurn = turnsKey and head == '' and redis.call('ZSCORE', turnsKey, op .. caller)
 if expired and not anyHeld and not hasTurn then
   return stamp .. 'late'
@@ -255,11 +258,11 @@ if hasTurn then
 elseif turnsKey then
   --include turns
 
-  local rate, span, bound = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 3])
+  local rate, span, bound = tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[16])
   turn = nextTurn(turnsKey, rate, span, bound)
-  local tooFar = turn - now - ARGV[at + 2]
+  local tooFar = turn - now - ARGV[15]
   if caller ~= '' then
-    tooFar = math.max(tooFar, waitForShare(turnsKey, KEYS[key + 2], caller, turn, ARGV[at + 5], bound))
+    tooFar = math.max(tooFar, waitForShare(turnsKey, KEYS[key + 2], caller, turn, ARGV[18], bound))
   end
   if tooFar > 0 then
     dropEntered(prefix, entered)
@@ -274,33 +277,24 @@ local replaced = 0
 if replace then
   replaced = replace(turn)
 elseif head ~= '' then
-  local waits, wait = '-', ''
+  local waits, wait = '-', ' 0'
   if turn > now then
-    waits, wait = 'w', string.format(' %d %d', turn, turn - now)
+    waits, wait = 'w', string.format(' 0 %d %d', turn, turn - now)
   end
-  redis.call('HSET', KEYS[1], 'e',
-    head .. packTime(turn + lifetime) .. waits .. string.format('%s %d 0', attempts, lifetime / 1000) .. wait .. ending)
-  redis.call('PEXPIRE', KEYS[1], math.max(remember, turn + lifetime - now))
+  redis.call('HSET', KEYS[1], 'e', head .. packTime(turn + lifetime) .. waits .. ARGV[4] .. wait .. ending)
+  redis.call('PEXPIRE', KEYS[1], string.format('%d', math.max(remember, turn + lifetime - now)))
   setNotice(KEYS[1], KEYS[2], notice > 0 and turn + lifetime + notice or 0)
 end
 for _, place in ipairs(places) do
   if place.log then
-    addToLog(place.key, op, place.log, place.span, place.max)
+    addToLog(place.key, op, place.log, logHead(place.span, place.max))
   else
     addToSet(place.key, op, place.size, place.span)
   end
 end
-for number = 1, mode ~= '0' and #sizes or 0 do
-  if not heldSets[number] then
-    local set, size = KEYS[lastKey + 2 * number - 1], sizes[number]
-    redis.call('ZADD', set, score, op)
-    -- A set that reaches a limit of 16 or more has had a 16th event within the last day.
-    if size % 16 == 0 or maxes[number] < 16 then
-      redis.call('PEXPIRE', set, 180000000)
-    end
-    if size % 16 == 0 and size > 0 then
-      trimSet(set, 86400000)
-    end
+for n = 1, mode ~= '0' and #sets or 0 do
+  if not heldSets[n] then
+    addUnverified(sets[n], op, sizes[n], maxes[n])
   end
 end
 if takeTurn then

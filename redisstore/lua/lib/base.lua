@@ -9,17 +9,18 @@
 -- Lua formats numbers of more than 14 digits with an exponent, so those take %d.
 
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = time[1] * 1000 + (time[2] - time[2] % 1000) / 1000
 local expired = now >= tonumber(ARGV[1])
 local stamp = time[1] .. ' ' .. time[2] .. ' '
 
 local remember = 2000 -- milliseconds to save a reply: longer than any call is retried
 
--- packTime returns a time in milliseconds as 6 bytes.
+-- packTime returns a time in milliseconds, or another number, as 6 bytes.
 local function packTime(t)
-  local high, low = math.floor(t / 16777216), t % 16777216
-  return string.char(math.floor(high / 65536), math.floor(high / 256) % 256, high % 256,
-    math.floor(low / 65536), math.floor(low / 256) % 256, low % 256)
+  local low = t % 16777216
+  local high = (t - low) / 16777216
+  return string.char((high - high % 65536) / 65536, (high % 65536 - high % 256) / 256, high % 256,
+    (low - low % 65536) / 65536, (low % 65536 - low % 256) / 256, low % 256)
 end
 
 -- unpackTime returns the time that is packed at a position of a string.

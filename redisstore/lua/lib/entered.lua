@@ -48,12 +48,11 @@ end
 -- countEntered counts the codes that checks have listed, at most 100, so that no
 -- script takes long, and returns how many. prefix is that of every key.
 local function countEntered(prefix)
-  local standing, verified = prefix .. 'e{all}', prefix .. 'v{all}'
   local entered = redis.call('LRANGE', prefix .. 'y{all}', 0, 99)
   for _, item in ipairs(entered) do
-    local exchange, areaCode = string.sub(item, 2, 9), '1' .. string.sub(item, 10, 12)
-    verify({ standing .. exchange, standing .. areaCode, standing .. 'all', verified .. areaCode, verified .. 'all',
-      string.sub(item, 1, 1) == '1' and verified .. exchange or nil }, opsOf(item, 13))
+    local of = subjectsOf(string.sub(item, 2, 12))
+    verify({ messagesOf(prefix, of.e), messagesOf(prefix, of.c), messagesOf(prefix, of.a), verifiedOf(prefix, of.c), verifiedOf(prefix, of.a),
+      string.sub(item, 1, 1) == '1' and verifiedOf(prefix, of.e) or nil }, opsOf(item, 13))
   end
   return #entered
 end

@@ -7,7 +7,6 @@
 
 local headSize, eventSize = 8, 14
 local leastEvents = 20 -- that a log keeps within its window
-local packedNow = packTime(now)
 
 -- readLog returns a log, '' if there is none. Events in the future count as now: the
 -- clock of Redis has stepped back.
@@ -36,17 +35,20 @@ local function waitOfLog(log, max, span)
   return math.max(0, unpackTime(log, nth) + span - now)
 end
 
--- addToLog adds an op's event to a log that was read, for windows of at most so many
--- milliseconds and events, and writes it. It keeps more events than these need, for
--- replicas with larger windows.
-local function addToLog(key, op, log, span, max)
-  if log ~= '' then
-    local high, low = string.byte(log, 7, 8)
-    span, max = math.max(span, unpackTime(log, 1)), math.max(max, high * 256 + low)
+-- logHead returns the head of a log.
+local function logHead(span, max) return packTime(span) .. string.char((max - max % 256) / 256, max % 256) end
+
+-- addToLog adds an op's event to a log that was read, and writes it. head is what the
+-- caller needs; the log keeps more events if a replica has larger windows.
+local function addToLog(key, op, log, head)
+  local span, max = unpackTime(head, 1), 256 * string.byte(head, 7) + string.byte(head, 8)
+  if log ~= '' and string.sub(log, 1, headSize) ~= head then
+    span, max = math.max(span, unpackTime(log, 1)), math.max(max, 256 * string.byte(log, 7) + string.byte(log, 8))
+    head = logHead(span, max)
   end
   local first = math.max(headSize + 1, #log - (math.max(leastEvents, max) - 1) * eventSize + 1)
   while first < #log and unpackTime(log, first) + span <= now do
     first = first + eventSize
   end
-  redis.call('SET', key, packTime(span) .. string.char(math.floor(max / 256), max % 256) .. string.sub(log, first) .. packedNow .. op, 'PX', span)
+  redis.call('SET', key, head .. string.sub(log, first) .. packTime(now) .. op, 'PX', string.format('%d', span))
 end

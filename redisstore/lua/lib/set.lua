@@ -24,9 +24,6 @@ local function pullBack(key, later, most)
   end
 end
 
--- sizeOfSet returns how many events there are, old ones too.
-local function sizeOfSet(key) return math.max(0, redis.call('ZCARD', key) - 1) end
-
 -- waitOfSet returns the milliseconds until a set has room for one more event under a
 -- window, 0 if it has.
 local function waitOfSet(key, max, span)
@@ -56,7 +53,7 @@ local function trimSet(key, span)
   end
 end
 
--- addToSet adds an op's event to a set of the given size.
+-- addToSet adds an op's event to a set of the given number of members.
 local function addToSet(key, op, size, span)
   local known = boundOf(key, 0)
   if span > known then

@@ -22,6 +22,36 @@ local function verifiedIn(key)
   return n
 end
 
+-- subjectsOf returns what messages to a destination are counted for: its exchange (e),
+-- its area code (c) and all (a). A destination is an exchange (8) and an area code (3).
+local function subjectsOf(destination)
+  return { e = string.sub(destination, 1, 8), c = '1' .. string.sub(destination, 9), a = 'all' }
+end
+
+-- messagesOf returns the key of the messages of a subject.
+local function messagesOf(prefix, subject) return prefix .. 'e{all}' .. subject end
+
+-- verifiedOf returns the key of the codes of a subject that were entered.
+local function verifiedOf(prefix, subject) return prefix .. 'v{all}' .. subject end
+
+-- shareOf returns a percentage of the codes of a subject that were entered.
+local function shareOf(prefix, subject, percentage)
+  return percentage > 0 and math.floor(percentage * verifiedIn(verifiedOf(prefix, subject)) / 100) or 0
+end
+
+-- addUnverified adds an op's message to a set of the given size. most is the largest
+-- number that a limit allows.
+local function addUnverified(key, op, size, most)
+  redis.call('ZADD', key, score, op)
+  -- A set that reaches a limit of 16 or more has had a 16th message within the last day.
+  if size % 16 == 0 or most < 16 then
+    redis.call('PEXPIRE', key, '180000000')
+  end
+  if size % 16 == 0 and size > 0 then
+    trimSet(key, 86400000)
+  end
+end
+
 -- dropEntered removes the first n codes from the list of those that were entered, once
 -- they are counted. It must be the last write of a script: a server out of memory does
 -- not refuse it, nor any write after it.

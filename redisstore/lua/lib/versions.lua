@@ -15,9 +15,9 @@ local function sendersOf(version)
   return string.sub(ending, 2, 2) == 'u' and string.sub(ending, 14) or ending
 end
 
--- pack returns a version.
-local function pack(head, ends, attempts, lifetime, replaced, start, wait, ending)
-  local version = head .. packTime(ends) .. '-' .. string.format('%d %d %d', attempts, lifetime / 1000, replaced)
+-- pack returns a version. numbers are its attempts and its lifetime in seconds.
+local function pack(head, ends, numbers, replaced, start, wait, ending)
+  local version = head .. packTime(ends) .. '-' .. numbers .. string.format(' %d', replaced)
   if start > now then
     version = version .. ' ' .. start .. ' ' .. wait
   end
@@ -38,7 +38,7 @@ local function trusted(version)
     start = now
   end
   local ends = math.min(endOf(version), math.max(now, start) + lifetime)
-  return pack(string.sub(version, 1, 33), ends, attempts, lifetime, replaced, start, wait, endingOf(version)), start
+  return pack(string.sub(version, 1, 33), ends, string.format('%d %d', attempts, lifetime / 1000), replaced, start, wait, endingOf(version)), start
 end
 
 -- placeOf returns the position of an op among those that sent a version's code, from
