@@ -84,6 +84,9 @@ func (s *Store) limitArgs(keys []string, limits []codes.Limit, dryRun bool) (_ [
 			continue
 		}
 		keys = append(keys, s.keyOf(l))
+		if others == nil {
+			others = make([]byte, 0, 48)
+		}
 		others = append(others, byte(n), storage(l)[0], mode, byte(len(l.Windows)))
 		for _, w := range l.Windows {
 			others = appendNumber(appendNumber(others, w.Max), w.Span.Milliseconds())

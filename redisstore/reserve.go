@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -134,7 +135,8 @@ func (s *Store) reserve(ctx context.Context, r codes.Reservation, p part) (codes
 	other := ""
 	if p.entry {
 		keys = s.keys.entry(keys, e.Name.Current)
-		head = slices.Concat(e.Code[:], r.Op[:], []byte(e.Recipient.String()), []byte{byte(e.Area)})
+		head = append(append(make([]byte, 0, 48), e.Code[:]...), r.Op[:]...)
+		head = append(base64.RawURLEncoding.AppendEncode(head, e.Recipient[:]), byte(e.Area))
 		switch {
 		case s.split.Load():
 			other = fmt.Sprintf("start %d %s", p.startIn.Milliseconds(), p.predecessors)

@@ -101,6 +101,31 @@ func TestUnverifiedByTime(t *testing.T) {
 	expectUnverified(t, store, shown, redisstore.Standing{Kind: codes.AllLimit}, redisstore.Standing{Kind: codes.AllLimit})
 }
 
+// TestUnverifiedLiveOn: messages count for a day, even in a set that stays of about the
+// same size for days because others are removed from it.
+func TestUnverifiedLiveOn(t *testing.T) {
+	instance := redistest.Mini(t)
+	store := openStore(t, instance, freshPrefix())
+	reserve := func() codes.Reservation {
+		r := unverified(t, "12065551234", "all:40/24h")
+		mustReserve(t, store, r)
+		return r
+	}
+	for range 17 {
+		reserve()
+	}
+	for range 5 {
+		instance.Advance(11 * time.Hour)
+		entered := reserve()
+		c := codes.Check{Name: entered.Entry.Name, Op: codes.NewOp(), Code: entered.Entry.Code, CountVerified: true}
+		if _, err := store.Check(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		reserve()
+	}
+	expectUnverified(t, store, unverified(t, "12065551234", "all:40/24h"), redisstore.Standing{Kind: codes.AllLimit, Used: 3})
+}
+
 // TestUnverifiedInTheFuture: a message that is later than now, because the clock of Redis
 // has stepped back, counts as now from its first sight, in shadow mode too.
 func TestUnverifiedInTheFuture(t *testing.T) {

@@ -194,9 +194,8 @@ if repeated then
 end
 
 -- Limits on unverified messages. Codes that were entered make room first. In shadow mode
--- the first full limit is enough: the others are not examined. Its size and limit also
--- stand for theirs, since each of them has at least as many messages.
-local mode, sets, sizes, maxes, heldSets = string.sub(unverified, 1, 1), {}, {}, {}, {}
+-- the first full limit is enough: the others are not examined.
+local mode, sets, numSets, heldInSets = string.sub(unverified, 1, 1), { false, false, false }, 0, false
 local entered = 0
 local shadow -- the limit that is full and refuses nothing
 if unverified ~= '' then
@@ -206,41 +205,34 @@ if unverified ~= '' then
 
     entered = countEntered(prefix)
   end
-  local subjects, n, last = subjectsOf(destination), 0, nil
+  local letter, subject, size
   for i = 2, #unverified, 13 do
-    local letter = string.sub(unverified, i + 1, i + 1)
-    if letter ~= last then
-      n, last = n + 1, letter
-      sets[n] = messagesOf(prefix, subjects[letter])
-      heldSets[n] = head == '' and redis.call('ZSCORE', sets[n], op)
-      anyHeld = anyHeld or heldSets[n]
-      sizes[n], maxes[n] = sizes[n - 1], maxes[n - 1]
-      if not shadow then
-        sizes[n], maxes[n] = redis.call('ZCARD', sets[n]), 0
-      end
+    if string.sub(unverified, i + 1, i + 1) ~= letter then
+      letter, numSets = string.sub(unverified, i + 1, i + 1), numSets + 1
+      subject = subjectOf(letter, destination)
+      sets[numSets] = messagesOf(prefix, subject)
+      heldInSets = heldInSets or head == '' and redis.call('ZSCORE', sets[numSets], op)
+      size = (heldInSets or shadow) and 0 or redis.call('ZCARD', sets[numSets]) -- 0 to examine no more
     end
-    if not shadow then
-      local a, b, c, d = string.byte(unverified, i + 3, i + 6)
-      local max = ((a * 256 + b) * 256 + c) * 256 + d
-      maxes[n] = math.max(maxes[n], max)
-      if sizes[n] >= max and not heldSets[n] then
-        local e, f, g, h, high, low = string.byte(unverified, i + 7, i + 12)
-        local span = ((e * 256 + f) * 256 + g) * 256 + h
-        local number, window = string.byte(unverified, i), string.byte(unverified, i + 2)
-        max = max + shareOf(prefix, subjects[letter], high * 256 + low)
-        if sizes[n] < max then -- codes that were entered make room
-        elseif mode ~= 's' then
-          local wait = waitOfSet(sets[n], max, span)
-          if wait > longest then
-            longest, reached = wait, string.format('%d %d', number, window)
-          end
-        elseif isFull(sets[n], max, span) then
-          shadow = string.format('%d %d', number, window)
+    local a, b, c, d = string.byte(unverified, i + 3, i + 6)
+    local max = ((a * 256 + b) * 256 + c) * 256 + d
+    if size >= max then
+      local number, window = string.byte(unverified, i), string.byte(unverified, i + 2)
+      local e, f, g, h, high, low = string.byte(unverified, i + 7, i + 12)
+      local span = ((e * 256 + f) * 256 + g) * 256 + h
+      max = max + shareOf(prefix, subject, high * 256 + low)
+      if mode ~= 's' then
+        local wait = waitOfSet(sets[numSets], max, span)
+        if wait > longest then
+          longest, reached = wait, string.format('%d %d', number, window)
         end
+      elseif isFull(sets[numSets], max, span) then
+        shadow, size = string.format('%d %d', number, window), 0
       end
     end
   end
 end
+anyHeld = anyHeld or heldInSets
 
 -- Turn.
 local turn, turnsKey, caller = now + (startIn or 0), ARGV[13] and KEYS[key + 1], ARGV[17]
@@ -292,9 +284,12 @@ for _, place in ipairs(places) do
     addToSet(place.key, op, place.size, place.span)
   end
 end
-for n = 1, mode ~= '0' and #sets or 0 do
-  if not heldSets[n] then
-    addUnverified(sets[n], op, sizes[n], maxes[n])
+local trims = string.byte(op) < 16 -- an op is random, so this is one call in 16
+for n = 1, mode ~= '0' and not heldInSets and numSets or 0 do
+  redis.call('ZADD', sets[n], score, op)
+  redis.call('PEXPIRE', sets[n], '90000000')
+  if trims then
+    trimSet(sets[n], 86400000)
   end
 end
 if takeTurn then

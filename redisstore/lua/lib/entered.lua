@@ -50,9 +50,10 @@ end
 local function countEntered(prefix)
   local entered = redis.call('LRANGE', prefix .. 'y{all}', 0, 99)
   for _, item in ipairs(entered) do
-    local of = subjectsOf(string.sub(item, 2, 12))
-    verify({ messagesOf(prefix, of.e), messagesOf(prefix, of.c), messagesOf(prefix, of.a), verifiedOf(prefix, of.c), verifiedOf(prefix, of.a),
-      string.sub(item, 1, 1) == '1' and verifiedOf(prefix, of.e) or nil }, opsOf(item, 13))
+    local destination = string.sub(item, 2, 12)
+    local exchange, areaCode = subjectOf('e', destination), subjectOf('c', destination)
+    verify({ messagesOf(prefix, exchange), messagesOf(prefix, areaCode), messagesOf(prefix, 'all'), verifiedOf(prefix, areaCode), verifiedOf(prefix, 'all'),
+      string.sub(item, 1, 1) == '1' and verifiedOf(prefix, exchange) or nil }, opsOf(item, 13))
   end
   return #entered
 end

@@ -22,10 +22,10 @@ local function verifiedIn(key)
   return n
 end
 
--- subjectsOf returns what messages to a destination are counted for: its exchange (e),
--- its area code (c) and all (a). A destination is an exchange (8) and an area code (3).
-local function subjectsOf(destination)
-  return { e = string.sub(destination, 1, 8), c = '1' .. string.sub(destination, 9), a = 'all' }
+-- subjectOf returns what is counted under a letter: the exchange (e) or the area code (c)
+-- of a destination, or all (a). A destination is an exchange (8) and an area code (3).
+local function subjectOf(letter, destination)
+  return letter == 'e' and string.sub(destination, 1, 8) or letter == 'c' and '1' .. string.sub(destination, 9) or 'all'
 end
 
 -- messagesOf returns the key of the messages of a subject.
@@ -37,19 +37,6 @@ local function verifiedOf(prefix, subject) return prefix .. 'v{all}' .. subject 
 -- shareOf returns a percentage of the codes of a subject that were entered.
 local function shareOf(prefix, subject, percentage)
   return percentage > 0 and math.floor(percentage * verifiedIn(verifiedOf(prefix, subject)) / 100) or 0
-end
-
--- addUnverified adds an op's message to a set of the given size. most is the largest
--- number that a limit allows.
-local function addUnverified(key, op, size, most)
-  redis.call('ZADD', key, score, op)
-  -- A set that reaches a limit of 16 or more has had a 16th message within the last day.
-  if size % 16 == 0 or most < 16 then
-    redis.call('PEXPIRE', key, '180000000')
-  end
-  if size % 16 == 0 and size > 0 then
-    trimSet(key, 86400000)
-  end
 end
 
 -- dropEntered removes the first n codes from the list of those that were entered, once
