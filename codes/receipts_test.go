@@ -118,18 +118,6 @@ func TestRecordFails(t *testing.T) {
 	f.check("id", f.sent(), right)
 }
 
-// TestStatusReportsNoExpiry: after Status the next check still reports the expiry.
-func TestStatusReportsNoExpiry(t *testing.T) {
-	f := newFixture(t).open() // without receipts
-	code := f.create("id", seattle)
-	f.status("id", codes.Progress{Stage: codes.StagePending, AttemptsLeft: 3, TTLLeft: time.Hour})
-	f.model.Advance(time.Hour)
-	f.status("id", codes.Progress{Stage: codes.StageExpired})
-	f.status("id", codes.Progress{Stage: codes.StageExpired})
-	f.check("id", code, expired)
-	f.status("id", codes.Progress{})
-}
-
 // TestRotationReceipts: a receipt finds its message under either secret, even if the
 // receipt came first.
 func TestRotationReceipts(t *testing.T) {

@@ -156,7 +156,7 @@ func notThis(c codes.Code) codes.Code {
 // that before anything has happened, one with an error in lose after it took effect.
 type faultyStore struct {
 	codes.Store
-	mu         sync.Mutex // pending cleanup makes calls in the background
+	mu         sync.Mutex
 	fail, lose map[string]error
 	calls      map[string]int
 	claimDelay time.Duration  // of the reply to Claim
@@ -205,7 +205,9 @@ func (s *faultyStore) Refund(ctx context.Context, op codes.Op, limits []codes.Li
 }
 
 func (s *faultyStore) Check(ctx context.Context, c codes.Check) (codes.Checked, error) {
+	s.mu.Lock()
 	s.claims = append(s.claims, c.Claim)
+	s.mu.Unlock()
 	return try(s, "Check", func() (codes.Checked, error) { return s.Store.Check(ctx, c) })
 }
 
@@ -239,20 +241,27 @@ type senderFunc func(context.Context, codes.Message) (string, error)
 
 func (f senderFunc) Send(ctx context.Context, m codes.Message) (string, error) { return f(ctx, m) }
 
-// events is an Observer that keeps all events.
+// events is an Observer that keeps all events, from any goroutine.
 type events struct {
+	mu        sync.Mutex
 	created   []codes.CreateEvent
 	checked   []codes.CheckEvent
 	cancelled []time.Duration
 	delivery  []codes.DeliveryEvents // except empty ones
 }
 
-func (e *events) Created(c codes.CreateEvent)     { e.created = append(e.created, c) }
-func (e *events) Checked(c codes.CheckEvent)      { e.checked = append(e.checked, c) }
-func (e *events) Cancelled(ttlLeft time.Duration) { e.cancelled = append(e.cancelled, ttlLeft) }
+func (e *events) Created(c codes.CreateEvent)     { keep(e, &e.created, c) }
+func (e *events) Checked(c codes.CheckEvent)      { keep(e, &e.checked, c) }
+func (e *events) Cancelled(ttlLeft time.Duration) { keep(e, &e.cancelled, ttlLeft) }
 
 func (e *events) Delivery(d codes.DeliveryEvents) {
 	if d.Delivered || d.Failed {
-		e.delivery = append(e.delivery, d)
+		keep(e, &e.delivery, d)
 	}
+}
+
+func keep[E any](e *events, list *[]E, event E) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	*list = append(*list, event)
 }

@@ -79,22 +79,3 @@ func TestRotation(t *testing.T) {
 		})
 	}
 }
-
-// TestRotationReplaces: a create replaces the entries under both secrets, whichever of
-// the two the replica writes with.
-func TestRotationReplaces(t *testing.T) {
-	for name, id := range map[string]codes.ID{"by auth_id": "id", "by number": ""} {
-		t.Run(name, func(t *testing.T) {
-			before, after := rotated(t)
-			older, newer := before.start(id), after.start(id)
-			to := seattle
-			if id != "" {
-				to = ""
-			}
-			before.verify(id, to, older, unknown)
-			after.verify(id, to, older, after.wrong(2, seattle))
-			after.verify(id, to, newer, right)
-			after.verify(id, to, older, unknown)
-		})
-	}
-}
