@@ -34,13 +34,12 @@ func RunGuesses(t *testing.T, open func(testing.TB) Backend) {
 			s.reserve(allowed(anyEntry(), one))
 		},
 		"only wrong codes under a limit": func(s suite) {
-			e := anyEntry()
-			s.create(e)
+			e := s.newEntry()
 			s.reserve(allowed(e, one))
 			s.wrong(e, 2) // without a limit
 			_, err := s.Store.Check(cancelledContext(), codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp(), Guesses: one})
 			s.unavailable("Check", err)
-			s.check(codes.Check{Name: e.Name, Code: e.Code, Guesses: one}, codes.Outcome{Status: codes.Right, Recipient: e.Recipient})
+			s.check(codes.Check{Name: e.Name, Code: e.Code, Guesses: one}, rightFor(e))
 			s.check(codes.Check{Name: e.Name, Code: e.Code, Guesses: one}, codes.Outcome{Status: codes.Unknown})
 			s.reserve(allowed(e, one))
 		},
@@ -74,8 +73,7 @@ func RunGuesses(t *testing.T, open func(testing.TB) Backend) {
 			s.refused(allowed(e, one), "GUESS_LIMITS 1/1h")
 		},
 		"under the previous secret": func(s suite) {
-			e := anyEntry()
-			s.create(e)
+			e := s.newEntry()
 			s.guess(named(e, codes.EntryName{Current: Fresh(), Previous: e.Name.Current}), one, codes.NewOp())
 			s.refused(allowed(e, one), "GUESS_LIMITS 1/1h")
 		},

@@ -131,16 +131,26 @@ func (s suite) check(c codes.Check, want codes.Outcome) codes.Checked {
 	return got
 }
 
+// newEntry stores an entry that has no predecessor.
+func (s suite) newEntry() codes.Entry {
+	s.Helper()
+	return s.create(anyEntry()).Entry
+}
+
 // right checks the code of a valid entry.
 func (s suite) right(e codes.Entry) {
 	s.Helper()
-	s.check(codes.Check{Name: e.Name, Code: e.Code}, codes.Outcome{Status: codes.Right, Recipient: e.Recipient})
+	s.check(codes.Check{Name: e.Name, Code: e.Code}, rightFor(e))
 }
 
 // wrong checks a wrong code against a valid entry.
 func (s suite) wrong(e codes.Entry, left int64) {
 	s.Helper()
 	s.check(codes.Check{Name: e.Name, Code: Fresh()}, wrongFor(e, left))
+}
+
+func rightFor(e codes.Entry) codes.Outcome {
+	return codes.Outcome{Status: codes.Right, Recipient: e.Recipient}
 }
 
 func wrongFor(e codes.Entry, left int64) codes.Outcome {
@@ -203,6 +213,14 @@ func (s suite) live(e codes.Entry, attempts int64) {
 func resendable(e codes.Entry) codes.Reservation {
 	r := reservationOf(e)
 	r.SameCode, r.Entry.Digits = true, 6
+	return r
+}
+
+// newResendable stores an entry whose code may be sent again.
+func (s suite) newResendable() codes.Reservation {
+	s.Helper()
+	r := resendable(anyEntry())
+	s.reserve(r)
 	return r
 }
 

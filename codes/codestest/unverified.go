@@ -43,7 +43,29 @@ func RunUnverified(t *testing.T, open func(testing.TB) Backend) {
 			s.unknown(first.Entry) // and changes nothing
 			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS exchange:2/1h")
 		}),
-		"a share of the verified codes": isolated(shareOfVerified),
+		// A limit allows in addition a percentage, rounded down, of the codes verified in the
+		// last 24 hours in the area code, or in all.
+		"a share of the verified codes": isolated(func(s suite) {
+			limits := unverifiedLimits(s, "area:1/1h+50%,all:2/1h+100%")
+			wide := unverifiedLimits(s, "exchange:100/1h,area:100/1h,all:100/1h")
+			verify := func(d codes.Destination) {
+				r := s.toDestination(d, wide)
+				s.reserve(r)
+				s.verified(r)
+			}
+			s.reserve(s.toDestination(seattle, limits))
+			verify(seattle)
+			s.refused(s.toDestination(tacoma, limits), "UNVERIFIED_LIMITS area:1/1h+50%")
+			verify(tacoma)
+			s.reserve(s.toDestination(tacoma, limits))
+			s.refused(s.toDestination(tacoma, limits), "UNVERIFIED_LIMITS area:1/1h+50%")
+			s.reserve(s.toDestination(toronto, limits))
+			verify(toronto)
+			limits.Area = nil
+			s.reserve(s.toDestination(toronto, limits)) // 2 plus 3 verified
+			s.reserve(s.toDestination(toronto, limits))
+			s.refused(s.toDestination(toronto, limits), "UNVERIFIED_LIMITS all:2/1h+100%")
+		}),
 		"verified, and counted again": isolated(func(s suite) {
 			limits := unverifiedLimits(s, "all:1/1h+100%")
 			first := s.toDestination(seattle, limits)
@@ -59,7 +81,23 @@ func RunUnverified(t *testing.T, open func(testing.TB) Backend) {
 			s.reserve(s.toDestination(seattle, limits))
 			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS all:1/1h+100%")
 		}),
-		"what makes no room": isolated(noRoom),
+		// A message stays counted if its entry ends without its code being entered.
+		"what makes no room": isolated(func(s suite) {
+			limits := unverifiedLimits(s, "all:4/1h")
+			replaced, cancelled, used := s.toDestination(seattle, limits), s.toDestination(seattle, limits), s.toDestination(seattle, limits)
+			s.reserve(replaced)
+			s.reserve(cancelled)
+			s.reserve(used)
+			after := s.toDestination(seattle, limits)
+			after.Entry.Name = replaced.Entry.Name
+			s.reserve(after)
+			s.cancel(cancelled.Entry)
+			s.useUp(used.Entry)
+			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS all:4/1h")
+			s.verified(after) // uncounts its message, not that of the replaced entry
+			s.reserve(s.toDestination(seattle, limits))
+			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS all:4/1h")
+		}),
 		"a released message makes room": isolated(func(s suite) {
 			limits := unverifiedLimits(s, "exchange:1/1h,area:1/1h,all:1/1h")
 			r := s.toDestination(seattle, limits)
@@ -145,7 +183,31 @@ func RunUnverified(t *testing.T, open func(testing.TB) Backend) {
 			})
 		},
 	}, tests{
-		"in parallel": isolated(unverifiedInParallel),
+		// Exactly as many messages pass as are allowed.
+		"in parallel": isolated(func(s suite) {
+			limits := unverifiedLimits(s, "exchange:5/1h,area:8/1h,all:20/1h")
+			passed := make([]codes.Reservation, 20)
+			taken := make([]bool, len(passed))
+			parallel(len(passed), func(i int) {
+				passed[i] = s.toDestination(seattle, limits)
+				_, err := s.store(i).Reserve(context.Background(), passed[i])
+				taken[i] = err == nil
+			})
+			var standing []codes.Reservation
+			for i, ok := range taken {
+				if ok {
+					standing = append(standing, passed[i])
+				}
+			}
+			if len(standing) != 5 {
+				s.Fatalf("%d passed, want 5", len(standing))
+			}
+			parallel(len(standing), func(i int) { s.on(i).verified(standing[i]) })
+			for range 5 {
+				s.reserve(s.toDestination(seattle, limits))
+			}
+			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS exchange:5/1h")
+		}),
 	})
 }
 
@@ -177,7 +239,7 @@ func (s suite) toDestination(d codes.Destination, u codes.Unverified) codes.Rese
 // verified enters the code of a reservation.
 func (s suite) verified(r codes.Reservation) {
 	s.Helper()
-	s.check(codes.Check{Name: r.Entry.Name, Code: r.Entry.Code, CountVerified: true}, codes.Outcome{Status: codes.Right, Recipient: r.Entry.Recipient})
+	s.check(codes.Check{Name: r.Entry.Name, Code: r.Entry.Code, CountVerified: true}, rightFor(r.Entry))
 }
 
 // shadowed expects that r passes, although a limit is reached; "" is none. A call that
@@ -191,72 +253,4 @@ func (s suite) shadowed(r codes.Reservation, limit string) {
 	if got != limit && (got != "" || !s.Lossy) {
 		s.Fatalf("shadowed by %q, want %q", got, limit)
 	}
-}
-
-// shareOfVerified: a limit allows in addition a percentage, rounded down, of the codes
-// verified in the last 24 hours in the area code, or in all.
-func shareOfVerified(s suite) {
-	limits := unverifiedLimits(s, "area:1/1h+50%,all:2/1h+100%")
-	wide := unverifiedLimits(s, "exchange:100/1h,area:100/1h,all:100/1h")
-	verify := func(d codes.Destination) {
-		r := s.toDestination(d, wide)
-		s.reserve(r)
-		s.verified(r)
-	}
-	s.reserve(s.toDestination(seattle, limits))
-	verify(seattle)
-	s.refused(s.toDestination(tacoma, limits), "UNVERIFIED_LIMITS area:1/1h+50%")
-	verify(tacoma)
-	s.reserve(s.toDestination(tacoma, limits))
-	s.refused(s.toDestination(tacoma, limits), "UNVERIFIED_LIMITS area:1/1h+50%")
-	s.reserve(s.toDestination(toronto, limits))
-	verify(toronto)
-	limits.Area = nil
-	s.reserve(s.toDestination(toronto, limits)) // 2 plus 3 verified
-	s.reserve(s.toDestination(toronto, limits))
-	s.refused(s.toDestination(toronto, limits), "UNVERIFIED_LIMITS all:2/1h+100%")
-}
-
-// noRoom: a message stays counted if its entry ends without its code being entered.
-func noRoom(s suite) {
-	limits := unverifiedLimits(s, "all:4/1h")
-	replaced, cancelled, used := s.toDestination(seattle, limits), s.toDestination(seattle, limits), s.toDestination(seattle, limits)
-	s.reserve(replaced)
-	s.reserve(cancelled)
-	s.reserve(used)
-	after := s.toDestination(seattle, limits)
-	after.Entry.Name = replaced.Entry.Name
-	s.reserve(after)
-	s.cancel(cancelled.Entry)
-	s.useUp(used.Entry)
-	s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS all:4/1h")
-	s.verified(after) // uncounts its message, not that of the replaced entry
-	s.reserve(s.toDestination(seattle, limits))
-	s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS all:4/1h")
-}
-
-// unverifiedInParallel: exactly as many messages pass as are allowed.
-func unverifiedInParallel(s suite) {
-	limits := unverifiedLimits(s, "exchange:5/1h,area:8/1h,all:20/1h")
-	passed := make([]codes.Reservation, 20)
-	taken := make([]bool, len(passed))
-	parallel(len(passed), func(i int) {
-		passed[i] = s.toDestination(seattle, limits)
-		_, err := s.store(i).Reserve(context.Background(), passed[i])
-		taken[i] = err == nil
-	})
-	var standing []codes.Reservation
-	for i, ok := range taken {
-		if ok {
-			standing = append(standing, passed[i])
-		}
-	}
-	if len(standing) != 5 {
-		s.Fatalf("%d passed, want 5", len(standing))
-	}
-	parallel(len(standing), func(i int) { s.on(i).verified(standing[i]) })
-	for range 5 {
-		s.reserve(s.toDestination(seattle, limits))
-	}
-	s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS exchange:5/1h")
 }
