@@ -45,9 +45,7 @@ func (f *fixture) status(id codes.ID, want codes.Progress) {
 func TestReceipts(t *testing.T) {
 	f := tracked(t)
 	f.status("id", codes.Progress{})
-	if _, err := f.Create(context.Background(), codes.CreateRequest{ID: "id", Recipient: toronto, Caller: "shop"}); err != nil {
-		t.Fatal(err)
-	}
+	f.createAs(codes.CreateRequest{ID: "id", Recipient: toronto, Caller: "shop"})
 	f.status("id", codes.Progress{Stage: codes.StageSent, AttemptsLeft: 3, TTLLeft: time.Hour})
 	f.receive(buffered, codes.Joined, codes.DeliveryEvents{Delivered: true, Area: codes.AreaCA, Caller: "shop"})
 	f.receive(buffered, codes.Duplicate)

@@ -100,10 +100,24 @@ func request(id codes.ID, to codes.Phone) codes.CreateRequest {
 // create makes a code, and returns it as it was sent.
 func (f *fixture) create(id codes.ID, to codes.Phone) codes.Code {
 	f.t.Helper()
-	if _, err := f.Create(context.Background(), request(id, to)); err != nil {
+	return f.createAs(request(id, to))
+}
+
+func (f *fixture) createAs(r codes.CreateRequest) codes.Code {
+	f.t.Helper()
+	if _, err := f.Create(context.Background(), r); err != nil {
 		f.t.Fatalf("Create: %v", err)
 	}
 	return f.sent()
+}
+
+// created makes a code, and expects an answer for its recipient.
+func (f *fixture) created(r codes.CreateRequest, want codes.Created) {
+	f.t.Helper()
+	want.Recipient = f.options.Secret.Phone(r.Recipient)
+	if got, err := f.Create(context.Background(), r); err != nil || got != want {
+		f.t.Fatalf("Create = %+v, %v; want %+v", got, err, want)
+	}
 }
 
 // sent returns the code of the last message.
@@ -133,8 +147,17 @@ func (f *fixture) limited(id codes.ID, to codes.Phone, limit string) {
 
 func (f *fixture) check(id codes.ID, code codes.Code, want codes.Outcome) {
 	f.t.Helper()
-	got, err := f.Check(context.Background(), codes.CheckRequest{ID: id, Code: code})
-	if err != nil || codestest.Answer(got) != want {
+	f.checkAs(codes.CheckRequest{ID: id, Code: code}, want)
+}
+
+// checkAs expects an outcome, whose recipient is compared if the code is wrong.
+func (f *fixture) checkAs(r codes.CheckRequest, want codes.Outcome) {
+	f.t.Helper()
+	got, err := f.Check(context.Background(), r)
+	if got.Status != codes.Wrong {
+		got.Recipient = codes.Digest{}
+	}
+	if err != nil || got != want {
 		f.t.Fatalf("Check = %+v, %v; want %+v", got, err, want)
 	}
 }

@@ -111,9 +111,7 @@ func TestCreateEvents(t *testing.T) {
 
 // failing makes every send fail.
 func failing(err error) func(*fixture, *codes.Options) {
-	return func(_ *fixture, o *codes.Options) {
-		o.Sender = senderFunc(func(context.Context, codes.Message) (string, error) { return "", err })
-	}
+	return func(f *fixture, _ *codes.Options) { f.sender.FailWith(err) }
 }
 
 // losing makes the store lose its answers to Reserve.
