@@ -112,6 +112,7 @@ func TestOnceNotClaimed(t *testing.T) {
 // reported.
 func TestOnceParallel(t *testing.T) {
 	f := newFixture(t).open()
+	f.store.claimDelay = 10 * time.Millisecond // so that all run before the first is settled
 	parallel := func(run func()) {
 		var wg sync.WaitGroup
 		for range 50 {
