@@ -29,8 +29,8 @@ func TestCheckFailing(t *testing.T) {
 	f.store.fail["Check"] = fmt.Errorf("down: %w", codes.ErrUnavailable)
 	for _, c := range []codes.Code{code, notThis(code)} {
 		got, err := f.Check(context.Background(), codes.CheckRequest{ID: "id", Code: c})
-		if !errors.Is(err, codes.ErrUnavailable) || got != (codes.Outcome{}) {
-			t.Errorf("Check = %+v, %v; want ErrUnavailable and no outcome", got, err)
+		if !errors.Is(err, codes.ErrUnavailable) || got != (codes.Outcome{}) || len(f.events.checked) > 0 {
+			t.Errorf("Check = %+v, %v, with %d events; want ErrUnavailable alone", got, err, len(f.events.checked))
 		}
 	}
 	f.store.fail["Check"] = nil

@@ -147,11 +147,6 @@ func TestCheckEvents(t *testing.T) {
 	if !slices.Equal(f.events.checked, want) {
 		t.Errorf("reported %+v, want %+v", f.events.checked, want)
 	}
-	f.store.fail["Check"] = codes.ErrUnavailable
-	_, _ = f.Check(context.Background(), codes.CheckRequest{ID: "id", Code: code})
-	if len(f.events.checked) != len(want) {
-		t.Error("reported a check that failed")
-	}
 }
 
 // TestUnverifiedEvents: a message over the allowance is reported with its exchange, and

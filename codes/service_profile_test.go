@@ -47,32 +47,27 @@ func TestSpacesApart(t *testing.T) {
 	for _, s := range spaces {
 		sent[s] = f.createAs(codes.CreateRequest{ID: "id", Recipient: seattle, Profile: s.Profile, Service: s.Service})
 	}
-	check := func(s codes.Space, code codes.Code) codes.Status {
-		o, err := f.Check(context.Background(), codes.CheckRequest{ID: "id", Code: code, Profile: s.Profile, Service: s.Service})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return o.Status
+	check := func(s codes.Space, code codes.Code, want codes.Outcome) {
+		t.Helper()
+		f.checkAs(codes.CheckRequest{ID: "id", Code: code, Profile: s.Profile, Service: s.Service}, want)
 	}
+	left := map[string]int64{"": 2, "login": 4} // after one wrong code
 	for i, s := range spaces {
-		if status := check(s, sent[spaces[(i+1)%len(spaces)]]); status != codes.Wrong {
-			t.Errorf("%+v: status %v for the code of another", s, status)
-		}
+		check(s, sent[spaces[(i+1)%len(spaces)]], f.wrong(left[s.Profile], seattle))
 	}
 	if err := f.Cancel(context.Background(), codes.CancelRequest{ID: "id", Service: "VA2"}); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range spaces {
-		want := codes.Right
+		want, attempts := right, left[s.Profile]
 		if s.Service == "VA2" {
-			want = codes.Unknown
+			want, attempts = unknown, 0
 		}
-		if p, err := f.Status(context.Background(), codes.StatusRequest{ID: "id", Profile: s.Profile, Service: s.Service}); err != nil || (p.Stage == codes.StageUnknown) != (want == codes.Unknown) {
-			t.Errorf("%+v: stage %v, %v", s, p.Stage, err)
+		p, err := f.Status(context.Background(), codes.StatusRequest{ID: "id", Profile: s.Profile, Service: s.Service})
+		if err != nil || p.AttemptsLeft != attempts {
+			t.Errorf("%+v: Status = %+v, %v; want %d attempts", s, p, err, attempts)
 		}
-		if status := check(s, sent[s]); status != want {
-			t.Errorf("%+v: status %v, want %v", s, status, want)
-		}
+		check(s, sent[s], want)
 	}
 }
 
