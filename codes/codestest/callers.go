@@ -18,8 +18,7 @@ func RunCallers(t *testing.T, open func(testing.TB) Backend) {
 			requiredRecipient(s, successor(older), older.Recipient)
 		},
 		"expired recipient": func(s suite) {
-			e := entry(3, time.Second, time.Minute)
-			s.create(e)
+			e := s.create(entry(3, time.Second, time.Minute)).Entry
 			s.Advance(1500 * time.Millisecond)
 			s.check(codes.Check{Name: e.Name, Code: e.Code, Recipient: Fresh()}, codes.Outcome{Status: codes.Expired})
 		},

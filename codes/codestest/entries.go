@@ -14,8 +14,7 @@ func RunStore(t *testing.T, open func(testing.TB) Backend) {
 	run(t, open, tests{
 		"the largest numbers": func(s suite) {
 			const attempts = 1<<53 - 1
-			e := entry(attempts, 9_000_000_000*time.Second, 86400*time.Second)
-			s.create(e)
+			e := s.create(entry(attempts, 9_000_000_000*time.Second, 86400*time.Second)).Entry
 			s.wrong(e, attempts-1)
 			s.wrong(e, attempts-2)
 			s.right(e)
@@ -29,8 +28,7 @@ func RunStore(t *testing.T, open func(testing.TB) Backend) {
 			s.right(e)
 		},
 		"a new entry replaces code, attempts and end": func(s suite) {
-			first := entry(2, time.Second, time.Minute)
-			s.create(first)
+			first := s.create(entry(2, time.Second, time.Minute)).Entry
 			s.wrong(first, 1)
 			second := successor(first)
 			s.about("replaced", s.reserve(reservationOf(second)).Replaced, time.Second)
@@ -95,8 +93,7 @@ func RunStore(t *testing.T, open func(testing.TB) Backend) {
 			s.about("cancelled again", s.cancel(e), 0)
 			s.unknown(e)
 
-			over := entry(3, time.Second, time.Minute)
-			s.create(over)
+			over := s.create(entry(3, time.Second, time.Minute)).Entry
 			s.Advance(1100 * time.Millisecond)
 			s.about("cancelled late", s.cancel(over), 0)
 			s.unknown(over)
@@ -126,8 +123,7 @@ func RunStore(t *testing.T, open func(testing.TB) Backend) {
 			s.right(e)
 		},
 		"expired, reported once": func(s suite) {
-			e := entry(3, time.Second, 2*time.Second)
-			s.create(e)
+			e := s.create(entry(3, time.Second, 2*time.Second)).Entry
 			s.Advance(1100 * time.Millisecond)
 			for range 3 { // Peek does not report it
 				if view := s.peek(e.Name); view != (codes.EntryView{Stage: codes.StageExpired}) {

@@ -53,8 +53,7 @@ func RunGuesses(t *testing.T, open func(testing.TB) Backend) {
 			s.refused(allowed(second, one), "GUESS_LIMITS 1/1h")
 		},
 		"when the limit is reached": func(s suite) {
-			e := entry(9, time.Minute, 0)
-			s.create(e)
+			e := s.create(entry(9, time.Minute, 0)).Entry
 			s.guess(e, two, codes.NewOp())
 			s.guess(e, two, codes.NewOp())
 			s.Advance(2 * time.Second)
@@ -66,8 +65,7 @@ func RunGuesses(t *testing.T, open func(testing.TB) Backend) {
 			s.reserve(allowed(e, two))
 		},
 		"the last attempt too": func(s suite) {
-			e := entry(1, time.Minute, 0)
-			s.create(e)
+			e := s.create(entry(1, time.Minute, 0)).Entry
 			s.guess(e, one, codes.NewOp())
 			s.unknown(e)
 			s.refused(allowed(e, one), "GUESS_LIMITS 1/1h")
@@ -93,8 +91,7 @@ func RunGuesses(t *testing.T, open func(testing.TB) Backend) {
 	}, tests{
 		"in parallel": func(s suite) {
 			const guesses = 12
-			e := entry(2*guesses, time.Minute, 0)
-			s.create(e)
+			e := s.create(entry(2*guesses, time.Minute, 0)).Entry
 			windows := Windows(s, "12/1h", "13/2h")
 			parallel(guesses, func(i int) { s.on(i).guess(e, windows, codes.NewOp()) })
 			s.refused(allowed(e, windows[:1]), "GUESS_LIMITS 12/1h")

@@ -36,8 +36,7 @@ func RunNeighbours(t *testing.T, open func(testing.TB) Backend) {
 			}
 		},
 		"guesses": func(s suite) {
-			e := entry(99, time.Minute, 0)
-			s.create(e)
+			e := s.create(entry(99, time.Minute, 0)).Entry
 			s.guess(e, long, codes.NewOp())
 			s.guess(e, long, codes.NewOp())
 			meddle(s, func() { s.guess(e, short, codes.NewOp()) })

@@ -54,8 +54,7 @@ func RunRelease(t *testing.T, open func(testing.TB) Backend) {
 			s.right(long)
 		},
 		"the previous entry expired meanwhile": func(s suite) {
-			before := entry(3, time.Second, time.Minute)
-			s.create(before)
+			before := s.create(entry(3, time.Second, time.Minute)).Entry
 			r := s.create(successor(before))
 			s.Advance(1100 * time.Millisecond)
 			s.release(r, true)
@@ -64,8 +63,7 @@ func RunRelease(t *testing.T, open func(testing.TB) Backend) {
 		},
 		// An expired entry can be released, so that the one before it is restored.
 		"released after it expired": func(s suite) {
-			first := entry(3, time.Minute, 0)
-			s.create(first)
+			first := s.create(entry(3, time.Minute, 0)).Entry
 			short := successor(first)
 			short.Lifetime, short.Notice = time.Second, 0
 			second, third := s.create(short), s.create(successor(first))
@@ -166,8 +164,7 @@ func RunRelease(t *testing.T, open func(testing.TB) Backend) {
 			s.right(before)
 		},
 		"a previous entry that was reported stays so": func(s suite) {
-			before := entry(3, time.Second, time.Minute)
-			s.create(before)
+			before := s.create(entry(3, time.Second, time.Minute)).Entry
 			s.Advance(1100 * time.Millisecond)
 			s.expired(before)
 			s.release(s.create(successor(before)), true)
@@ -185,8 +182,7 @@ func RunRelease(t *testing.T, open func(testing.TB) Backend) {
 		},
 		"expired while another waits": isolated(func(s suite) {
 			s.waiting(2) // so that the next turn is two spans off
-			short := entry(3, time.Second, 0)
-			s.create(short)
+			short := s.create(entry(3, time.Second, 0)).Entry
 			late := successor(short)
 			s.reserve(paced(reservationOf(late), 1, time.Minute))
 			s.Advance(1500 * time.Millisecond)
@@ -229,8 +225,7 @@ func RunRelease(t *testing.T, open func(testing.TB) Backend) {
 			names := codes.EntryName{Current: Fresh(), Previous: Fresh()}
 			s.create(named(entry(3, time.Second, time.Minute), names))
 			s.Advance(1100 * time.Millisecond)
-			e := named(anyEntry(), swap(names))
-			s.create(e)
+			e := s.create(named(anyEntry(), swap(names))).Entry
 			s.live(named(e, names), 3)
 			s.check(codes.Check{Name: names, Code: Fresh(), PreviousCode: e.Code}, rightFor(e))
 		},

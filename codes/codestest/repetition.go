@@ -42,8 +42,7 @@ func RunRepetition(t *testing.T, open func(testing.TB) Backend) {
 		},
 		"reserve, after it was replaced": func(s suite) {
 			r := s.create(anyEntry())
-			e := successor(r.Entry)
-			s.create(e)
+			e := s.create(successor(r.Entry)).Entry
 			s.reserve(r)
 			s.right(e)
 		},
@@ -81,8 +80,7 @@ func RunRepetition(t *testing.T, open func(testing.TB) Backend) {
 		// The entry expires between the two.
 		"wrong code, after its expiry": func(s suite) {
 			for _, notice := range []time.Duration{0, time.Minute} {
-				e := entry(3, time.Second, notice)
-				s.create(e)
+				e := s.create(entry(3, time.Second, notice)).Entry
 				s.Advance(700 * time.Millisecond)
 				c := codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp()}
 				s.check(c, wrongFor(e, 2))
@@ -96,8 +94,7 @@ func RunRepetition(t *testing.T, open func(testing.TB) Backend) {
 		},
 		// The answer under a claim is kept after the entry has expired.
 		"wrong code, under a claim": func(s suite) {
-			e := entry(3, time.Second, 0)
-			s.create(e)
+			e := s.create(entry(3, time.Second, 0)).Entry
 			c := codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp(), Claim: Fresh()}
 			s.check(c, wrongFor(e, 2))
 			s.Advance(3 * time.Second)
@@ -113,8 +110,7 @@ func RunRepetition(t *testing.T, open func(testing.TB) Backend) {
 			s.live(all[0].Entry, 3)
 		},
 		"expired": func(s suite) {
-			e := entry(1, time.Second, time.Minute)
-			s.create(e)
+			e := s.create(entry(1, time.Second, time.Minute)).Entry
 			s.Advance(1100 * time.Millisecond)
 			c := codes.Check{Name: e.Name, Code: e.Code, Op: codes.NewOp()}
 			for range 2 {

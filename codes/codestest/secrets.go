@@ -46,8 +46,7 @@ func swappedSecrets(s suite) {
 		s.unknown(first)
 		s.unknown(second)
 	}
-	e := named(anyEntry(), names)
-	s.create(e)
+	e := s.create(named(anyEntry(), names)).Entry
 	s.about("cancelled", s.cancel(named(e, swap(names))), time.Minute)
 	s.unknown(e)
 }
@@ -59,8 +58,7 @@ func movedAndReleased(s suite) {
 		s.Skip("a cluster reserves under two secrets in two steps")
 	}
 	names := codes.EntryName{Current: Fresh(), Previous: Fresh()}
-	before := named(anyEntry(), names)
-	s.create(before)
+	before := s.create(named(anyEntry(), names)).Entry
 	s.wrong(before, 2)
 	first := s.create(named(anyEntry(), names))
 	second := s.create(named(anyEntry(), swap(names)))
