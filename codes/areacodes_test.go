@@ -95,17 +95,3 @@ func groupOfRegion(region string) string {
 	}
 	return "caribbean"
 }
-
-// TestAreaCodeByHand: an area code that is in no group yet can be allowed as a prefix.
-func TestAreaCodeByHand(t *testing.T) {
-	const unassigned = codes.Phone("12325551234")
-	for list, want := range map[string]bool{"us,ca": false, "us,ca,1232": true} {
-		r, err := codes.ParseRecipients(strings.Split(list, ","), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := r.Allow(unassigned); got != want {
-			t.Errorf("with %s allowed: %t, want %t", list, got, want)
-		}
-	}
-}

@@ -126,14 +126,3 @@ func TestHasherInParallel(t *testing.T) {
 	}
 	wg.Wait()
 }
-
-func TestNewOp(t *testing.T) {
-	seen := map[string]bool{}
-	for range 1000 {
-		op := codes.NewOp()
-		if op == (codes.Op{}) || len(op.String()) != 11 || seen[op.String()] {
-			t.Fatalf("op %s: zero, not 11 characters, or seen before", op)
-		}
-		seen[op.String()] = true
-	}
-}

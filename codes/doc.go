@@ -120,9 +120,9 @@
 // A message counts once as delivered and once as failed, over all replicas. A
 // message that its network accepted and its phone then rejected is both; its stage
 // is StageFailed. A failed message no longer counts under Sends and Unverified, so
-// that the person can ask again; it still counts under the other limits. In any window at most as many
-// messages of a number are refunded as Sends allows. Receipts never change whether
-// a code is right.
+// that the person can ask again; it still counts under the other limits. In any
+// window at most as many messages of a number are refunded as Sends allows. Receipts
+// never change whether a code is right.
 //
 // # Test recipients
 //

@@ -1,8 +1,6 @@
 package codes_test
 
 import (
-	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -17,17 +15,6 @@ func TestErrorTexts(t *testing.T) {
 	} {
 		if got := err.Error(); got != want {
 			t.Errorf("%q, want %q", got, want)
-		}
-	}
-}
-
-func TestUnavailableErrorIsUnavailable(t *testing.T) {
-	err := fmt.Errorf("outer: %w", &codes.UnavailableError{RetryAfter: time.Second, Cause: "send rate exceeded"})
-	for target, want := range map[error]bool{
-		codes.ErrUnavailable: true, codes.ErrRejected: false, codes.ErrUnconfirmed: false, codes.ErrRecipientNotAllowed: false,
-	} {
-		if errors.Is(err, target) != want {
-			t.Errorf("is %v: %t, want %t", target, !want, want)
 		}
 	}
 }

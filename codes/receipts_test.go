@@ -45,9 +45,7 @@ func (f *fixture) status(id codes.ID, want codes.Progress) {
 func TestReceipts(t *testing.T) {
 	f := tracked(t)
 	f.status("id", codes.Progress{})
-	if _, err := f.Create(context.Background(), codes.CreateRequest{ID: "id", Recipient: toronto, Caller: "shop"}); err != nil {
-		t.Fatal(err)
-	}
+	f.createAs(codes.CreateRequest{ID: "id", Recipient: toronto, Caller: "shop"})
 	f.status("id", codes.Progress{Stage: codes.StageSent, AttemptsLeft: 3, TTLLeft: time.Hour})
 	f.receive(buffered, codes.Joined, codes.DeliveryEvents{Delivered: true, Area: codes.AreaCA, Caller: "shop"})
 	f.receive(buffered, codes.Duplicate)
@@ -116,18 +114,6 @@ func TestRecordFails(t *testing.T) {
 		t.Errorf("Receive = %v, with %d events", err, len(f.events.delivery))
 	}
 	f.check("id", f.sent(), right)
-}
-
-// TestStatusReportsNoExpiry: after Status the next check still reports the expiry.
-func TestStatusReportsNoExpiry(t *testing.T) {
-	f := newFixture(t).open() // without receipts
-	code := f.create("id", seattle)
-	f.status("id", codes.Progress{Stage: codes.StagePending, AttemptsLeft: 3, TTLLeft: time.Hour})
-	f.model.Advance(time.Hour)
-	f.status("id", codes.Progress{Stage: codes.StageExpired})
-	f.status("id", codes.Progress{Stage: codes.StageExpired})
-	f.check("id", code, expired)
-	f.status("id", codes.Progress{})
 }
 
 // TestRotationReceipts: a receipt finds its message under either secret, even if the

@@ -10,8 +10,7 @@ import (
 // Recipients says to which numbers messages may go. The zero value allows all.
 type Recipients struct {
 	rules      map[string]bool // prefix → allowed
-	allowOther bool            // numbers that match no prefix
-	set        bool
+	blockOther bool            // numbers that match no prefix
 }
 
 // ParseRecipients parses prefixes (1 to 11 digits that begin with 1) and named
@@ -19,7 +18,7 @@ type Recipients struct {
 // decides; on equal length blocked wins. If no prefix is allowed, every number
 // that is not blocked is.
 func ParseRecipients(allowed, blocked []string) (Recipients, error) {
-	r := Recipients{rules: map[string]bool{}, allowOther: len(allowed) == 0, set: true}
+	r := Recipients{rules: map[string]bool{}, blockOther: len(allowed) > 0}
 	for _, list := range []struct {
 		items []string
 		allow bool
@@ -57,13 +56,10 @@ func RecipientGroups() []string { return slices.Sorted(maps.Keys(recipientGroups
 
 // Allow reports whether a message may go to p.
 func (r Recipients) Allow(p Phone) bool {
-	if !r.set {
-		return true
-	}
 	for n := len(p); n > 0; n-- {
 		if allowed, ok := r.rules[string(p[:n])]; ok {
 			return allowed
 		}
 	}
-	return r.allowOther
+	return !r.blockOther
 }

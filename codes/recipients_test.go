@@ -31,6 +31,7 @@ func TestRecipients(t *testing.T) {
 		{"a whole number blocked", nil, list(seattle), list(toronto, kingston, nassau, chatline, tollfree)},
 		{"a prefix of another number", list("12065559999"), nil, nil},
 		{"groups", list("us", "ca"), nil, list(seattle, toronto)},
+		{"a group and a prefix", list("ca", "1206"), nil, list(seattle, toronto)},
 		{"blocked groups", nil, list("caribbean", "premium"), list(seattle, toronto, tollfree)},
 		{"a group and one of its area codes", list("us", "ca"), list("1206"), list(toronto)},
 		{"the country but for a group", list("1"), list("caribbean"), list(seattle, toronto, chatline, tollfree)},

@@ -28,15 +28,6 @@ type CheckRequest struct {
 	Key       IdempotencyKey
 }
 
-// CancelRequest asks to drop the entry of ID.
-type CancelRequest struct {
-	ID        ID
-	Recipient Phone // of an empty ID
-	Caller    string
-	Profile   string
-	Service   string
-}
-
 // StatusRequest asks for the state of the entry of ID and of its message.
 type StatusRequest struct {
 	ID        ID
@@ -45,6 +36,9 @@ type StatusRequest struct {
 	Profile   string
 	Service   string
 }
+
+// CancelRequest asks to drop the entry of ID.
+type CancelRequest StatusRequest
 
 // Space is a set of auth_ids: the same auth_id in two spaces names two
 // entries.

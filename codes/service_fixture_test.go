@@ -100,10 +100,24 @@ func request(id codes.ID, to codes.Phone) codes.CreateRequest {
 // create makes a code, and returns it as it was sent.
 func (f *fixture) create(id codes.ID, to codes.Phone) codes.Code {
 	f.t.Helper()
-	if _, err := f.Create(context.Background(), request(id, to)); err != nil {
+	return f.createAs(request(id, to))
+}
+
+func (f *fixture) createAs(r codes.CreateRequest) codes.Code {
+	f.t.Helper()
+	if _, err := f.Create(context.Background(), r); err != nil {
 		f.t.Fatalf("Create: %v", err)
 	}
 	return f.sent()
+}
+
+// created makes a code, and expects an answer for its recipient.
+func (f *fixture) created(r codes.CreateRequest, want codes.Created) {
+	f.t.Helper()
+	want.Recipient = f.options.Secret.Phone(r.Recipient)
+	if got, err := f.Create(context.Background(), r); err != nil || got != want {
+		f.t.Fatalf("Create = %+v, %v; want %+v", got, err, want)
+	}
 }
 
 // sent returns the code of the last message.
@@ -133,8 +147,17 @@ func (f *fixture) limited(id codes.ID, to codes.Phone, limit string) {
 
 func (f *fixture) check(id codes.ID, code codes.Code, want codes.Outcome) {
 	f.t.Helper()
-	got, err := f.Check(context.Background(), codes.CheckRequest{ID: id, Code: code})
-	if err != nil || codestest.Answer(got) != want {
+	f.checkAs(codes.CheckRequest{ID: id, Code: code}, want)
+}
+
+// checkAs expects an outcome, whose recipient is compared if the code is wrong.
+func (f *fixture) checkAs(r codes.CheckRequest, want codes.Outcome) {
+	f.t.Helper()
+	got, err := f.Check(context.Background(), r)
+	if got.Status != codes.Wrong {
+		got.Recipient = codes.Digest{}
+	}
+	if err != nil || got != want {
 		f.t.Fatalf("Check = %+v, %v; want %+v", got, err, want)
 	}
 }
@@ -156,7 +179,7 @@ func notThis(c codes.Code) codes.Code {
 // that before anything has happened, one with an error in lose after it took effect.
 type faultyStore struct {
 	codes.Store
-	mu         sync.Mutex // pending cleanup makes calls in the background
+	mu         sync.Mutex
 	fail, lose map[string]error
 	calls      map[string]int
 	claimDelay time.Duration  // of the reply to Claim
@@ -205,7 +228,9 @@ func (s *faultyStore) Refund(ctx context.Context, op codes.Op, limits []codes.Li
 }
 
 func (s *faultyStore) Check(ctx context.Context, c codes.Check) (codes.Checked, error) {
+	s.mu.Lock()
 	s.claims = append(s.claims, c.Claim)
+	s.mu.Unlock()
 	return try(s, "Check", func() (codes.Checked, error) { return s.Store.Check(ctx, c) })
 }
 
@@ -239,20 +264,27 @@ type senderFunc func(context.Context, codes.Message) (string, error)
 
 func (f senderFunc) Send(ctx context.Context, m codes.Message) (string, error) { return f(ctx, m) }
 
-// events is an Observer that keeps all events.
+// events is an Observer that keeps all events, from any goroutine.
 type events struct {
+	mu        sync.Mutex
 	created   []codes.CreateEvent
 	checked   []codes.CheckEvent
 	cancelled []time.Duration
 	delivery  []codes.DeliveryEvents // except empty ones
 }
 
-func (e *events) Created(c codes.CreateEvent)     { e.created = append(e.created, c) }
-func (e *events) Checked(c codes.CheckEvent)      { e.checked = append(e.checked, c) }
-func (e *events) Cancelled(ttlLeft time.Duration) { e.cancelled = append(e.cancelled, ttlLeft) }
+func (e *events) Created(c codes.CreateEvent)     { keep(e, &e.created, c) }
+func (e *events) Checked(c codes.CheckEvent)      { keep(e, &e.checked, c) }
+func (e *events) Cancelled(ttlLeft time.Duration) { keep(e, &e.cancelled, ttlLeft) }
 
 func (e *events) Delivery(d codes.DeliveryEvents) {
 	if d.Delivered || d.Failed {
-		e.delivery = append(e.delivery, d)
+		keep(e, &e.delivery, d)
 	}
+}
+
+func keep[E any](e *events, list *[]E, event E) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	*list = append(*list, event)
 }

@@ -40,13 +40,12 @@ func TestCreateEvents(t *testing.T) {
 			},
 			codes.CreateEvent{Reserved: true, Wait: codestest.TurnSpan, Stored: true, Sent: true, Segments: 1},
 		},
-		"limited":   {nil, func(f *fixture, _ *codes.Options) { f.store.fail["Reserve"] = &codes.LimitError{} }, codes.CreateEvent{}},
-		"no turn":   {nil, func(f *fixture, _ *codes.Options) { f.store.fail["Reserve"] = &codes.UnavailableError{RetryAfter: 1} }, codes.CreateEvent{}},
-		"no answer": {nil, func(f *fixture, _ *codes.Options) { f.store.fail["Reserve"] = codes.ErrUnavailable }, codes.CreateEvent{}},
-		"reservation without an answer": {
-			nil, func(f *fixture, _ *codes.Options) { f.store.lose["Reserve"] = codes.ErrUnavailable },
-			codes.CreateEvent{Withdrawn: true},
-		},
+		// The store reserves in each of these, so that a release would be reported.
+		"limited":     {nil, losing(&codes.LimitError{}), codes.CreateEvent{}},
+		"no turn":     {nil, losing(&codes.UnavailableError{RetryAfter: 1}), codes.CreateEvent{}},
+		"not reached": {nil, losing(codes.ErrNotReached), codes.CreateEvent{}},
+		"no answer":   {nil, losing(codes.ErrUnavailable), codes.CreateEvent{Withdrawn: true}},
+
 		"rejected":       {nil, failing(codes.ErrRejected), codes.CreateEvent{Reserved: true, Withdrawn: true}},
 		"sender refused": {nil, failing(codes.ErrSenderRefused), codes.CreateEvent{Reserved: true, Withdrawn: true}},
 		"429":            {nil, failing(tooMany(time.Minute)), codes.CreateEvent{Reserved: true, Withdrawn: true}},
@@ -102,6 +101,9 @@ func TestCreateEvents(t *testing.T) {
 				if !slices.Equal(f.events.created, []codes.CreateEvent{want}) {
 					t.Errorf("reported %+v, want %+v", f.events.created, want)
 				}
+				if sent := len(f.sender.Messages()) > 0; sent && !want.Reserved {
+					t.Error("a message was sent without a reservation")
+				}
 			})
 		})
 	}
@@ -109,9 +111,12 @@ func TestCreateEvents(t *testing.T) {
 
 // failing makes every send fail.
 func failing(err error) func(*fixture, *codes.Options) {
-	return func(_ *fixture, o *codes.Options) {
-		o.Sender = senderFunc(func(context.Context, codes.Message) (string, error) { return "", err })
-	}
+	return func(f *fixture, _ *codes.Options) { f.sender.FailWith(err) }
+}
+
+// losing makes the store lose its answers to Reserve.
+func losing(err error) func(*fixture, *codes.Options) {
+	return func(f *fixture, _ *codes.Options) { f.store.lose["Reserve"] = err }
 }
 
 // TestCheckEvents: each check is reported, with the lifetime left of an entry that it
@@ -142,11 +147,6 @@ func TestCheckEvents(t *testing.T) {
 	if !slices.Equal(f.events.checked, want) {
 		t.Errorf("reported %+v, want %+v", f.events.checked, want)
 	}
-	f.store.fail["Check"] = codes.ErrUnavailable
-	_, _ = f.Check(context.Background(), codes.CheckRequest{ID: "id", Code: code})
-	if len(f.events.checked) != len(want) {
-		t.Error("reported a check that failed")
-	}
 }
 
 // TestUnverifiedEvents: a message over the allowance is reported with its exchange, and
@@ -170,31 +170,5 @@ func TestUnverifiedEvents(t *testing.T) {
 			f.check("id", code, right)
 			f.create("id", seattle)
 		}
-	}
-}
-
-func TestCancelEvents(t *testing.T) {
-	f := newFixture(t).open()
-	f.create("id", seattle)
-	f.model.Advance(time.Minute)
-	f.cancel("id")
-	f.cancel("id")
-	f.store.fail["Cancel"] = codes.ErrUnavailable
-	_ = f.Cancel(context.Background(), codes.CancelRequest{ID: "id"})
-	if want := []time.Duration{59 * time.Minute, 0}; !slices.Equal(f.events.cancelled, want) {
-		t.Errorf("reported %v, want %v", f.events.cancelled, want)
-	}
-}
-
-// TestEventsOfARepetition: a repeated answer is no new event.
-func TestEventsOfARepetition(t *testing.T) {
-	f := newFixture(t).open()
-	check := codes.IdempotencyKey{Route: "GET /", Value: "check"}
-	for range 3 {
-		createOnce(t, f.Service, keyed(aKey, "id", seattle), nil)
-		checkOnce(t, f.Service, check, "id", f.sent(), right)
-	}
-	if len(f.events.created) != 1 || len(f.events.checked) != 1 || f.events.checked[0].Caller != "shop" {
-		t.Errorf("reported %+v and %+v", f.events.created, f.events.checked)
 	}
 }

@@ -28,10 +28,7 @@ func TestProfilePolicy(t *testing.T) {
 	})
 	r := request("id", seattle)
 	r.Profile, r.Locale = "login", "es-MX"
-	created, err := f.Create(context.Background(), r)
-	if want := (codes.Created{Recipient: created.Recipient, Lifetime: time.Minute, Attempts: 5}); err != nil || created != want {
-		t.Errorf("Create = %+v, %v; want %+v", created, err, want)
-	}
+	f.created(r, codes.Created{Lifetime: time.Minute, Attempts: 5})
 	m := f.sender.Messages()[0]
 	if code := codeIn(m); len(code) != 30 || m.From != "14165550100" || m.Text != "Shop, código: "+codes.Text(code) {
 		t.Errorf("sent %q from %q", string(m.Text), string(m.From))
@@ -48,37 +45,29 @@ func TestSpacesApart(t *testing.T) {
 	spaces := []codes.Space{{}, {Profile: "login"}, {Service: "VA1"}, {Service: "VA2"}, {Profile: "login", Service: "VA1"}}
 	sent := map[codes.Space]codes.Code{}
 	for _, s := range spaces {
-		if _, err := f.Create(context.Background(), codes.CreateRequest{ID: "id", Recipient: seattle, Profile: s.Profile, Service: s.Service}); err != nil {
-			t.Fatal(err)
-		}
-		sent[s] = f.sent()
+		sent[s] = f.createAs(codes.CreateRequest{ID: "id", Recipient: seattle, Profile: s.Profile, Service: s.Service})
 	}
-	check := func(s codes.Space, code codes.Code) codes.Status {
-		o, err := f.Check(context.Background(), codes.CheckRequest{ID: "id", Code: code, Profile: s.Profile, Service: s.Service})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return o.Status
+	check := func(s codes.Space, code codes.Code, want codes.Outcome) {
+		t.Helper()
+		f.checkAs(codes.CheckRequest{ID: "id", Code: code, Profile: s.Profile, Service: s.Service}, want)
 	}
+	left := map[string]int64{"": 2, "login": 4} // after one wrong code
 	for i, s := range spaces {
-		if status := check(s, sent[spaces[(i+1)%len(spaces)]]); status != codes.Wrong {
-			t.Errorf("%+v: status %v for the code of another", s, status)
-		}
+		check(s, sent[spaces[(i+1)%len(spaces)]], f.wrong(left[s.Profile], seattle))
 	}
 	if err := f.Cancel(context.Background(), codes.CancelRequest{ID: "id", Service: "VA2"}); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range spaces {
-		want := codes.Right
+		want, attempts := right, left[s.Profile]
 		if s.Service == "VA2" {
-			want = codes.Unknown
+			want, attempts = unknown, 0
 		}
-		if p, err := f.Status(context.Background(), codes.StatusRequest{ID: "id", Profile: s.Profile, Service: s.Service}); err != nil || (p.Stage == codes.StageUnknown) != (want == codes.Unknown) {
-			t.Errorf("%+v: stage %v, %v", s, p.Stage, err)
+		p, err := f.Status(context.Background(), codes.StatusRequest{ID: "id", Profile: s.Profile, Service: s.Service})
+		if err != nil || p.AttemptsLeft != attempts {
+			t.Errorf("%+v: Status = %+v, %v; want %d attempts", s, p, err, attempts)
 		}
-		if status := check(s, sent[s]); status != want {
-			t.Errorf("%+v: status %v, want %v", s, status, want)
-		}
+		check(s, sent[s], want)
 	}
 }
 
@@ -106,9 +95,7 @@ func TestProfileRefused(t *testing.T) {
 	if f.store.calls["Reserve"]+f.store.calls["Check"]+len(f.sender.Messages()) > 0 {
 		t.Error("something was done")
 	}
-	if _, err := f.Create(context.Background(), codes.CreateRequest{ID: "id", Recipient: seattle, Caller: "shop", Profile: "login"}); err != nil {
-		t.Errorf("the caller that may: %v", err)
-	}
+	f.createAs(codes.CreateRequest{ID: "id", Recipient: seattle, Caller: "shop", Profile: "login"}) // this caller may
 }
 
 // TestProfileLimit: the limit of a profile does not apply to other messages.
@@ -119,9 +106,7 @@ func TestProfileLimit(t *testing.T) {
 	})
 	r := request("id", seattle)
 	r.Profile = "login"
-	if _, err := f.Create(context.Background(), r); err != nil {
-		t.Fatal(err)
-	}
+	f.createAs(r)
 	_, err := f.Create(context.Background(), r)
 	var limit *codes.LimitError
 	if !errors.As(err, &limit) || limit.Limit != "SEND_LIMITS_TOTAL login:1/1h" {

@@ -12,23 +12,9 @@ import (
 // RunStore checks codes.Entries. For each suite, open must return an empty store.
 func RunStore(t *testing.T, open func(testing.TB) Backend) {
 	run(t, open, tests{
-		"no entry": func(s suite) {
-			e := anyEntry()
-			s.unknown(e)
-			if view := s.peek(e.Name); view != (codes.EntryView{}) {
-				s.Errorf("Peek = %+v", view)
-			}
-		},
-		"wrong down to none": func(s suite) {
-			e := anyEntry()
-			s.create(e)
-			s.useUp(e)
-			s.unknown(e)
-		},
 		"the largest numbers": func(s suite) {
 			const attempts = 1<<53 - 1
-			e := entry(attempts, 9_000_000_000*time.Second, 86400*time.Second)
-			s.create(e)
+			e := s.create(entry(attempts, 9_000_000_000*time.Second, 86400*time.Second)).Entry
 			s.wrong(e, attempts-1)
 			s.wrong(e, attempts-2)
 			s.right(e)
@@ -41,15 +27,103 @@ func RunStore(t *testing.T, open func(testing.TB) Backend) {
 			s.wrong(e, 2)
 			s.right(e)
 		},
-		"a new entry replaces code, attempts and end": replaced,
-		"ids with a common prefix":                    commonPrefix,
-		"peek":                                        peeked,
-		"the entry that a check ended":                ended,
-		"cancelled":                                   cancelled,
-		"an ended context":                            endedContext,
-		"expired, reported once": func(s suite) {
-			e := entry(3, time.Second, 2*time.Second)
+		"a new entry replaces code, attempts and end": func(s suite) {
+			first := s.create(entry(2, time.Second, time.Minute)).Entry
+			s.wrong(first, 1)
+			second := successor(first)
+			s.about("replaced", s.reserve(reservationOf(second)).Replaced, time.Second)
+			s.Advance(1100 * time.Millisecond) // the first would have expired
+			s.check(codes.Check{Name: first.Name, Code: first.Code}, wrongFor(second, 2))
+			s.right(second)
+		},
+		// Entries do not affect others whose ids begin with the same bytes.
+		"ids with a common prefix": func(s suite) {
+			like := anyEntry()
+			made := func(last byte, lifetime, notice time.Duration) codes.Entry {
+				e := entry(2, lifetime, notice)
+				e.Name.Current = like.Name.Current
+				e.Name.Current[len(e.Name.Current)-1] += last
+				s.create(e)
+				return e
+			}
+			forgotten := made(7, time.Second, time.Second) // the first, whose notice ends before those of the others
+			right, removed, again := made(1, time.Second, time.Minute), made(2, time.Second, time.Hour), made(3, time.Second, time.Minute)
+			over, wrong, mute := made(4, time.Second, time.Minute), made(5, time.Minute, time.Second), made(6, time.Second, 0)
+			late := made(8, time.Second, time.Hour)
+			s.right(right)
+			s.cancel(removed)
+			s.wrong(wrong, 1)
+			again = successor(again)
+			s.create(again)
+			s.Advance(1100 * time.Millisecond)
+			s.expired(over)
+			for _, e := range []codes.Entry{right, removed, over, mute, like} {
+				s.unknown(e)
+			}
+			s.wrong(again, 2)
+			s.right(again)
+			s.Advance(2500 * time.Millisecond)
+			s.unknown(forgotten)
+			made(9, time.Second, time.Second)
+			s.Advance(2100 * time.Millisecond) // the newest expires first
+			s.expired(late)
+			s.right(wrong)
+		},
+		// A check that ends an entry returns its area and the lifetime it had left.
+		"the entry that a check ended": func(s suite) {
+			e := entry(2, time.Minute, time.Minute)
+			e.Area = codes.AreaCaribbean
+			expect := func(code codes.Digest, want codes.Outcome, ttl time.Duration) {
+				s.Helper()
+				got := s.check(codes.Check{Name: e.Name, Code: code}, want)
+				s.about("TTL", got.TTLLeft, ttl)
+				if got.Area != e.Area {
+					s.Errorf("area %v, want %v", got.Area, e.Area)
+				}
+			}
 			s.create(e)
+			expect(Fresh(), wrongFor(e, 1), 0)
+			expect(Fresh(), wrongFor(e, 0), time.Minute)
+			s.create(e)
+			expect(e.Code, rightFor(e), time.Minute)
+		},
+		"cancelled": func(s suite) {
+			e := s.newEntry()
+			s.about("cancelled", s.cancel(e), time.Minute)
+			s.about("cancelled again", s.cancel(e), 0)
+			s.unknown(e)
+
+			over := s.create(entry(3, time.Second, time.Minute)).Entry
+			s.Advance(1100 * time.Millisecond)
+			s.about("cancelled late", s.cancel(over), 0)
+			s.unknown(over)
+
+			for range 50 {
+				s.cancel(e)
+			}
+			s.create(e)
+			s.right(e)
+		},
+		// A call whose context has ended has no effect.
+		"an ended context": func(s suite) {
+			ctx := cancelledContext()
+			e := entry(1, time.Minute, time.Minute)
+			_, err := s.Store.Reserve(ctx, reservationOf(e))
+			s.unavailable("Reserve", err)
+			s.unknown(e)
+			r := s.create(e)
+			_, err = s.Store.Check(ctx, codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp()})
+			s.unavailable("Check", err)
+			_, err = s.Store.Cancel(ctx, codes.Cancel{Name: e.Name, Op: codes.NewOp()})
+			s.unavailable("Cancel", err)
+			_, err = s.Store.Release(ctx, r)
+			s.unavailable("Release", err)
+			_, err = s.Store.NextTurn(ctx, paced(codes.Reservation{Op: codes.NewOp()}, 1, time.Minute))
+			s.unavailable("NextTurn", err)
+			s.right(e)
+		},
+		"expired, reported once": func(s suite) {
+			e := s.create(entry(3, time.Second, 2*time.Second)).Entry
 			s.Advance(1100 * time.Millisecond)
 			for range 3 { // Peek does not report it
 				if view := s.peek(e.Name); view != (codes.EntryView{Stage: codes.StageExpired}) {
@@ -59,173 +133,32 @@ func RunStore(t *testing.T, open func(testing.TB) Backend) {
 			s.expired(e)
 			s.unknown(e)
 		},
-		"expired, forgotten in time": func(s suite) {
-			e := entry(3, time.Second, time.Second)
-			s.create(e)
-			s.Advance(2100 * time.Millisecond)
-			s.unknown(e)
-		},
-		"no notice, no report": func(s suite) {
-			first := entry(3, time.Hour, time.Hour)
+		"expired, not reported": func(s suite) {
+			usedUp, first := entry(1, time.Second, time.Hour), entry(3, time.Hour, time.Hour)
+			s.create(usedUp)
+			s.wrong(usedUp, 0)
 			s.create(first)
-			second := entry(3, time.Second, 0)
-			second.Name = first.Name
+			second := named(entry(3, time.Second, 0), first.Name)
 			s.create(second) // removes the notice of the first too
 			s.Advance(1100 * time.Millisecond)
+			s.unknown(usedUp)
 			s.unknown(second)
-		},
-		"used up is not expired": func(s suite) {
-			e := entry(1, time.Second, time.Hour)
-			s.create(e)
-			s.wrong(e, 0)
-			s.Advance(1100 * time.Millisecond)
-			s.unknown(e)
 		},
 	}, tests{
 		"parallel wrong codes": func(s suite) {
-			e := anyEntry()
-			s.create(e)
+			e := s.newEntry()
 			s.checkInParallel(codes.Check{Name: e.Name, Code: Fresh()}, map[codes.Status]int{codes.Wrong: 3, codes.Unknown: parallelCalls - 3})
 		},
 		"parallel right codes": func(s suite) {
-			e := anyEntry()
-			s.create(e)
+			e := s.newEntry()
 			s.checkInParallel(codes.Check{Name: e.Name, Code: e.Code}, map[codes.Status]int{codes.Right: 1, codes.Unknown: parallelCalls - 1})
 		},
 		"one check in parallel": func(s suite) {
-			e := anyEntry()
-			s.create(e)
+			e := s.newEntry()
 			s.checkInParallel(codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp()}, map[codes.Status]int{codes.Wrong: parallelCalls})
 			s.live(e, 2)
 		},
 	})
-}
-
-func replaced(s suite) {
-	first := entry(2, time.Second, time.Minute)
-	s.create(first)
-	s.wrong(first, 1)
-	second := successor(first)
-	s.about("replaced", s.reserve(reservationOf(second)).Replaced, time.Second)
-	s.Advance(1100 * time.Millisecond) // the first would have expired
-	s.check(codes.Check{Name: first.Name, Code: first.Code}, wrongFor(second, 2))
-	s.right(second)
-	short := entry(2, time.Second, 0)
-	if replaced := s.reserve(reservationOf(short)).Replaced; replaced != 0 {
-		s.Errorf("the first entry replaced one with %v left", replaced)
-	}
-	s.Advance(1100 * time.Millisecond)
-	if replaced := s.reserve(reservationOf(successor(short))).Replaced; replaced != 0 {
-		s.Errorf("replaced an expired entry with %v left", replaced)
-	}
-}
-
-// commonPrefix: entries do not affect others whose ids begin with the same bytes.
-func commonPrefix(s suite) {
-	like := anyEntry()
-	made := func(last byte, lifetime, notice time.Duration) codes.Entry {
-		e := entry(2, lifetime, notice)
-		e.Name.Current = like.Name.Current
-		e.Name.Current[len(e.Name.Current)-1] += last
-		s.create(e)
-		return e
-	}
-	forgotten := made(7, time.Second, time.Second) // the first, whose notice ends before those of the others
-	right, removed, again := made(1, time.Second, time.Minute), made(2, time.Second, time.Hour), made(3, time.Second, time.Minute)
-	over, wrong, mute := made(4, time.Second, time.Minute), made(5, time.Minute, time.Second), made(6, time.Second, 0)
-	late := made(8, time.Second, time.Hour)
-	s.right(right)
-	s.cancel(removed)
-	s.wrong(wrong, 1)
-	again = successor(again)
-	s.create(again)
-	s.Advance(1100 * time.Millisecond)
-	s.expired(over)
-	for _, e := range []codes.Entry{right, removed, over, mute, like} {
-		s.unknown(e)
-	}
-	s.wrong(again, 2)
-	s.right(again)
-	s.Advance(2500 * time.Millisecond)
-	s.unknown(forgotten)
-	made(9, time.Second, time.Second)
-	s.Advance(2100 * time.Millisecond) // the newest expires first
-	s.expired(late)
-	s.right(wrong)
-}
-
-func peeked(s suite) {
-	e := anyEntry()
-	s.create(e)
-	for range 3 { // it uses no attempt
-		s.live(e, 3)
-	}
-	s.wrong(e, 2)
-	if view := s.peek(e.Name); view.Stage != codes.StagePending || view.AttemptsLeft != 2 || view.Message != (codes.Digest{}) {
-		s.Errorf("Peek = %+v", view)
-	}
-	s.right(e)
-	if view := s.peek(e.Name); view != (codes.EntryView{}) {
-		s.Errorf("Peek = %+v", view)
-	}
-}
-
-// ended: a check that ends an entry returns its area and the lifetime it had left.
-func ended(s suite) {
-	e := entry(2, time.Minute, time.Minute)
-	e.Area = codes.AreaCaribbean
-	expect := func(code codes.Digest, want codes.Outcome, ttl time.Duration) {
-		s.Helper()
-		got := s.check(codes.Check{Name: e.Name, Code: code}, want)
-		s.about("TTL", got.TTLLeft, ttl)
-		if got.Area != e.Area {
-			s.Errorf("area %v, want %v", got.Area, e.Area)
-		}
-	}
-	s.create(e)
-	expect(Fresh(), wrongFor(e, 1), 0)
-	expect(Fresh(), wrongFor(e, 0), time.Minute)
-	s.create(e)
-	expect(e.Code, codes.Outcome{Status: codes.Right, Recipient: e.Recipient}, time.Minute)
-}
-
-func cancelled(s suite) {
-	e := anyEntry()
-	s.create(e)
-	s.about("cancelled", s.cancel(e), time.Minute)
-	s.about("cancelled again", s.cancel(e), 0)
-	s.unknown(e)
-
-	over := entry(3, time.Second, time.Minute)
-	s.create(over)
-	s.Advance(1100 * time.Millisecond)
-	s.about("cancelled late", s.cancel(over), 0)
-	s.unknown(over)
-
-	for range 50 {
-		s.cancel(e)
-	}
-	s.create(e)
-	s.right(e)
-}
-
-// endedContext: a call whose context has ended has no effect.
-func endedContext(s suite) {
-	ctx := cancelledContext()
-	e := entry(1, time.Minute, time.Minute)
-	_, err := s.Store.Reserve(ctx, reservationOf(e))
-	s.unavailable("Reserve", err)
-	s.unknown(e)
-	r := s.create(e)
-	_, err = s.Store.Check(ctx, codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp()})
-	s.unavailable("Check", err)
-	_, err = s.Store.Cancel(ctx, codes.Cancel{Name: e.Name, Op: codes.NewOp()})
-	s.unavailable("Cancel", err)
-	_, err = s.Store.Release(ctx, r)
-	s.unavailable("Release", err)
-	_, err = s.Store.NextTurn(ctx, paced(codes.Reservation{Op: codes.NewOp()}, 1, time.Minute))
-	s.unavailable("NextTurn", err)
-	s.right(e)
 }
 
 // checkInParallel makes the same check many times at once, each under its own op

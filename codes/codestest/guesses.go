@@ -34,13 +34,12 @@ func RunGuesses(t *testing.T, open func(testing.TB) Backend) {
 			s.reserve(allowed(anyEntry(), one))
 		},
 		"only wrong codes under a limit": func(s suite) {
-			e := anyEntry()
-			s.create(e)
+			e := s.newEntry()
 			s.reserve(allowed(e, one))
 			s.wrong(e, 2) // without a limit
 			_, err := s.Store.Check(cancelledContext(), codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp(), Guesses: one})
 			s.unavailable("Check", err)
-			s.check(codes.Check{Name: e.Name, Code: e.Code, Guesses: one}, codes.Outcome{Status: codes.Right, Recipient: e.Recipient})
+			s.check(codes.Check{Name: e.Name, Code: e.Code, Guesses: one}, rightFor(e))
 			s.check(codes.Check{Name: e.Name, Code: e.Code, Guesses: one}, codes.Outcome{Status: codes.Unknown})
 			s.reserve(allowed(e, one))
 		},
@@ -54,8 +53,7 @@ func RunGuesses(t *testing.T, open func(testing.TB) Backend) {
 			s.refused(allowed(second, one), "GUESS_LIMITS 1/1h")
 		},
 		"when the limit is reached": func(s suite) {
-			e := entry(9, time.Minute, 0)
-			s.create(e)
+			e := s.create(entry(9, time.Minute, 0)).Entry
 			s.guess(e, two, codes.NewOp())
 			s.guess(e, two, codes.NewOp())
 			s.Advance(2 * time.Second)
@@ -67,15 +65,13 @@ func RunGuesses(t *testing.T, open func(testing.TB) Backend) {
 			s.reserve(allowed(e, two))
 		},
 		"the last attempt too": func(s suite) {
-			e := entry(1, time.Minute, 0)
-			s.create(e)
+			e := s.create(entry(1, time.Minute, 0)).Entry
 			s.guess(e, one, codes.NewOp())
 			s.unknown(e)
 			s.refused(allowed(e, one), "GUESS_LIMITS 1/1h")
 		},
 		"under the previous secret": func(s suite) {
-			e := anyEntry()
-			s.create(e)
+			e := s.newEntry()
 			s.guess(named(e, codes.EntryName{Current: Fresh(), Previous: e.Name.Current}), one, codes.NewOp())
 			s.refused(allowed(e, one), "GUESS_LIMITS 1/1h")
 		},
@@ -95,8 +91,7 @@ func RunGuesses(t *testing.T, open func(testing.TB) Backend) {
 	}, tests{
 		"in parallel": func(s suite) {
 			const guesses = 12
-			e := entry(2*guesses, time.Minute, 0)
-			s.create(e)
+			e := s.create(entry(2*guesses, time.Minute, 0)).Entry
 			windows := Windows(s, "12/1h", "13/2h")
 			parallel(guesses, func(i int) { s.on(i).guess(e, windows, codes.NewOp()) })
 			s.refused(allowed(e, windows[:1]), "GUESS_LIMITS 12/1h")

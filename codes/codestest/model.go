@@ -26,14 +26,13 @@ type Model struct {
 	verified map[subject]map[time.Duration]int64 // codes, by quarters of an hour
 	claims   map[codes.Digest]*modelClaim
 	messages map[codes.Digest]*modelMessage
+	answers  map[call]any
+}
 
-	// The answers to calls, by their ops.
-	reserved map[codes.Op]modelReserved
-	released map[codes.Op]bool
-	checked  map[codes.Op]codes.Checked
-	canceled map[codes.Op]time.Duration
-	sent     map[codes.Op]codes.DeliveryEvents
-	received map[codes.Op]codes.Received
+// call is a call under an op, which has one answer.
+type call struct {
+	method string
+	op     codes.Op
 }
 
 // version is an entry as one reservation made it.
@@ -71,12 +70,7 @@ func NewModel() *Model {
 		messages: map[codes.Digest]*modelMessage{},
 		asked:    map[string]time.Duration{},
 		verified: map[subject]map[time.Duration]int64{},
-		reserved: map[codes.Op]modelReserved{},
-		released: map[codes.Op]bool{},
-		checked:  map[codes.Op]codes.Checked{},
-		canceled: map[codes.Op]time.Duration{},
-		sent:     map[codes.Op]codes.DeliveryEvents{},
-		received: map[codes.Op]codes.Received{},
+		answers:  map[call]any{},
 	}
 }
 
@@ -87,19 +81,18 @@ func (m *Model) Advance(d time.Duration) {
 	m.now += d
 }
 
-// once runs a call under the lock, or returns the answer of its op if it ran before.
-func once[A any](ctx context.Context, m *Model, answers map[codes.Op]A, op codes.Op, call func() (A, error)) (answer A, err error) {
+// once runs a call under the lock, or returns its answer if it ran before.
+func once[A any](ctx context.Context, m *Model, c call, run func() (A, error)) (answer A, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if answer, ok := answers[op]; ok {
-		return answer, nil
+	if answer, ok := m.answers[c]; ok {
+		return answer.(A), nil
 	}
 	if ctx.Err() != nil {
 		return answer, codes.ErrUnavailable
 	}
-	answer, err = call()
-	if err == nil {
-		answers[op] = answer
+	if answer, err = run(); err == nil {
+		m.answers[c] = answer
 	}
 	return answer, err
 }
@@ -107,7 +100,7 @@ func once[A any](ctx context.Context, m *Model, answers map[codes.Op]A, op codes
 // Reserve counts a message, reserves its turn and stores its entry.
 func (m *Model) Reserve(ctx context.Context, r codes.Reservation) (codes.Reserved, error) {
 	var shadowed *codes.LimitError // a retry does not report it
-	done, err := once(ctx, m, m.reserved, r.Op, func() (modelReserved, error) {
+	done, err := once(ctx, m, call{"reserve", r.Op}, func() (modelReserved, error) {
 		if refused := m.reached(r.Limits, false); refused != nil {
 			return modelReserved{}, refused
 		}
@@ -227,7 +220,7 @@ func (m *Model) ttl(v *version) time.Duration {
 
 // Release undoes a reservation.
 func (m *Model) Release(ctx context.Context, r codes.Reservation) (bool, error) {
-	return once(ctx, m, m.released, r.Op, func() (bool, error) {
+	return once(ctx, m, call{"release", r.Op}, func() (bool, error) {
 		for _, l := range r.Limits {
 			if l.Reserves() {
 				m.counted[subjectOf(l)] = without(m.counted[subjectOf(l)], r.Op)
@@ -250,7 +243,7 @@ func (m *Model) Release(ctx context.Context, r codes.Reservation) (bool, error) 
 
 // Check compares a code.
 func (m *Model) Check(ctx context.Context, c codes.Check) (codes.Checked, error) {
-	return once(ctx, m, m.checked, c.Op, func() (codes.Checked, error) {
+	return once(ctx, m, call{"check", c.Op}, func() (codes.Checked, error) {
 		versions, i := m.current(c.Name)
 		if i < 0 || versions[i].left == 0 {
 			return codes.Checked{}, nil
@@ -293,7 +286,7 @@ func (m *Model) Check(ctx context.Context, c codes.Check) (codes.Checked, error)
 
 // Cancel removes an entry.
 func (m *Model) Cancel(ctx context.Context, c codes.Cancel) (time.Duration, error) {
-	return once(ctx, m, m.canceled, c.Op, func() (time.Duration, error) {
+	return once(ctx, m, call{"cancel", c.Op}, func() (time.Duration, error) {
 		versions, i := m.current(c.Name)
 		if i < 0 {
 			return 0, nil

@@ -1,7 +1,6 @@
 package codestest
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -37,8 +36,7 @@ func RunNeighbours(t *testing.T, open func(testing.TB) Backend) {
 			}
 		},
 		"guesses": func(s suite) {
-			e := entry(99, time.Minute, 0)
-			s.create(e)
+			e := s.create(entry(99, time.Minute, 0)).Entry
 			s.guess(e, long, codes.NewOp())
 			s.guess(e, long, codes.NewOp())
 			meddle(s, func() { s.guess(e, short, codes.NewOp()) })
@@ -70,9 +68,7 @@ func RunNeighbours(t *testing.T, open func(testing.TB) Backend) {
 			neighbour := paced(messageTo(Fresh()), 50, 0)
 			s.reserve(neighbour)
 			s.Advance(2 * TurnSpan)
-			if _, err := s.Store.NextTurn(context.Background(), codes.Reservation{Op: codes.NewOp(), Pace: codes.Pace{Rate: 50}}); err != nil {
-				s.Errorf("NextTurn: %v", err)
-			}
+			s.nextTurn(codes.Reservation{Op: codes.NewOp(), Pace: codes.Pace{Rate: 50}})
 			turn := s.reserve(paced(messageTo(Fresh()), 1, time.Minute)).Turn
 			if at := turn.Begin.Sub(begun); at < TurnSpan {
 				s.Errorf("the next turn is %v after the first", at)

@@ -72,7 +72,7 @@ func (m *Model) turn(at time.Duration) codes.Turn {
 
 // NextTurn reserves another turn.
 func (m *Model) NextTurn(ctx context.Context, r codes.Reservation) (codes.Turn, error) {
-	done, err := once(ctx, m, m.reserved, r.Op, func() (modelReserved, error) {
+	done, err := once(ctx, m, call{"next turn", r.Op}, func() (modelReserved, error) {
 		turn, err := m.reserveTurn(r)
 		return modelReserved{turn: turn}, err
 	})

@@ -18,7 +18,7 @@ type modelMessage struct {
 
 // RecordSent records a message.
 func (m *Model) RecordSent(ctx context.Context, sent codes.SentMessage) (codes.DeliveryEvents, error) {
-	return once(ctx, m, m.sent, sent.Op, func() (codes.DeliveryEvents, error) {
+	return once(ctx, m, call{"record sent", sent.Op}, func() (codes.DeliveryEvents, error) {
 		message := m.message(sent.Message)
 		message.sent, message.end = &sent, m.now+sent.Keep
 		for _, v := range m.versions(sent.Entry) {
@@ -32,7 +32,7 @@ func (m *Model) RecordSent(ctx context.Context, sent codes.SentMessage) (codes.D
 
 // Receive records a receipt.
 func (m *Model) Receive(ctx context.Context, r codes.StoredReceipt) (codes.Received, error) {
-	return once(ctx, m, m.received, r.Op, func() (codes.Received, error) {
+	return once(ctx, m, call{"receive", r.Op}, func() (codes.Received, error) {
 		message := m.message(r.Message)
 		received := codes.Received{Result: codes.Early}
 		if sent := message.sent; sent != nil {

@@ -14,8 +14,7 @@ import (
 func RunRepetition(t *testing.T, open func(testing.TB) Backend) {
 	run(t, open, tests{
 		"reserve": func(s suite) {
-			e := anyEntry()
-			s.create(e)
+			e := s.newEntry()
 			limit := sends(e.Recipient, Windows(s, "2/1h"))
 			r := withLimits(reservationOf(successor(e)), limit, total(Windows(s, "9/1h")))
 			first := s.reserve(r)
@@ -43,8 +42,7 @@ func RunRepetition(t *testing.T, open func(testing.TB) Backend) {
 		},
 		"reserve, after it was replaced": func(s suite) {
 			r := s.create(anyEntry())
-			e := successor(r.Entry)
-			s.create(e)
+			e := s.create(successor(r.Entry)).Entry
 			s.reserve(r)
 			s.right(e)
 		},
@@ -63,10 +61,46 @@ func RunRepetition(t *testing.T, open func(testing.TB) Backend) {
 			s.release(r, true)
 			s.live(after.Entry, 3)
 		},
-		"wrong code":                   repeatedWrong,
-		"right code":                   repeatedRight,
-		"wrong code, after its expiry": repeatedAfterExpiry,
-		"wrong code, under a claim":    repeatedUnderClaim,
+		"wrong code": func(s suite) {
+			e := s.newEntry()
+			c := codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp()}
+			s.check(c, wrongFor(e, 2))
+			s.wrong(e, 1)
+			s.check(c, wrongFor(e, 2))
+			s.live(e, 1)
+			s.repeatedLater(e, c, wrongFor(e, 2))
+		},
+		"right code, last wrong code": func(s suite) {
+			e := s.newEntry()
+			s.repeatedLater(e, codes.Check{Name: e.Name, Code: e.Code, Op: codes.NewOp()}, rightFor(e))
+			e = entry(1, time.Minute, time.Minute)
+			s.create(e)
+			s.repeatedLater(e, codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp()}, wrongFor(e, 0))
+		},
+		// The entry expires between the two.
+		"wrong code, after its expiry": func(s suite) {
+			for _, notice := range []time.Duration{0, time.Minute} {
+				e := s.create(entry(3, time.Second, notice)).Entry
+				s.Advance(700 * time.Millisecond)
+				c := codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp()}
+				s.check(c, wrongFor(e, 2))
+				s.Advance(400 * time.Millisecond)
+				s.check(c, wrongFor(e, 2))
+				if notice > 0 {
+					s.expired(e)
+				}
+				s.unknown(e)
+			}
+		},
+		// The answer under a claim is kept after the entry has expired.
+		"wrong code, under a claim": func(s suite) {
+			e := s.create(entry(3, time.Second, 0)).Entry
+			c := codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp(), Claim: Fresh()}
+			s.check(c, wrongFor(e, 2))
+			s.Advance(3 * time.Second)
+			s.check(c, wrongFor(e, 2))
+			s.unknown(e)
+		},
 		"wrong code, after its release": func(s suite) {
 			all := s.chain(2)
 			c := codes.Check{Name: all[1].Entry.Name, Code: Fresh(), Op: codes.NewOp()}
@@ -75,14 +109,8 @@ func RunRepetition(t *testing.T, open func(testing.TB) Backend) {
 			s.check(c, wrongFor(all[1].Entry, 2))
 			s.live(all[0].Entry, 3)
 		},
-		"the last wrong code": func(s suite) {
-			e := entry(1, time.Minute, time.Minute)
-			s.create(e)
-			s.repeatedLater(e, codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp()}, wrongFor(e, 0))
-		},
 		"expired": func(s suite) {
-			e := entry(1, time.Second, time.Minute)
-			s.create(e)
+			e := s.create(entry(1, time.Second, time.Minute)).Entry
 			s.Advance(1100 * time.Millisecond)
 			c := codes.Check{Name: e.Name, Code: e.Code, Op: codes.NewOp()}
 			for range 2 {
@@ -91,8 +119,7 @@ func RunRepetition(t *testing.T, open func(testing.TB) Backend) {
 			s.unknown(e)
 		},
 		"cancel": func(s suite) {
-			e := anyEntry()
-			s.create(e)
+			e := s.newEntry()
 			c := codes.Cancel{Name: e.Name, Op: codes.NewOp()}
 			first, err := s.Store.Cancel(context.Background(), c)
 			s.about("cancelled", first, time.Minute)
@@ -105,8 +132,7 @@ func RunRepetition(t *testing.T, open func(testing.TB) Backend) {
 		},
 	}, tests{
 		"reserve in parallel": func(s suite) {
-			e := anyEntry()
-			s.create(e)
+			e := s.newEntry()
 			limit := sends(e.Recipient, Windows(s, "2/1h"))
 			r := withLimits(reservationOf(successor(e)), limit)
 			parallel(parallelCalls, func(i int) { s.on(i).reserve(r) })
@@ -136,23 +162,6 @@ func RunRepetition(t *testing.T, open func(testing.TB) Backend) {
 	})
 }
 
-func repeatedWrong(s suite) {
-	e := anyEntry()
-	s.create(e)
-	c := codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp()}
-	s.check(c, wrongFor(e, 2))
-	s.wrong(e, 1)
-	s.check(c, wrongFor(e, 2))
-	s.live(e, 1)
-	s.repeatedLater(e, c, wrongFor(e, 2))
-}
-
-func repeatedRight(s suite) {
-	e := anyEntry()
-	s.create(e)
-	s.repeatedLater(e, codes.Check{Name: e.Name, Code: e.Code, Op: codes.NewOp()}, codes.Outcome{Status: codes.Right, Recipient: e.Recipient})
-}
-
 // repeatedLater: a check has its first answer after its entry has ended, and after
 // another was stored, of which it uses no attempt.
 func (s suite) repeatedLater(e codes.Entry, c codes.Check, want codes.Outcome) {
@@ -166,32 +175,4 @@ func (s suite) repeatedLater(e codes.Entry, c codes.Check, want codes.Outcome) {
 		s.create(successor(e))
 	}
 	s.live(e, 3)
-}
-
-// repeatedAfterExpiry: the entry expires between the two.
-func repeatedAfterExpiry(s suite) {
-	for _, notice := range []time.Duration{0, time.Minute} {
-		e := entry(3, time.Second, notice)
-		s.create(e)
-		s.Advance(700 * time.Millisecond)
-		c := codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp()}
-		s.check(c, wrongFor(e, 2))
-		s.Advance(400 * time.Millisecond)
-		s.check(c, wrongFor(e, 2))
-		if notice > 0 {
-			s.expired(e)
-		}
-		s.unknown(e)
-	}
-}
-
-// repeatedUnderClaim: the answer under a claim is kept after the entry has expired.
-func repeatedUnderClaim(s suite) {
-	e := entry(3, time.Second, 0)
-	s.create(e)
-	c := codes.Check{Name: e.Name, Code: Fresh(), Op: codes.NewOp(), Claim: Fresh()}
-	s.check(c, wrongFor(e, 2))
-	s.Advance(3 * time.Second)
-	s.check(c, wrongFor(e, 2))
-	s.unknown(e)
 }

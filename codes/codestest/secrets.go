@@ -18,8 +18,7 @@ func swap(n codes.EntryName) codes.EntryName {
 }
 
 func releasedUnderNewSecret(s suite) {
-	before := anyEntry()
-	s.create(before)
+	before := s.newEntry()
 	s.wrong(before, 2)
 	names := codes.EntryName{Current: Fresh(), Previous: before.Name.Current}
 	r := reservationOf(named(anyEntry(), names))
@@ -28,7 +27,7 @@ func releasedUnderNewSecret(s suite) {
 	s.release(r, true)
 	s.live(named(before, names), 2)
 	// Its code is still that of the previous secret.
-	s.check(codes.Check{Name: names, Code: Fresh(), PreviousCode: before.Code}, codes.Outcome{Status: codes.Right, Recipient: before.Recipient})
+	s.check(codes.Check{Name: names, Code: Fresh(), PreviousCode: before.Code}, rightFor(before))
 	s.unknown(named(before, names))
 }
 
@@ -43,12 +42,11 @@ func swappedSecrets(s suite) {
 		s.live(second, 3)
 		s.create(second)
 		s.check(codes.Check{Name: names, Code: Fresh(), PreviousCode: first.Code}, wrongFor(second, 2))
-		s.check(codes.Check{Name: names, Code: Fresh(), PreviousCode: second.Code}, codes.Outcome{Status: codes.Right, Recipient: second.Recipient})
+		s.check(codes.Check{Name: names, Code: Fresh(), PreviousCode: second.Code}, rightFor(second))
 		s.unknown(first)
 		s.unknown(second)
 	}
-	e := named(anyEntry(), names)
-	s.create(e)
+	e := s.create(named(anyEntry(), names)).Entry
 	s.about("cancelled", s.cancel(named(e, swap(names))), time.Minute)
 	s.unknown(e)
 }
@@ -60,8 +58,7 @@ func movedAndReleased(s suite) {
 		s.Skip("a cluster reserves under two secrets in two steps")
 	}
 	names := codes.EntryName{Current: Fresh(), Previous: Fresh()}
-	before := named(anyEntry(), names)
-	s.create(before)
+	before := s.create(named(anyEntry(), names)).Entry
 	s.wrong(before, 2)
 	first := s.create(named(anyEntry(), names))
 	second := s.create(named(anyEntry(), swap(names)))

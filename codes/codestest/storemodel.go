@@ -168,7 +168,7 @@ func (s *storePair) nextTurn(t *rapid.T) {
 func (s *storePair) anyMade(t *rapid.T) (r codes.Reservation, waits, ok bool) {
 	s.made = slices.DeleteFunc(s.made, func(r codes.Reservation) bool {
 		v := s.model.find(r)
-		_, isSent := s.model.sent[r.Op]
+		_, isSent := s.model.answers[call{"record sent", r.Op}]
 		return v == nil || v.end <= s.model.now || isSent
 	})
 	if len(s.made) == 0 {

@@ -3,6 +3,7 @@ package codestest
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,32 +23,48 @@ func RunUnverified(t *testing.T, open func(testing.TB) Backend) {
 				"all:3/1h":      {[]codes.Destination{seattle, tacoma, toronto}, toronto},
 			} {
 				isolated(func(s suite) {
-					limits := unverifiedLimits(s, limit)
+					u := s.under(limit)
 					for _, d := range test.pass {
-						s.reserve(s.toDestination(d, limits))
+						u.send(d)
 					}
-					s.refused(s.toDestination(test.refuse, limits), "UNVERIFIED_LIMITS "+limit)
+					u.refuses(test.refuse, limit)
 				})(s)
 			}
 		},
 		"a verified code makes room": isolated(func(s suite) {
-			limits := unverifiedLimits(s, "exchange:2/1h,area:2/1h,all:2/1h")
+			u := s.under("exchange:2/1h,area:2/1h,all:2/1h")
 			recipient := sends(Fresh(), Windows(s, "1/1h"))
-			first := s.toDestination(seattle, limits)
-			s.reserve(first)
-			s.reserve(s.toDestination(seattle, limits))
-			s.refused(withLimits(s.toDestination(seattle, limits), recipient), "UNVERIFIED_LIMITS exchange:2/1h")
+			first := u.send(seattle)
+			u.send(seattle)
+			s.refused(withLimits(u.to(seattle), recipient), "UNVERIFIED_LIMITS exchange:2/1h")
 			s.verified(first)
-			s.reserve(withLimits(s.toDestination(seattle, limits), recipient)) // the refused one counted nowhere
-			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS exchange:2/1h")
+			s.reserve(withLimits(u.to(seattle), recipient)) // the refused one counted nowhere
+			u.refuses(seattle, "exchange:2/1h")
 			s.unknown(first.Entry) // and changes nothing
-			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS exchange:2/1h")
+			u.refuses(seattle, "exchange:2/1h")
 		}),
-		"a share of the verified codes": isolated(shareOfVerified),
+		// A limit allows in addition a percentage, rounded down, of the codes verified in the
+		// last 24 hours in the area code, or in all.
+		"a share of the verified codes": isolated(func(s suite) {
+			u := s.under("area:1/1h+50%,all:2/1h+100%")
+			wide := s.under("exchange:100/1h,area:100/1h,all:100/1h")
+			verify := func(d codes.Destination) { s.verified(wide.send(d)) }
+			u.send(seattle)
+			verify(seattle)
+			u.refuses(tacoma, "area:1/1h+50%")
+			verify(tacoma)
+			u.send(tacoma)
+			u.refuses(tacoma, "area:1/1h+50%")
+			u.send(toronto)
+			verify(toronto)
+			u.limits.Area = nil
+			u.send(toronto) // 2 plus 3 verified
+			u.send(toronto)
+			u.refuses(toronto, "all:2/1h+100%")
+		}),
 		"verified, and counted again": isolated(func(s suite) {
-			limits := unverifiedLimits(s, "all:1/1h+100%")
-			first := s.toDestination(seattle, limits)
-			s.reserve(first)
+			u := s.under("all:1/1h+100%")
+			first := u.send(seattle)
 			s.verified(first)
 			for range 3 {
 				v := codes.VerifiedMessages{Destination: seattle, Ops: []codes.Op{first.Op}}
@@ -55,85 +72,94 @@ func RunUnverified(t *testing.T, open func(testing.TB) Backend) {
 					s.Fatal(err)
 				}
 			}
-			s.reserve(s.toDestination(seattle, limits))
-			s.reserve(s.toDestination(seattle, limits))
-			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS all:1/1h+100%")
+			u.send(seattle)
+			u.send(seattle)
+			u.refuses(seattle, "all:1/1h+100%")
 		}),
-		"what makes no room": isolated(noRoom),
+		// A message stays counted if its entry ends without its code being entered.
+		"what makes no room": isolated(func(s suite) {
+			u := s.under("all:4/1h")
+			replaced, cancelled, used := u.send(seattle), u.send(seattle), u.send(seattle)
+			after := u.to(seattle)
+			after.Entry.Name = replaced.Entry.Name
+			s.reserve(after)
+			s.cancel(cancelled.Entry)
+			s.useUp(used.Entry)
+			u.refuses(seattle, "all:4/1h")
+			s.verified(after) // uncounts its message, not that of the replaced entry
+			u.send(seattle)
+			u.refuses(seattle, "all:4/1h")
+		}),
 		"a released message makes room": isolated(func(s suite) {
-			limits := unverifiedLimits(s, "exchange:1/1h,area:1/1h,all:1/1h")
-			r := s.toDestination(seattle, limits)
-			s.reserve(r)
+			u := s.under("exchange:1/1h,area:1/1h,all:1/1h")
+			r := u.send(seattle)
 			s.reserve(r) // repeated
-			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS exchange:1/1h")
+			u.refuses(seattle, "exchange:1/1h")
 			s.release(r, true)
-			s.reserve(s.toDestination(seattle, limits))
+			u.send(seattle)
 		}),
 		"a rejected message makes room, once": isolated(func(s suite) {
-			limits := unverifiedLimits(s, "exchange:2/1h,all:2/1h")
-			r := s.toDestination(seattle, limits)
-			s.reserve(r)
-			s.reserve(s.toDestination(seattle, limits))
+			u := s.under("exchange:2/1h,all:2/1h")
+			r := u.send(seattle)
+			u.send(seattle)
 			bound := sends(r.Entry.Recipient, Windows(s, "5/1h"))
 			for range 2 {
 				s.refund(r, append([]codes.Limit{bound}, r.Limits...)...)
 			}
 			s.verified(r) // rejected, but the code arrived
-			s.reserve(s.toDestination(seattle, limits))
-			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS exchange:2/1h")
+			u.send(seattle)
+			u.refuses(seattle, "exchange:2/1h")
 		}),
 		"rejected after it was verified": isolated(func(s suite) {
-			limits := unverifiedLimits(s, "all:1/1h+100%")
-			r := s.toDestination(seattle, limits)
-			s.reserve(r)
+			u := s.under("all:1/1h+100%")
+			r := u.send(seattle)
 			s.verified(r)
 			s.refund(r, append([]codes.Limit{sends(Fresh(), Windows(s, "5/1h"))}, r.Limits...)...)
-			s.reserve(s.toDestination(seattle, limits))
-			s.reserve(s.toDestination(seattle, limits)) // the code counts as verified
-			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS all:1/1h+100%")
+			u.send(seattle)
+			u.send(seattle) // the code counts as verified
+			u.refuses(seattle, "all:1/1h+100%")
 		}),
 		"a code that was sent again": isolated(func(s suite) {
-			limits := unverifiedLimits(s, "all:3/1h")
-			first := s.toDestination(seattle, limits)
+			u := s.under("all:3/1h")
+			first := u.to(seattle)
 			first.SameCode, first.Entry.Digits = true, 6
 			s.reserve(first)
 			s.resent(another(first), first, 3)
 			s.resent(another(first), first, 3)
-			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS all:3/1h")
+			u.refuses(seattle, "all:3/1h")
 			s.verified(first)
 			for range 3 {
-				s.reserve(s.toDestination(seattle, limits))
+				u.send(seattle)
 			}
-			s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS all:3/1h")
+			u.refuses(seattle, "all:3/1h")
 		}),
 		"the span": isolated(func(s suite) {
-			limits := unverifiedLimits(s, "exchange:2/3s")
-			s.reserve(s.toDestination(seattle, limits))
+			u := s.under("exchange:2/3s")
+			u.send(seattle)
 			s.Advance(time.Second)
-			s.reserve(s.toDestination(seattle, limits))
-			s.clears(func() codes.Reservation { return s.toDestination(seattle, limits) }, "UNVERIFIED_LIMITS exchange:2/3s")
+			u.send(seattle)
+			s.clears(func() codes.Reservation { return u.to(seattle) }, "UNVERIFIED_LIMITS exchange:2/3s")
 		}),
 		"shadow": isolated(func(s suite) {
-			limits := unverifiedLimits(s, "exchange:1/1h,all:2/2h")
-			limits.Mode = codes.UnverifiedShadow
-			s.shadowed(s.toDestination(seattle, limits), "")
-			s.shadowed(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS exchange:1/1h")
-			s.shadowed(s.toDestination(toronto, limits), "UNVERIFIED_LIMITS all:2/2h")
-			s.shadowed(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS exchange:1/1h") // the first, though all clears later
-			limits.Mode = codes.UnverifiedEnforce                                           // messages sent in shadow mode count
-			s.refused(s.toDestination(tacoma, limits), "UNVERIFIED_LIMITS all:2/2h")
+			u := s.under("exchange:1/1h,all:2/2h")
+			u.limits.Mode = codes.UnverifiedShadow
+			u.shadows(seattle, "")
+			u.shadows(seattle, "exchange:1/1h")
+			u.shadows(toronto, "all:2/2h")
+			u.shadows(seattle, "exchange:1/1h")     // the first, though all clears later
+			u.limits.Mode = codes.UnverifiedEnforce // messages sent in shadow mode count
+			u.refuses(tacoma, "all:2/2h")
 		}),
 		"another limit refuses first": isolated(func(s suite) {
-			limits := unverifiedLimits(s, "all:1/1h")
-			limits.Mode = codes.UnverifiedShadow
-			r := withLimits(s.toDestination(seattle, limits), total(Windows(s, "1/1h")))
-			s.reserve(r)
-			next := withLimits(s.toDestination(seattle, limits), total(Windows(s, "1/1h")))
-			s.refused(next, "SEND_LIMITS_TOTAL 1/1h")
+			u := s.under("all:1/1h")
+			u.limits.Mode = codes.UnverifiedShadow
+			all := total(Windows(s, "1/1h"))
+			s.reserve(withLimits(u.to(seattle), all))
+			s.refused(withLimits(u.to(seattle), all), "SEND_LIMITS_TOTAL 1/1h")
 
 			recipient := sends(Fresh(), Windows(s, "1/1m")) // clears before the limit in shadow mode
-			s.reserve(withLimits(s.toDestination(seattle, limits), recipient))
-			s.refused(withLimits(s.toDestination(seattle, limits), recipient), "SEND_LIMITS 1/1m")
+			s.reserve(withLimits(u.to(seattle), recipient))
+			s.refused(withLimits(u.to(seattle), recipient), "SEND_LIMITS 1/1m")
 		}),
 		"receipts know the destination": func(s suite) {
 			m := s.messageOf(anyEntry())
@@ -145,7 +171,28 @@ func RunUnverified(t *testing.T, open func(testing.TB) Backend) {
 			})
 		},
 	}, tests{
-		"in parallel": isolated(unverifiedInParallel),
+		// Exactly as many messages pass as are allowed.
+		"in parallel": isolated(func(s suite) {
+			u := s.under("exchange:5/1h,area:8/1h,all:20/1h")
+			var mu sync.Mutex
+			var passed []codes.Reservation
+			parallel(20, func(i int) {
+				r := u.to(seattle)
+				if _, err := s.store(i).Reserve(context.Background(), r); err == nil {
+					mu.Lock()
+					defer mu.Unlock()
+					passed = append(passed, r)
+				}
+			})
+			if len(passed) != 5 {
+				s.Fatalf("%d passed, want 5", len(passed))
+			}
+			parallel(len(passed), func(i int) { s.on(i).verified(passed[i]) })
+			for range 5 {
+				u.send(seattle)
+			}
+			u.refuses(seattle, "exchange:5/1h")
+		}),
 	})
 }
 
@@ -156,107 +203,58 @@ var (
 	toronto = codes.NewHasher([]byte("s")).Destination("14165551234")
 )
 
-func unverifiedLimits(s suite, list string) codes.Unverified {
+// underLimits is a suite whose messages count under limits on unverified messages.
+type underLimits struct {
+	suite
+	limits codes.Unverified
+}
+
+func (s suite) under(list string) underLimits {
 	s.Helper()
 	u, err := codes.ParseUnverified(strings.Split(list, ","))
 	if err != nil {
 		s.Fatal(err)
 	}
 	u.Mode = codes.UnverifiedEnforce
-	return u
+	return underLimits{s, u}
 }
 
-// toDestination returns the reservation of a message to a destination under limits.
-func (s suite) toDestination(d codes.Destination, u codes.Unverified) codes.Reservation {
-	r := reservationOf(anyEntry())
+// to returns the reservation of a message to a destination.
+func (u underLimits) to(d codes.Destination) codes.Reservation {
+	r := withLimits(reservationOf(anyEntry()), u.limits.Limits(d)...)
 	r.Entry.Destination = d
-	r.Limits = u.Limits(d)
 	return r
+}
+
+// send reserves a message to a destination.
+func (u underLimits) send(d codes.Destination) codes.Reservation {
+	u.Helper()
+	r := u.to(d)
+	u.reserve(r)
+	return r
+}
+
+// refuses expects that a limit refuses a message to a destination.
+func (u underLimits) refuses(d codes.Destination, limit string) {
+	u.Helper()
+	u.refused(u.to(d), "UNVERIFIED_LIMITS "+limit)
+}
+
+// shadows expects that a message to a destination passes, although a limit is reached; ""
+// is none. A call that the store makes again may not report it.
+func (u underLimits) shadows(d codes.Destination, limit string) {
+	u.Helper()
+	got := ""
+	if reached := u.reserve(u.to(d)).Shadowed; reached != nil {
+		_, got, _ = strings.Cut(reached.Limit, " ")
+	}
+	if got != limit && (got != "" || !u.Lossy) {
+		u.Fatalf("shadowed by %q, want %q", got, limit)
+	}
 }
 
 // verified enters the code of a reservation.
 func (s suite) verified(r codes.Reservation) {
 	s.Helper()
-	s.check(codes.Check{Name: r.Entry.Name, Code: r.Entry.Code, CountVerified: true}, codes.Outcome{Status: codes.Right, Recipient: r.Entry.Recipient})
-}
-
-// shadowed expects that r passes, although a limit is reached; "" is none. A call that
-// the store makes again may not report it.
-func (s suite) shadowed(r codes.Reservation, limit string) {
-	s.Helper()
-	got := ""
-	if reached := s.reserve(r).Shadowed; reached != nil {
-		got = reached.Limit
-	}
-	if got != limit && (got != "" || !s.Lossy) {
-		s.Fatalf("shadowed by %q, want %q", got, limit)
-	}
-}
-
-// shareOfVerified: a limit allows in addition a percentage, rounded down, of the codes
-// verified in the last 24 hours in the area code, or in all.
-func shareOfVerified(s suite) {
-	limits := unverifiedLimits(s, "area:1/1h+50%,all:2/1h+100%")
-	wide := unverifiedLimits(s, "exchange:100/1h,area:100/1h,all:100/1h")
-	verify := func(d codes.Destination) {
-		r := s.toDestination(d, wide)
-		s.reserve(r)
-		s.verified(r)
-	}
-	s.reserve(s.toDestination(seattle, limits))
-	verify(seattle)
-	s.refused(s.toDestination(tacoma, limits), "UNVERIFIED_LIMITS area:1/1h+50%")
-	verify(tacoma)
-	s.reserve(s.toDestination(tacoma, limits))
-	s.refused(s.toDestination(tacoma, limits), "UNVERIFIED_LIMITS area:1/1h+50%")
-	s.reserve(s.toDestination(toronto, limits))
-	verify(toronto)
-	limits.Area = nil
-	s.reserve(s.toDestination(toronto, limits)) // 2 plus 3 verified
-	s.reserve(s.toDestination(toronto, limits))
-	s.refused(s.toDestination(toronto, limits), "UNVERIFIED_LIMITS all:2/1h+100%")
-}
-
-// noRoom: a message stays counted if its entry ends without its code being entered.
-func noRoom(s suite) {
-	limits := unverifiedLimits(s, "all:4/1h")
-	replaced, cancelled, used := s.toDestination(seattle, limits), s.toDestination(seattle, limits), s.toDestination(seattle, limits)
-	s.reserve(replaced)
-	s.reserve(cancelled)
-	s.reserve(used)
-	after := s.toDestination(seattle, limits)
-	after.Entry.Name = replaced.Entry.Name
-	s.reserve(after)
-	s.cancel(cancelled.Entry)
-	s.useUp(used.Entry)
-	s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS all:4/1h")
-	s.verified(after) // uncounts its message, not that of the replaced entry
-	s.reserve(s.toDestination(seattle, limits))
-	s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS all:4/1h")
-}
-
-// unverifiedInParallel: exactly as many messages pass as are allowed.
-func unverifiedInParallel(s suite) {
-	limits := unverifiedLimits(s, "exchange:5/1h,area:8/1h,all:20/1h")
-	passed := make([]codes.Reservation, 20)
-	taken := make([]bool, len(passed))
-	parallel(len(passed), func(i int) {
-		passed[i] = s.toDestination(seattle, limits)
-		_, err := s.store(i).Reserve(context.Background(), passed[i])
-		taken[i] = err == nil
-	})
-	var standing []codes.Reservation
-	for i, ok := range taken {
-		if ok {
-			standing = append(standing, passed[i])
-		}
-	}
-	if len(standing) != 5 {
-		s.Fatalf("%d passed, want 5", len(standing))
-	}
-	parallel(len(standing), func(i int) { s.on(i).verified(standing[i]) })
-	for range 5 {
-		s.reserve(s.toDestination(seattle, limits))
-	}
-	s.refused(s.toDestination(seattle, limits), "UNVERIFIED_LIMITS exchange:5/1h")
+	s.check(codes.Check{Name: r.Entry.Name, Code: r.Entry.Code, CountVerified: true}, rightFor(r.Entry))
 }
