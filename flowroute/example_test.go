@@ -2,7 +2,6 @@ package flowroute_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -34,29 +33,4 @@ func ExampleClient_Send() {
 	// Output:
 	// <nil> true
 	// 12065551234: "1234\nWelcome!"
-}
-
-// Errors show what happened to the message. The simulator has numbers that
-// always get such an answer.
-func ExampleStatusError() {
-	sim, err := flowroutetest.NewServer("", flowroutetest.Options{Numbers: []string{"12065550101"}})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer func() { _ = sim.Close() }()
-	client := flowroute.New(flowroute.Options{BaseURL: sim.URL, From: "12065550101"})
-	defer client.Close()
-
-	for _, to := range []codes.Phone{"15005550422", "15005550403", "15005550503"} {
-		_, err := client.Send(context.Background(), codes.Message{To: to, Text: "1234"})
-		var status *flowroute.StatusError
-		if errors.As(err, &status) {
-			fmt.Println(status.Status, errors.Is(err, codes.ErrRejected), errors.Is(err, codes.ErrSenderRefused), errors.Is(err, codes.ErrUnconfirmed))
-		}
-	}
-	// Output:
-	// 422 true false false
-	// 403 false true false
-	// 503 false false true
 }

@@ -13,9 +13,6 @@ import (
 )
 
 const (
-	defaultReceiptDelay = 100 * time.Millisecond
-	defaultReceiptRetry = 30 * time.Second
-
 	maxReposts  = 4
 	maxPending  = 10_000          // receipts in flight or waiting; more are lost
 	maxParallel = 32              // connections to one host
