@@ -100,12 +100,10 @@ func TestErrors(t *testing.T) {
 			`{"message":"The message may or may not have been sent; the code is valid if it arrives","reason":"MessageUnconfirmed"}`},
 	} {
 		a := newAPI(t, withService(func(any) error { return test.err }))
-		if test.everywhere {
-			for _, got := range a.onEachRoute(t, "", "1") {
-				got.is(t, test.status, test.body)
+		for _, c := range calls("") {
+			if test.everywhere || c.kind == "create" {
+				a.call(t, c).is(t, test.status, test.body)
 			}
-		} else {
-			a.do(t, "POST", "/", createBody("a")).is(t, test.status, test.body)
 		}
 		for _, line := range a.lines(t) {
 			cause, _ := line["error"].(string)

@@ -51,8 +51,8 @@ func TestPanic(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := newAPI(t, withService(func(any) error { panic(value) }))
 			a.do(t, "POST", "/", createBody("a"), "X-Request-Id", "traced").is(t, 500, internal)
-			for _, got := range a.onEachRoute(t, "", "1") {
-				got.is(t, 500, internal)
+			for _, c := range calls("") {
+				a.call(t, c).is(t, 500, internal)
 			}
 			log := a.log.String()
 			if strings.Contains(log, secret) {
