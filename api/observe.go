@@ -35,7 +35,10 @@ func (s *Server) observe(traced bool) echo.MiddlewareFunc {
 				err = nil
 			}()
 			if r.Method == http.MethodOptions && r.URL.Path == "*" {
-				return wholeServer(c)
+				// It asks about no route in particular.
+				c.SetPath("*")
+				h.Set(echo.HeaderAllow, "OPTIONS, DELETE, GET, HEAD, POST")
+				return c.NoContent(http.StatusNoContent)
 			}
 			return next(c)
 		}
@@ -68,21 +71,16 @@ func (s *Server) finish(c echo.Context, err error, panicked any) {
 	var failed *failure
 	if err != nil {
 		failed = asFailure(err)
-		s.send(c, failed)
+	}
+	if failed != nil && !c.Response().Committed { // else the status has been sent
+		if failed.retryAfter > 0 {
+			c.Response().Header().Set(echo.HeaderRetryAfter, strconv.FormatInt(failed.retryAfter, 10))
+		}
+		if err := infoOf(c).dialect.writeError(c, failed); err != nil {
+			s.Logger.Debug("answer not written", "request_id", idOf(c), "error", err)
+		}
 	}
 	s.recorder.record(c, failed)
-}
-
-func (s *Server) send(c echo.Context, f *failure) {
-	if c.Response().Committed {
-		return // too late: the status has been sent
-	}
-	if f.retryAfter > 0 {
-		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.FormatInt(f.retryAfter, 10))
-	}
-	if err := infoOf(c).dialect.writeError(c, f); err != nil {
-		s.Logger.Debug("answer not written", "request_id", idOf(c), "error", err)
-	}
 }
 
 // panicError describes a panic by its type: the value may hold a secret, unless it comes
