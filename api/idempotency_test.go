@@ -79,19 +79,3 @@ func TestSameAnswer(t *testing.T) {
 		}
 	})
 }
-
-// TestRefusalsAreNotKept: a request that the API refuses leaves its key free.
-func TestRefusalsAreNotKept(t *testing.T) {
-	a := newAPI(t, withKey)
-	key := []string{"Idempotency-Key", "k", "Authorization", "Bearer secret"}
-	for status, got := range map[int]answer{
-		400: a.do(t, "POST", "/", `{"auth_id":"a"}`, key...),
-		415: a.do(t, "POST", "/", createBody("a"), append(key, "Content-Type", "text/plain")...),
-		401: a.do(t, "POST", "/", createBody("a"), "Idempotency-Key", "k", "Authorization", "Bearer wrong"),
-	} {
-		if got.status != status {
-			t.Errorf("%d %s, want %d", got.status, got.text, status)
-		}
-	}
-	a.do(t, "POST", "/", createBody("another"), key...).is(t, 200, created("another"))
-}

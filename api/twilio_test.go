@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flowroute/sms-verification/api/apitest"
 	"github.com/flowroute/sms-verification/codes"
 )
 
@@ -23,17 +22,6 @@ const (
 )
 
 func withTwilio(f *fixture) { f.TwilioServices = map[string]string{vaLogin: "login"} }
-
-// checkTwilio compares an answer with twilio-openapi.yaml.
-func (a *testAPI) checkTwilio(t testing.TB, method, path string, got answer) {
-	t.Helper()
-	if err := twilioDescribed().Check(apitest.Exchange{Method: method, Path: path, Status: got.status, Header: got.header, Body: []byte(got.text)}); err != nil {
-		t.Error(err)
-	}
-	if got.status >= 400 && got.json["status"] != nil && fmt.Sprint(got.json["status"]) != fmt.Sprint(got.status) {
-		t.Errorf("status %d of %s", got.status, got.text)
-	}
-}
 
 // basic is the header of an account with a key.
 func basic(username, key string) []string {

@@ -127,11 +127,6 @@ func TestTwilioErrorsWithoutAHandler(t *testing.T) {
 	a.do(t, "GET", "/nowhere", "").is(t, 404, `{"message":"No such route","reason":"NotFound"}`)
 }
 
-func TestTwilioPanic(t *testing.T) {
-	a := newAPI(t, withTwilio, withService(func(any) error { panic("x") }))
-	a.start(t).isError(t, 500, 20500, "Internal Server Error")
-}
-
 // TestTwilioUnconfirmed: the message may have been sent, so the person may enter its
 // code, and the log has the line of a sent message, as a warning.
 func TestTwilioUnconfirmed(t *testing.T) {

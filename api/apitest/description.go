@@ -5,6 +5,7 @@ package apitest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing/iotest"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -228,7 +230,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	response.Body = struct {
 		io.Reader
 		io.Closer
-	}{io.MultiReader(bytes.NewReader(body), failing{err}), response.Body}
+	}{io.MultiReader(bytes.NewReader(body), iotest.ErrReader(cmp.Or(err, io.EOF))), response.Body}
 	if err != nil {
 		return response, nil // cut off; the caller gets the error when it reads the body
 	}
@@ -253,14 +255,4 @@ func isOurs(r *http.Request, response *http.Response) bool {
 	}
 	media, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
 	return media != "text/plain" && media != "text/html" && response.Header.Get("X-Request-Id") != ""
-}
-
-// failing ends a body as it ended on the wire.
-type failing struct{ err error }
-
-func (f failing) Read([]byte) (int, error) {
-	if f.err != nil {
-		return 0, f.err
-	}
-	return 0, io.EOF
 }
