@@ -58,22 +58,19 @@ func newAPI(t testing.TB, change ...func(*fixture)) *testAPI {
 		api:      described(),
 	}
 	f := fixture{Options: Options{
-		State:      a.state,
-		Failures:   &failures{},
-		Hasher:     codes.NewHasher([]byte("test")),
-		Logger:     slog.New(slog.NewJSONHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Registerer: a.registry,
+		State:       a.state,
+		Failures:    &failures{},
+		Hasher:      codes.NewHasher([]byte("test")),
+		Logger:      slog.New(slog.NewJSONHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Registerer:  a.registry,
+		MaxInFlight: 1000,
 	}}
 	for _, c := range change {
 		c(&f)
 	}
 	a.backend = &backend{Model: codestest.NewModel()}
-	service := newService(t, f.Hasher, f.limits, a.backend, a.sender, f.profiles...)
 	if f.Service == nil {
-		f.Service = service
-	}
-	if f.Receiver == nil {
-		f.Receiver = service
+		f.Service = newService(t, f.Hasher, f.limits, a.backend, a.sender, f.profiles...)
 	}
 	for _, p := range f.profiles {
 		f.Profiles = append(f.Profiles, p.Profile)

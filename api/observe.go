@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -95,15 +96,10 @@ func panicError(value any) error {
 // requestID returns the id that came with the request if it is safe to log, else a new
 // one.
 func requestID(h http.Header) string {
+	const allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 	id := h.Get(echo.HeaderXRequestID)
-	if len(id) < 1 || len(id) > 64 {
+	if id == "" || len(id) > 64 || strings.Trim(id, allowed) != "" {
 		return rand.Text()
-	}
-	for _, c := range []byte(id) {
-		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
-		if !letter && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-' {
-			return rand.Text()
-		}
 	}
 	return id
 }

@@ -27,6 +27,7 @@ type Service interface {
 	Check(ctx context.Context, r codes.CheckRequest) (codes.Outcome, error)
 	Cancel(ctx context.Context, r codes.CancelRequest) error
 	Status(ctx context.Context, r codes.StatusRequest) (codes.Progress, error)
+	Receive(ctx context.Context, r codes.Receipt) (codes.ReceiptResult, error)
 }
 
 // State is the state of the process.
@@ -39,7 +40,6 @@ type State interface {
 // TrustedProxies, Trace and TwilioServices are required.
 type Options struct {
 	Service        Service
-	Receiver       Receiver
 	Webhook        Webhook
 	State          State
 	Keys           []Key
@@ -49,7 +49,7 @@ type Options struct {
 	TrustedProxies []netip.Prefix
 	Logger         *slog.Logger
 	Registerer     prometheus.Registerer
-	MaxInFlight    int // creates, and likewise checks, that run at a time; 0 is no limit
+	MaxInFlight    int // creates, and likewise checks, that run at a time
 	// Trace begins the span of a request. It returns the context of the span, the id of
 	// its trace, and the function that ends it with the answer. Nil traces nothing.
 	Trace   func(r *http.Request, route string) (ctx context.Context, id string, end func(status int, reason, caller string))
@@ -83,7 +83,7 @@ func New(o Options) *Server {
 		checks:    newGate("check", o.MaxInFlight, o.Registerer),
 		receiving: newGate("receipt", maxReceipts, o.Registerer),
 		wrongKeys: newGate("key", maxWrongKeys, o.Registerer),
-		lockedOut: newLockouts(maxLockouts),
+		lockedOut: &lockouts{max: maxLockouts, known: map[codes.Digest]lockout{}},
 	}
 }
 

@@ -1,16 +1,12 @@
 package api
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flowroute/sms-verification/codes"
 )
@@ -18,13 +14,24 @@ import (
 const tooBusy = `{"message":"Too busy; try again later","reason":"ServiceUnavailable","retry_after":1}`
 
 // TestShed: when all slots of a kind are taken, more requests of the kind are refused at
-// once. The other kind is not affected.
+// once. The other kinds are not affected.
 func TestShed(t *testing.T) {
-	for hanging, other := range map[string]string{"create": "check", "check": "create"} {
+	kinds := []string{"create", "check", "receipt"}
+	kindOf := func(request any) string {
+		switch request.(type) {
+		case codes.CreateRequest:
+			return "create"
+		case codes.Receipt:
+			return "receipt"
+		}
+		return "check"
+	}
+	receipt := call{"receipt", "POST", webhook, receiptBody(t, bufferedReceipt)}
+	for _, hanging := range kinds {
 		t.Run(hanging, func(t *testing.T) {
 			var held []call
 			rest := []call{{"", "GET", "/healthz", ""}, {"", "GET", "/readyz", ""}, {"", "GET", "/openapi.yaml", ""}}
-			for _, c := range slices.Repeat(calls(""), 2) {
+			for _, c := range slices.Concat(calls(""), calls(""), slices.Repeat([]call{receipt}, maxReceipts)) {
 				if c.kind == hanging {
 					held = append(held, c)
 				} else {
@@ -34,8 +41,8 @@ func TestShed(t *testing.T) {
 			entered, released := make(chan struct{}, 99), make(chan struct{})
 			release := sync.OnceFunc(func() { close(released) })
 			defer release() // also if the test fails
-			a := newAPI(t, func(f *fixture) { f.MaxInFlight = len(held) }, withService(func(r any) error {
-				if _, create := r.(codes.CreateRequest); create == (hanging == "create") {
+			a := newAPI(t, withReceipts, func(f *fixture) { f.MaxInFlight = len(held) }, withService(func(r any) error {
+				if kindOf(r) == hanging {
 					entered <- struct{}{}
 					<-released
 				}
@@ -57,8 +64,13 @@ func TestShed(t *testing.T) {
 			for _, c := range rest {
 				pass(c)
 			}
-			a.measured(t, hanging, len(held), len(held))
-			a.measured(t, other, 0, 0)
+			for _, kind := range kinds {
+				if kind == hanging {
+					a.measured(t, kind, len(held), len(held))
+				} else {
+					a.measured(t, kind, 0, 0)
+				}
+			}
 			if log := a.log.String(); !strings.Contains(log, "too many requests in flight") || !strings.Contains(log, `"reason":"ServiceUnavailable"`) {
 				t.Errorf("the log does not name the cause: %s", log)
 			}
@@ -107,57 +119,5 @@ func TestSlotsAreFreed(t *testing.T) {
 			a.measured(t, "create", 0, 0)
 			a.measured(t, "check", 0, 0)
 		})
-	}
-}
-
-// TestGateIsExact: refused requests never hold a slot, not even for a moment, or they would
-// keep others from a free one.
-func TestGateIsExact(t *testing.T) {
-	const capacity, crowd = 3, 8
-	g := newGate("create", capacity, prometheus.NewRegistry())
-	var refused sync.WaitGroup
-	stop := make(chan struct{})
-	for range capacity {
-		if err := g.enter(); err != nil {
-			t.Errorf("a free slot was refused: %v", err)
-		}
-	}
-	for range crowd {
-		refused.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				if err := g.enter(); !errors.Is(err, codes.ErrUnavailable) {
-					t.Errorf("full, but: %v", err)
-					return
-				}
-			}
-		})
-	}
-	for end := time.Now().Add(100 * time.Millisecond); time.Now().Before(end); {
-		if inside := g.inside.Load(); inside != capacity {
-			t.Errorf("%d slots are taken, want all %d", inside, capacity)
-			break
-		}
-	}
-	close(stop)
-	refused.Wait()
-	for range capacity {
-		g.leave()
-	}
-	if inside := g.inside.Load(); inside != 0 {
-		t.Errorf("%d inside, and nobody is", inside)
-	}
-}
-
-func TestGateWithoutLimit(t *testing.T) {
-	g := newGate("create", 0, prometheus.NewRegistry())
-	for range 1000 {
-		if err := g.enter(); err != nil {
-			t.Fatal(err)
-		}
 	}
 }

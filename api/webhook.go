@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
@@ -22,11 +21,6 @@ const (
 	// creates and checks. The carrier repeats refused receipts.
 	maxReceipts = 32
 )
-
-// Receiver processes delivery receipts. *codes.Service is one.
-type Receiver interface {
-	Receive(ctx context.Context, r codes.Receipt) (codes.ReceiptResult, error)
-}
 
 // Webhook is how the carrier delivers receipts. The zero Webhook accepts none.
 type Webhook struct {
@@ -63,7 +57,7 @@ func (s *Server) receive(c echo.Context) error {
 	}
 	defer s.receiving.leave()
 	for _, r := range receipts {
-		result, err := s.Receiver.Receive(c.Request().Context(), r)
+		result, err := s.Service.Receive(c.Request().Context(), r)
 		if err != nil {
 			return err
 		}

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -151,41 +150,4 @@ func TestReceiptNotRecorded(t *testing.T) {
 	a.hasCounts(t)
 	a.do(t, "POST", webhook, receiptBody(t, bufferedReceipt)).is(t, 200, noted)
 	a.hasCounts(t, `smsv_receipts_total{result="joined",status="message buffered"} 1`)
-}
-
-// slowReceiver blocks until it is released.
-type slowReceiver struct{ inside, release chan struct{} }
-
-func (s slowReceiver) Receive(context.Context, codes.Receipt) (codes.ReceiptResult, error) {
-	s.inside <- struct{}{}
-	<-s.release
-	return codes.Early, nil
-}
-
-// TestReceiptFlood: receipts have a limit of their own, so that a flood of them leaves
-// creates and checks alone.
-func TestReceiptFlood(t *testing.T) {
-	inside, release := make(chan struct{}, 2*maxReceipts), make(chan struct{})
-	a := newAPI(t, withReceipts, func(f *fixture) {
-		f.Webhook.Parse = func([]byte) ([]codes.Receipt, error) { return []codes.Receipt{bufferedReceipt}, nil }
-		f.Receiver = slowReceiver{inside: inside, release: release}
-	})
-	done := make(chan int)
-	for range maxReceipts {
-		go func() { done <- a.do(t, "POST", webhook, "[]").status }()
-	}
-	for range maxReceipts {
-		<-inside
-	}
-	a.do(t, "POST", webhook, "[]").is(t, 503, tooBusy)
-	a.measured(t, "receipt", maxReceipts, 1)
-	code := a.create(t, "a")
-	a.do(t, "GET", checkQuery("a", code), "")
-	close(release)
-	for range maxReceipts {
-		if status := <-done; status != 200 {
-			t.Errorf("status %d", status)
-		}
-	}
-	a.measured(t, "receipt", 0, 1)
 }
