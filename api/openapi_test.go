@@ -221,26 +221,21 @@ func TestDescribedMembers(t *testing.T) {
 		{reflect.TypeFor[checkedBody](), twilioSchemas["Check"]},
 		{reflect.TypeFor[twilioErrorBody](), twilioSchemas["Error"]},
 	} {
-		checkMembers(t, test.body, test.schema.Value)
-	}
-}
-
-func checkMembers(t *testing.T, body reflect.Type, schema *openapi3.Schema) {
-	t.Helper()
-	members := 0
-	for _, field := range reflect.VisibleFields(body) {
-		if field.Anonymous {
-			continue
+		members, schema := 0, test.schema.Value
+		for _, field := range reflect.VisibleFields(test.body) {
+			if field.Anonymous {
+				continue
+			}
+			members++
+			name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+			member, required := schema.Properties[name], slices.Contains(schema.Required, name)
+			if member == nil || required == (options == "omitempty") || !describes(member.Value.Type, field.Type) {
+				t.Errorf("%v.%s of type %v: described %v, required %v", test.body, name, field.Type, member != nil, required)
+			}
 		}
-		members++
-		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
-		member, required := schema.Properties[name], slices.Contains(schema.Required, name)
-		if member == nil || required == (options == "omitempty") || !describes(member.Value.Type, field.Type) {
-			t.Errorf("%v.%s of type %v: described %v, required %v", body, name, field.Type, member != nil, required)
+		if len(schema.Properties) != members {
+			t.Errorf("%v: %d members described, %d in Go", test.body, len(schema.Properties), members)
 		}
-	}
-	if len(schema.Properties) != members {
-		t.Errorf("%v: %d members described, %d in Go", body, len(schema.Properties), members)
 	}
 }
 

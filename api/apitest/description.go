@@ -139,14 +139,10 @@ func (d *Description) operation(method, path string) (route string, operation *o
 	return "no route", nil
 }
 
-func request(x Exchange) *http.Request {
-	return &http.Request{Method: x.Method, URL: &url.URL{Path: x.Path}}
-}
-
 func (d *Description) checkResponse(response *openapi3.ResponseRef, x Exchange) error {
 	err := openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: &openapi3filter.RequestValidationInput{
-			Request: request(x),
+			Request: &http.Request{Method: x.Method, URL: &url.URL{Path: x.Path}},
 			Route: &routers.Route{Spec: d.Doc, Operation: &openapi3.Operation{
 				Responses: openapi3.NewResponses(openapi3.WithStatus(x.Status, response)),
 			}},
