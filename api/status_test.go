@@ -8,6 +8,7 @@ import (
 	"github.com/flowroute/sms-verification/codes"
 )
 
+// TestStatus: a status costs no attempt, and the next check still reports an expiry.
 func TestStatus(t *testing.T) {
 	a := newAPI(t, withReceipts)
 	const id = "ä & /?\x00"
@@ -26,9 +27,10 @@ func TestStatus(t *testing.T) {
 	stands(`"state":"delivered","attempts_left":2,"expires_in":59`)
 	a.do(t, "GET", checkQuery(id, code), "")
 	a.do(t, "GET", target, "").is(t, 400, unknown)
-	a.create(t, id)
+	code = a.create(t, id)
 	a.backend.Advance(time.Hour)
 	a.do(t, "GET", target, "").is(t, 400, expired)
+	a.do(t, "GET", checkQuery(id, code), "").is(t, 400, expired)
 }
 
 // TestStatusFailures: each failure has its reason.
