@@ -1,7 +1,6 @@
 package api
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -32,16 +31,4 @@ func TestUnknownProfile(t *testing.T) {
 			}
 		}
 	})
-}
-
-// TestUnknownProfileNotInLog: the log never contains an unknown profile, even if the
-// service did not get to check it.
-func TestUnknownProfileNotInLog(t *testing.T) {
-	a := newAPI(t, withProfiles, withService(func(any) error { return codes.ErrUnavailable }))
-	for _, c := range calls("canary") {
-		a.call(t, c).is(t, 503, notNow)
-	}
-	if log := a.log.String(); strings.Contains(log, "canary") {
-		t.Errorf("the log has what the caller wrote:\n%s", log)
-	}
 }

@@ -3,8 +3,6 @@ package api
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 
@@ -39,12 +37,9 @@ func (s *Server) receive(c echo.Context) error {
 	if !s.Webhook.accepts(c.Param("token")) {
 		return echo.ErrNotFound // indistinguishable from a missing route
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), c.Request().Body, maxReceiptBody))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return invalid(http.StatusRequestEntityTooLarge, "The body must be at most 64 KiB")
-	}
+	body, err := readBody(c, maxReceiptBody)
 	if err != nil {
-		return invalid(0, "The body ended early; send all of it")
+		return err
 	}
 	receipts, err := s.Webhook.Parse(body)
 	if err != nil {

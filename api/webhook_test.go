@@ -129,7 +129,7 @@ func TestReceiptNotUnderstood(t *testing.T) {
 	got := a.do(t, "POST", webhook, "["+strings.Repeat(" ", maxReceiptBody-2)+"]")
 	got.is(t, 200, noted)
 	got = a.do(t, "POST", webhook, "["+strings.Repeat(" ", maxReceiptBody-1)+"]")
-	got.is(t, 413, `{"message":"The body must be at most 64 KiB","reason":"InvalidAPIUsage"}`)
+	got.is(t, 413, `{"message":"the body must be at most 64 KiB","reason":"InvalidAPIUsage"}`)
 	for _, secret := range []string{webhookToken, "42424242"} {
 		if strings.Contains(a.log.String(), secret) {
 			t.Errorf("%s in the log:\n%s", secret, a.log)
@@ -146,7 +146,7 @@ func TestReceiptNotRecorded(t *testing.T) {
 	a.do(t, "POST", webhook, receiptBody(t, bufferedReceipt)).is(t, 503, notNow)
 	a.backend.failWith(nil)
 	a.raw(t, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n[{", webhook), true).is(t, 400,
-		`{"message":"The body ended early; send all of it","reason":"InvalidAPIUsage"}`)
+		`{"message":"the body ended early; send all of it","reason":"InvalidAPIUsage"}`)
 	a.hasCounts(t)
 	a.do(t, "POST", webhook, receiptBody(t, bufferedReceipt)).is(t, 200, noted)
 	a.hasCounts(t, `smsv_receipts_total{result="joined",status="message buffered"} 1`)
