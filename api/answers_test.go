@@ -26,38 +26,33 @@ func wrongLeft(left int) string {
 	return fmt.Sprintf(`{"message":"Invalid code","reason":"InvalidAuthCode","attempts_left":%d}`, left)
 }
 
-// bothWays runs a test with each route that checks codes.
-func bothWays(t *testing.T, run func(t *testing.T, a *testAPI, check func(id, code string, headers ...string) answer)) {
+// TestCheckAnswers: the two routes that check a code give the same answers.
+func TestCheckAnswers(t *testing.T) {
 	for _, route := range []string{"GET /", "POST /verify"} {
 		t.Run(route, func(t *testing.T) {
 			a := newAPI(t)
-			run(t, a, func(id, code string, headers ...string) answer {
+			check := func(code string) answer {
 				t.Helper()
 				if route == "GET /" {
-					return a.do(t, "GET", checkQuery(id, code), "", headers...)
+					return a.do(t, "GET", checkQuery("a", code), "")
 				}
-				return a.do(t, "POST", "/verify", `{"auth_id":`+quote(id)+`,"code":`+quote(code)+`}`, headers...)
-			})
+				return a.do(t, "POST", "/verify", `{"auth_id":"a","code":`+quote(code)+`}`)
+			}
+			check("1234").is(t, 400, unknown)
+			code := a.create(t, "a")
+			check(code).is(t, 200, verified("a"))
+			check(code).is(t, 400, unknown)
+			code = a.create(t, "a")
+			for left := 2; left >= 0; left-- {
+				check(wrong(code)).is(t, 400, wrongLeft(left))
+			}
+			check(code).is(t, 400, unknown)
+			code = a.create(t, "a")
+			a.backend.Advance(time.Hour)
+			check(code).is(t, 400, expired)
+			check(code).is(t, 400, unknown)
 		})
 	}
-}
-
-func TestCheckAnswers(t *testing.T) {
-	bothWays(t, func(t *testing.T, a *testAPI, check func(id, code string, headers ...string) answer) {
-		check("a", "1234").is(t, 400, unknown)
-		code := a.create(t, "a")
-		check("a", code).is(t, 200, verified("a"))
-		check("a", code).is(t, 400, unknown)
-		code = a.create(t, "a")
-		for left := 2; left >= 0; left-- {
-			check("a", wrong(code)).is(t, 400, wrongLeft(left))
-		}
-		check("a", code).is(t, 400, unknown)
-		code = a.create(t, "a")
-		a.backend.Advance(time.Hour)
-		check("a", code).is(t, 400, expired)
-		check("a", code).is(t, 400, unknown)
-	})
 }
 
 func TestCancelAnswer(t *testing.T) {
@@ -100,12 +95,10 @@ func TestErrors(t *testing.T) {
 			`{"message":"The message may or may not have been sent; the code is valid if it arrives","reason":"MessageUnconfirmed"}`},
 	} {
 		a := newAPI(t, withService(func(any) error { return test.err }))
-		if test.everywhere {
-			for _, got := range a.onEachRoute(t, "", "1") {
-				got.is(t, test.status, test.body)
+		for _, c := range calls("") {
+			if test.everywhere || c.kind == "create" {
+				a.call(t, c).is(t, test.status, test.body)
 			}
-		} else {
-			a.do(t, "POST", "/", createBody("a")).is(t, test.status, test.body)
 		}
 		for _, line := range a.lines(t) {
 			cause, _ := line["error"].(string)

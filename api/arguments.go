@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -25,7 +26,7 @@ func fromBody(c echo.Context, required int, names ...string) ([]string, error) {
 	if _, subtype, _ := strings.Cut(media, "/"); media != echo.MIMEApplicationJSON && !strings.HasSuffix(subtype, "+json") {
 		return nil, invalid(http.StatusUnsupportedMediaType, "the body must be JSON: Content-Type must be application/json, without Content-Encoding")
 	}
-	body, err := readBody(c.Response(), r)
+	body, err := readBody(c, maxBody)
 	if err != nil {
 		return nil, err
 	}
@@ -51,16 +52,17 @@ func fromBody(c echo.Context, required int, names ...string) ([]string, error) {
 	return values, nil
 }
 
-// readBody reads a body of at most maxBody bytes.
-func readBody(w http.ResponseWriter, r *http.Request) (body []byte, err error) {
-	if r.ContentLength < 0 || r.ContentLength > maxBody {
-		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+// readBody reads a body of at most limit bytes.
+func readBody(c echo.Context, limit int64) (body []byte, err error) {
+	r := c.Request()
+	if r.ContentLength < 0 || r.ContentLength > limit {
+		body, err = io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, limit))
 	} else {
 		body = make([]byte, r.ContentLength)
 		_, err = io.ReadFull(r.Body, body)
 	}
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return nil, invalid(http.StatusRequestEntityTooLarge, "the body must be at most 4 KiB")
+		return nil, invalid(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body must be at most %d KiB", limit>>10))
 	}
 	if err != nil {
 		return nil, invalid(0, "the body ended early; send all of it")

@@ -37,32 +37,32 @@ func (b *backend) called() int {
 	return b.calls
 }
 
-func (b *backend) Reserve(ctx context.Context, r codes.Reservation) (codes.Reserved, error) {
-	if err := b.call(); err != nil {
-		return codes.Reserved{}, err
+// passed calls f for a call that may pass.
+func passed[Argument, Result any](ctx context.Context, b *backend, f func(context.Context, Argument) (Result, error), a Argument) (result Result, err error) {
+	if err = b.call(); err != nil {
+		return result, err
 	}
-	return b.Model.Reserve(ctx, r)
+	return f(ctx, a)
+}
+
+func (b *backend) Reserve(ctx context.Context, r codes.Reservation) (codes.Reserved, error) {
+	return passed(ctx, b, b.Model.Reserve, r)
 }
 
 func (b *backend) Check(ctx context.Context, c codes.Check) (codes.Checked, error) {
-	if err := b.call(); err != nil {
-		return codes.Checked{}, err
-	}
-	return b.Model.Check(ctx, c)
+	return passed(ctx, b, b.Model.Check, c)
 }
 
 func (b *backend) Cancel(ctx context.Context, c codes.Cancel) (time.Duration, error) {
-	if err := b.call(); err != nil {
-		return 0, err
-	}
-	return b.Model.Cancel(ctx, c)
+	return passed(ctx, b, b.Model.Cancel, c)
 }
 
 func (b *backend) Peek(ctx context.Context, n codes.EntryName) (codes.EntryView, error) {
-	if err := b.call(); err != nil {
-		return codes.EntryView{}, err
-	}
-	return b.Model.Peek(ctx, n)
+	return passed(ctx, b, b.Model.Peek, n)
+}
+
+func (b *backend) Receive(ctx context.Context, r codes.StoredReceipt) (codes.Received, error) {
+	return passed(ctx, b, b.Model.Receive, r)
 }
 
 func (b *backend) Claim(ctx context.Context, c codes.Claim) (string, codes.Op, error) {
@@ -70,11 +70,4 @@ func (b *backend) Claim(ctx context.Context, c codes.Claim) (string, codes.Op, e
 		return "", codes.Op{}, err
 	}
 	return b.Model.Claim(ctx, c)
-}
-
-func (b *backend) Receive(ctx context.Context, r codes.StoredReceipt) (codes.Received, error) {
-	if err := b.call(); err != nil {
-		return codes.Received{}, err
-	}
-	return b.Model.Receive(ctx, r)
 }

@@ -110,18 +110,19 @@ func (s *Server) status(c echo.Context, r codes.StatusRequest) (codes.Progress, 
 	return s.Service.Status(c.Request().Context(), r)
 }
 
-func (s *Server) cancel(c echo.Context, r codes.CancelRequest) (struct{}, error) {
+// cancel takes the same request as status.
+func (s *Server) cancel(c echo.Context, r codes.StatusRequest) (struct{}, error) {
 	r.Caller = s.identify(c, r.Profile)
 	if err := s.checks.enter(); err != nil {
 		return struct{}{}, err
 	}
 	defer s.checks.leave()
-	return struct{}{}, s.Service.Cancel(c.Request().Context(), r)
+	return struct{}{}, s.Service.Cancel(c.Request().Context(), codes.CancelRequest(r))
 }
 
 // cancelLive is cancel for a route whose answer says whether there was an entry.
-func (s *Server) cancelLive(c echo.Context, r codes.CancelRequest) (codes.Progress, error) {
-	progress, err := s.status(c, codes.StatusRequest(r))
+func (s *Server) cancelLive(c echo.Context, r codes.StatusRequest) (codes.Progress, error) {
+	progress, err := s.status(c, r)
 	if err != nil || progress.Stage == codes.StageUnknown || progress.Stage == codes.StageExpired {
 		return progress, err
 	}

@@ -5,8 +5,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"github.com/flowroute/sms-verification/codes"
 )
 
 // A key that breaks the rules is refused on every route that reads one, and
@@ -52,46 +50,4 @@ func TestIdempotencyKeyRules(t *testing.T) {
 		keyed("GET", checkQuery(id, a.lastCode(t)), "", key).is(t, 200, verified(id))
 	}
 	keyed("DELETE", "/?auth_id=a", "", "", "b c").is(t, 200, `{"message":"Success: Verification code removed.","auth_id":"a"}`) // reads none
-}
-
-// TestSameAnswer: a request that is repeated with its key gives the same answer, to the
-// byte, and has one effect.
-func TestSameAnswer(t *testing.T) {
-	for status, err := range map[int]error{200: nil, 500: codes.ErrRejected} {
-		a := newAPI(t)
-		a.sender.FailWith(err)
-		first := a.do(t, "POST", "/", createBody("a"), "Idempotency-Key", "k")
-		a.sender.FailWith(nil)
-		a.untouchedBut(t, 1, func() { // the claim of the key
-			again := a.do(t, "POST", "/", ` {"recipient":"+`+number+`","x":1,"auth_id":"a"}`, "Idempotency-Key", "k")
-			if first.status != status || again.status != status || again.text != first.text {
-				t.Errorf("first %d %s then %d %s", first.status, first.text, again.status, again.text)
-			}
-		})
-	}
-	bothWays(t, func(t *testing.T, a *testAPI, check func(id, code string, headers ...string) answer) {
-		code := a.create(t, "a")
-		for range 2 {
-			check("a", wrong(code), "Idempotency-Key", "wrong").is(t, 400, wrongLeft(2))
-		}
-		for range 2 {
-			check("a", code, "Idempotency-Key", "right").is(t, 200, verified("a"))
-		}
-	})
-}
-
-// TestRefusalsAreNotKept: a request that the API refuses leaves its key free.
-func TestRefusalsAreNotKept(t *testing.T) {
-	a := newAPI(t, withKey)
-	key := []string{"Idempotency-Key", "k", "Authorization", "Bearer secret"}
-	for status, got := range map[int]answer{
-		400: a.do(t, "POST", "/", `{"auth_id":"a"}`, key...),
-		415: a.do(t, "POST", "/", createBody("a"), append(key, "Content-Type", "text/plain")...),
-		401: a.do(t, "POST", "/", createBody("a"), "Idempotency-Key", "k", "Authorization", "Bearer wrong"),
-	} {
-		if got.status != status {
-			t.Errorf("%d %s, want %d", got.status, got.text, status)
-		}
-	}
-	a.do(t, "POST", "/", createBody("another"), key...).is(t, 200, created("another"))
 }

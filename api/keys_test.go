@@ -113,10 +113,10 @@ func TestKeyWrong(t *testing.T) {
 			wrong = append(wrong, []string{"Authorization", authorization})
 		}
 		for _, headers := range wrong {
-			for _, call := range calls() {
+			for _, c := range calls("") {
 				// Each from its own address, so that none reaches the limit.
 				addresses++
-				got := a.serve(t, fmt.Sprintf("[2001:db8:0:%x::1]:1", addresses), call[0], call[1], call[2], headers...)
+				got := a.serve(t, fmt.Sprintf("[2001:db8:0:%x::1]:1", addresses), c.method, c.target, c.body, headers...)
 				got.is(t, 401, unauthorized)
 				for _, name := range []string{"X-Request-Id", "Date"} {
 					got.header.Del(name)
@@ -177,8 +177,8 @@ func TestKeyFailuresAreLimited(t *testing.T) {
 			a.do(t, "GET", target, "", "Authorization", "Bearer wrong").is(t, 401, unauthorized)
 		}
 		for range 10 {
-			for _, call := range calls() {
-				a.do(t, call[0], call[1], call[2], "Authorization", "Bearer wrong").is(t, 429, tooMany)
+			for _, c := range calls("") {
+				a.call(t, c, "Authorization", "Bearer wrong").is(t, 429, tooMany)
 			}
 		}
 	})
@@ -187,13 +187,6 @@ func TestKeyFailuresAreLimited(t *testing.T) {
 	a.serve(t, "192.0.2.7:1", "GET", target, "", "Authorization", "Bearer wrong").is(t, 401, unauthorized) // from elsewhere
 	if n := count.calls.Load(); n != 32 || count.total() != 31 {
 		t.Errorf("%d calls of the store, %d failures; want 30, one from elsewhere, and one call over the limit", n, count.total())
-	}
-}
-
-// calls are requests of routes that need a key: method, target and body.
-func calls() [][]string {
-	return [][]string{
-		{"GET", "/?auth_id=a&code=1", ""}, {"POST", "/", createBody("a")}, {"POST", "/verify", "{}"}, {"DELETE", "/?auth_id=a", ""}, {"GET", "/?pretty", ""},
 	}
 }
 
@@ -216,10 +209,10 @@ func TestKeyFailureAfterHangUp(t *testing.T) {
 func TestKeyFailuresCannotBeCounted(t *testing.T) {
 	a := newAPI(t, withKey, func(f *fixture) { f.Failures = &failures{err: fmt.Errorf("store: %w", codes.ErrUnavailable)} })
 	a.untouched(t, func() {
-		for _, call := range calls() {
-			a.do(t, call[0], call[1], call[2], "Authorization", "Bearer wrong").is(t, 503, notNow)
-			a.do(t, call[0], call[1], call[2]).is(t, 401, unauthorized)
-			a.do(t, call[0], call[1], call[2], "Authorization", "Basic secret").is(t, 401, unauthorized)
+		for _, c := range calls("") {
+			a.call(t, c, "Authorization", "Bearer wrong").is(t, 503, notNow)
+			a.call(t, c).is(t, 401, unauthorized)
+			a.call(t, c, "Authorization", "Basic secret").is(t, 401, unauthorized)
 		}
 	})
 	a.do(t, "GET", "/?auth_id=a&code=1", "", "Authorization", "Bearer secret").is(t, 400, unknown)

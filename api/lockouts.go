@@ -1,7 +1,6 @@
 package api
 
 import (
-	"container/list"
 	"sync"
 	"time"
 
@@ -23,51 +22,38 @@ type lockouts struct {
 	max int
 
 	mu    sync.Mutex
-	known map[codes.Digest]*list.Element
-	byAge *list.List // of *lockout, oldest first
+	known map[codes.Digest]lockout
 }
 
 type lockout struct {
-	address codes.Digest
-	limit   string
-	until   time.Time
+	limit string
+	until time.Time
 }
 
-func newLockouts(maximum int) *lockouts {
-	return &lockouts{max: maximum, known: map[codes.Digest]*list.Element{}, byAge: list.New()}
-}
-
-// add records that the address has reached the limit.
+// add records that the address has reached the limit. Of too many addresses it forgets any
+// other one.
 func (l *lockouts) add(address codes.Digest, limit codes.LimitError, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.drop(l.known[address])
-	if l.byAge.Len() >= l.max {
-		l.drop(l.byAge.Front())
+	delete(l.known, address)
+	for other := range l.known {
+		if len(l.known) < l.max {
+			break
+		}
+		delete(l.known, other)
 	}
-	l.known[address] = l.byAge.PushBack(&lockout{address: address, limit: limit.Limit, until: now.Add(limit.RetryAfter)})
+	l.known[address] = lockout{limit: limit.Limit, until: now.Add(limit.RetryAfter)}
 }
 
 // check returns a *codes.LimitError while the address is over its limit.
 func (l *lockouts) check(address codes.Digest, now time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := l.known[address]
-	if e == nil {
-		return nil
-	}
-	known := e.Value.(*lockout)
+	known := l.known[address]
 	left := known.until.Sub(now)
 	if left <= 0 {
-		l.drop(e)
+		delete(l.known, address)
 		return nil
 	}
 	return &codes.LimitError{Limit: known.limit, RetryAfter: (left + time.Second - 1).Truncate(time.Second)}
-}
-
-func (l *lockouts) drop(e *list.Element) {
-	if e != nil {
-		delete(l.known, e.Value.(*lockout).address)
-		l.byAge.Remove(e)
-	}
 }

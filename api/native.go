@@ -131,8 +131,14 @@ func (native) writeChecked(c echo.Context, r codes.CheckRequest, o codes.Outcome
 	}
 }
 
-func (native) readCancel(c echo.Context) (r codes.CancelRequest, err error) {
-	r.ID, r.Profile, err = idFromQuery(c)
+// readID reads the request of a route that needs no more than an auth_id.
+func (native) readID(c echo.Context) (r codes.StatusRequest, err error) {
+	arguments, err := fromQuery(c, 1, "auth_id", "profile")
+	if err != nil {
+		return r, err
+	}
+	r.Profile = arguments[1]
+	r.ID, err = codes.ParseID(arguments[0])
 	return r, err
 }
 
@@ -141,13 +147,8 @@ type cancelledBody struct {
 	AuthID  string `json:"auth_id"`
 }
 
-func (native) writeCancelled(c echo.Context, r codes.CancelRequest, _ struct{}) error {
+func (native) writeCancelled(c echo.Context, r codes.StatusRequest, _ struct{}) error {
 	return reply(c, http.StatusOK, cancelledBody{Message: "Success: Verification code removed.", AuthID: string(r.ID)})
-}
-
-func (native) readStatus(c echo.Context) (r codes.StatusRequest, err error) {
-	r.ID, r.Profile, err = idFromQuery(c)
-	return r, err
 }
 
 type statusBody struct {
@@ -191,16 +192,6 @@ func describeFailure(f codes.Failure) (reason, description string) {
 		return "NetworkRejected", "The network rejected the message"
 	}
 	return "NotDelivered", "The message was not delivered; the network does not say why"
-}
-
-// idFromQuery reads auth_id and profile.
-func idFromQuery(c echo.Context) (id codes.ID, profile string, err error) {
-	arguments, err := fromQuery(c, 1, "auth_id", "profile")
-	if err != nil {
-		return "", "", err
-	}
-	id, err = codes.ParseID(arguments[0])
-	return id, arguments[1], err
 }
 
 func (native) apiKey(h http.Header) (key string, sent bool) {

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -35,7 +36,10 @@ func (s *Server) observe(traced bool) echo.MiddlewareFunc {
 				err = nil
 			}()
 			if r.Method == http.MethodOptions && r.URL.Path == "*" {
-				return wholeServer(c)
+				// It asks about no route in particular.
+				c.SetPath("*")
+				h.Set(echo.HeaderAllow, "OPTIONS, DELETE, GET, HEAD, POST")
+				return c.NoContent(http.StatusNoContent)
 			}
 			return next(c)
 		}
@@ -68,21 +72,16 @@ func (s *Server) finish(c echo.Context, err error, panicked any) {
 	var failed *failure
 	if err != nil {
 		failed = asFailure(err)
-		s.send(c, failed)
+	}
+	if failed != nil && !c.Response().Committed { // else the status has been sent
+		if failed.retryAfter > 0 {
+			c.Response().Header().Set(echo.HeaderRetryAfter, strconv.FormatInt(failed.retryAfter, 10))
+		}
+		if err := infoOf(c).dialect.writeError(c, failed); err != nil {
+			s.Logger.Debug("answer not written", "request_id", idOf(c), "error", err)
+		}
 	}
 	s.recorder.record(c, failed)
-}
-
-func (s *Server) send(c echo.Context, f *failure) {
-	if c.Response().Committed {
-		return // too late: the status has been sent
-	}
-	if f.retryAfter > 0 {
-		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.FormatInt(f.retryAfter, 10))
-	}
-	if err := infoOf(c).dialect.writeError(c, f); err != nil {
-		s.Logger.Debug("answer not written", "request_id", idOf(c), "error", err)
-	}
 }
 
 // panicError describes a panic by its type: the value may hold a secret, unless it comes
@@ -97,15 +96,10 @@ func panicError(value any) error {
 // requestID returns the id that came with the request if it is safe to log, else a new
 // one.
 func requestID(h http.Header) string {
+	const allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 	id := h.Get(echo.HeaderXRequestID)
-	if len(id) < 1 || len(id) > 64 {
+	if id == "" || len(id) > 64 || strings.Trim(id, allowed) != "" {
 		return rand.Text()
-	}
-	for _, c := range []byte(id) {
-		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
-		if !letter && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-' {
-			return rand.Text()
-		}
 	}
 	return id
 }

@@ -41,13 +41,15 @@ func infoOf(c echo.Context) *requestInfo { return &c.(*observed).requestInfo }
 type recorder struct {
 	logger    *slog.Logger
 	hasher    *codes.Hasher
-	samplers  *samplers
+	rate      int64 // of a sampler
+	omitted   prometheus.Counter
 	requests  *prometheus.CounterVec
 	durations *prometheus.HistogramVec
 	limits    *prometheus.CounterVec
 
-	mu    sync.RWMutex
-	known map[kind]measures
+	mu       sync.RWMutex
+	known    map[kind]measures
+	samplers map[kind]*sampler // the caller of each kind is empty: all callers share one
 }
 
 // kind is what distinguishes requests in metrics and sampling. The number of kinds is
@@ -70,8 +72,11 @@ type measures struct {
 
 func newRecorder(o Options) *recorder {
 	r := &recorder{
-		logger: o.Logger, hasher: o.Hasher, samplers: newSamplers(o.LogRate, o.Registerer),
-		known: map[kind]measures{},
+		logger: o.Logger, hasher: o.Hasher, rate: int64(o.LogRate),
+		known: map[kind]measures{}, samplers: map[kind]*sampler{},
+		omitted: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "smsv_log_lines_sampled_total", Help: "Lines of requests left out because LOG_RATE of their kind were written in that second.",
+		}),
 		requests: counterVec(o.Registerer, "smsv_http_requests_total",
 			"Requests answered, by route, status, reason of the error and name of the API key.", "route", "status", "reason", "caller"),
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -81,7 +86,7 @@ func newRecorder(o Options) *recorder {
 		}, []string{"route"}),
 		limits: counterVec(o.Registerer, "smsv_limits_hit_total", "Requests refused with 429, by the limit that was reached.", "limit"),
 	}
-	o.Registerer.MustRegister(r.durations)
+	o.Registerer.MustRegister(r.durations, r.omitted)
 	return r
 }
 
@@ -169,9 +174,14 @@ func (r *recorder) measures(k kind) measures {
 	}
 	m.count = r.requests.WithLabelValues(m.route, strconv.Itoa(k.status), string(k.reason), k.caller)
 	m.duration = r.durations.WithLabelValues(m.route)
-	m.sampler = r.samplers.of(k)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	shared := k
+	shared.caller = ""
+	if r.samplers[shared] == nil {
+		r.samplers[shared] = &sampler{rate: r.rate, omitted: r.omitted}
+	}
+	m.sampler = r.samplers[shared]
 	r.known[k] = m
 	return m
 }

@@ -137,7 +137,7 @@ func TestRepeatedCreatesAreSampled(t *testing.T) {
 
 // TestSamplerSeconds: a second begins with the first line after the previous second.
 func TestSamplerSeconds(t *testing.T) {
-	s := newSamplers(2, prometheus.NewRegistry()).of(kind{status: 401, caller: "a"})
+	s := &sampler{rate: 2, omitted: prometheus.NewCounter(prometheus.CounterOpts{})}
 	now := time.Now()
 	for i, want := range []struct {
 		after time.Duration

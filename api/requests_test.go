@@ -31,6 +31,10 @@ func (f fake) Status(_ context.Context, r codes.StatusRequest) (codes.Progress, 
 	return codes.Progress{Stage: codes.StagePending, AttemptsLeft: 3, TTLLeft: time.Hour}, f(r)
 }
 
+func (f fake) Receive(_ context.Context, r codes.Receipt) (codes.ReceiptResult, error) {
+	return codes.Early, f(r)
+}
+
 func withService(f fake) func(*fixture) { return func(x *fixture) { x.Service = f } }
 
 // asked are the requests that a service got.

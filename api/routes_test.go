@@ -1,6 +1,7 @@
 package api
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -11,17 +12,28 @@ const (
 	noMethod = `{"message":"Method not allowed here; see the Allow header","reason":"MethodNotAllowed"}`
 )
 
-// allowed returns the methods of every route.
-func allowed() map[string][]string {
-	return map[string][]string{
-		"/":             {"DELETE", "GET", "OPTIONS", "POST"},
-		"/verify":       {"OPTIONS", "POST"},
-		"/status":       {"GET", "OPTIONS"},
-		webhook:         {"OPTIONS", "POST"},
-		"/healthz":      {"GET", "HEAD", "OPTIONS"},
-		"/readyz":       {"GET", "HEAD", "OPTIONS"},
-		"/openapi.yaml": {"GET", "HEAD", "OPTIONS"},
+// call is a request, and the kind of work that it is.
+type call struct{ kind, method, target, body string }
+
+// calls returns a request of each route that needs an API key, about the auth_id a, with a
+// profile unless it is empty.
+func calls(profile string) []call {
+	member, argument := "", ""
+	if profile != "" {
+		member, argument = `,"profile":`+quote(profile), "&profile="+profile
 	}
+	return []call{
+		{"create", "POST", "/", `{"auth_id":"a","recipient":"` + number + `"` + member + `}`},
+		{"check", "POST", "/verify", `{"auth_id":"a","code":"1"` + member + `}`},
+		{"check", "GET", "/?auth_id=a&code=1" + argument, ""},
+		{"check", "GET", "/status?auth_id=a" + argument, ""},
+		{"check", "DELETE", "/?auth_id=a" + argument, ""},
+	}
+}
+
+func (a *testAPI) call(t testing.TB, c call, headers ...string) answer {
+	t.Helper()
+	return a.do(t, c.method, c.target, c.body, headers...)
 }
 
 func (a answer) allows() []string {
@@ -44,8 +56,10 @@ func openAndWithKey(t *testing.T, run func(a *testAPI)) {
 
 func TestMethods(t *testing.T) {
 	openAndWithKey(t, func(a *testAPI) {
-		for route, methods := range allowed() {
-			target := route + "?auth_id=a&code=1234"
+		for route, item := range a.api.Doc.Paths.Map() {
+			methods := append(slices.Collect(maps.Keys(item.Operations())), "OPTIONS")
+			slices.Sort(methods)
+			target := strings.Replace(route, "{token}", webhookToken, 1) + "?auth_id=a&code=1234"
 			if got := a.do(t, "OPTIONS", target, ""); got.status != 204 || !slices.Equal(got.allows(), methods) {
 				t.Errorf("OPTIONS %s: %d, Allow %q", route, got.status, got.allows())
 			}

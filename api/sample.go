@@ -8,38 +8,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// samplers has one sampler for each kind of request, so that a flood of one kind, such as
-// requests without a key, takes no line from another.
-type samplers struct {
-	rate    int64 // 0 is no limit
-	omitted prometheus.Counter
-
-	mu    sync.Mutex
-	known map[kind]*sampler // the caller of each kind is empty
-}
-
-func newSamplers(rate int, r prometheus.Registerer) *samplers {
-	s := &samplers{rate: int64(rate), known: map[kind]*sampler{}, omitted: prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "smsv_log_lines_sampled_total", Help: "Lines of requests left out because LOG_RATE of their kind were written in that second.",
-	})}
-	r.MustRegister(s.omitted)
-	return s
-}
-
-// of returns the sampler of a kind. All callers share it.
-func (s *samplers) of(k kind) *sampler {
-	k.caller = ""
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.known[k] == nil {
-		s.known[k] = &sampler{rate: s.rate, omitted: s.omitted}
-	}
-	return s.known[k]
-}
-
-// sampler lets rate lines through in a second and counts the rest.
+// sampler lets rate lines through in a second and counts the rest. Each kind of request has
+// its own, so that a flood of one kind, such as requests without a key, takes no line from
+// another.
 type sampler struct {
-	rate    int64
+	rate    int64 // 0 is no limit
 	omitted prometheus.Counter
 
 	mu    sync.Mutex

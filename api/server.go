@@ -27,6 +27,7 @@ type Service interface {
 	Check(ctx context.Context, r codes.CheckRequest) (codes.Outcome, error)
 	Cancel(ctx context.Context, r codes.CancelRequest) error
 	Status(ctx context.Context, r codes.StatusRequest) (codes.Progress, error)
+	Receive(ctx context.Context, r codes.Receipt) (codes.ReceiptResult, error)
 }
 
 // State is the state of the process.
@@ -39,7 +40,6 @@ type State interface {
 // TrustedProxies, Trace and TwilioServices are required.
 type Options struct {
 	Service        Service
-	Receiver       Receiver
 	Webhook        Webhook
 	State          State
 	Keys           []Key
@@ -49,7 +49,7 @@ type Options struct {
 	TrustedProxies []netip.Prefix
 	Logger         *slog.Logger
 	Registerer     prometheus.Registerer
-	MaxInFlight    int // creates, and likewise checks, that run at a time; 0 is no limit
+	MaxInFlight    int // creates, and likewise checks, that run at a time
 	// Trace begins the span of a request. It returns the context of the span, the id of
 	// its trace, and the function that ends it with the answer. Nil traces nothing.
 	Trace   func(r *http.Request, route string) (ctx context.Context, id string, end func(status int, reason, caller string))
@@ -83,7 +83,7 @@ func New(o Options) *Server {
 		checks:    newGate("check", o.MaxInFlight, o.Registerer),
 		receiving: newGate("receipt", maxReceipts, o.Registerer),
 		wrongKeys: newGate("key", maxWrongKeys, o.Registerer),
-		lockedOut: newLockouts(maxLockouts),
+		lockedOut: &lockouts{max: maxLockouts, known: map[codes.Digest]lockout{}},
 	}
 }
 
@@ -94,26 +94,21 @@ func (s *Server) Handler() http.Handler {
 	e.POST("/", handle(s, n.readCreate, s.create, n.writeCreated))
 	e.GET("/", handle(s, n.readCheckQuery, s.check, n.writeChecked))
 	e.POST("/verify", handle(s, n.readCheckBody, s.check, n.writeChecked))
-	e.DELETE("/", handle(s, n.readCancel, s.cancel, n.writeCancelled))
-	e.GET("/status", handle(s, n.readStatus, s.status, n.writeStatus))
+	e.DELETE("/", handle(s, n.readID, s.cancel, n.writeCancelled))
+	e.GET("/status", handle(s, n.readID, s.status, n.writeStatus))
 	e.POST("/webhooks/flowroute/:token", s.receive)
 	describe(e, "/openapi.yaml", openAPI)
-	if s.TwilioServices != nil {
-		s.twilioRoutes(e)
-	}
 	s.health(e)
+	if s.TwilioServices != nil {
+		t := twilio{services: s.TwilioServices, hasher: s.Hasher}
+		service := e.Group(twilioPath + "Services/:service")
+		service.POST("/Verifications", handle(s, t.readCreate, s.create, t.writeCreated))
+		service.POST("/VerificationCheck", handle(s, t.readCheck, s.check, t.writeChecked))
+		service.GET("/Verifications/:sid", handle(s, t.readID, s.status, t.writeLive("pending")))
+		service.POST("/Verifications/:sid", handle(s, t.readCancel, s.cancelLive, t.writeLive("canceled")))
+		describe(e, twilioPath+"openapi.yaml", twilioOpenAPI)
+	}
 	return e
-}
-
-// twilioRoutes adds the routes of Twilio Verify.
-func (s *Server) twilioRoutes(e *echo.Echo) {
-	t := twilio{services: s.TwilioServices, hasher: s.Hasher}
-	service := e.Group(twilioPath + "Services/:service")
-	service.POST("/Verifications", handle(s, t.readCreate, s.create, t.writeCreated))
-	service.POST("/VerificationCheck", handle(s, t.readCheck, s.check, t.writeChecked))
-	service.GET("/Verifications/:sid", handle(s, t.readStatus, s.status, t.writeStatus))
-	service.POST("/Verifications/:sid", handle(s, t.readCancel, s.cancelLive, t.writeCancelled))
-	describe(e, twilioPath+"openapi.yaml", twilioOpenAPI)
 }
 
 // describe adds the routes that serve a description of the API.
@@ -141,13 +136,6 @@ func (s *Server) echo(traced bool) *echo.Echo {
 	e.HTTPErrorHandler = func(error, echo.Context) {} // observe has answered every error
 	e.Use(s.observe(traced))
 	return e
-}
-
-// wholeServer answers OPTIONS *, which asks about no route in particular.
-func wholeServer(c echo.Context) error {
-	c.SetPath("*")
-	c.Response().Header().Set(echo.HeaderAllow, "OPTIONS, DELETE, GET, HEAD, POST")
-	return c.NoContent(http.StatusNoContent)
 }
 
 type healthBody struct {

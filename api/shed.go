@@ -1,7 +1,6 @@
 package api
 
 import (
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,38 +14,32 @@ import (
 // keep checks out. A request passes its gate when it has been read and authenticated: a
 // client that sends slowly or has no key takes no slot.
 type gate struct {
-	capacity int64 // 0 is no limit
-	inside   atomic.Int64
-	shed     prometheus.Counter
+	slots chan struct{}
+	shed  prometheus.Counter
 }
 
 // newGate returns a gate and registers its metrics.
 func newGate(kind string, capacity int, r prometheus.Registerer) *gate {
-	g := &gate{capacity: int64(capacity)}
 	labels := prometheus.Labels{"kind": kind}
-	g.shed = prometheus.NewCounter(prometheus.CounterOpts{
+	g := &gate{slots: make(chan struct{}, capacity), shed: prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "smsv_requests_shed_total", Help: "Requests refused because too many were running.", ConstLabels: labels,
-	})
+	})}
 	r.MustRegister(g.shed, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "smsv_requests_in_flight", Help: "Requests running now.", ConstLabels: labels,
-	}, func() float64 { return float64(g.inside.Load()) }))
+	}, func() float64 { return float64(len(g.slots)) }))
 	return g
 }
 
-// enter takes a slot or refuses at once. A refused request never holds one, not even
-// for a moment: a crowd outside must not keep others from a free slot.
+// enter takes a slot or refuses at once.
 func (g *gate) enter() error {
-	for {
-		inside := g.inside.Load()
-		if g.capacity > 0 && inside >= g.capacity {
-			g.shed.Inc()
-			return &codes.UnavailableError{RetryAfter: time.Second, Cause: "too many requests in flight"}
-		}
-		if g.inside.CompareAndSwap(inside, inside+1) {
-			return nil
-		}
+	select {
+	case g.slots <- struct{}{}:
+		return nil
+	default:
+		g.shed.Inc()
+		return &codes.UnavailableError{RetryAfter: time.Second, Cause: "too many requests in flight"}
 	}
 }
 
 // leave frees the slot.
-func (g *gate) leave() { g.inside.Add(-1) }
+func (g *gate) leave() { <-g.slots }

@@ -37,18 +37,6 @@ func (t twilio) service(c echo.Context) (sid, profile string, err error) {
 	return sid, t.services["VA"+strings.ToLower(sid[2:])], nil
 }
 
-// verification returns the SID or the number in the path.
-func (twilio) verification(c echo.Context) (id codes.ID, to codes.Phone, err error) {
-	text, err := url.PathUnescape(c.Param("sid"))
-	if err == nil && verificationSID.MatchString(text) {
-		return codes.ID(text), "", nil
-	}
-	if to, ok := parseTo(text); err == nil && ok {
-		return "", to, nil
-	}
-	return "", "", fail(NotFound, "")
-}
-
 // parseTo parses a number in E.164 form, as Twilio requires it.
 func parseTo(text string) (codes.Phone, bool) {
 	to, err := codes.ParsePhone(text)
@@ -106,27 +94,33 @@ func (t twilio) readCheck(c echo.Context) (r codes.CheckRequest, err error) {
 	return r, err
 }
 
-func (t twilio) readStatus(c echo.Context) (r codes.StatusRequest, err error) {
+// readID reads the service, and the SID or the number, in the path.
+func (t twilio) readID(c echo.Context) (r codes.StatusRequest, err error) {
 	if r.Service, r.Profile, err = t.service(c); err != nil {
 		return r, err
 	}
-	r.ID, r.Recipient, err = t.verification(c)
-	return r, err
+	text, err := url.PathUnescape(c.Param("sid"))
+	if err == nil && verificationSID.MatchString(text) {
+		r.ID = codes.ID(text)
+		return r, nil
+	}
+	var ok bool
+	if r.Recipient, ok = parseTo(text); err != nil || !ok {
+		return r, fail(NotFound, "")
+	}
+	return r, nil
 }
 
-func (t twilio) readCancel(c echo.Context) (codes.CancelRequest, error) {
-	r, err := t.readStatus(c)
+func (t twilio) readCancel(c echo.Context) (codes.StatusRequest, error) {
+	r, err := t.readID(c)
 	if err != nil {
-		return codes.CancelRequest{}, err
+		return r, err
 	}
 	form, err := fromForm(c, "Status")
-	if err != nil {
-		return codes.CancelRequest{}, err
+	if err == nil && form.Get("Status") != "canceled" {
+		err = invalidParameter("Status")
 	}
-	if form.Get("Status") != "canceled" {
-		return codes.CancelRequest{}, invalidParameter("Status")
-	}
-	return codes.CancelRequest(r), nil
+	return r, err
 }
 
 // verificationBody has the members that all answers about a verification share.
@@ -214,23 +208,18 @@ func (t twilio) writeChecked(c echo.Context, r codes.CheckRequest, o codes.Outco
 	return reply(c, http.StatusOK, checkedBody{t.body(c, r.ID, r.Recipient, status), []string{}})
 }
 
-func (t twilio) writeStatus(c echo.Context, r codes.StatusRequest, p codes.Progress) error {
-	return t.writeProgress(c, r, p, "pending")
-}
-
-func (t twilio) writeCancelled(c echo.Context, r codes.CancelRequest, p codes.Progress) error {
-	return t.writeProgress(c, codes.StatusRequest(r), p, "canceled")
-}
-
-// writeProgress answers with the status of a live verification.
-func (t twilio) writeProgress(c echo.Context, r codes.StatusRequest, p codes.Progress, status string) error {
-	switch p.Stage {
-	case codes.StageExpired:
-		return fail(ExpiredAuthCode, "")
-	case codes.StageUnknown:
-		return fail(UnknownAuthID, "")
+// writeLive returns the writer of a route that answers with the status of a live
+// verification.
+func (t twilio) writeLive(status string) func(echo.Context, codes.StatusRequest, codes.Progress) error {
+	return func(c echo.Context, r codes.StatusRequest, p codes.Progress) error {
+		switch p.Stage {
+		case codes.StageExpired:
+			return fail(ExpiredAuthCode, "")
+		case codes.StageUnknown:
+			return fail(UnknownAuthID, "")
+		}
+		return t.writeVerification(c, http.StatusOK, r.ID, r.Recipient, status)
 	}
-	return t.writeVerification(c, http.StatusOK, r.ID, r.Recipient, status)
 }
 
 // apiKey returns the password of HTTP Basic.

@@ -29,7 +29,7 @@ func fromForm(c echo.Context, names ...string) (url.Values, error) {
 	if mediaType(r.Header) != echo.MIMEApplicationForm {
 		return nil, invalid(http.StatusUnsupportedMediaType, "the Content-Type must be application/x-www-form-urlencoded, without Content-Encoding")
 	}
-	body, err := readBody(c.Response(), r)
+	body, err := readBody(c, maxBody)
 	if err != nil {
 		return nil, err
 	}

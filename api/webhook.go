@@ -1,11 +1,8 @@
 package api
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 
@@ -22,11 +19,6 @@ const (
 	// creates and checks. The carrier repeats refused receipts.
 	maxReceipts = 32
 )
-
-// Receiver processes delivery receipts. *codes.Service is one.
-type Receiver interface {
-	Receive(ctx context.Context, r codes.Receipt) (codes.ReceiptResult, error)
-}
 
 // Webhook is how the carrier delivers receipts. The zero Webhook accepts none.
 type Webhook struct {
@@ -45,12 +37,9 @@ func (s *Server) receive(c echo.Context) error {
 	if !s.Webhook.accepts(c.Param("token")) {
 		return echo.ErrNotFound // indistinguishable from a missing route
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), c.Request().Body, maxReceiptBody))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return invalid(http.StatusRequestEntityTooLarge, "The body must be at most 64 KiB")
-	}
+	body, err := readBody(c, maxReceiptBody)
 	if err != nil {
-		return invalid(0, "The body ended early; send all of it")
+		return err
 	}
 	receipts, err := s.Webhook.Parse(body)
 	if err != nil {
@@ -63,7 +52,7 @@ func (s *Server) receive(c echo.Context) error {
 	}
 	defer s.receiving.leave()
 	for _, r := range receipts {
-		result, err := s.Receiver.Receive(c.Request().Context(), r)
+		result, err := s.Service.Receive(c.Request().Context(), r)
 		if err != nil {
 			return err
 		}

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -130,7 +129,7 @@ func TestReceiptNotUnderstood(t *testing.T) {
 	got := a.do(t, "POST", webhook, "["+strings.Repeat(" ", maxReceiptBody-2)+"]")
 	got.is(t, 200, noted)
 	got = a.do(t, "POST", webhook, "["+strings.Repeat(" ", maxReceiptBody-1)+"]")
-	got.is(t, 413, `{"message":"The body must be at most 64 KiB","reason":"InvalidAPIUsage"}`)
+	got.is(t, 413, `{"message":"the body must be at most 64 KiB","reason":"InvalidAPIUsage"}`)
 	for _, secret := range []string{webhookToken, "42424242"} {
 		if strings.Contains(a.log.String(), secret) {
 			t.Errorf("%s in the log:\n%s", secret, a.log)
@@ -147,45 +146,8 @@ func TestReceiptNotRecorded(t *testing.T) {
 	a.do(t, "POST", webhook, receiptBody(t, bufferedReceipt)).is(t, 503, notNow)
 	a.backend.failWith(nil)
 	a.raw(t, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n[{", webhook), true).is(t, 400,
-		`{"message":"The body ended early; send all of it","reason":"InvalidAPIUsage"}`)
+		`{"message":"the body ended early; send all of it","reason":"InvalidAPIUsage"}`)
 	a.hasCounts(t)
 	a.do(t, "POST", webhook, receiptBody(t, bufferedReceipt)).is(t, 200, noted)
 	a.hasCounts(t, `smsv_receipts_total{result="joined",status="message buffered"} 1`)
-}
-
-// slowReceiver blocks until it is released.
-type slowReceiver struct{ inside, release chan struct{} }
-
-func (s slowReceiver) Receive(context.Context, codes.Receipt) (codes.ReceiptResult, error) {
-	s.inside <- struct{}{}
-	<-s.release
-	return codes.Early, nil
-}
-
-// TestReceiptFlood: receipts have a limit of their own, so that a flood of them leaves
-// creates and checks alone.
-func TestReceiptFlood(t *testing.T) {
-	inside, release := make(chan struct{}, 2*maxReceipts), make(chan struct{})
-	a := newAPI(t, withReceipts, func(f *fixture) {
-		f.Webhook.Parse = func([]byte) ([]codes.Receipt, error) { return []codes.Receipt{bufferedReceipt}, nil }
-		f.Receiver = slowReceiver{inside: inside, release: release}
-	})
-	done := make(chan int)
-	for range maxReceipts {
-		go func() { done <- a.do(t, "POST", webhook, "[]").status }()
-	}
-	for range maxReceipts {
-		<-inside
-	}
-	a.do(t, "POST", webhook, "[]").is(t, 503, tooBusy)
-	a.measured(t, "receipt", maxReceipts, 1)
-	code := a.create(t, "a")
-	a.do(t, "GET", checkQuery("a", code), "")
-	close(release)
-	for range maxReceipts {
-		if status := <-done; status != 200 {
-			t.Errorf("status %d", status)
-		}
-	}
-	a.measured(t, "receipt", 0, 1)
 }

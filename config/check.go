@@ -118,12 +118,7 @@ func howToSet(s setting) string {
 }
 
 func (l *loader) anyWrong(keys ...string) bool {
-	for _, key := range keys {
-		if l.wrong[key] {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(keys, func(key string) bool { return l.wrong[key] })
 }
 
 func (l *loader) checkBaseURL(c *Config) {

@@ -100,33 +100,19 @@ func shown(s string) string {
 	return strconv.Quote(s)
 }
 
-func textField(p *string, check func(string) error) field {
-	return single(text, "", func(s string) error {
-		*p = s
-		if check == nil {
-			return nil
-		}
-		return check(s)
-	})
-}
-
-func wordField(p *string) field {
-	return single(word, "", func(s string) error {
-		*p = s
-		return nil
-	})
-}
-
-func secretField(p *Secret, check func(string) error) field {
-	return single(secret, "", func(s string) error {
-		*p = Secret(s)
-		if s == "" {
+// textField makes a field of one text, which a secret must not leave empty.
+func textField[T ~string](k kind, p *T, checks ...func(string) error) field {
+	return single(k, "", func(s string) error {
+		*p = T(s)
+		if k == secret && s == "" {
 			return errors.New("is empty; give it a value or remove it")
 		}
-		if check == nil {
-			return nil
+		for _, check := range checks {
+			if err := check(s); err != nil {
+				return err
+			}
 		}
-		return check(s)
+		return nil
 	})
 }
 
@@ -258,6 +244,21 @@ func each[T any](rule string, p *[]T, parse func(string) (T, error)) field {
 			return errors.New(strings.Join(errs, "; "))
 		}
 		return nil
+	}}
+}
+
+// limitsField makes a field of a list, which package codes parses. Its errors repeat the
+// element, so an element that is too long for a limit is refused before: it may be a
+// misplaced secret.
+func limitsField(rule, hint string, longest int, invalid string, set func(values []string) error) field {
+	return field{list, rule, func(values []string) error {
+		switch {
+		case len(values) == 0:
+			return errors.New("is empty; write " + hint)
+		case slices.ContainsFunc(values, func(s string) bool { return len(s) > longest }):
+			return errors.New("contains an invalid " + invalid)
+		}
+		return set(values)
 	}}
 }
 

@@ -56,21 +56,15 @@ profiles:
 // TestProfileInherits: a profile inherits what it does not set from the service,
 // except SEND_LIMITS_TOTAL.
 func TestProfileInherits(t *testing.T) {
-	all := profilesIn(t, "code_length: 7\nprofiles:\n  login: {}\n  payout: {code_length: 8}\n",
+	all := profilesIn(t, "code_length: 7\nprofiles:\n  login: {}\n  payout: {code_length: 8, send_limits_total: off}\n",
 		"CODE_LENGTH=5", "CODE_EXPIRATION=60", "RETRIES_ALLOWED=9", "ORG_NAME=Shop", "AUTH_MESSAGE=my {code}", "RESEND=same", "SEND_LIMITS_TOTAL=9/1h")
 	login := all[0]
 	if login.CodeLength != 5 || login.CodeExpiration != time.Minute || login.RetriesAllowed != 9 || login.OrgName != "Shop" || rendered(login.AuthMessage) != "my 1" ||
 		!login.SameCode || login.FlowrouteNumber != "12065550101" || login.Messages != nil || login.SendLimitsTotal != nil || login.TwilioService != "" || login.Callers != nil {
 		t.Errorf("%+v", login)
 	}
-	if all[1].CodeLength != 8 || all[1].RetriesAllowed != 9 {
+	if all[1].CodeLength != 8 || all[1].RetriesAllowed != 9 || all[1].SendLimitsTotal != nil {
 		t.Errorf("%+v", all[1])
-	}
-}
-
-func TestProfileLimitsOff(t *testing.T) {
-	if p := profilesIn(t, "profiles: {login: {send_limits_total: off}}"); p[0].SendLimitsTotal != nil {
-		t.Errorf("%v", p[0].SendLimitsTotal)
 	}
 }
 

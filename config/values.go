@@ -34,62 +34,57 @@ func templateField(p *codes.Template) field {
 	return parsed(text, "", p, codes.ParseTemplate)
 }
 
-// baseURLField accepts http:// too: [loader.checkBaseURL] checks that against
+// parseBaseURL accepts http:// too: [loader.checkBaseURL] checks that against
 // the other settings. Errors never show the value: it may contain a password.
-func baseURLField(p *string) field {
-	return parsed(word, "", p, func(s string) (string, error) {
-		u, err := url.Parse(s)
-		switch {
-		case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
-			return "", errors.New("is not an absolute URL; write one such as https://api.flowroute.com")
-		case u.User != nil:
-			return "", errors.New("contains a user or a password; remove them, since credentials have their own settings")
-		case strings.ContainsAny(s, "?#"):
-			return "", errors.New("contains a query or a fragment; remove everything from ? or # on")
-		}
-		return strings.TrimRight(s, "/"), nil
-	})
+func parseBaseURL(s string) (string, error) {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
+		return "", errors.New("is not an absolute URL; write one such as https://api.flowroute.com")
+	case u.User != nil:
+		return "", errors.New("contains a user or a password; remove them, since credentials have their own settings")
+	case strings.ContainsAny(s, "?#"):
+		return "", errors.New("contains a query or a fragment; remove everything from ? or # on")
+	}
+	return strings.TrimRight(s, "/"), nil
 }
 
 // addedPath is what the service itself appends to FLOWROUTE_BASE_URL.
 var addedPath = regexp.MustCompile(`(?i)((/+v[0-9]+(\.[0-9]+)*)?/+messages|/+v[0-9]+(\.[0-9]+)*)$`)
 
 func flowrouteURLField(p *string) field {
-	base := baseURLField(p)
-	return single(word, "", func(s string) error {
-		if err := base.set([]string{s}); err != nil {
-			return err
+	return parsed(word, "", p, func(s string) (string, error) {
+		base, err := parseBaseURL(s)
+		if err != nil {
+			return "", err
 		}
-		u, err := url.Parse(*p)
-		if end := addedPath.FindString(u.Path); err == nil && end != "" {
+		u, _ := url.Parse(base) // as parseBaseURL did
+		if end := addedPath.FindString(u.Path); end != "" {
 			hint := "remove it"
 			if end == u.Path {
 				hint = "write " + u.Scheme + "://" + u.Host
 			}
-			return fmt.Errorf("ends in %s, which the service adds itself; %s", end, hint)
+			return "", fmt.Errorf("ends in %s, which the service adds itself; %s", end, hint)
 		}
-		return nil
+		return base, nil
 	})
 }
 
 // publicURLField accepts an empty value, which turns receipts off in a file.
 func publicURLField(p *string) field {
-	base := baseURLField(p)
-	return single(word, "", func(s string) error {
+	return parsed(word, "", p, func(s string) (string, error) {
 		if s == "" {
-			*p = ""
-			return nil
+			return "", nil
 		}
-		if err := base.set([]string{s}); err != nil {
-			return err
+		base, err := parseBaseURL(s)
+		switch {
+		case err != nil:
+		case strings.Contains(base, "/webhooks/flowroute"):
+			err = errors.New("contains /webhooks/flowroute, which the service adds itself; remove it and everything after it")
+		case isClearText(base):
+			err = errors.New("would send receipts, which contain codes, in clear text; write https://")
 		}
-		if _, _, found := strings.Cut(*p, "/webhooks/flowroute"); found {
-			return errors.New("contains /webhooks/flowroute, which the service adds itself; remove it and everything after it")
-		}
-		if isClearText(*p) {
-			return errors.New("would send receipts, which contain codes, in clear text; write https://")
-		}
-		return nil
+		return base, err
 	})
 }
 
@@ -270,67 +265,39 @@ const maxPerNumber = 10_000
 
 // windowsField takes limits of at most most events per window.
 func windowsField(p *[]codes.Window, most int64) field {
-	return field{list, "list such as `5/10m,20/24h`, or `off`", func(values []string) error {
-		if len(values) == 0 {
-			return errors.New("is empty; write off for no limit")
-		}
-		// The errors of package codes repeat the element, which may be a misplaced secret.
-		if slices.ContainsFunc(values, func(s string) bool { return len(s) > 32 }) {
-			return errors.New(`contains an invalid limit; write a number and a duration such as "5/10m", or off`)
-		}
-		windows, err := codes.ParseWindows(values)
-		*p = windows
-		if err != nil {
-			return err
-		}
-		for _, w := range windows {
-			if w.Max > most {
-				return fmt.Errorf("%q is above the maximum of %d, beyond which requests for one number or client become slow; write at most %[2]d/%s, or off", w.Text, most, short(w.Span))
+	const invalid = `limit; write a number and a duration such as "5/10m", or off`
+	return limitsField("list such as `5/10m,20/24h`, or `off`", "off for no limit", 32, invalid, func(values []string) (err error) {
+		*p, err = codes.ParseWindows(values)
+		for _, w := range *p {
+			if err == nil && w.Max > most {
+				err = fmt.Errorf("%q is above the maximum of %d, beyond which requests for one number or client become slow; write at most %[2]d/%s, or off", w.Text, most, short(w.Span))
 			}
 		}
-		return nil
-	}}
+		return err
+	})
 }
 
 // callerLimitsField takes limits with the names of callers.
 func callerLimitsField(p *map[string][]codes.Window) field {
-	return field{list, "list such as `shop:1000/24h,*:200/24h`, or `off`", func(values []string) error {
-		if len(values) == 0 {
-			return errors.New("is empty; write off for no limit")
-		}
-		// The errors of package codes repeat the element, which may be a misplaced secret.
-		if slices.ContainsFunc(values, func(s string) bool { return len(s) > 100 }) {
-			return errors.New(`contains an invalid element; write a name and a limit such as "shop:1000/24h", or off`)
-		}
-		var err error
+	const invalid = `element; write a name and a limit such as "shop:1000/24h", or off`
+	return limitsField("list such as `shop:1000/24h,*:200/24h`, or `off`", "off for no limit", 100, invalid, func(values []string) (err error) {
 		*p, err = codes.ParseCallerWindows(values)
 		return err
-	}}
+	})
 }
 
 // unverifiedField sets all but the mode, which has its own setting.
 func unverifiedField(p *codes.Unverified) field {
-	return field{list, "list of `exchange`, `area` or `all` and a limit of at most 24h, such as `area:100/1h+50%`", func(values []string) error {
-		if len(values) == 0 {
-			return errors.New("is empty; write a limit such as exchange:20/1h, or set UNVERIFIED_MODE to off")
-		}
-		// The errors of package codes repeat the element, which may be a misplaced secret.
-		if slices.ContainsFunc(values, func(s string) bool { return len(s) > 48 }) {
-			return errors.New("contains an invalid limit; write exchange, area or all and a limit such as exchange:20/1h")
-		}
+	const (
+		rule    = "list of `exchange`, `area` or `all` and a limit of at most 24h, such as `area:100/1h+50%`"
+		hint    = "a limit such as exchange:20/1h, or set UNVERIFIED_MODE to off"
+		invalid = "limit; write exchange, area or all and a limit such as exchange:20/1h"
+	)
+	return limitsField(rule, hint, 48, invalid, func(values []string) error {
 		u, err := codes.ParseUnverified(values)
 		p.Exchange, p.Area, p.All = u.Exchange, u.Area, u.All
 		return err
-	}}
-}
-
-func unverifiedModeField(p *codes.UnverifiedMode) field {
-	modes := []codes.UnverifiedMode{codes.UnverifiedOff, codes.UnverifiedShadow, codes.UnverifiedEnforce}
-	names := make([]string, len(modes))
-	for i, m := range modes {
-		names[i] = m.String()
-	}
-	return choiceField(p, names, modes...)
+	})
 }
 
 func prefixesField(p *[]string) field {

@@ -230,17 +230,9 @@ func (f field) checkScalar(n *yaml.Node) error {
 	switch f.kind {
 	case number, amount, seconds, duration, boolean, level:
 		return nil // the field parses the text more strictly than YAML
-	case secret:
+	}
+	if f.kind == secret || len(n.Value) > 32 {
 		return fmt.Errorf("is %s; put it in quotes", what)
-	default:
-		return fmt.Errorf("is %s; put it in quotes%s", what, quoted(n.Value))
 	}
-}
-
-// quoted returns a short value in quotes, as an example.
-func quoted(s string) string {
-	if len(s) > 32 {
-		return ""
-	}
-	return fmt.Sprintf(": %q", s)
+	return fmt.Errorf("is %s; put it in quotes: %q", what, n.Value)
 }

@@ -103,15 +103,12 @@ func (c *Client) Close() { c.transport.CloseIdleConnections() }
 // Send makes one attempt to send m and returns Flowroute's id of the message;
 // see [codes.Sender] for its errors. It ends with ctx, and within Timeout. A whole
 // answer without an id, other than 429, is a [*StatusError].
-func (c *Client) Send(ctx context.Context, m codes.Message) (string, error) {
-	id, err := c.send(ctx, m)
-	if err != nil {
-		return "", fmt.Errorf("flowroute: send: %w", err)
-	}
-	return id, nil
-}
-
-func (c *Client) send(ctx context.Context, m codes.Message) (string, error) {
+func (c *Client) Send(ctx context.Context, m codes.Message) (id string, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("flowroute: send: %w", err)
+		}
+	}()
 	attempt, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	attempt, stop := context.WithCancelCause(attempt)

@@ -163,39 +163,6 @@ func TestRequestOnTheWire(t *testing.T) {
 	}
 }
 
-func TestSimulatorRefuses(t *testing.T) {
-	for _, c := range []struct {
-		name   string
-		change func(*flowroute.Options)
-		to     codes.Phone
-		text   codes.Text
-		status int
-		want   error
-	}{
-		{"path", func(o *flowroute.Options) { o.BaseURL += "/api" }, to, text, 404, codes.ErrSenderRefused},
-		{"access key", func(o *flowroute.Options) { o.AccessKey = "ACCESS98" }, to, text, 401, codes.ErrSenderRefused},
-		{"secret key", func(o *flowroute.Options) { o.SecretKey = "" }, to, text, 401, codes.ErrSenderRefused},
-		{"sender", func(o *flowroute.Options) { o.From = "12065550102" }, to, text, 403, codes.ErrSenderRefused},
-		{"empty text", nil, to, "", 422, codes.ErrRejected},
-		{"number", nil, "11111111111", text, 422, codes.ErrRejected},
-		{"opted out", nil, "12065550999", text, 400, codes.ErrRejected},
-		{"too long", nil, to, codes.Text(strings.Repeat("x", 64<<10)), 400, codes.ErrRejected},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			sim, client := start(t, c.change)
-			_, err := client.Send(context.Background(), codes.Message{To: c.to, Text: c.text})
-			checkError(t, err, c.want)
-			var status *flowroute.StatusError
-			if !errors.As(err, &status) || status.Status != c.status || len(status.ErrorID) != 36 {
-				t.Errorf("error %v, want status %d and an error id", err, c.status)
-			}
-			if n := sim.Requests(); n.Requests != 1 || n.Accepted != 0 {
-				t.Errorf("counts %+v", n)
-			}
-		})
-	}
-}
-
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	const timeout = 300 * time.Millisecond
@@ -222,8 +189,6 @@ func TestFaults(t *testing.T) {
 		{fault: fault{Kind: flowroutetest.Interim, Status: 101}, want: codes.ErrUnconfirmed},
 		{fault: fault{Kind: flowroutetest.Interim, Status: 103}, want: codes.ErrUnconfirmed, full: true},
 		{fault: fault{Kind: flowroutetest.Refuse, Status: 400}, want: codes.ErrRejected},
-		{fault: fault{Kind: flowroutetest.Refuse, Status: 403}, want: codes.ErrSenderRefused},
-		{fault: fault{Kind: flowroutetest.Refuse, Status: 408}, want: codes.ErrUnconfirmed},
 		{fault: fault{Kind: flowroutetest.Refuse, Status: 429}, want: codes.ErrUnavailable},
 	} {
 		t.Run(fmt.Sprint(c.fault.Kind, c.fault.Status), func(t *testing.T) {

@@ -5,6 +5,7 @@ package apitest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing/iotest"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -137,14 +139,10 @@ func (d *Description) operation(method, path string) (route string, operation *o
 	return "no route", nil
 }
 
-func request(x Exchange) *http.Request {
-	return &http.Request{Method: x.Method, URL: &url.URL{Path: x.Path}}
-}
-
 func (d *Description) checkResponse(response *openapi3.ResponseRef, x Exchange) error {
 	err := openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: &openapi3filter.RequestValidationInput{
-			Request: request(x),
+			Request: &http.Request{Method: x.Method, URL: &url.URL{Path: x.Path}},
 			Route: &routers.Route{Spec: d.Doc, Operation: &openapi3.Operation{
 				Responses: openapi3.NewResponses(openapi3.WithStatus(x.Status, response)),
 			}},
@@ -228,7 +226,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	response.Body = struct {
 		io.Reader
 		io.Closer
-	}{io.MultiReader(bytes.NewReader(body), failing{err}), response.Body}
+	}{io.MultiReader(bytes.NewReader(body), iotest.ErrReader(cmp.Or(err, io.EOF))), response.Body}
 	if err != nil {
 		return response, nil // cut off; the caller gets the error when it reads the body
 	}
@@ -253,14 +251,4 @@ func isOurs(r *http.Request, response *http.Response) bool {
 	}
 	media, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
 	return media != "text/plain" && media != "text/html" && response.Header.Get("X-Request-Id") != ""
-}
-
-// failing ends a body as it ended on the wire.
-type failing struct{ err error }
-
-func (f failing) Read([]byte) (int, error) {
-	if f.err != nil {
-		return 0, f.err
-	}
-	return 0, io.EOF
 }

@@ -21,19 +21,18 @@ func described(t *testing.T) *Description {
 	return d
 }
 
-// answer is an answer of a service, and what is wrong with it.
-type answer struct {
-	method, path string
-	status       int
-	body         string
-	header       string // beside those of every answer
-	wrong        string // empty if nothing is
-}
-
-func answers() []answer {
+// TestCheck: every deviation from the description is found, even if the same answer is
+// checked again.
+func TestCheck(t *testing.T) {
 	const wrongCode = `{"message":"Invalid code","reason":"InvalidAuthCode","attempts_left":2}`
 	const noRoute = `{"message":"No such route","reason":"NotFound"}`
-	return []answer{
+	answers := []struct {
+		method, path string
+		status       int
+		body         string
+		header       string // beside those of every answer
+		wrong        string // empty if nothing is
+	}{
 		{"POST", "/verify", 400, wrongCode, "", ""},
 		{"POST", "/verify", 400, strings.Replace(wrongCode, "2", "1", 1), "", ""},
 		{"GET", "/nowhere", 404, noRoute, "", ""},
@@ -57,14 +56,9 @@ func answers() []answer {
 		{"PUT", "/verify", 405, `{"message":"m","reason":"MethodNotAllowed"}`, "", "Allow"},
 		{"POST", "/verify", 401, `{"message":"m","reason":"Unauthorized"}`, "", "Www-Authenticate"},
 	}
-}
-
-// TestCheck: every deviation from the description is found, even if the same answer is
-// checked again.
-func TestCheck(t *testing.T) {
 	d := described(t)
 	for range 2 {
-		for _, a := range answers() {
+		for _, a := range answers {
 			header := http.Header{"X-Request-Id": {"r"}, "Cache-Control": {"no-store"}, "Content-Type": {"application/json"}, "Date": {"today"}}
 			if name, value, ok := strings.Cut(a.header, ": "); ok {
 				header.Set(name, value)

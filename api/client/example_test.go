@@ -13,32 +13,6 @@ import (
 	"github.com/flowroute/sms-verification/api/client"
 )
 
-func Example() {
-	service := fakeService(
-		`200 {"message":"Success: Verification code created.","auth_id":"user-42","expires_in":3600,"attempts_left":3}`,
-		`200 {"authenticated":true,"auth_id":"user-42","message":"Success: Authorization code verified."}`,
-	)
-	defer service.Close()
-	ctx := context.Background()
-
-	c, err := client.New(service.URL, client.WithAPIKey("the-key-of-this-application"))
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	if _, err := c.CreateAuth(ctx, "user-42", "12065551234"); err != nil {
-		fmt.Println(err)
-		return
-	}
-	typed := "0042" // what the person types after reading the SMS
-	if err := c.AuthenticateCode(ctx, "user-42", typed, client.SentTo("12065551234")); err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println("The number is verified.")
-	// Output: The number is verified.
-}
-
 func ExampleClient_CreateAuth() {
 	service := fakeService(
 		`200 {"message":"Success: Verification code created.","auth_id":"user-42","expires_in":3600,"attempts_left":3}`,

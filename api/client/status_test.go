@@ -1,7 +1,6 @@
 package client_test
 
 import (
-	"net/http"
 	"testing"
 	"time"
 
@@ -15,14 +14,7 @@ func TestStatus(t *testing.T) {
 		`"state":"delivered"`:     {State: client.StateDelivered},
 		`"state":"failed","reason":"PhoneRejected","description":"It is off"`: {State: client.StateFailed, Failure: client.PhoneRejected, Description: "It is off"},
 	} {
-		endpoint := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			if r.Method != http.MethodGet || r.URL.Path != "/sms/status" || r.URL.Query().Get("auth_id") != testID ||
-				r.Header.Get("Authorization") != "Bearer "+testKey || r.Header.Get("Content-Type") != "" {
-				t.Errorf("request %s %s", r.Method, r.URL.Path)
-			}
-			reply(200, `{"auth_id":"`+testID+`","attempts_left":2,"expires_in":3599,`+body+`}`)(w, r)
-		})
-		got, err := newClient(t, endpoint+"/sms").Status(t.Context(), testID)
+		got, err := newClient(t, serve(t, reply(200, `{"auth_id":"`+testID+`","attempts_left":2,"expires_in":3599,`+body+`}`))).Status(t.Context(), testID)
 		if err != nil {
 			t.Fatal(err)
 		}

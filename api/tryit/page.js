@@ -193,7 +193,7 @@ async function create(again) {
 }
 
 async function verify() {
-  const answer = await post("/verify", { auth_id: signUp.id, code: $("code").value, profile: signUp.profile });
+  const answer = await post("/verify", { auth_id: signUp.id, code: $("code").value, recipient: signUp.to, profile: signUp.profile });
   const { reason, message, attempts_left: left } = answer.body;
   if (answer.ok) {
     step("done", "Your number is verified", `${pretty(signUp.to)} is yours. The code is used up.`);

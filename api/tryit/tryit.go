@@ -152,6 +152,12 @@ func secure(h http.Header) {
 	h.Set("X-Request-Id", rand.Text())
 }
 
+// isBrowser reports whether a person has opened the service's address in a browser: the
+// request asks for HTML first and has no arguments.
+func isBrowser(r *http.Request) bool {
+	return r.Method == http.MethodGet && r.URL.Path == "/" && r.URL.RawQuery == "" && strings.HasPrefix(r.Header.Get("Accept"), "text/html")
+}
+
 // isLocal reports whether the request's Host is one that no owner of a domain can make
 // resolve to this service: localhost, a loopback address, or, if the service listens on
 // more than loopback, any address.

@@ -46,9 +46,9 @@ func TestDemo(t *testing.T) {
 		`200 {"message":"Success: Verification code created."`,
 		"# The person mistypes it", "/verify", fmt.Sprintf(`"code": "%s"`, otherCode(sms[1])),
 		`400 {"message":"Invalid code","reason":"InvalidAuthCode","attempts_left":2}`,
-		"# Then the person types it correctly", "/verify", fmt.Sprintf(`"code": "%s"`, sms[1]),
+		"# Then the person types it correctly", "/verify", fmt.Sprintf(`"code": "%s", "recipient": "12065550142"`, sms[1]),
 		`200 {"authenticated":true`,
-		"# A code works once", "/verify", fmt.Sprintf(`"code": "%s"`, sms[1]),
+		"# A code works once", "/verify", fmt.Sprintf(`"code": "%s", "recipient": "12065550142"`, sms[1]),
 		`400 {"message":"Unknown auth id","reason":"UnknownAuthId","attempts_left":0}`,
 	} {
 		_, after, found := strings.Cut(rest, step)

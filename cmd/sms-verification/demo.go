@@ -94,7 +94,9 @@ func demoSteps(ctx context.Context, a *app.App, phone demoPhone, out io.Writer) 
 	}
 	step("The application asks for a code. The person receives it:", "/", `{"auth_id": "signup-1", "recipient": "12065550142"}`, http.StatusOK)
 	code := firstDigits(phone.next())
-	verify := func(code string) string { return fmt.Sprintf(`{"auth_id": "signup-1", "code": "%s"}`, code) }
+	verify := func(code string) string {
+		return fmt.Sprintf(`{"auth_id": "signup-1", "code": "%s", "recipient": "12065550142"}`, code)
+	}
 	step("The person mistypes it:", "/verify", verify(otherCode(code)), http.StatusBadRequest)
 	step("Then the person types it correctly:", "/verify", verify(code), http.StatusOK)
 	step("A code works once:", "/verify", verify(code), http.StatusBadRequest)

@@ -261,6 +261,7 @@ func TestTryItCurl(t *testing.T) {
 	contains(t, "the check", b.runCopied(1), `"reason":"InvalidAuthCode"`, `"attempts_left":1`)
 	b.tryCode(second)
 	b.shows("#title", "Your number is verified")
+	contains(t, "the check", b.text("#wire li .command"), `"recipient":"12065550142"`)
 	contains(t, "the check of a used code", b.runCopied(1), `"reason":"UnknownAuthId"`)
 	lacks(t, "the page", b.text("body"), key)
 }

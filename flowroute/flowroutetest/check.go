@@ -86,7 +86,7 @@ func (s *Simulator) check(r *http.Request, endpoint string) (Message, *refusal) 
 	if refused := checkOptional(attributes); refused != nil {
 		return Message{}, refused
 	}
-	m.Callback, _ = parseString(attributes["dlr_callback"])
+	m.Callback, _ = attributes["dlr_callback"].(string)
 	m.mms = attributes["media_urls"] != nil
 	if s.optedOut(m) {
 		return Message{}, &refusal{http.StatusBadRequest, optedOut}
@@ -101,8 +101,8 @@ func (s *Simulator) optedOut(m Message) bool {
 }
 
 // parseObject parses one JSON object and refuses trailing data.
-func parseObject(raw []byte) (map[string]json.RawMessage, *refusal) {
-	var members map[string]json.RawMessage
+func parseObject(raw []byte) (map[string]any, *refusal) {
+	var members map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	err := decoder.Decode(&members)
 	if _, end := decoder.Token(); err != nil || members == nil || !errors.Is(end, io.EOF) {
@@ -113,16 +113,15 @@ func parseObject(raw []byte) (map[string]json.RawMessage, *refusal) {
 
 // unwrap returns the attributes of a message in either form: bare, or within
 // data.attributes, which v2 does not support.
-func unwrap(members map[string]json.RawMessage, endpoint string) (map[string]json.RawMessage, *refusal) {
+func unwrap(members map[string]any, endpoint string) (map[string]any, *refusal) {
 	const status = http.StatusUnprocessableEntity
 	known := []string{"to", "from", "body", "content", "dlr_callback", "is_mms", "media_urls"}
-	attributes := members
 	if data, enveloped := members["data"]; enveloped && endpoint != "v2" {
 		if len(members) > 1 {
 			return nil, about(status, "data", "Must be the only member.")
 		}
-		var envelope map[string]json.RawMessage
-		if json.Unmarshal(data, &envelope) != nil {
+		envelope, isObject := data.(map[string]any)
+		if !isObject {
 			return nil, about(status, "data", "Must be an object.")
 		}
 		for name := range envelope {
@@ -130,25 +129,24 @@ func unwrap(members map[string]json.RawMessage, endpoint string) (map[string]jso
 				return nil, about(status, name, "Unknown field.")
 			}
 		}
-		if kind, ok := parseString(envelope["type"]); !ok || kind != "message" {
+		if envelope["type"] != "message" {
 			return nil, about(status, "type", `Must be "message".`)
 		}
-		attributes = nil
-		if json.Unmarshal(envelope["attributes"], &attributes) != nil || attributes == nil {
+		if members, isObject = envelope["attributes"].(map[string]any); !isObject {
 			return nil, about(status, "attributes", "Must be an object.")
 		}
 	}
-	for name := range attributes {
+	for name := range members {
 		if !slices.Contains(known, name) {
 			return nil, about(status, name, "Unknown field.")
 		}
 	}
-	return attributes, nil
+	return members, nil
 }
 
 // textMember returns the name of the member that holds the text: body, or on
 // v2 content too, but not both.
-func textMember(attributes map[string]json.RawMessage, endpoint string) (string, *refusal) {
+func textMember(attributes map[string]any, endpoint string) (string, *refusal) {
 	const status = http.StatusUnprocessableEntity
 	_, content := attributes["content"]
 	_, body := attributes["body"]
@@ -166,14 +164,14 @@ func textMember(attributes map[string]json.RawMessage, endpoint string) (string,
 }
 
 // parseMessage checks numbers and text.
-func (s *Simulator) parseMessage(attributes map[string]json.RawMessage, text, endpoint string) (Message, *refusal) {
+func (s *Simulator) parseMessage(attributes map[string]any, text, endpoint string) (Message, *refusal) {
 	var values [3]string
 	for i, name := range []string{"to", "from", text} {
 		raw, present := attributes[name]
 		if !present && name == text && attributes["media_urls"] != nil {
 			continue // an MMS needs no text
 		}
-		value, ok := parseString(raw)
+		value, ok := raw.(string)
 		switch {
 		case !present:
 			return Message{}, about(http.StatusUnprocessableEntity, name, "Missing data for required field.")
@@ -207,32 +205,22 @@ func validNumber(number string) bool {
 }
 
 // checkOptional checks the optional members.
-func checkOptional(attributes map[string]json.RawMessage) *refusal {
+func checkOptional(attributes map[string]any) *refusal {
 	const status = http.StatusUnprocessableEntity
 	if raw, present := attributes["dlr_callback"]; present {
-		value, ok := parseString(raw)
-		if !ok || !validURL(value) {
+		if value, ok := raw.(string); !ok || !validURL(value) {
 			return about(status, "dlr_callback", "Not a valid URL.")
 		}
 	}
-	if raw, present := attributes["is_mms"]; present &&
-		!slices.Contains([]string{"true", "false", `"true"`, `"false"`}, string(raw)) {
+	if raw, present := attributes["is_mms"]; present && !slices.Contains([]any{true, false, "true", "false"}, raw) {
 		return about(status, "is_mms", "Not a valid boolean.")
 	}
 	if raw, present := attributes["media_urls"]; present {
-		var list []*string
-		if json.Unmarshal(raw, &list) != nil || len(list) == 0 || slices.Contains(list, nil) {
+		list, _ := raw.([]any)
+		noString := func(element any) bool { _, ok := element.(string); return !ok }
+		if len(list) == 0 || slices.ContainsFunc(list, noString) {
 			return about(status, "media_urls", "Not a valid list of strings.")
 		}
 	}
 	return nil
-}
-
-// parseString parses a JSON string. It accepts neither null nor a number.
-func parseString(raw json.RawMessage) (string, bool) {
-	var value *string
-	if json.Unmarshal(raw, &value) != nil || value == nil {
-		return "", false
-	}
-	return *value, true
 }

@@ -136,14 +136,8 @@ func (s *Simulator) nextFault(number string) Fault {
 
 // respond answers as the fault says. The zero Fault gives the normal answer.
 func (s *Simulator) respond(w http.ResponseWriter, r *http.Request, f Fault, m Message) {
-	if f.Delay > 0 {
-		timer := time.NewTimer(f.Delay)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-r.Context().Done(): // the client left
-			return
-		}
+	if f.Delay > 0 && !wait(r.Context(), f.Delay) {
+		return // the client left
 	}
 	switch f.Kind {
 	case Refuse:

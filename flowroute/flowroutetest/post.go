@@ -13,9 +13,6 @@ import (
 )
 
 const (
-	defaultReceiptDelay = 100 * time.Millisecond
-	defaultReceiptRetry = 30 * time.Second
-
 	maxReposts  = 4
 	maxPending  = 10_000          // receipts in flight or waiting; more are lost
 	maxParallel = 32              // connections to one host
@@ -69,7 +66,7 @@ func (s *Simulator) later(after time.Duration, p post) {
 	s.poster.pending.Go(func() {
 		defer func() { <-s.poster.slots }()
 		for range 1 + maxReposts {
-			if !s.pause(after) || s.tryPost(p) {
+			if !wait(s.poster.running, after) || s.tryPost(p) {
 				return
 			}
 			after = s.options.ReceiptRetry
@@ -78,14 +75,14 @@ func (s *Simulator) later(after time.Duration, p post) {
 	})
 }
 
-// pause waits. It reports false if the simulator was closed meanwhile.
-func (s *Simulator) pause(d time.Duration) bool {
+// wait reports false if ctx ended meanwhile.
+func wait(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return true
-	case <-s.poster.running.Done():
+	case <-ctx.Done():
 		return false
 	}
 }

@@ -1,6 +1,7 @@
 package flowroutetest
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -11,11 +12,6 @@ import (
 	"time"
 
 	"github.com/flowroute/sms-verification/codes"
-)
-
-const (
-	defaultKeep        = 10_000
-	defaultLookupDelay = time.Second
 )
 
 // Options describe the simulated account. They print masked, because they hold
@@ -105,18 +101,10 @@ type window struct {
 // New returns a simulator. The caller must Close it if messages have a
 // callback.
 func New(o Options) *Simulator {
-	if o.LookupDelay == 0 {
-		o.LookupDelay = defaultLookupDelay
-	}
-	if o.Keep <= 0 {
-		o.Keep = defaultKeep
-	}
-	if o.ReceiptDelay == 0 {
-		o.ReceiptDelay = defaultReceiptDelay
-	}
-	if o.ReceiptRetry == 0 {
-		o.ReceiptRetry = defaultReceiptRetry
-	}
+	o.Keep = cmp.Or(max(o.Keep, 0), 10_000)
+	o.LookupDelay = cmp.Or(o.LookupDelay, time.Second)
+	o.ReceiptDelay = cmp.Or(o.ReceiptDelay, 100*time.Millisecond)
+	o.ReceiptRetry = cmp.Or(o.ReceiptRetry, 30*time.Second)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -32,13 +32,11 @@ type running struct {
 	sms           string // file with the printed messages
 }
 
-// serve starts the service with additional settings and stops it at the end of the test.
-func serve(t *testing.T, settings ...string) *running {
+// serve starts the service and stops it at the end of the test.
+func serve(t *testing.T) *running {
 	t.Helper()
-	host, sms := program.Start(t, append([]string{
-		"TWILIO_API=true", "AUTH_MESSAGE=Code: {code}.", "CODE_LENGTH=6", "CODE_EXPIRATION=600", "RETRIES_ALLOWED=5",
-		fmt.Sprintf("API_KEYS=shop:%x", sha256.Sum256([]byte(authToken))),
-	}, settings...)...)
+	host, sms := program.Start(t, "TWILIO_API=true", "AUTH_MESSAGE=Code: {code}.", "CODE_LENGTH=6", "CODE_EXPIRATION=600", "RETRIES_ALLOWED=5",
+		fmt.Sprintf("API_KEYS=shop:%x", sha256.Sum256([]byte(authToken))))
 	return &running{address: "http://" + host, host: host, sms: sms}
 }
 

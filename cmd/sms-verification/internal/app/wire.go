@@ -44,7 +44,6 @@ func (a *App) wire(registry *prometheus.Registry, phone io.Writer) error {
 	a.service = codes.NewService(o)
 	options := api.Options{
 		Service:        a.service,
-		Receiver:       a.service,
 		Webhook:        webhook,
 		State:          a,
 		Keys:           keys,
