@@ -63,7 +63,7 @@
 //	e{all}<where>     zset    messages whose code was not entered, for
 //	                          UNVERIFIED_LIMITS; <where> is an HMAC of the exchange
 //	                          (8 characters), an area code such as 1206, or all. TTL:
-//	                          50 hours.
+//	                          25 hours.
 //	v{all}<where>     hash    codes that were entered, by quarter of an hour. TTL: 25
 //	                          hours.
 //	y{all}            list    codes that were entered and are not yet counted: the
