@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowroute/sms-verification/codes/codestest"
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
@@ -77,14 +78,14 @@ func TestDemoKeep(t *testing.T) {
 	t.Parallel()
 	p := startIn(t, hostileDir(t), hostile(), "demo", "--keep")
 	url := ""
-	eventually(t, 10*time.Second, "the demo says where it keeps running", func() bool {
+	codestest.Await(t, 10*time.Second, "the demo says where it keeps running", func() bool {
 		if found := regexp.MustCompile(`keeps running at (http://127\.0\.0\.1:\d+) `).FindStringSubmatch(p.stdout.String()); found != nil {
 			url = found[1]
 		}
 		return url != ""
 	})
 	create(t, url, "kept", "12065550199").want(t, 200, "")
-	eventually(t, time.Second, "its SMS", func() bool { return strings.Contains(p.stdout.String(), "SMS to +12065550199") })
+	codestest.Await(t, time.Second, "its SMS", func() bool { return strings.Contains(p.stdout.String(), "SMS to +12065550199") })
 	p.stop(t, 0)
 }
 
@@ -186,7 +187,7 @@ func TestKeysNew(t *testing.T) {
 // codeShown waits for the nth SMS on a process's stdout and returns its code.
 func codeShown(t *testing.T, p *process, nth int) (code string) {
 	t.Helper()
-	eventually(t, time.Second, "the SMS is shown", func() bool {
+	codestest.Await(t, time.Second, "the SMS is shown", func() bool {
 		views := strings.Split(p.stdout.String(), "SMS to +")
 		if len(views) > nth {
 			code = firstDigits("SMS to +" + views[nth])
@@ -244,7 +245,7 @@ func TestFlowrouteSim(t *testing.T) {
 	keys := []string{"FLOWROUTE_ACCESS_KEY=" + testAccessKey, "FLOWROUTE_SECRET_KEY=" + testSecretKey}
 	sim := start(t, keys, "flowroute-sim", "--listen", "127.0.0.1:0", "--show", "--rate", "0")
 	url := ""
-	eventually(t, 10*time.Second, "the simulator listens", func() bool {
+	codestest.Await(t, 10*time.Second, "the simulator listens", func() bool {
 		_, after, found := strings.Cut(sim.stderr.String(), "Flowroute simulator on ")
 		url = strings.TrimSpace(after)
 		return found && url != ""

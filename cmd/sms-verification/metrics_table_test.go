@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
 var update = flag.Bool("update", false, "rewrite the table in deploy/metrics.md")
@@ -21,7 +23,7 @@ func everyMetric(t *testing.T) *process {
 	for range 2 { // the second reaches the limit
 		create(t, p.URL, "a", "12065550142")
 	}
-	eventually(t, 10*time.Second, "a receipt", func() bool {
+	codestest.Await(t, 10*time.Second, "a receipt", func() bool {
 		return strings.Contains(get(t, p.Admin+"/metrics").raw, "smsv_receipts_total{")
 	})
 	return p

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowroute/sms-verification/codes/codestest"
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
 )
 
@@ -30,9 +31,9 @@ func TestShutdownFinishesRequests(t *testing.T) {
 			idleConnections(t, p.URL, 2)
 			answered := make(chan *answer, 1)
 			go func() { answered <- create(t, p.URL, "slow", anyone) }()
-			eventually(t, 5*time.Second, "the request is at Flowroute", func() bool { return sim.Requests().Accepted == 1 })
+			codestest.Await(t, 5*time.Second, "the request is at Flowroute", func() bool { return sim.Requests().Accepted == 1 })
 			p.signal(sig)
-			eventually(t, 300*time.Millisecond, "no new connections", func() bool {
+			codestest.Await(t, 300*time.Millisecond, "no new connections", func() bool {
 				conn, err := net.Dial("tcp", strings.TrimPrefix(p.URL, "http://"))
 				if err == nil {
 					_ = conn.Close()
@@ -62,7 +63,7 @@ func TestShutdownDelay(t *testing.T) {
 	ask("GET", "/healthz", "", 200, false)
 	signalled := time.Now()
 	p.signal(syscall.SIGTERM)
-	eventually(t, 200*time.Millisecond, "readyz says 503", func() bool { return !isReady(p.URL) })
+	codestest.Await(t, 200*time.Millisecond, "readyz says 503", func() bool { return !isReady(p.URL) })
 	ask("GET", "/readyz", "", 503, true)
 	ask("GET", "/healthz", "", 200, true)
 	ask("POST", "/", `{"auth_id":"late","recipient":"12065550142"}`, 200, true)
@@ -102,7 +103,7 @@ func TestSecondSignal(t *testing.T) {
 	t.Parallel()
 	p := serveReady(t, debugEnvironment("SHUTDOWN_DELAY=1m"))
 	p.signal(syscall.SIGTERM)
-	eventually(t, 5*time.Second, "readyz says 503", func() bool { return !isReady(p.URL) })
+	codestest.Await(t, 5*time.Second, "readyz says 503", func() bool { return !isReady(p.URL) })
 	p.stop(t, 1)
 }
 

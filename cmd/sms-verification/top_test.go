@@ -10,6 +10,8 @@ import (
 
 	"github.com/creack/pty"
 	"golang.org/x/term"
+
+	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
 // TestTop: top shows the requests of a running service, whether its address is an
@@ -69,14 +71,14 @@ func TestTopTerminal(t *testing.T) {
 		top := prepare(t.TempDir(), nil, "top", p.Admin)
 		top.cmd.Stdin, top.cmd.Stdout = tty, tty
 		x := atTerminal(t, screen, top)
-		eventually(t, 10*time.Second, "two frames", func() bool { return strings.Count(x.screen.String(), "replicas answer") >= 2 })
+		codestest.Await(t, 10*time.Second, "two frames", func() bool { return strings.Count(x.screen.String(), "replicas answer") >= 2 })
 		end(x)
 		x.exits(t, 0)
 		if after, err := term.GetState(int(tty.Fd())); err != nil || !reflect.DeepEqual(after, before) {
 			t.Errorf("%s: the terminal is not restored: %v", name, err)
 		}
 		const enter, leave = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
-		eventually(t, time.Second, "the end of the picture", func() bool { return strings.HasSuffix(x.screen.String(), leave) })
+		codestest.Await(t, time.Second, "the end of the picture", func() bool { return strings.HasSuffix(x.screen.String(), leave) })
 		frames, found := strings.CutPrefix(strings.TrimSuffix(x.screen.String(), leave), enter)
 		if !found {
 			t.Errorf("%s: begins with %.20q", name, frames)

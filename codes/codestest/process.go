@@ -2,7 +2,10 @@ package codestest
 
 import (
 	"bytes"
+	"fmt"
 	"net"
+	"os/exec"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -40,9 +43,21 @@ func FreeAddr(t testing.TB) string {
 // Await waits until something is true, and fails the test if it takes too long.
 func Await(t testing.TB, within time.Duration, what string, true func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(within); !true(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(within); !true(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not within %v: %s", within, what)
 		}
 	}
+}
+
+// Build builds the service into a directory, and returns its path. root is the directory
+// of the module.
+func Build(dir, root string, flags ...string) (binary string, err error) {
+	binary = filepath.Join(dir, "sms-verification")
+	cmd := exec.Command("go", append(append([]string{"build", "-o", binary}, flags...), "./cmd/sms-verification")...)
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return binary, nil
 }

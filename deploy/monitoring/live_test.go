@@ -28,7 +28,11 @@ import (
 func TestLive(t *testing.T) {
 	t.Parallel()
 	needs(t, "prometheus")
-	redis, binary := redistest.Server(t), build(t)
+	redis := redistest.Server(t)
+	binary, err := codestest.Build(t.TempDir(), "../..")
+	if err != nil {
+		t.Fatal(err)
+	}
 	attacked := startService(t, binary, redis.URL)
 	ordinary := startService(t, binary, redis.URL, "CODE_EXPIRATION=10", "FLOWROUTE_RATE=0", "SEND_LIMITS_TOTAL=5000/24h",
 		fmt.Sprintf("API_KEYS=shop:%x,bank:%x", sha256.Sum256([]byte("shop-key")), sha256.Sum256([]byte("bank-key"))))
@@ -76,14 +80,6 @@ type service struct {
 	url, admin string
 	mu         sync.Mutex
 	codes      map[string]string // by number
-}
-
-func build(t *testing.T) string {
-	binary := filepath.Join(t.TempDir(), "sms-verification")
-	if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/sms-verification").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	return binary
 }
 
 func startService(t *testing.T, binary, redis string, extra ...string) *service {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -34,7 +33,10 @@ func TestPodRuns(t *testing.T) {
 	r := mustRender(t, caseValues(t, "existing-secret", "config: {SHUTDOWN_DELAY: 500ms, FLOWROUTE_BASE_URL: '"+flowroute.URL+"'}"))
 	spec := one[*apps.Deployment](t, r).Spec.Template.Spec
 	container := spec.Containers[0]
-	binary := build(t)
+	binary, err := codestest.Build(t.TempDir(), "../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	check := exec.Command(binary, pods(t, r)["check"].Spec.Containers[0].Args...)
 	check.Dir, check.Env = t.TempDir(), environment(t, r, pods(t, r)["check"].Spec, secret)
@@ -89,17 +91,6 @@ func TestPodRuns(t *testing.T) {
 	case <-time.After(time.Duration(*spec.TerminationGracePeriodSeconds) * time.Second):
 		t.Errorf("it still runs after its grace period of %d s\n%s", *spec.TerminationGracePeriodSeconds, output)
 	}
-}
-
-func build(t *testing.T) string {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "sms-verification")
-	cmd := exec.Command("go", "build", "-o", binary, "./cmd/sms-verification")
-	cmd.Dir = "../../.."
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	return binary
 }
 
 // onFreePorts replaces the container's ports by free ones of this machine, and
