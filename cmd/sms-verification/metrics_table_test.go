@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"maps"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -47,26 +46,7 @@ func TestMetricsTable(t *testing.T) {
 				strings.Join(slices.Sorted(maps.Keys(labels)), ", "), f.GetHelp())
 		}
 	}
-	const path, begin, end = "../../deploy/metrics.md", "<!-- metrics:begin -->\n", "<!-- metrics:end -->"
-	document, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, _ := strings.Cut(string(document), begin)
-	_, after, found := strings.Cut(rest, end)
-	if !found {
-		t.Fatal("deploy/metrics.md has no place for the table")
-	}
-	want := before + begin + table.String() + end + after
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if string(document) != want {
-		t.Errorf("deploy/metrics.md is out of date (go test -run TestMetricsTable ./cmd/sms-verification -update); the table is\n%s", &table)
-	}
+	codestest.GeneratedPart(t, "../../deploy/metrics.md", "metrics", table.String(), *update)
 }
 
 // TestMetricsConventions: promtool has no objection to names and help texts.
