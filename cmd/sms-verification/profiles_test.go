@@ -126,16 +126,3 @@ func TestProfilesOfTheREADME(t *testing.T) {
 		t.Errorf("the message is %s, want the code and%s", message, example[3])
 	}
 }
-
-// TestProfileFromTheShell: send and verify take a profile, and send suggests a
-// verify with the same one.
-func TestProfileFromTheShell(t *testing.T) {
-	t.Parallel()
-	fleet, sim := twoReplicas(t)
-	env := []string{"SMS_VERIFICATION_API_KEY=shop"}
-	out := succeeds(t, env, "send", "login-1", anyone, "--profile", "login", "--locale", "es-MX", "--endpoint", fleet[0].URL)
-	contains(t, "send", out, "valid for 10m0s", "Next: sms-verification verify --endpoint "+fleet[0].URL+" --profile login login-1 CODE")
-	succeeds(t, env, "verify", "login-1", codeSent(t, sim, anyone), "--profile", "login", "--endpoint", fleet[0].URL)
-	contains(t, "a profile of another caller", refuses(t, 1, env, "send", "a", anyone, "--profile", "payout", "--endpoint", fleet[0].URL),
-		"profile not allowed", "add this key's name to the callers of profile payout")
-}

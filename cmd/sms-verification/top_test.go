@@ -44,8 +44,8 @@ func TestTop(t *testing.T) {
 
 func TestTopWithoutAnswer(t *testing.T) {
 	t.Parallel()
-	out, errOut := command(t, 1, nil, "top", "--once", "127.0.0.1:1")
-	contains(t, "nobody answers", out+errOut, "0 of 1 replicas answer", "127.0.0.1:1  DOES NOT ANSWER: connection refused", "no replica answers")
+	_, errOut := command(t, 1, nil, "top", "--once", "127.0.0.1:1")
+	contains(t, "nobody answers", errOut, "no replica answers")
 	for env, want := range map[string]string{"ADMIN_ADDR=off": "ADMIN_ADDR is off", "ADMIN_ADDR=nowhere": "ADMIN_ADDR (environment)"} {
 		contains(t, env, refuses(t, 2, []string{env}, "top"), want)
 	}
