@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"net/http"
 	"os"
 	"regexp"
@@ -29,24 +28,6 @@ func twoReplicas(t *testing.T, extra ...string) ([]*process, *flowroutetest.Serv
 	t.Helper()
 	sim := startSimulator(t, flowroutetest.Options{Numbers: []string{payoutSender}})
 	return replicas(t, 2, environment(redistest.Server(t), sim, append([]string{keysOf("shop", "bank"), profilesSetting}, extra...)...)), sim
-}
-
-// createUnder requests a code under a profile, which may be empty, with more members.
-func createUnder(t testing.TB, url, profile, id, recipient, more string, headers ...string) *answer {
-	t.Helper()
-	if profile != "" {
-		more += fmt.Sprintf(`,"profile":%q`, profile)
-	}
-	return do(t, http.MethodPost, url+"/", fmt.Sprintf(`{"auth_id":%q,"recipient":%q%s}`, id, recipient, more), headers...)
-}
-
-func verifyUnder(t testing.TB, url, profile, id, code string, headers ...string) *answer {
-	t.Helper()
-	more := ""
-	if profile != "" {
-		more = fmt.Sprintf(`,"profile":%q`, profile)
-	}
-	return do(t, http.MethodPost, url+"/verify", fmt.Sprintf(`{"auth_id":%q,"code":%q%s}`, id, code, more), headers...)
 }
 
 // TestProfilesApart: one auth_id under two profiles and without a profile is three
