@@ -172,15 +172,10 @@ func (b *tab) fill(selector, text string) {
 	b.run(chromedp.KeyEvent(text))
 }
 
-// focus returns the id of the focused element, or else its text.
-func (b *tab) focus() string {
-	b.Helper()
-	return js[string](b, `document.activeElement.id || document.activeElement.innerText`)
-}
-
+// wantFocus expects that an element has the focus, by its id or else by its text.
 func (b *tab) wantFocus(id string) {
 	b.Helper()
-	if got := b.focus(); got != id {
+	if got := js[string](b, `document.activeElement.id || document.activeElement.innerText`); got != id {
 		b.Errorf("the focus is on %q, not on %q", got, id)
 	}
 }
