@@ -233,7 +233,7 @@ func (s *scene) balance() *nginx {
 	s.Helper()
 	path := "/usr/sbin/nginx" // which is not in everybody's PATH
 	if _, err := os.Stat(path); err != nil {
-		path = installed(s, "nginx")
+		path = codestest.Installed(s, "nginx")
 	}
 	n := &nginx{t: s.T, path: path, dir: s.TempDir(), addr: codestest.FreeAddr(s)}
 	n.configure(s.fleet...)

@@ -22,20 +22,16 @@ import (
 // binary is the built program that the tests run.
 var binary string
 
-func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
-
-func buildAndRun(m *testing.M) int {
+func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "sms-verification")
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		panic(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	if binary, err = codestest.Build(dir, "../..", fmt.Sprint("-race=", raceEnabled)); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		panic(err)
 	}
-	return m.Run()
+	m.Run()
 }
 
 // The account that the simulator knows.

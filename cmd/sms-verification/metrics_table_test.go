@@ -52,7 +52,7 @@ func TestMetricsTable(t *testing.T) {
 // TestMetricsConventions: promtool has no objection to names and help texts.
 func TestMetricsConventions(t *testing.T) {
 	t.Parallel()
-	check := exec.Command(installed(t, "promtool"), "check", "metrics")
+	check := exec.Command(codestest.Installed(t, "promtool"), "check", "metrics")
 	check.Stdin = strings.NewReader(get(t, everyMetric(t).Admin+"/metrics").raw)
 	if out, err := check.CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("%v\n%s", err, out)

@@ -108,7 +108,7 @@ func TestSecondSignal(t *testing.T) {
 // TestHangupUnderNohup: under nohup SIGHUP does not end the service.
 func TestHangupUnderNohup(t *testing.T) {
 	t.Parallel()
-	nohup := installed(t, "nohup")
+	nohup := codestest.Installed(t, "nohup")
 	p := prepare(t.TempDir(), debugEnvironment("SHUTDOWN_DELAY=0s"))
 	p.cmd.Path, p.cmd.Args = nohup, []string{"nohup", binary}
 	p.start(t)

@@ -11,6 +11,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/app"
+	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
 // lastSMS returns the code in the nth message on the phone.
@@ -240,7 +241,7 @@ func TestTryItByKeyboard(t *testing.T) {
 // TestTryItCurl: a copied command repeats the request of the page.
 func TestTryItCurl(t *testing.T) {
 	t.Parallel()
-	installed(t, "curl")
+	codestest.Installed(t, "curl")
 	const key = "a 'quoted' key"
 	browser := startChromium(t)
 	p := serveReady(t, debugEnvironment(fmt.Sprintf("API_KEYS=shop:%x", sha256.Sum256([]byte(key)))))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
@@ -60,4 +61,19 @@ func Build(dir, root string, flags ...string) (binary string, err error) {
 		return "", fmt.Errorf("build: %w\n%s", err, out)
 	}
 	return binary, nil
+}
+
+// Installed returns the path of a program. Without it the test is skipped or, with
+// REQUIRE_REDIS=1, fails.
+func Installed(t testing.TB, program string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	switch {
+	case err == nil:
+	case os.Getenv("REQUIRE_REDIS") == "1":
+		t.Fatalf("%s is not installed, and REQUIRE_REDIS=1", program)
+	default:
+		t.Skipf("%s is not installed", program)
+	}
+	return path
 }

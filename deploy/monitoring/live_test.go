@@ -25,7 +25,7 @@ import (
 // every query of the dashboard finds data.
 func TestLive(t *testing.T) {
 	t.Parallel()
-	needs(t, "prometheus")
+	codestest.Installed(t, "prometheus")
 	binary, err := codestest.Build(t.TempDir(), "../..")
 	if err != nil {
 		t.Fatal(err)
