@@ -119,10 +119,8 @@ func copyOfCheckout(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	build := exec.Command("go", "build", "-o", filepath.Join(dir, "bin", "sms-verification"), "./cmd/sms-verification")
-	build.Dir = dir
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+	if _, err := codestest.Build(filepath.Join(dir, "bin"), dir); err != nil {
+		t.Fatal(err)
 	}
 	return dir
 }

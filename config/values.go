@@ -169,7 +169,7 @@ func checkPEM(content []byte) error {
 // levelField takes the level names of slog, and the names and numbers of
 // Python's logging, which the service's predecessor used.
 func levelField(p *slog.Level) field {
-	return parsed(level, "`debug`, `info`, `warn` or `error`, or `10`, `20`, `30`, `40`", p, func(s string) (slog.Level, error) {
+	return parsed(level, "`debug`, `info`, `warn` or `error`, or `10`, `20`, `30`, `40`, `50`", p, func(s string) (slog.Level, error) {
 		switch strings.ToLower(s) {
 		case "debug", "10":
 			return slog.LevelDebug, nil
@@ -180,7 +180,7 @@ func levelField(p *slog.Level) field {
 		case "error", "critical", "40", "50":
 			return slog.LevelError, nil
 		}
-		return 0, fmt.Errorf("%s is not a log level; write debug, info, warn or error, or 10, 20, 30, 40", shown(s))
+		return 0, fmt.Errorf("%s is not a log level; write debug, info, warn or error, or 10, 20, 30, 40, 50", shown(s))
 	})
 }
 

@@ -1,13 +1,9 @@
 package main
 
-import (
-	"net/http"
-	"strings"
-	"testing"
-)
+import "testing"
 
-// TestAdmin: metrics, profiles and the log level are on the admin address alone, the
-// API on the public one.
+// TestAdmin: metrics, profiles and the log level are on the admin address alone. Package
+// api tests what else is there.
 func TestAdmin(t *testing.T) {
 	t.Parallel()
 	p := serveReady(t, debugEnvironment())
@@ -27,22 +23,6 @@ func TestAdmin(t *testing.T) {
 		get(t, p.URL+path).want(t, 404, "NotFound")
 	}
 	contains(t, "metrics", get(t, p.Admin+"/metrics").raw, "go_goroutines", "process_open_fds", "smsv_http_request_duration_seconds_bucket")
-	for _, url := range []string{p.URL, p.Admin} {
-		for _, path := range []string{"/healthz", "/readyz"} {
-			get(t, url+path).want(t, 200, "")
-			if a := do(t, http.MethodHead, url+path, "").want(t, 200, ""); a.raw != "" {
-				t.Errorf("HEAD %s: %q", path, a.raw)
-			}
-		}
-	}
-	// Not through testClient: openapi.yaml describes the public address.
-	res, err := http.Post(p.Admin+"/", "application/json", strings.NewReader(`{"auth_id":"a","recipient":"12065550142"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _ = res.Body.Close(); res.StatusCode != 404 {
-		t.Errorf("the API on the admin address: %d", res.StatusCode)
-	}
 }
 
 func TestAdminOff(t *testing.T) {

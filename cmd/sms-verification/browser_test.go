@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -17,22 +16,9 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
-)
 
-// installed returns the path of a program. Without it the test is skipped or, with
-// REQUIRE_REDIS=1, fails.
-func installed(t testing.TB, program string) string {
-	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		reason := program + " is not installed"
-		if os.Getenv("REQUIRE_REDIS") == "1" {
-			t.Fatal(reason + ", and REQUIRE_REDIS=1")
-		}
-		t.Skip(reason)
-	}
-	return path
-}
+	"github.com/flowroute/sms-verification/codes/codestest"
+)
 
 // chromium is a browser. Its tabs share nothing but the process.
 type chromium struct{ ctx context.Context }
@@ -40,7 +26,7 @@ type chromium struct{ ctx context.Context }
 func startChromium(t *testing.T) *chromium {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(installed(t, "chromium")), chromedp.NoSandbox, chromedp.WSURLReadTimeout(time.Minute))
+		chromedp.ExecPath(codestest.Installed(t, "chromium")), chromedp.NoSandbox, chromedp.WSURLReadTimeout(time.Minute))
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)
 	// Events of this Chromium that the library does not know yet are no errors.
@@ -172,15 +158,10 @@ func (b *tab) fill(selector, text string) {
 	b.run(chromedp.KeyEvent(text))
 }
 
-// focus returns the id of the focused element, or else its text.
-func (b *tab) focus() string {
-	b.Helper()
-	return js[string](b, `document.activeElement.id || document.activeElement.innerText`)
-}
-
+// wantFocus expects that an element has the focus, by its id or else by its text.
 func (b *tab) wantFocus(id string) {
 	b.Helper()
-	if got := b.focus(); got != id {
+	if got := js[string](b, `document.activeElement.id || document.activeElement.innerText`); got != id {
 		b.Errorf("the focus is on %q, not on %q", got, id)
 	}
 }

@@ -20,53 +20,19 @@ func recommended() []string {
 	}
 }
 
-// TestCheck: check reports the odds of a guess, the message and the warnings, and
-// calls Redis but not Flowroute.
+// TestCheck: check reports the settings and the warnings of Redis, and calls Redis but not
+// Flowroute. TestReport has the rest of the report.
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	sim := startSimulator(t, flowroutetest.Options{})
-	plain, snapshots := redistest.Server(t), redistest.Server(t, "save 3600 1")
 	const rdb = "snapshots without an append-only file"
-	for _, c := range []struct {
-		name       string
-		redis      *redistest.Instance
-		env        []string
-		want, lack []string
-	}{
-		{
-			name: "defaults", redis: plain, env: []string{"SEND_LIMITS=5/10m,20/24h", "GUESS_LIMITS=20/24h"},
-			want: []string{
-				"Settings: fine", "Message: 1 segment(s), ASCII", "4 digit(s), 3 wrong codes per entry, at most 80 compared",
-				"      1 number(s): 0.008\n", "   1000 number(s): 1\n", "  10000 number(s): 1\n", " 100000 number(s): 1\n",
-				"Redis: reached", "at least six digits", "at most ten minutes", "API_KEYS is empty", "ALLOWED_PREFIXES is empty",
-			},
-			lack: []string{rdb, "CANNOT", "100 failures", "GUESS_LIMITS", "SEND_LIMITS"},
-		},
-		{
-			name: "recommended", redis: plain, env: recommended(),
-			want: []string{
-				"6 digit(s), 5 wrong codes per entry, at most 45 compared",
-				"      1 number(s): 4.5e-05\n", "   1000 number(s): 0.044\n", "  10000 number(s): 0.36\n", " 100000 number(s): 0.99\n",
-			},
-			lack: []string{"NIST", "Warning"},
-		},
-		{
-			name: "weakest", redis: plain, env: []string{"RETRIES_ALLOWED=101"},
-			want: []string{"any number compared per number and day", "1 number(s): 1\n", "at most 100 failures", "set GUESS_LIMITS", "SEND_LIMITS is off"},
-		},
-		{
-			name: "long and not ASCII", redis: plain, env: []string{"ORG_NAME=Café " + strings.Repeat("o", 60)},
-			want: []string{"Message: 2 segment(s), UCS-2"},
-		},
-		{name: "typographic", redis: plain, env: append(recommended(), "AUTH_MESSAGE=Don’t share {code}"+strings.Repeat(".", 60)),
-			want: []string{"│ SMS to +1XXXXXXXXXX ", "│ 490371.", "Message: 2 segment(s), UCS-2; by the GSM standard 2, UCS-2", "Warning: AUTH_MESSAGE: the message takes 2 segments because of ’ (U+2019)"}},
-		{name: "long ASCII", redis: plain, env: []string{"ORG_NAME=" + strings.Repeat("o", 300)}, want: []string{"Message: 3 segment(s), ASCII"}},
-		{name: "snapshots", redis: snapshots, env: recommended(), want: []string{"Redis: reached", "Warning: ", rdb}, lack: []string{"NIST"}},
-	} {
-		out := succeeds(t, environment(c.redis, sim, c.env...), "check")
-		contains(t, c.name, out, c.want...)
-		lacks(t, c.name, out, c.lack...)
-	}
+	out := succeeds(t, environment(redistest.Server(t), sim, "SEND_LIMITS=5/10m,20/24h", "GUESS_LIMITS=20/24h"), "check")
+	contains(t, "check", out, "Settings: fine", "Message: 1 segment(s), ASCII", "4 digit(s), 3 wrong codes per entry, at most 80 compared",
+		"Redis: reached", "at least six digits", "at most ten minutes", "API_KEYS is empty", "ALLOWED_PREFIXES is empty")
+	lacks(t, "check", out, rdb, "CANNOT", "100 failures", "GUESS_LIMITS", "SEND_LIMITS")
+	out = succeeds(t, environment(redistest.Server(t, "save 3600 1"), sim, recommended()...), "check")
+	contains(t, "with snapshots", out, "Redis: reached", "Warning: ", rdb)
+	lacks(t, "with recommended settings", out, "NIST")
 	if n := sim.Requests(); n != (flowroutetest.Counts{}) {
 		t.Errorf("Flowroute was called: %+v", n)
 	}

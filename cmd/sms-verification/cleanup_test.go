@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowroute/sms-verification/codes/codestest"
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
@@ -35,7 +36,7 @@ func TestRedisStopsDuringASend(t *testing.T) {
 			fail(t, sim, anyone, c.fault)
 			first := make(chan *answer, 1)
 			go func() { first <- create(t, fleet[0].URL, "id", anyone, key) }()
-			eventually(t, 5*time.Second, "the request is at Flowroute", func() bool { return sim.Requests().Requests > 0 })
+			codestest.Await(t, 5*time.Second, "the request is at Flowroute", func() bool { return sim.Requests().Requests > 0 })
 			redis.Signal(syscall.SIGSTOP)
 			a := <-first
 			fail(t, sim, anyone, flowroutetest.Fault{})

@@ -158,13 +158,13 @@ func faultSlowCallers(t *testing.T, bound time.Duration) string {
 			t.Error("a slow connection is never cut off")
 		})
 	}
-	eventually(t, 5*time.Second, "all are connected", func() bool { return open.Load() == int64(n) })
+	codestest.Await(t, 5*time.Second, "all are connected", func() bool { return open.Load() == int64(n) })
 	peak := s.fleet[0].footprint(t)
 	time.Sleep(phase())
 	if still := open.Load(); still < int64(n) && time.Since(began) < 5*time.Second {
 		t.Errorf("%d of %d connections still open", still, n)
 	}
-	eventually(t, 10*time.Second, "slow connections are cut off", func() bool { return open.Load() == 0 })
+	codestest.Await(t, 10*time.Second, "slow connections are cut off", func() bool { return open.Load() == 0 })
 	over := time.Since(began)
 	result := l.unharmed(bound)
 	return fmt.Sprintf("%d connections, at most %d MB and %d goroutines, all cut off after %s; %s", n, peak.megabytes, peak.goroutines, millis(over), result)
@@ -209,11 +209,11 @@ func faultOutputBlocked(t *testing.T, bound time.Duration) string {
 		*output = writer
 	}
 	p.start(t)
-	eventually(t, 10*time.Second, "the service is ready", func() bool { return isReady(p.URL) })
+	codestest.Await(t, 10*time.Second, "the service is ready", func() bool { return isReady(p.URL) })
 	s.fleet = append(s.fleet, p)
 	l := s.loads(4)
 	const enough = 2000 // log lines, several times what a pipe holds
-	eventually(t, time.Minute, "the pipe is full", func() bool { return l.total() > enough })
+	codestest.Await(t, time.Minute, "the pipe is full", func() bool { return l.total() > enough })
 	time.Sleep(phase())
 	result := l.unharmed(bound)
 	ended := timed(1, func(int) { p.stop(t, 0) })

@@ -15,6 +15,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/flowroute/sms-verification/codes/codestest"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
 
@@ -133,7 +134,7 @@ func (s *scene) spared(entries []entry) {
 // took from the given time.
 func (s *scene) servedAgain(since time.Time, bound time.Duration) time.Duration {
 	s.Helper()
-	eventually(s, time.Until(since)+bound+10*time.Second, "served again", func() bool {
+	codestest.Await(s, time.Until(since)+bound+10*time.Second, "served again", func() bool {
 		to := s.recipient()
 		return create(s, s.url(), to, to).status == http.StatusOK && verify(s, s.url(), to, s.codes(to)[0]).status == http.StatusOK
 	})
@@ -157,7 +158,7 @@ func faultAbsentAtStart(t *testing.T, bound time.Duration) string {
 	p.logs(t, "waiting for Redis")
 	s.redis.Restart()
 	back := time.Now()
-	eventually(t, 2*time.Second, "ready", func() bool { return isReady(p.URL) })
+	codestest.Await(t, 2*time.Second, "ready", func() bool { return isReady(p.URL) })
 	return fmt.Sprintf("503 after %s at most, ready %s after Redis was", millis(slowest), millis(time.Since(back)))
 }
 

@@ -63,7 +63,7 @@ func faultFailsOver(open func(testing.TB) *redistest.Instance, replica int) func
 		client := s.redis.Nodes[replica].Client()
 		s.redis.Signal(syscall.SIGKILL)
 		since := time.Now()
-		eventually(t, 20*time.Second, "the replica is promoted", func() bool {
+		codestest.Await(t, 20*time.Second, "the replica is promoted", func() bool {
 			role, err := client.Do(t.Context(), "role").Slice()
 			return err == nil && role[0] == "master"
 		})
@@ -233,7 +233,7 @@ func (s *scene) balance() *nginx {
 	s.Helper()
 	path := "/usr/sbin/nginx" // which is not in everybody's PATH
 	if _, err := os.Stat(path); err != nil {
-		path = installed(s, "nginx")
+		path = codestest.Installed(s, "nginx")
 	}
 	n := &nginx{t: s.T, path: path, dir: s.TempDir(), addr: codestest.FreeAddr(s)}
 	n.configure(s.fleet...)
@@ -245,7 +245,7 @@ func (s *scene) balance() *nginx {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 	})
-	eventually(s, 10*time.Second, "nginx listens", func() bool { return isReady("http://" + n.addr) })
+	codestest.Await(s, 10*time.Second, "nginx listens", func() bool { return isReady("http://" + n.addr) })
 	return n
 }
 
@@ -305,7 +305,7 @@ func faultReplicaEnded(t *testing.T, bound time.Duration) string {
 	time.Sleep(phase())
 	s.fleet[1].signal(syscall.SIGTERM)
 	began := time.Now()
-	eventually(t, time.Second, "not ready", func() bool { return !isReady(s.fleet[1].Admin) })
+	codestest.Await(t, time.Second, "not ready", func() bool { return !isReady(s.fleet[1].Admin) })
 	n.configure(s.fleet[0], s.fleet[2])
 	if out, err := n.command("-s", "reload").CombinedOutput(); err != nil {
 		t.Fatalf("reload: %v %s", err, out)

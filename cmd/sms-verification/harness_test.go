@@ -22,25 +22,16 @@ import (
 // binary is the built program that the tests run.
 var binary string
 
-func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
-
-func buildAndRun(m *testing.M) int {
+func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "sms-verification")
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		panic(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	binary = filepath.Join(dir, "sms-verification")
-	args := []string{"build", "-o", binary}
-	if raceEnabled {
-		args = append(args, "-race")
+	if binary, err = codestest.Build(dir, "../..", fmt.Sprint("-race=", raceEnabled)); err != nil {
+		panic(err)
 	}
-	if out, err := exec.Command("go", append(args, ".")...).CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
-		return 1
-	}
-	return m.Run()
+	m.Run()
 }
 
 // The account that the simulator knows.
@@ -212,7 +203,7 @@ func serve(t testing.TB, env []string, args ...string) *process {
 // listening waits until the service listens.
 func (p *process) listening(t testing.TB) {
 	t.Helper()
-	eventually(t, 10*time.Second, "the service listens", func() bool {
+	codestest.Await(t, 10*time.Second, "the service listens", func() bool {
 		for line := range strings.Lines(p.stderr.String()) {
 			var entry struct{ Msg, Address, Admin string }
 			if json.Unmarshal([]byte(line), &entry) == nil && entry.Msg == "serving" {
@@ -233,7 +224,7 @@ func (p *process) listening(t testing.TB) {
 func (p *process) ready(t testing.TB) {
 	t.Helper()
 	p.listening(t)
-	eventually(t, 10*time.Second, "the service is ready", func() bool { return isReady(p.URL) })
+	codestest.Await(t, 10*time.Second, "the service is ready", func() bool { return isReady(p.URL) })
 }
 
 // isReady reports whether a service, or a load balancer, says at an address that it is ready.
@@ -276,7 +267,7 @@ func services(t testing.TB, n int, extra ...string) ([]*process, *flowroutetest.
 // logs waits until the log has a text.
 func (p *process) logs(t testing.TB, text string) {
 	t.Helper()
-	eventually(t, 5*time.Second, "the log has "+text, func() bool { return strings.Contains(p.stderr.String(), text) })
+	codestest.Await(t, 5*time.Second, "the log has "+text, func() bool { return strings.Contains(p.stderr.String(), text) })
 }
 
 func (p *process) signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
@@ -335,14 +326,4 @@ func refuses(t testing.TB, want int, env []string, args ...string) (stderr strin
 		t.Errorf("%v: stdout %q", args, stdout)
 	}
 	return stderr
-}
-
-// eventually waits until a condition holds.
-func eventually(t testing.TB, within time.Duration, what string, true func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(within); !true(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", within, what)
-		}
-	}
 }

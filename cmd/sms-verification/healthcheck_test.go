@@ -23,7 +23,7 @@ func TestHealthcheck(t *testing.T) {
 			t.Errorf("%q: stdout %q", host, out)
 		}
 		p.signal(syscall.SIGTERM)
-		eventually(t, 2*time.Second, "not ready any more", func() bool { return !isReady(p.URL) })
+		codestest.Await(t, 2*time.Second, "not ready any more", func() bool { return !isReady(p.URL) })
 		contains(t, "shutting down", refuses(t, 1, env, "healthcheck"), "healthcheck: 503", "ServiceUnavailable")
 	}
 }

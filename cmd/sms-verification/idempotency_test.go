@@ -10,6 +10,24 @@ import (
 
 func keyHeader(key string) string { return "Idempotency-Key: " + key }
 
+// sameAnswer returns the answer that each request got that did not get 409.
+func sameAnswer(t *testing.T, answers []*answer) (same *answer) {
+	t.Helper()
+	for _, a := range answers {
+		switch {
+		case a.status == http.StatusConflict && a.body.Reason == "IdempotencyConflict" && a.header.Get("Retry-After") != "":
+		case same == nil:
+			same = a
+		case a.status != same.status || a.raw != same.raw:
+			t.Errorf("answer %d %s, another %d %s", a.status, a.raw, same.status, same.raw)
+		}
+	}
+	if same == nil {
+		t.Fatal("nobody got the answer")
+	}
+	return same
+}
+
 // TestSameCreateOverReplicas: of many creates at once with one key one message is
 // sent, and all get its answer or 409.
 func TestSameCreateOverReplicas(t *testing.T) {
@@ -17,15 +35,7 @@ func TestSameCreateOverReplicas(t *testing.T) {
 	for round := range 3 {
 		id, key := "id-"+strconv.Itoa(round), keyHeader(rand.Text())
 		answers := inParallel(50, func(i int) *answer { return create(t, fleet[i%3].URL, id, anyone, key) })
-		same := create(t, fleet[round].URL, id, anyone, key).want(t, 200, "")
-		for _, a := range answers {
-			switch {
-			case a.status == http.StatusOK && a.raw == same.raw:
-			case a.status == http.StatusConflict && a.body.Reason == "IdempotencyConflict" && a.header.Get("Retry-After") != "":
-			default:
-				t.Errorf("answer %d %s", a.status, a.raw)
-			}
-		}
+		sameAnswer(t, append(answers, create(t, fleet[round].URL, id, anyone, key).want(t, 200, "")))
 		if n := len(sim.Messages()); n != round+1 {
 			t.Errorf("%d messages after %d requests", n, round+1)
 		}
@@ -39,31 +49,17 @@ func TestSameCreateOverReplicas(t *testing.T) {
 func TestSameCheckOverReplicas(t *testing.T) {
 	fleet, sim := services(t, 3, "CODE_LENGTH=12", "GUESS_LIMITS=2/1h")
 	code := sendCode(t, sim, fleet[0].URL, "id", anyone)
-	fifty := func(key, code string, status int) {
+	fifty := func(key, code string) *answer {
 		t.Helper()
-		var first *answer
-		for _, a := range inParallel(50, func(i int) *answer { return verify(t, fleet[i%3].URL, "id", code, keyHeader(key)) }) {
-			if a.status == http.StatusConflict && a.body.Reason == "IdempotencyConflict" {
-				continue
-			}
-			if first == nil {
-				first = a
-			}
-			if a.status != status || a.raw != first.raw {
-				t.Errorf("answer %d %s, the first %s", a.status, a.raw, first.raw)
-			}
-		}
-		if first == nil {
-			t.Error("nobody got the answer")
-		}
+		return sameAnswer(t, inParallel(50, func(i int) *answer { return verify(t, fleet[i%3].URL, "id", code, keyHeader(key)) }))
 	}
-	fifty("wrong", otherCode(code), http.StatusBadRequest)
+	fifty("wrong", otherCode(code)).want(t, 400, "InvalidAuthCode").wantLeft(t, 2)
 	create(t, fleet[0].URL, "second", anyone).want(t, 200, "")    // the fifty counted as one of two guesses
 	verify(t, fleet[0].URL, "id", otherCode(code)).wantLeft(t, 1) // and as one of three attempts
 	create(t, fleet[0].URL, "third", anyone).want(t, 429, "RateLimited")
-	fifty("right", code, http.StatusOK)
+	fifty("right", code).want(t, 200, "")
 	verify(t, fleet[0].URL, "id", code).want(t, 400, "UnknownAuthId")
 	time.Sleep(2500 * time.Millisecond) // longer than a check without a key is remembered
-	fifty("right", code, http.StatusOK)
-	fifty("wrong", otherCode(code), http.StatusBadRequest)
+	fifty("right", code).want(t, 200, "")
+	fifty("wrong", otherCode(code)).want(t, 400, "InvalidAuthCode").wantLeft(t, 2)
 }

@@ -67,42 +67,37 @@ func TestLimitsFreesALockedOutNumber(t *testing.T) {
 // and area code and of all, with the share for verified codes. --clear keeps them.
 func TestLimitsShowsUnverified(t *testing.T) {
 	t.Parallel()
-	for name, redis := range map[string]*redistest.Instance{"standalone": redistest.Server(t), "cluster": redistest.Cluster(t)} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			sim := startSimulator(t, flowroutetest.Options{})
-			env := environment(redis, sim, "UNVERIFIED_MODE=enforce", "UNVERIFIED_LIMITS=exchange:2/1h,area:9/1h+100%,all:9/1h", "SEND_LIMITS=5/10m")
-			p := serveReady(t, env)
-			for _, number := range []string{"12065550142", "12065550143", "12067770144", "14255550145"} {
-				create(t, p.URL, number, number)
-			}
-			verify(t, p.URL, "12067770144", codeSent(t, sim, "12067770144"))
-			refused := create(t, p.URL, "a", "12065550146")
-
-			shown := readReport(t, env, "12065550142", "--clear")
-			full := shown.Unverified[0]
-			want := []unverifiedRow{
-				{limitRow{Limit: "UNVERIFIED_LIMITS exchange:2/1h", Counts: "unverified messages", Used: 2, Max: 2, RetryAfter: full.RetryAfter, NextFree: full.NextFree}, 0},
-				{limitRow{Limit: "UNVERIFIED_LIMITS area:9/1h+100%", Counts: "unverified messages", Used: 2, Max: 10}, 1},
-				{limitRow{Limit: "UNVERIFIED_LIMITS all:9/1h", Counts: "unverified messages", Used: 3, Max: 9}, 0},
-			}
-			if fmt.Sprint(shown.Unverified) != fmt.Sprint(want) || shown.UnverifiedMode != "enforce" || shown.RefusedBy != refused.body.Limit {
-				t.Errorf("shown %+v, want %+v; the service says %s", shown, want, refused.raw)
-			}
-			if off := refused.body.RetryAfter - full.RetryAfter; off < 0 || off > 10 {
-				t.Errorf("free in %d s, the service says %d s", full.RetryAfter, refused.body.RetryAfter)
-			}
-			contains(t, "limits", succeeds(t, env, "limits", "12065550142"), "UNVERIFIED_LIMITS exchange:2/1h: 2 of 2 unverified messages; the next is allowed at 20",
-				"UNVERIFIED_LIMITS area:9/1h+100%: 2 of 10 unverified messages (9, and 1 more for verified codes); the next is allowed now",
-				" UTC by UNVERIFIED_LIMITS exchange:2/1h\n")
-
-			shadow := append(env, "UNVERIFIED_MODE=shadow")
-			if shown := readReport(t, shadow, "12065550142"); shown.RefusedUntil != nil || shown.Unverified[0].NextFree == nil {
-				t.Errorf("in shadow: %+v", shown)
-			}
-			contains(t, "limits in shadow", succeeds(t, shadow, "limits", "12065550142"), "UNVERIFIED_LIMITS refuse nothing", "Not refused")
-		})
+	sim := startSimulator(t, flowroutetest.Options{})
+	env := environment(redistest.Server(t), sim, "UNVERIFIED_MODE=enforce", "UNVERIFIED_LIMITS=exchange:2/1h,area:9/1h+100%,all:9/1h", "SEND_LIMITS=5/10m")
+	p := serveReady(t, env)
+	for _, number := range []string{"12065550142", "12065550143", "12067770144", "14255550145"} {
+		create(t, p.URL, number, number)
 	}
+	verify(t, p.URL, "12067770144", codeSent(t, sim, "12067770144"))
+	refused := create(t, p.URL, "a", "12065550146")
+
+	shown := readReport(t, env, "12065550142", "--clear")
+	full := shown.Unverified[0]
+	want := []unverifiedRow{
+		{limitRow{Limit: "UNVERIFIED_LIMITS exchange:2/1h", Counts: "unverified messages", Used: 2, Max: 2, RetryAfter: full.RetryAfter, NextFree: full.NextFree}, 0},
+		{limitRow{Limit: "UNVERIFIED_LIMITS area:9/1h+100%", Counts: "unverified messages", Used: 2, Max: 10}, 1},
+		{limitRow{Limit: "UNVERIFIED_LIMITS all:9/1h", Counts: "unverified messages", Used: 3, Max: 9}, 0},
+	}
+	if fmt.Sprint(shown.Unverified) != fmt.Sprint(want) || shown.UnverifiedMode != "enforce" || shown.RefusedBy != refused.body.Limit {
+		t.Errorf("shown %+v, want %+v; the service says %s", shown, want, refused.raw)
+	}
+	if off := refused.body.RetryAfter - full.RetryAfter; off < 0 || off > 10 {
+		t.Errorf("free in %d s, the service says %d s", full.RetryAfter, refused.body.RetryAfter)
+	}
+	contains(t, "limits", succeeds(t, env, "limits", "12065550142"), "UNVERIFIED_LIMITS exchange:2/1h: 2 of 2 unverified messages; the next is allowed at 20",
+		"UNVERIFIED_LIMITS area:9/1h+100%: 2 of 10 unverified messages (9, and 1 more for verified codes); the next is allowed now",
+		" UTC by UNVERIFIED_LIMITS exchange:2/1h\n")
+
+	shadow := append(env, "UNVERIFIED_MODE=shadow")
+	if shown := readReport(t, shadow, "12065550142"); shown.RefusedUntil != nil || shown.Unverified[0].NextFree == nil {
+		t.Errorf("in shadow: %+v", shown)
+	}
+	contains(t, "limits in shadow", succeeds(t, shadow, "limits", "12065550142"), "UNVERIFIED_LIMITS refuse nothing", "Not refused")
 }
 
 // TestLimitsFailures: the exit status is 2 for wrong settings, and 1 for a Redis

@@ -28,7 +28,7 @@ func TestLogReaderIsGone(t *testing.T) {
 	p.start(t)
 	_, _ = reader.Close(), writer.Close()
 	url := "http://" + public
-	eventually(t, 10*time.Second, "the service is ready", func() bool { return isReady(url) })
+	codestest.Await(t, 10*time.Second, "the service is ready", func() bool { return isReady(url) })
 	for i := range 20 {
 		create(t, url, fmt.Sprint(i), anyone).want(t, 200, "")
 	}
@@ -61,7 +61,7 @@ func TestLogFlood(t *testing.T) {
 	}
 	flood.Wait()
 	sent := regexp.MustCompile(`"msg":"request".*"route":"POST /","status":200`)
-	eventually(t, 5*time.Second, "the lines of the creates", func() bool { return len(sent.FindAllString(p.stderr.String(), -1)) == creates })
+	codestest.Await(t, 5*time.Second, "the lines of the creates", func() bool { return len(sent.FindAllString(p.stderr.String(), -1)) == creates })
 	if all := strings.Count(p.stderr.String(), "\n"); all >= 500 || refused.Load() < 1000 {
 		t.Errorf("%d lines; %d requests refused", all, refused.Load())
 	}

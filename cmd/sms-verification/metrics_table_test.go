@@ -4,12 +4,13 @@ import (
 	"flag"
 	"fmt"
 	"maps"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
 var update = flag.Bool("update", false, "rewrite the table in deploy/metrics.md")
@@ -21,7 +22,7 @@ func everyMetric(t *testing.T) *process {
 	for range 2 { // the second reaches the limit
 		create(t, p.URL, "a", "12065550142")
 	}
-	eventually(t, 10*time.Second, "a receipt", func() bool {
+	codestest.Await(t, 10*time.Second, "a receipt", func() bool {
 		return strings.Contains(get(t, p.Admin+"/metrics").raw, "smsv_receipts_total{")
 	})
 	return p
@@ -45,32 +46,13 @@ func TestMetricsTable(t *testing.T) {
 				strings.Join(slices.Sorted(maps.Keys(labels)), ", "), f.GetHelp())
 		}
 	}
-	const path, begin, end = "../../deploy/metrics.md", "<!-- metrics:begin -->\n", "<!-- metrics:end -->"
-	document, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, _ := strings.Cut(string(document), begin)
-	_, after, found := strings.Cut(rest, end)
-	if !found {
-		t.Fatal("deploy/metrics.md has no place for the table")
-	}
-	want := before + begin + table.String() + end + after
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if string(document) != want {
-		t.Errorf("deploy/metrics.md is out of date (go test -run TestMetricsTable ./cmd/sms-verification -update); the table is\n%s", &table)
-	}
+	codestest.GeneratedPart(t, "../../deploy/metrics.md", "metrics", table.String(), *update)
 }
 
 // TestMetricsConventions: promtool has no objection to names and help texts.
 func TestMetricsConventions(t *testing.T) {
 	t.Parallel()
-	check := exec.Command(installed(t, "promtool"), "check", "metrics")
+	check := exec.Command(codestest.Installed(t, "promtool"), "check", "metrics")
 	check.Stdin = strings.NewReader(get(t, everyMetric(t).Admin+"/metrics").raw)
 	if out, err := check.CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("%v\n%s", err, out)

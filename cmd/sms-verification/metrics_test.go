@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flowroute/sms-verification/codes/codestest"
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
@@ -221,7 +222,7 @@ func TestFiguresAreExact(t *testing.T) {
 	})
 	sum := func(name string) int64 { return total(t, l.fleet, name) }
 	stored := sum("smsv_codes_created_total")
-	eventually(t, lifetime+10*time.Second, "the lifetime of every entry is over", func() bool { return sum("smsv_codes_over_total") == stored })
+	codestest.Await(t, lifetime+10*time.Second, "the lifetime of every entry is over", func() bool { return sum("smsv_codes_over_total") == stored })
 	for _, j := range l.waiting {
 		time.Sleep(time.Until(j.left.Add(lifetime)))
 		j.take("expired", "unknown")
@@ -233,7 +234,7 @@ func TestFiguresAreExact(t *testing.T) {
 		t.Errorf("the test counted (-), the service counted (+):\n%s", diff)
 	}
 	l.compareWithFlowroute()
-	eventually(t, 10*time.Second, "entries that ended early are over too", func() bool {
+	codestest.Await(t, 10*time.Second, "entries that ended early are over too", func() bool {
 		return sum("smsv_codes_over_total")-sum("smsv_codes_over_ended_total") == int64(len(l.waiting))
 	})
 	if got := sum("smsv_http_requests_total"); got < l.requests.Load() { // with those for readiness and metrics

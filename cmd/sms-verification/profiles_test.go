@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"net/http"
 	"os"
 	"regexp"
@@ -15,40 +14,20 @@ import (
 const payoutSender = "12065550199"
 
 // profilesSetting has a profile that changes nothing, one that changes nearly
-// everything, and two with a cap, of which one is for the caller bank alone.
+// everything, and one that is for the caller bank alone.
 const profilesSetting = `PROFILES={
 	"signup": {},
 	"login": {"code_length": 6, "code_expiration": 600, "retries_allowed": 2, "org_name": "Example Bank", "auth_message": "{code}\nis your {org} code for {minutes} minutes.",
 		"messages": {"es": "{code}\nes tu código de {org}.", "fr-CA": "{code}\nest votre code."}, "flowroute_number": "` + payoutSender + `"},
-	"payout": {"send_limits_total": "2/24h", "callers": ["bank"]},
-	"refund": {"send_limits_total": "3/24h"}
+	"payout": {"callers": ["bank"]}
 }`
 
 // twoReplicas are services over one Redis with these profiles. The simulator
 // knows both of their senders.
-func twoReplicas(t *testing.T, redis *redistest.Instance, extra ...string) ([]*process, *flowroutetest.Server) {
+func twoReplicas(t *testing.T, extra ...string) ([]*process, *flowroutetest.Server) {
 	t.Helper()
 	sim := startSimulator(t, flowroutetest.Options{Numbers: []string{payoutSender}})
-	env := environment(redis, sim, append([]string{keysOf("shop", "bank"), profilesSetting}, extra...)...)
-	return []*process{serveReady(t, env), serveReady(t, env)}, sim
-}
-
-// createUnder requests a code under a profile, which may be empty, with more members.
-func createUnder(t testing.TB, url, profile, id, recipient, more string, headers ...string) *answer {
-	t.Helper()
-	if profile != "" {
-		more += fmt.Sprintf(`,"profile":%q`, profile)
-	}
-	return do(t, http.MethodPost, url+"/", fmt.Sprintf(`{"auth_id":%q,"recipient":%q%s}`, id, recipient, more), headers...)
-}
-
-func verifyUnder(t testing.TB, url, profile, id, code string, headers ...string) *answer {
-	t.Helper()
-	more := ""
-	if profile != "" {
-		more = fmt.Sprintf(`,"profile":%q`, profile)
-	}
-	return do(t, http.MethodPost, url+"/verify", fmt.Sprintf(`{"auth_id":%q,"code":%q%s}`, id, code, more), headers...)
+	return replicas(t, 2, environment(redistest.Server(t), sim, append([]string{keysOf("shop", "bank"), profilesSetting}, extra...)...)), sim
 }
 
 // TestProfilesApart: one auth_id under two profiles and without a profile is three
@@ -56,7 +35,7 @@ func verifyUnder(t testing.TB, url, profile, id, code string, headers ...string)
 // and sender of a code come from the profile, or else from the settings.
 func TestProfilesApart(t *testing.T) {
 	t.Parallel()
-	fleet, sim := twoReplicas(t, redistest.Server(t))
+	fleet, sim := twoReplicas(t)
 	const id, plain = "user-1", "Welcome to Your Organization Name! Use this one-time code to complete your signup."
 	codes := map[string]string{}
 	for _, c := range []struct {
@@ -81,33 +60,12 @@ func TestProfilesApart(t *testing.T) {
 	verify(t, fleet[0].URL, id, codes[""], as("shop")).want(t, 200, "")
 }
 
-// TestProfileCap: over both replicas a profile sends no more messages than its
-// send_limits_total, and does not use up the cap of another.
-func TestProfileCap(t *testing.T) {
-	for name, redis := range map[string]*redistest.Instance{"standalone": redistest.Server(t), "cluster": redistest.Cluster(t)} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			fleet, sim := twoReplicas(t, redis, "SEND_LIMITS_TOTAL=100/24h")
-			for _, c := range []struct {
-				profile, limit string
-				want           int
-			}{{"payout", "SEND_LIMITS_TOTAL payout:2/24h", 2}, {"refund", "SEND_LIMITS_TOTAL refund:3/24h", 3}, {"signup", "", 20}, {"", "", 20}} {
-				before := len(sim.Messages())
-				sendMany(t, fleet, c.want, c.limit, c.profile, "of-"+c.profile, "", as("bank"))
-				if n := len(sim.Messages()) - before; n != c.want {
-					t.Errorf("profile %q: %d messages, want %d", c.profile, n, c.want)
-				}
-			}
-		})
-	}
-}
-
 // TestProfilesShareNumberLimits: a number gets no more messages, and no more
 // guesses, under several profiles and callers than under one.
 func TestProfilesShareNumberLimits(t *testing.T) {
 	t.Parallel()
-	fleet, sim := twoReplicas(t, redistest.Server(t), "SEND_LIMITS=3/1h", "GUESS_LIMITS=2/1h")
-	uses := []struct{ profile, caller string }{{"", "shop"}, {"signup", "bank"}, {"login", "shop"}, {"refund", "bank"}}
+	fleet, sim := twoReplicas(t, "SEND_LIMITS=3/1h", "GUESS_LIMITS=2/1h")
+	uses := []struct{ profile, caller string }{{"", "shop"}, {"signup", "bank"}, {"login", "shop"}, {"payout", "bank"}}
 	ask := func(recipient string) (answers []*answer) {
 		for i, u := range uses {
 			answers = append(answers, createUnder(t, fleet[i%2].URL, u.profile, "a", recipient, "", as(u.caller)))
@@ -126,7 +84,7 @@ func TestProfilesShareNumberLimits(t *testing.T) {
 		createUnder(t, fleet[0].URL, u.profile, "b", other, "", as(u.caller))
 		verifyUnder(t, fleet[1].URL, u.profile, "b", otherCode(codeSent(t, sim, other)), as(u.caller))
 	}
-	createUnder(t, fleet[1].URL, "refund", "b", other, "", as("bank")).wantLimit(t, "GUESS_LIMITS 2/1h")
+	createUnder(t, fleet[1].URL, "payout", "b", other, "", as("bank")).wantLimit(t, "GUESS_LIMITS 2/1h")
 }
 
 // TestProfilesOfTheREADME: the example of the README does what it says, with nothing else set.
@@ -148,17 +106,4 @@ func TestProfilesOfTheREADME(t *testing.T) {
 	if message := regexp.MustCompile(`\s+│\s+│?\s*`).ReplaceAllString(p.stdout.String(), " "); !strings.Contains(message, string(example[3])) {
 		t.Errorf("the message is %s, want the code and%s", message, example[3])
 	}
-}
-
-// TestProfileFromTheShell: send and verify take a profile, and send suggests a
-// verify with the same one.
-func TestProfileFromTheShell(t *testing.T) {
-	t.Parallel()
-	fleet, sim := twoReplicas(t, redistest.Server(t))
-	env := []string{"SMS_VERIFICATION_API_KEY=shop"}
-	out := succeeds(t, env, "send", "login-1", anyone, "--profile", "login", "--locale", "es-MX", "--endpoint", fleet[0].URL)
-	contains(t, "send", out, "valid for 10m0s", "Next: sms-verification verify --endpoint "+fleet[0].URL+" --profile login login-1 CODE")
-	succeeds(t, env, "verify", "login-1", codeSent(t, sim, anyone), "--profile", "login", "--endpoint", fleet[0].URL)
-	contains(t, "a profile of another caller", refuses(t, 1, env, "send", "a", anyone, "--profile", "payout", "--endpoint", fleet[0].URL),
-		"profile not allowed", "add this key's name to the callers of profile payout")
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowroute/sms-verification/codes/codestest"
 	"github.com/flowroute/sms-verification/flowroute/flowroutetest"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
 )
@@ -40,7 +41,7 @@ func withReceipts(t *testing.T, n int, redis *redistest.Instance, sim *flowroute
 // settled waits until every receipt is answered.
 func settled(t *testing.T, sim *flowroutetest.Server) {
 	t.Helper()
-	eventually(t, 20*time.Second, "every receipt is answered", func() bool { return sim.Pending() == 0 })
+	codestest.Await(t, 20*time.Second, "every receipt is answered", func() bool { return sim.Pending() == 0 })
 }
 
 // TestReceiptsOverReplicas: of receipts in every form and order, early and

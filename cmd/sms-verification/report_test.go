@@ -34,6 +34,24 @@ func TestReport(t *testing.T) {
 		settings   []string
 		want, lack []string
 	}{
+		"recommended": {
+			"{}", nil,
+			[]string{
+				"Settings: fine", "Message: 1 segment(s), ASCII", "6 digit(s), 5 wrong codes per entry, at most 45 compared",
+				"      1 number(s): 4.5e-05\n", "   1000 number(s): 0.044\n", "  10000 number(s): 0.36\n", " 100000 number(s): 0.99\n",
+			},
+			[]string{"Warning", "Profile"},
+		},
+		"weakest": {
+			"{}", []string{"RETRIES_ALLOWED=101", "GUESS_LIMITS=off", "SEND_LIMITS=off"},
+			[]string{"any number compared per number and day", "1 number(s): 1\n", "at most 100 failures", "set GUESS_LIMITS", "SEND_LIMITS is off"}, nil,
+		},
+		"long and not ASCII": {"{}", []string{"ORG_NAME=Café " + strings.Repeat("o", 60)}, []string{"Message: 2 segment(s), UCS-2"}, nil},
+		"long ASCII":         {"{}", []string{"ORG_NAME=" + strings.Repeat("o", 300)}, []string{"Message: 3 segment(s), ASCII"}, nil},
+		"typographic": {
+			"{}", []string{"AUTH_MESSAGE=Don’t share {code}" + strings.Repeat(".", 60)},
+			[]string{"│ SMS to +1XXXXXXXXXX ", "│ 490371.", "Message: 2 segment(s), UCS-2; by the GSM standard 2, UCS-2", "Warning: AUTH_MESSAGE: the message takes 2 segments because of ’ (U+2019)"}, nil,
+		},
 		"profiles": {
 			`{login: {code_length: 8, org_name: Shop, auth_message: "{code} {org}", messages: {es: "{code} código", fr: "{code} pour ` + strings.Repeat("o", 160) + `"}}, payout: {}}`, nil,
 			[]string{

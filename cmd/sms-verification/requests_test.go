@@ -125,12 +125,30 @@ func get(t testing.TB, url string) *answer { t.Helper(); return do(t, http.Metho
 
 func create(t testing.TB, url, id, recipient string, headers ...string) *answer {
 	t.Helper()
-	return do(t, http.MethodPost, url+"/", fmt.Sprintf(`{"auth_id":%q,"recipient":%q}`, id, recipient), headers...)
+	return createUnder(t, url, "", id, recipient, "", headers...)
+}
+
+// createUnder requests a code under a profile, which may be empty, with more members.
+func createUnder(t testing.TB, url, profile, id, recipient, more string, headers ...string) *answer {
+	t.Helper()
+	return do(t, http.MethodPost, url+"/", fmt.Sprintf(`{"auth_id":%q,"recipient":%q%s%s}`, id, recipient, memberOf(profile), more), headers...)
+}
+
+func memberOf(profile string) string {
+	if profile == "" {
+		return ""
+	}
+	return fmt.Sprintf(`,"profile":%q`, profile)
 }
 
 func verify(t testing.TB, url, id, code string, headers ...string) *answer {
 	t.Helper()
-	return do(t, http.MethodPost, url+"/verify", fmt.Sprintf(`{"auth_id":%q,"code":%q}`, id, code), headers...)
+	return verifyUnder(t, url, "", id, code, headers...)
+}
+
+func verifyUnder(t testing.TB, url, profile, id, code string, headers ...string) *answer {
+	t.Helper()
+	return do(t, http.MethodPost, url+"/verify", fmt.Sprintf(`{"auth_id":%q,"code":%q%s}`, id, code, memberOf(profile)), headers...)
 }
 
 // codeSent returns the code of the last SMS to a number.

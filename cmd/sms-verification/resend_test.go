@@ -5,31 +5,38 @@ import (
 	"time"
 )
 
-// TestResendAfter: a create passes right after resend_after, and not a second
-// earlier, even if it had to wait for its turn.
+// TestSameCode: another replica sends the same code again, and answers with the
+// attempts and the lifetime that are left.
+func TestSameCode(t *testing.T) {
+	t.Parallel()
+	// No two of such long codes are the same by chance.
+	fleet, sim := services(t, 2, "RESEND=same", "CODE_LENGTH=30", "AUTH_MESSAGE={code}\n{minutes}", "CODE_EXPIRATION=121")
+	code := sendCode(t, sim, fleet[0].URL, "a", anyone)
+	verify(t, fleet[1].URL, "a", otherCode(code)).want(t, 400, "InvalidAuthCode").wantLeft(t, 2)
+	time.Sleep(1100 * time.Millisecond)
+	again := create(t, fleet[1].URL, "a", anyone).want(t, 200, "").wantLeft(t, 2)
+	if left := again.body.ExpiresIn; left > 120 || left < 100 {
+		t.Errorf("expires in %d s, want 120", left)
+	}
+	m := sim.Messages()
+	if len(m) != 2 || m[0].Body != code+"\n3" || m[1].Body != code+"\n2" {
+		t.Errorf("sent %+v, want the code %s for 3 and for 2 minutes", m, code)
+	}
+	verify(t, fleet[0].URL, "a", otherCode(code)).want(t, 400, "InvalidAuthCode").wantLeft(t, 1)
+	verify(t, fleet[0].URL, "a", code).want(t, 200, "")
+	verify(t, fleet[1].URL, "a", code).want(t, 400, "UnknownAuthId")
+}
+
+// TestResendAfter: a create passes right after resend_after, even if the one before had
+// to wait for its turn.
 func TestResendAfter(t *testing.T) {
-	fleet, sim := services(t, 3, "SEND_LIMITS=1/3s,3/1h", "FLOWROUTE_RATE=1")
-	const key = "Idempotency-Key: first"
-	first := create(t, fleet[0].URL, "0", anyone, key)
-	if first.body.ResendAfter != 3 {
-		t.Errorf("resend_after %d, want 3", first.body.ResendAfter)
+	t.Parallel()
+	p, _ := service(t, "SEND_LIMITS=1/3s", "FLOWROUTE_RATE=1")
+	create(t, p.URL, "other", "12065550166") // the next waits behind it
+	waited := create(t, p.URL, "a", anyone).want(t, 200, "")
+	if waited.body.ResendAfter != 2 {
+		t.Errorf("after a wait: resend_after %d, want 2", waited.body.ResendAfter)
 	}
-	time.Sleep(1500 * time.Millisecond)
-	if a := create(t, fleet[1].URL, "0", anyone, key); a.raw != first.raw {
-		t.Errorf("the repeated answer is %s, want %s", a.raw, first.raw)
-	}
-	create(t, fleet[1].URL, "0", anyone).want(t, 429, "RateLimited")
-	time.Sleep(1500 * time.Millisecond)
-	create(t, fleet[2].URL, "other", "12065550166") // the next waits behind it
-	waiting := create(t, fleet[2].URL, "1", anyone).want(t, 200, "")
-	if waiting.body.ResendAfter != 2 {
-		t.Errorf("after a wait: resend_after %d, want 2", waiting.body.ResendAfter)
-	}
-	time.Sleep(time.Duration(waiting.body.ResendAfter) * time.Second)
-	if last := create(t, fleet[0].URL, "2", anyone).want(t, 200, ""); last.body.ResendAfter < 3500 {
-		t.Errorf("resend_after %d, want the hour of the other limit", last.body.ResendAfter)
-	}
-	if n := len(sim.Messages()); n != 4 {
-		t.Errorf("%d messages, want 4", n)
-	}
+	time.Sleep(time.Duration(waited.body.ResendAfter) * time.Second)
+	create(t, p.URL, "a", anyone).want(t, 200, "")
 }

@@ -57,7 +57,7 @@ func asking(t *testing.T, args ...string) *terminal {
 // answer waits for a question and types.
 func (x *terminal) answer(t *testing.T, question, text string) {
 	t.Helper()
-	eventually(t, 10*time.Second, question, func() bool { return strings.Contains(x.screen.String(), question) })
+	codestest.Await(t, 10*time.Second, question, func() bool { return strings.Contains(x.screen.String(), question) })
 	_, _ = io.WriteString(x.keys, text)
 }
 
@@ -85,7 +85,7 @@ func TestAskedAtATerminal(t *testing.T) {
 		if status := x.exit(t, 10*time.Second); status != 2 {
 			t.Errorf("%s: status %d", what, status)
 		}
-		eventually(t, time.Second, "what to write", func() bool { return strings.Contains(x.screen.String(), "send AUTH_ID RECIPIENT") })
+		codestest.Await(t, time.Second, "what to write", func() bool { return strings.Contains(x.screen.String(), "send AUTH_ID RECIPIENT") })
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 
 	"github.com/creack/pty"
 	"golang.org/x/term"
+
+	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
 // TestTop: top shows the requests of a running service, whether its address is an
@@ -42,8 +44,8 @@ func TestTop(t *testing.T) {
 
 func TestTopWithoutAnswer(t *testing.T) {
 	t.Parallel()
-	out, errOut := command(t, 1, nil, "top", "--once", "127.0.0.1:1")
-	contains(t, "nobody answers", out+errOut, "0 of 1 replicas answer", "127.0.0.1:1  DOES NOT ANSWER: connection refused", "no replica answers")
+	_, errOut := command(t, 1, nil, "top", "--once", "127.0.0.1:1")
+	contains(t, "nobody answers", errOut, "no replica answers")
 	for env, want := range map[string]string{"ADMIN_ADDR=off": "ADMIN_ADDR is off", "ADMIN_ADDR=nowhere": "ADMIN_ADDR (environment)"} {
 		contains(t, env, refuses(t, 2, []string{env}, "top"), want)
 	}
@@ -69,14 +71,14 @@ func TestTopTerminal(t *testing.T) {
 		top := prepare(t.TempDir(), nil, "top", p.Admin)
 		top.cmd.Stdin, top.cmd.Stdout = tty, tty
 		x := atTerminal(t, screen, top)
-		eventually(t, 10*time.Second, "two frames", func() bool { return strings.Count(x.screen.String(), "replicas answer") >= 2 })
+		codestest.Await(t, 10*time.Second, "two frames", func() bool { return strings.Count(x.screen.String(), "replicas answer") >= 2 })
 		end(x)
 		x.exits(t, 0)
 		if after, err := term.GetState(int(tty.Fd())); err != nil || !reflect.DeepEqual(after, before) {
 			t.Errorf("%s: the terminal is not restored: %v", name, err)
 		}
 		const enter, leave = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
-		eventually(t, time.Second, "the end of the picture", func() bool { return strings.HasSuffix(x.screen.String(), leave) })
+		codestest.Await(t, time.Second, "the end of the picture", func() bool { return strings.HasSuffix(x.screen.String(), leave) })
 		frames, found := strings.CutPrefix(strings.TrimSuffix(x.screen.String(), leave), enter)
 		if !found {
 			t.Errorf("%s: begins with %.20q", name, frames)

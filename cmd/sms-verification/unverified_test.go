@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"net/http"
-	"regexp"
 	"sync"
 	"testing"
 	"time"
@@ -14,27 +13,6 @@ import (
 
 // inSeattle is the nth number of an exchange, 1206555.
 func inSeattle(n int) string { return fmt.Sprintf("1206555%04d", n) }
-
-// TestUnverifiedShadow: in shadow nothing is refused, every decision is counted, and
-// each replica logs the exchange once, with nothing of a number or a request.
-func TestUnverifiedShadow(t *testing.T) {
-	fleet, sim := services(t, 3, "UNVERIFIED_MODE=shadow", "UNVERIFIED_LIMITS=exchange:7/1h", "LOG_LEVEL=debug")
-	answers := inParallel(60, func(i int) *answer { return create(t, fleet[i%3].URL, fmt.Sprint(i), inSeattle(i)) })
-	if n := count(answers, ""); n != 60 || len(sim.Messages()) != 60 {
-		t.Errorf("%d passed, %d messages; want 60", n, len(sim.Messages()))
-	}
-	if refusals := sums(t, fleet, "smsv_unverified_refusals_total", ""); refusals["exchange,shadow"] != 53 || total(t, fleet, "smsv_unverified_refusals_total") != 53 {
-		t.Errorf("decisions %v, want 53 of an exchange in shadow", refusals)
-	}
-	for i, p := range fleet {
-		about := regexp.MustCompile(`.*UNVERIFIED_LIMITS.*`).FindAllString(p.stderr.String(), -1)
-		if len(about) != 1 {
-			t.Fatalf("replica %d logs %d lines, want 1: %q", i, len(about), about)
-		}
-		contains(t, "the line", about[0], `"level":"WARN"`, `"exchange":"1206555"`, "exchange:7/1h", `"mode":"shadow"`)
-		lacks(t, "the line", about[0], "request_id", "12065550")
-	}
-}
 
 // TestUnverifiedOnACluster: a code that one replica verifies makes room at the others,
 // and a message that Flowroute refused or a receipt rejected does not count.

@@ -2,7 +2,11 @@ package codestest
 
 import (
 	"bytes"
+	"fmt"
 	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -40,9 +44,36 @@ func FreeAddr(t testing.TB) string {
 // Await waits until something is true, and fails the test if it takes too long.
 func Await(t testing.TB, within time.Duration, what string, true func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(within); !true(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(within); !true(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not within %v: %s", within, what)
 		}
 	}
+}
+
+// Build builds the service into a directory, and returns its path. root is the directory
+// of the module.
+func Build(dir, root string, flags ...string) (binary string, err error) {
+	binary = filepath.Join(dir, "sms-verification")
+	cmd := exec.Command("go", append(append([]string{"build", "-o", binary}, flags...), "./cmd/sms-verification")...)
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return binary, nil
+}
+
+// Installed returns the path of a program. Without it the test is skipped or, with
+// REQUIRE_REDIS=1, fails.
+func Installed(t testing.TB, program string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	switch {
+	case err == nil:
+	case os.Getenv("REQUIRE_REDIS") == "1":
+		t.Fatalf("%s is not installed, and REQUIRE_REDIS=1", program)
+	default:
+		t.Skipf("%s is not installed", program)
+	}
+	return path
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
 const (
@@ -218,23 +220,10 @@ func TestExpressions(t *testing.T) {
 // ordinary day.
 func TestRules(t *testing.T) {
 	t.Parallel()
-	needs(t, "promtool")
+	codestest.Installed(t, "promtool")
 	for _, args := range [][]string{{"check", "rules", alertsPath}, {"test", "rules", "alerts_test.yaml"}} {
 		if out, err := exec.Command("promtool", args...).CombinedOutput(); err != nil {
 			t.Errorf("promtool %v: %v\n%s", args, err, out)
 		}
 	}
-}
-
-// needs skips the test if the program is not installed, and fails it with
-// REQUIRE_REDIS=1.
-func needs(t testing.TB, program string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err == nil {
-		return
-	}
-	if os.Getenv("REQUIRE_REDIS") == "1" {
-		t.Fatalf("%s is not installed, and REQUIRE_REDIS=1", program)
-	}
-	t.Skipf("%s is not installed", program)
 }

@@ -5,95 +5,11 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/flowroute/sms-verification/codes/codestest"
 )
-
-// TestCycle: one verification from end to end, through the load balancer.
-func TestCycle(t *testing.T) {
-	d := openDeployment(t)
-	e := newEntry()
-	if a := d.create(e); a.status != 200 || a.body.AttemptsLeft != 3 {
-		t.Fatal(a)
-	}
-	code, err := d.codeOf(e)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a := d.check(e, wrong(code)); a.status != 400 || a.body.AttemptsLeft != 2 {
-		t.Error(a)
-	}
-	if a := d.check(e, code); a.status != 200 {
-		t.Error(a)
-	}
-	if a := d.checkByGet(e, code); a.status != 400 || a.body.Reason != "UnknownAuthId" {
-		t.Error(a)
-	}
-}
-
-// atOnce sends n parallel checks of a code, on both routes, and counts the
-// answers.
-func (d *deployment) atOnce(t *testing.T, n int, e entry, code string) (right int, left []int) {
-	t.Helper()
-	var mu sync.Mutex
-	var done sync.WaitGroup
-	begin := make(chan struct{})
-	for i := range n {
-		done.Go(func() {
-			<-begin
-			check := d.check
-			if i%2 == 0 {
-				check = d.checkByGet
-			}
-			a := check(e, code)
-			mu.Lock()
-			defer mu.Unlock()
-			switch {
-			case a.status == 200:
-				right++
-			case a.status == 400 && a.body.Reason == "InvalidAuthCode":
-				left = append(left, a.body.AttemptsLeft)
-			case a.status == 400 && a.body.Reason == "UnknownAuthId":
-			default:
-				t.Error(a)
-			}
-		})
-	}
-	close(begin)
-	done.Wait()
-	slices.Sort(left)
-	return right, left
-}
-
-// TestRace: of 100 parallel wrong codes exactly RETRIES_ALLOWED are compared, and
-// of 50 parallel right codes exactly one is accepted.
-func TestRace(t *testing.T) {
-	d := openDeployment(t)
-	for range 5 {
-		e, f := newEntry(), newEntry()
-		for _, e := range []entry{e, f} {
-			if a := d.create(e); a.status != 200 {
-				t.Fatal(a)
-			}
-		}
-		code, err := d.codeOf(e)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if right, left := d.atOnce(t, 100, e, wrong(code)); right != 0 || !slices.Equal(left, []int{0, 1, 2}) {
-			t.Errorf("wrong codes: %d right, left %v", right, left)
-		}
-		if code, err = d.codeOf(f); err != nil {
-			t.Fatal(err)
-		}
-		if right, left := d.atOnce(t, 50, f, code); right != 1 || left != nil {
-			t.Errorf("right codes: %d right, left %v", right, left)
-		}
-	}
-}
 
 // TestRoll: no request fails while all replicas are replaced under load.
 func TestRoll(t *testing.T) {

@@ -76,7 +76,8 @@ func TestUsers(t *testing.T) {
 // TestGoMemoryLimit: GOMEMLIMIT is 90 % of the container's limit, in all notations.
 func TestGoMemoryLimit(t *testing.T) {
 	for _, limit := range []string{"256Mi", "1Gi", "1.5Gi", "100M", "0.25G", "64000Ki", "128e6", "2E8", "300000000", "200000000000m", "1Ti"} {
-		want := float64(quantity(t, limit)) * 0.9
+		q := resource.MustParse(limit)
+		want := float64(q.Value()) * 0.9
 		for name, pod := range pods(t, mustRender(t, caseValues(t, "existing-secret", "resources: {limits: {memory: "+limit+"}}"))) {
 			got, err := strconv.ParseFloat(env(pod.Spec, "GOMEMLIMIT").Value, 64)
 			if err != nil || got < want-1 || got > want+1 {
@@ -93,15 +94,6 @@ func TestGoMemoryLimit(t *testing.T) {
 	if got := env(spec, "GOMEMLIMIT"); got.Value != "100MiB" {
 		t.Errorf("GOMEMLIMIT of extraEnv became %v", got)
 	}
-}
-
-func quantity(t *testing.T, text string) int64 {
-	t.Helper()
-	q, err := resource.ParseQuantity(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return q.Value()
 }
 
 // env returns a variable of the first container. It must not be there twice, which

@@ -1,12 +1,9 @@
 package test
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -34,7 +31,10 @@ func TestPodRuns(t *testing.T) {
 	r := mustRender(t, caseValues(t, "existing-secret", "config: {SHUTDOWN_DELAY: 500ms, FLOWROUTE_BASE_URL: '"+flowroute.URL+"'}"))
 	spec := one[*apps.Deployment](t, r).Spec.Template.Spec
 	container := spec.Containers[0]
-	binary := build(t)
+	binary, err := codestest.Build(t.TempDir(), "../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	check := exec.Command(binary, pods(t, r)["check"].Spec.Containers[0].Args...)
 	check.Dir, check.Env = t.TempDir(), environment(t, r, pods(t, r)["check"].Spec, secret)
@@ -52,16 +52,19 @@ func TestPodRuns(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- service.Wait() }()
-	t.Cleanup(func() { _ = service.Process.Kill() })
+	t.Cleanup(func() {
+		_ = service.Process.Kill()
+		if t.Failed() {
+			t.Log(output)
+		}
+	})
 
 	starts := time.Duration(container.StartupProbe.PeriodSeconds*container.StartupProbe.FailureThreshold) * time.Second
 	for name, probe := range map[string]*core.Probe{
 		"startup": container.StartupProbe, "liveness": container.LivenessProbe, "readiness": container.ReadinessProbe,
 	} {
 		url := "http://" + ports[probe.HTTPGet.Port.StrVal] + probe.HTTPGet.Path
-		if !answers(url, starts) {
-			t.Fatalf("%s: no answer within %s from %s\n%s", name, starts, url, output)
-		}
+		codestest.Await(t, starts, name+": "+url, func() bool { return status(url) == http.StatusOK })
 	}
 	response, err := http.Post("http://"+ports["http"]+"/", "application/json", strings.NewReader(`{"auth_id": "signup-1", "recipient": "12065550142"}`))
 	if err != nil {
@@ -69,13 +72,10 @@ func TestPodRuns(t *testing.T) {
 	}
 	_ = response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		t.Errorf("the first request: %s\n%s", response.Status, output)
+		t.Errorf("the first request: %s", response.Status)
 	}
-	if !answers("http://"+ports["metrics"]+"/metrics", time.Second) {
-		t.Error("no metrics on the metrics port")
-	}
-	if answers("http://"+ports["http"]+"/metrics", 0) {
-		t.Error("metrics on the public port")
+	if onMetrics, onPublic := status("http://"+ports["metrics"]+"/metrics"), status("http://"+ports["http"]+"/metrics"); onMetrics != 200 || onPublic != 404 {
+		t.Errorf("/metrics: %d on the metrics port, %d on the public port", onMetrics, onPublic)
 	}
 
 	if err := service.Process.Signal(syscall.SIGTERM); err != nil {
@@ -84,22 +84,11 @@ func TestPodRuns(t *testing.T) {
 	select {
 	case err := <-ended:
 		if err != nil {
-			t.Errorf("it ended with %v\n%s", err, output)
+			t.Errorf("it ended with %v", err)
 		}
 	case <-time.After(time.Duration(*spec.TerminationGracePeriodSeconds) * time.Second):
-		t.Errorf("it still runs after its grace period of %d s\n%s", *spec.TerminationGracePeriodSeconds, output)
+		t.Errorf("it still runs after its grace period of %d s", *spec.TerminationGracePeriodSeconds)
 	}
-}
-
-func build(t *testing.T) string {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "sms-verification")
-	cmd := exec.Command("go", "build", "-o", binary, "./cmd/sms-verification")
-	cmd.Dir = "../../.."
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	return binary
 }
 
 // onFreePorts replaces the container's ports by free ones of this machine, and
@@ -118,20 +107,12 @@ func onFreePorts(t *testing.T, environ []string, containerPorts []core.Container
 	return strings.Split(text, "\x00"), at
 }
 
-// answers requests url, at least once, until the answer is 200.
-func answers(url string, within time.Duration) bool {
-	client := http.Client{Timeout: 5 * time.Second}
-	for deadline := time.Now().Add(within); ; time.Sleep(20 * time.Millisecond) {
-		response, err := client.Get(url)
-		if err == nil {
-			_, _ = io.Copy(io.Discard, response.Body)
-			_ = response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				return true
-			}
-		}
-		if err != nil && !errors.Is(err, syscall.ECONNREFUSED) || time.Now().After(deadline) {
-			return false
-		}
+// status requests url and returns the status of the answer, or 0.
+func status(url string) int {
+	response, err := http.Get(url)
+	if err != nil {
+		return 0
 	}
+	_ = response.Body.Close()
+	return response.StatusCode
 }

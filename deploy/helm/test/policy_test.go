@@ -1,7 +1,6 @@
 package test
 
 import (
-	"net"
 	"strings"
 	"testing"
 
@@ -161,15 +160,4 @@ func testPodNames(t *testing.T, r release) {
 			}
 		}
 	}
-}
-
-// portOf returns the port of a listening address.
-func portOf(t *testing.T, addr string) int32 {
-	t.Helper()
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	parsed := intstr.Parse(port)
-	return parsed.IntVal
 }

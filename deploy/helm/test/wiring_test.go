@@ -1,6 +1,7 @@
 package test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -66,13 +67,13 @@ func TestPorts(t *testing.T) {
 	eachCase(t, func(t *testing.T, r release) {
 		listens := one[*apps.Deployment](t, r).Spec.Template.Spec.Containers[0].Ports
 		settings := settingsOf(t, r)
-		want := map[string]int32{"http": portOf(t, settings["LISTEN_ADDR"]), "metrics": portOf(t, settings["ADMIN_ADDR"])}
+		want := map[string]string{"http": settings["LISTEN_ADDR"], "metrics": settings["ADMIN_ADDR"]}
 		if len(listens) != len(want) {
 			t.Errorf("the container has the ports %v", listens)
 		}
 		for _, port := range listens {
-			if want[port.Name] != port.ContainerPort {
-				t.Errorf("port %s is %d, the service listens on %d", port.Name, port.ContainerPort, want[port.Name])
+			if addr := fmt.Sprint(":", port.ContainerPort); addr != want[port.Name] {
+				t.Errorf("port %s is %s, the service listens on %s", port.Name, addr, want[port.Name])
 			}
 		}
 		public, metrics := services(t, r)

@@ -28,8 +28,8 @@ type App struct {
 	inspect inspector
 	debug   *debugBackends // nil outside debug mode
 
-	public   *connections
-	admin    *connections // nil if it is off
+	public   *limitedListener
+	admin    *limitedListener // nil if it is off
 	servers  []*http.Server
 	inFlight atomic.Int64 // requests
 	failed   chan error   // of a server that stopped by itself
@@ -138,7 +138,7 @@ func (a *App) shutdown() error {
 
 // close closes what wire has opened so far.
 func (a *App) close() {
-	for _, listener := range []*connections{a.public, a.admin} {
+	for _, listener := range []*limitedListener{a.public, a.admin} {
 		if listener != nil {
 			_ = listener.Close() // also one that is not served yet
 		}

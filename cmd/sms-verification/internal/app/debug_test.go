@@ -1,51 +1,38 @@
 package app
 
 import (
-	"slices"
-	"strings"
+	"io"
 	"testing"
-	"unicode/utf8"
+	"time"
+
+	"github.com/flowroute/sms-verification/codes"
+	"github.com/flowroute/sms-verification/config"
+	"github.com/flowroute/sms-verification/flowroute"
 )
 
-func TestWrap(t *testing.T) {
-	for _, c := range []struct {
-		line string
-		want []string
-	}{
-		{"", []string{""}},
-		{"short", []string{"short"}},
-		{"just enough", []string{"just", "enough"}},
-		{"one two three", []string{"one two", "three"}},
-		{"exactly 10", []string{"exactly 10"}},
-		{"abcdefghijk", []string{"abcdefghij", "k"}},
-		{"a abcdefghijklmnopqrstuvw b", []string{"a", "abcdefghij", "klmnopqrst", "uvw b"}},
-		{"äöüßäöüßäö ü", []string{"äöüßäöüßäö", "ü"}},
-		{"日本語日本語日本語日本語", []string{"日本語日本語日本語日", "本語"}},
-		{"a  b", []string{"a  b"}},
-	} {
-		if got := wrap(c.line, 10); !slices.Equal(got, c.want) {
-			t.Errorf("%q: %q, want %q", c.line, got, c.want)
+// TestNumbersOfProfilesSend: in debug mode the numbers of profiles can send.
+func TestNumbersOfProfilesSend(t *testing.T) {
+	d, err := startDebugBackends(io.Discard, []config.Profile{{Name: "login", FlowrouteNumber: "12065550199"}, {Name: "payout"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	d.account.Timeout = 5 * time.Second
+	sender := flowroute.New(d.account)
+	defer sender.Close()
+	for from, want := range map[codes.Phone]bool{"": true, "12065550199": true, "12065550198": false} {
+		if _, err := sender.Send(t.Context(), codes.Message{From: from, To: "12065550142", Text: "1234"}); (err == nil) != want {
+			t.Errorf("from %q: %v", from, err)
 		}
 	}
 }
 
-// TestPhoneView: the frame is straight, whatever the text is.
-func TestPhoneView(t *testing.T) {
-	for _, body := range []string{"", "1234", "1234\nWelcome", "\n\n", strings.Repeat("9", 1000), strings.Repeat("über ", 50), "日本語\n" + strings.Repeat("語", 100)} {
-		view := PhoneView("12065550142", body)
-		lines := strings.Split(strings.TrimSuffix(view, "\n"), "\n")
-		for i, line := range lines {
-			if utf8.RuneCountInString(line) != 46 {
-				t.Errorf("line %d of %q is %d wide: %q", i, body, utf8.RuneCountInString(line), line)
-			}
-		}
-		shown := ""
-		for _, line := range lines[3 : len(lines)-1] {
-			shown += strings.Trim(line, " │")
-		}
-		squeeze := strings.NewReplacer(" ", "", "\n", "")
-		if squeeze.Replace(shown) != squeeze.Replace(body) {
-			t.Errorf("%q is shown as %q", body, shown)
-		}
+// TestExpiredNumberWithProfile: the code of ExpiredNumber expires after a second,
+// whatever the lifetime of the profile.
+func TestExpiredNumberWithProfile(t *testing.T) {
+	o := codes.Options{Profiles: []codes.Policy{{Profile: "login", Lifetime: time.Hour}}}
+	brief := newDebugService(nil, o).brief
+	if got := brief.Profiles[0].Lifetime; got != time.Second || o.Profiles[0].Lifetime != time.Hour {
+		t.Errorf("a lifetime of %v, and %v for others", got, o.Profiles[0].Lifetime)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/flowroute/sms-verification/cmd/sms-verification/internal/telemetry"
+	"github.com/flowroute/sms-verification/codes/codestest"
 	"github.com/flowroute/sms-verification/config"
 	"github.com/flowroute/sms-verification/redisstore"
 	"github.com/flowroute/sms-verification/redisstore/redistest"
@@ -44,16 +45,11 @@ func TestServeInspectsRedis(t *testing.T) {
 	go func() { ended <- a.Run(ctx) }()
 	gauge := func(want string) {
 		t.Helper()
-		for end := time.Now().Add(10 * time.Second); ; time.Sleep(every) {
+		codestest.Await(t, 10*time.Second, "smsv_redis_unsafe_settings is "+want, func() bool {
 			r := httptest.NewRecorder()
 			a.servers[1].Handler.ServeHTTP(r, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-			if strings.Contains(r.Body.String(), "\nsmsv_redis_unsafe_settings "+want+"\n") {
-				return
-			}
-			if time.Now().After(end) {
-				t.Fatalf("smsv_redis_unsafe_settings does not become %s", want)
-			}
-		}
+			return strings.Contains(r.Body.String(), "\nsmsv_redis_unsafe_settings "+want+"\n")
+		})
 	}
 	gauge("1")
 	time.Sleep(5 * every)

@@ -3,7 +3,6 @@ package app
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -29,50 +28,6 @@ func TestLineWriterPassesEverythingOn(t *testing.T) {
 	if len(lines) != 1001 || lines[0] != "line 0000" || lines[999] != "line 0999" {
 		t.Errorf("%d lines, the last but one %q", len(lines), lines[len(lines)-2])
 	}
-}
-
-// queued is how many routine lines wait.
-func (w *LineWriter) queued() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.routine.lines)
-}
-
-// TestLineWriterDrops: a writer that blocks delays no caller; lines are dropped
-// and counted.
-func TestLineWriterDrops(t *testing.T) {
-	reader, writer := io.Pipe()
-	w := NewLineWriter(writer)
-	const lines = maxRoutine + 500
-	_, _ = fmt.Fprintln(w, "line 0")
-	for w.queued() > 0 { // until the writer blocks
-		time.Sleep(time.Millisecond)
-	}
-	for i := 1; i < lines; i++ {
-		_, _ = fmt.Fprintf(w, "line %d\n", i)
-	}
-	patience := time.AfterFunc(5*time.Second, func() { _ = reader.Close() })
-	defer patience.Stop()
-	received, dropped := 0, 0
-	in := bufio.NewScanner(reader)
-	for in.Scan() && dropped == 0 {
-		var note struct {
-			Msg   string
-			Lines int
-		}
-		if json.Unmarshal(in.Bytes(), &note) == nil && note.Msg == "log lines dropped" {
-			dropped = note.Lines
-			break
-		}
-		if want := fmt.Sprintf("line %d", received); in.Text() != want {
-			t.Fatalf("%q, want %q", in.Text(), want)
-		}
-		received++
-	}
-	if dropped == 0 || received+dropped != lines {
-		t.Errorf("%d lines received, %d counted as dropped, of %d", received, dropped, lines)
-	}
-	w.Close()
 }
 
 // TestKeptLines: when the reader stops, routine lines are dropped, but none that must

@@ -46,7 +46,7 @@ func (a *App) startServers(server *api.Server, registry *prometheus.Registry, we
 			return fmt.Errorf("ADMIN_ADDR: %w", err)
 		}
 		telemetry.RegisterConnections(registry, "admin", adminLimit, a.admin.counts)
-		a.public.others, a.admin.others = []*connections{a.admin}, []*connections{a.public}
+		a.public.others, a.admin.others = []*limitedListener{a.admin}, []*limitedListener{a.public}
 	}
 	a.serve(a.public, public, a.cfg.FlowrouteTimeout+a.cfg.FlowrouteMaxWait)
 	if a.admin != nil {
@@ -84,16 +84,16 @@ func connectionLimits(maximum, descriptors int) (public, admin int) {
 }
 
 // listen opens a listener for at most limit connections.
-func (a *App) listen(addr string, limit int) (*connections, error) {
+func (a *App) listen(addr string, limit int) (*limitedListener, error) {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, err
 	}
-	return newConnections(listener.(*net.TCPListener), limit, a.log.Logger), nil
+	return newLimitedListener(listener.(*net.TCPListener), limit, a.log.Logger), nil
 }
 
 // serve serves h on a listener; longest is the longest time that h takes.
-func (a *App) serve(listener *connections, h http.Handler, longest time.Duration) {
+func (a *App) serve(listener *limitedListener, h http.Handler, longest time.Duration) {
 	server := &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			a.inFlight.Add(1)

@@ -51,12 +51,6 @@ func NewObserver(callers []string, policies []codes.Policy, logger *slog.Logger,
 	registerCounter(r, "smsv_codes_over_total", "Entries whose CODE_EXPIRATION is over, however they ended, except withdrawn ones.", o.over.due)
 	registerCounter(r, "smsv_codes_over_ended_total", "Entries in smsv_codes_over_total that had ended earlier; the rest expired unused.", o.endedEarly.due)
 	o.allowance = newAllowance(logger, r)
-	o.registerWait(r)
-	o.registerUsers(callers, policies, r)
-	return o
-}
-
-func (o *Observer) registerWait(r prometheus.Registerer) {
 	wait := prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:    "smsv_pace_wait_seconds",
 		Help:    "Time that a message waited for its turn under FLOWROUTE_RATE.",
@@ -68,6 +62,8 @@ func (o *Observer) registerWait(r prometheus.Registerer) {
 	})
 	r.MustRegister(wait, untracked)
 	o.wait, o.untracked = wait, untracked
+	o.registerUsers(callers, policies, r)
+	return o
 }
 
 func (o *Observer) registerUsers(callers []string, policies []codes.Policy, r prometheus.Registerer) {

@@ -2,31 +2,26 @@ package top
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
 var update = flag.Bool("update", false, "rewrite the frames in testdata")
 
 func load(t *testing.T, name string) reading {
 	t.Helper()
-	file, err := os.Open(filepath.Join("testdata", name))
+	text, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = file.Close() }()
-	r, err := parse(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return read(t, string(text))
 }
 
 var noon = time.Unix(1763800000, 0).UTC().Add(3*time.Hour + 12*time.Minute)
@@ -49,35 +44,20 @@ func TestFrame(t *testing.T) {
 				t.Errorf("%d characters in a width of %d: %s", utf8.RuneCountInString(line), width, line)
 			}
 		}
-		got, path := strings.Join(lines, "\n")+"\n", filepath.Join("testdata", "frame-"+strconv.Itoa(width)+".txt")
-		if *update {
-			if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), got); diff != "" {
-			t.Errorf("width %d (want -, got +):\n%s", width, diff)
-		}
+		codestest.Generated(t, fmt.Sprintf("testdata/frame-%d.txt", width), strings.Join(lines, "\n")+"\n", *update)
 	}
 }
 
 // TestFailedRequests: a message that may not have been sent counts as failed, whatever the
 // status of the answer.
 func TestFailedRequests(t *testing.T) {
-	rates, err := parse(strings.NewReader(`
+	rates := read(t, `
 # TYPE smsv_http_requests_total counter
 smsv_http_requests_total{reason="",route="POST /a",status="201"} 6
 smsv_http_requests_total{reason="MessageUnconfirmed",route="POST /a",status="201"} 3
 smsv_http_requests_total{reason="ServiceUnavailable",route="POST /a",status="503"} 1
 smsv_http_requests_total{reason="InternalError",route="POST /b",status="500"} 5
-`))
-	if err != nil {
-		t.Fatal(err)
-	}
+`)
 	if got, want := (&frame{rates: rates}).failedRequests("POST /a"), share(4, 10); got != want {
 		t.Errorf("failed %s, want %s", got, want)
 	}

@@ -12,12 +12,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/flowroute/sms-verification/codes/codestest"
 )
 
 // bounded is a server with a limit on its connections. Requests for /hang are
 // answered when hang is closed.
 type bounded struct {
-	*connections
+	*limitedListener
 	t    *testing.T
 	hang chan struct{}
 }
@@ -28,7 +30,7 @@ func newBounded(t *testing.T, limit int) *bounded {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bounded{newConnections(l.(*net.TCPListener), limit, slog.New(slog.DiscardHandler)), t, make(chan struct{})}
+	b := &bounded{newLimitedListener(l.(*net.TCPListener), limit, slog.New(slog.DiscardHandler)), t, make(chan struct{})}
 	server := &http.Server{ConnContext: b.context, ConnState: b.state, ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(
 		func(_ http.ResponseWriter, r *http.Request) {
 			watch(r)
@@ -36,7 +38,7 @@ func newBounded(t *testing.T, limit int) *bounded {
 				<-b.hang
 			}
 		})}
-	go func() { _ = server.Serve(b.connections) }()
+	go func() { _ = server.Serve(b.limitedListener) }()
 	t.Cleanup(func() { _ = server.Close() })
 	return b
 }
@@ -50,17 +52,8 @@ func (b *bounded) dial(text string, open int64) net.Conn {
 	}
 	b.t.Cleanup(func() { _ = conn.Close() })
 	_, _ = io.WriteString(conn, text)
-	b.await(fmt.Sprintf("%d connections", open), func() bool { n, _, _ := b.counts(); return n == open })
+	codestest.Await(b.t, 5*time.Second, fmt.Sprintf("%d connections", open), func() bool { n, _, _ := b.counts(); return n == open })
 	return conn
-}
-
-func (b *bounded) await(what string, true func() bool) {
-	b.t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !true(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			b.t.Fatalf("not within 5s: %s", what)
-		}
-	}
 }
 
 // answers reports whether a request on the connection is answered.
@@ -114,7 +107,7 @@ func TestIdleLongestIsClosed(t *testing.T) {
 func TestBusyConnectionsAreKept(t *testing.T) {
 	b := newBounded(t, 2)
 	first, second := b.dial(hanging, 1), b.dial("POST /hang HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab", 2)
-	b.await("both are busy", func() bool { return b.idle() == 0 })
+	codestest.Await(t, 5*time.Second, "both are busy", b.allBusy)
 	third, err := net.Dial("tcp", b.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +129,7 @@ func TestBusyConnectionsAreKept(t *testing.T) {
 func TestAcceptingEnds(t *testing.T) {
 	b := newBounded(t, 1)
 	b.dial(hanging, 1)
-	b.await("it is busy", func() bool { return b.idle() == 0 })
+	codestest.Await(t, 5*time.Second, "it is busy", b.allBusy)
 	waiting, err := net.Dial("tcp", b.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +148,7 @@ func TestAcceptingEnds(t *testing.T) {
 func TestAcceptErrors(t *testing.T) {
 	log := &strings.Builder{}
 	b, other := newBounded(t, 9), newBounded(t, 9)
-	b.log, b.others = slog.New(slog.NewTextHandler(log, nil)), []*connections{other.connections}
+	b.log, b.others = slog.New(slog.NewTextHandler(log, nil)), []*limitedListener{other.limitedListener}
 	idle := other.dial("", 1)
 	for range 100 {
 		b.acceptFailed(fmt.Errorf("accept: %w", os.NewSyscallError("accept4", syscall.EMFILE)))
@@ -187,14 +180,14 @@ func TestConnectionLimits(t *testing.T) {
 	}
 }
 
-// idle is how many connections are idle.
-func (c *connections) idle() (n int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for place := c.all.Front(); place != nil; place = place.Next() {
-		if !place.Value.(*connection).isBusy {
-			n++
+// allBusy reports whether no connection is idle.
+func (l *limitedListener) allBusy() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for e := l.all.Front(); e != nil; e = e.Next() {
+		if !e.Value.(*connection).isBusy {
+			return false
 		}
 	}
-	return n
+	return true
 }

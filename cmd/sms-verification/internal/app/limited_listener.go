@@ -13,15 +13,15 @@ import (
 	"time"
 )
 
-// connections is a listener that limits the number of open client connections. At
+// limitedListener is a listener that limits the number of open client connections. At
 // the limit it closes the connection that has been idle longest. A connection is
 // busy from when a whole request was read until its answer is written, so that a
 // client cannot keep a connection by sending slowly.
-type connections struct {
+type limitedListener struct {
 	*net.TCPListener
 	limit  int
 	log    *slog.Logger
-	others []*connections // other listeners of the process, which give up a connection when file descriptors run out
+	others []*limitedListener // other listeners of the process, which give up a connection when file descriptors run out
 
 	mu          sync.Mutex
 	room        *sync.Cond // signalled when a connection closes or becomes idle
@@ -36,30 +36,30 @@ type connections struct {
 // connection is a client connection.
 type connection struct {
 	*net.TCPConn
-	listener *connections
+	listener *limitedListener
 
 	element  *list.Element // in listener.all
 	isBusy   bool
 	isClosed bool
 }
 
-func newConnections(l *net.TCPListener, limit int, log *slog.Logger) *connections {
-	c := &connections{TCPListener: l, limit: limit, log: log, all: list.New()}
-	c.room = sync.NewCond(&c.mu)
-	return c
+func newLimitedListener(tcp *net.TCPListener, limit int, log *slog.Logger) *limitedListener {
+	l := &limitedListener{TCPListener: tcp, limit: limit, log: log, all: list.New()}
+	l.room = sync.NewCond(&l.mu)
+	return l
 }
 
 // Accept returns the next connection once there is room for it.
-func (c *connections) Accept() (net.Conn, error) {
+func (l *limitedListener) Accept() (net.Conn, error) {
 	for pause := acceptPause; ; pause = min(2*pause, maxAcceptPause) {
-		conn, err := c.AcceptTCP()
+		conn, err := l.AcceptTCP()
 		if err == nil {
-			return c.admit(conn)
+			return l.admit(conn)
 		}
 		if !isTemporary(err) {
 			return nil, err
 		}
-		c.acceptFailed(err)
+		l.acceptFailed(err)
 		time.Sleep(pause)
 	}
 }
@@ -84,58 +84,58 @@ func isTemporary(err error) bool {
 
 // acceptFailed counts and logs an error of accept. If there is no file descriptor
 // left, it frees one.
-func (c *connections) acceptFailed(err error) {
-	c.mu.Lock()
-	c.errors++
-	warns := c.mayWarn()
-	c.mu.Unlock()
+func (l *limitedListener) acceptFailed(err error) {
+	l.mu.Lock()
+	l.errors++
+	warns := l.mayWarn()
+	l.mu.Unlock()
 	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
-		c.freeDescriptor()
+		l.freeDescriptor()
 	}
 	if warns {
-		c.log.Warn("connection not accepted", "address", c.Addr().String(), "error", err.Error())
+		l.log.Warn("connection not accepted", "address", l.Addr().String(), "error", err.Error())
 	}
 }
 
 // warnEvery is the shortest time between two warnings of one listener.
 const warnEvery = time.Second
 
-func (c *connections) mayWarn() bool {
+func (l *limitedListener) mayWarn() bool {
 	now := time.Now()
-	if now.Before(c.nextWarning) {
+	if now.Before(l.nextWarning) {
 		return false
 	}
-	c.nextWarning = now.Add(warnEvery)
+	l.nextWarning = now.Add(warnEvery)
 	return true
 }
 
 // admit waits until there is room for the connection.
-func (c *connections) admit(tcp *net.TCPConn) (net.Conn, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for c.open >= c.limit && !c.isClosed && !c.evict() {
-		if c.mayWarn() {
-			c.log.Warn("MAX_CONNECTIONS reached and no connection is idle; accepting pauses", "address", c.Addr().String(), "connections", c.open)
+func (l *limitedListener) admit(tcp *net.TCPConn) (net.Conn, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.open >= l.limit && !l.isClosed && !l.evict() {
+		if l.mayWarn() {
+			l.log.Warn("MAX_CONNECTIONS reached and no connection is idle; accepting pauses", "address", l.Addr().String(), "connections", l.open)
 		}
-		c.room.Wait()
+		l.room.Wait()
 	}
-	if c.isClosed {
+	if l.isClosed {
 		_ = tcp.Close()
 		return nil, net.ErrClosed
 	}
-	conn := &connection{TCPConn: tcp, listener: c}
-	conn.element = c.all.PushBack(conn)
-	c.open++
+	conn := &connection{TCPConn: tcp, listener: l}
+	conn.element = l.all.PushBack(conn)
+	l.open++
 	return conn, nil
 }
 
-// evict closes the connection that has been idle longest, if any is idle. c.mu is
+// evict closes the connection that has been idle longest, if any is idle. l.mu is
 // held.
-func (c *connections) evict() bool {
-	for e := c.all.Front(); e != nil; e = e.Next() {
+func (l *limitedListener) evict() bool {
+	for e := l.all.Front(); e != nil; e = e.Next() {
 		if conn := e.Value.(*connection); !conn.isBusy {
-			c.remove(conn)
-			c.evicted++
+			l.remove(conn)
+			l.evicted++
 			_ = conn.TCPConn.Close()
 			return true
 		}
@@ -144,8 +144,8 @@ func (c *connections) evict() bool {
 }
 
 // freeDescriptor closes an idle connection of this listener, else of another.
-func (c *connections) freeDescriptor() {
-	for _, from := range append([]*connections{c}, c.others...) {
+func (l *limitedListener) freeDescriptor() {
+	for _, from := range append([]*limitedListener{l}, l.others...) {
 		from.mu.Lock()
 		evicted := from.evict()
 		from.mu.Unlock()
@@ -157,30 +157,30 @@ func (c *connections) freeDescriptor() {
 
 // counts returns the number of open connections, of connections closed to make
 // room, and of errors of accept.
-func (c *connections) counts() (open, evicted, errors int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return int64(c.open), c.evicted, c.errors
+func (l *limitedListener) counts() (open, evicted, errors int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return int64(l.open), l.evicted, l.errors
 }
 
-// remove removes a connection from the list. c.mu is held.
-func (c *connections) remove(conn *connection) {
+// remove removes a connection from the list. l.mu is held.
+func (l *limitedListener) remove(conn *connection) {
 	if conn.isClosed {
 		return
 	}
 	conn.isClosed = true
-	c.open--
-	c.all.Remove(conn.element)
-	c.room.Signal()
+	l.open--
+	l.all.Remove(conn.element)
+	l.room.Signal()
 }
 
 // Close stops accepting; open connections stay open.
-func (c *connections) Close() error {
-	c.mu.Lock()
-	c.isClosed = true
-	c.room.Broadcast()
-	c.mu.Unlock()
-	return c.TCPListener.Close()
+func (l *limitedListener) Close() error {
+	l.mu.Lock()
+	l.isClosed = true
+	l.room.Broadcast()
+	l.mu.Unlock()
+	return l.TCPListener.Close()
 }
 
 // Close closes the connection and makes room for another.
@@ -200,25 +200,25 @@ func (c *connection) busy() {
 
 // state is the ConnState of the server. A connection becomes idle once its answer is
 // written; closing it earlier would lose the answer.
-func (c *connections) state(nc net.Conn, s http.ConnState) {
+func (l *limitedListener) state(nc net.Conn, s http.ConnState) {
 	conn, ok := nc.(*connection)
 	if !ok || s != http.StateIdle {
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if conn.isClosed {
 		return
 	}
 	conn.isBusy = false
-	c.all.MoveToBack(conn.element)
-	c.room.Signal()
+	l.all.MoveToBack(conn.element)
+	l.room.Signal()
 }
 
 type connectionKey struct{}
 
 // context is the ConnContext of the server: watch gets the connection from it.
-func (c *connections) context(ctx context.Context, nc net.Conn) context.Context {
+func (l *limitedListener) context(ctx context.Context, nc net.Conn) context.Context {
 	return context.WithValue(ctx, connectionKey{}, nc)
 }
 
