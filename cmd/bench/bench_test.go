@@ -41,7 +41,7 @@ func TestCommands(t *testing.T) {
 			`\nright +4 +loopback +service +[0-9]{3,} .* [1-9][0-9.]+ +[1-9][0-9.]+ +[1-9][0-9]{1,2}\.[0-9] +[0-9.]+\n`,
 			`\nright +4 +3ms +service +[0-9]{2,} +([6-9]|[0-9]{2,})\.`,
 		}},
-		{"memory -entries 2000", []string{"c 2000 ×", "x ", "n 2000 ×", "w 2000 ×", "a 1 ×"}},
+		{"memory -entries 2000", []string{"c 2000 ×", "x ", "n 2000 ×", "w 2000 ×", "a 1 ×", "e [0-9]+ ×"}},
 		{"growth -rounds 1 -seconds 0.03 -entries 2000", []string{
 			`wrong +32 +loopback +entries=2000/entries=2 +[0-9]`, `create `, `right +32 +loopback +replicas=4/replicas=1 +[0-9]`,
 		}},
@@ -161,7 +161,7 @@ func TestTable(t *testing.T) {
 
 // TestCapacity works out a deployment by hand.
 func TestCapacity(t *testing.T) {
-	b := bench{workloads: workloads, services: []program{{name: "service"}}, distance: time.Millisecond, bytes: []float64{200, 300, 420, 600}}
+	b := bench{workloads: workloads, services: []program{{name: "service"}}, distance: time.Millisecond, bytes: []float64{200, 300, 420, 770, 870, 1050}}
 	for _, w := range workloads {
 		b.samples = append(b.samples,
 			sample{row{w.name, planned, "loopback", "service"}, values{rate: 100, cpu: 1, redisCPU: 1}},
@@ -171,12 +171,15 @@ func TestCapacity(t *testing.T) {
 	}
 	// 100 million a day are 5,787 a second at the peak, of 3 requests each:
 	// 6.9 processors of replicas, 1.7 of Redis. 20.8 million entries wait, of
-	// 300 bytes; and 100 million numbers have 120 and 180 bytes: 36.25 GB.
+	// 300 bytes; and 100 million numbers have 120, 350 and 180 bytes: 71.25 GB.
 	figures, size := b.plan()
-	if want := "| 100,000,000 | 5,787 | 20,833,333 | 36 GB | 6.9, 1.7 | 7 | 5 |\n"; !strings.Contains(size, want) {
+	if want := "| 100,000,000 | 5,787 | 20,833,333 | 71 GB | 6.9, 1.7 | 7 | 9 |\n"; !strings.Contains(size, want) {
 		t.Errorf("lacks %q:\n%s", want, size)
 	}
 	if want := "| 1ms | right | 80 | 2,500 | 10,000 |\n"; !strings.Contains(figures, want) {
+		t.Errorf("lacks %q:\n%s", want, figures)
+	}
+	if want := "| unverified message | 350 |"; !strings.Contains(figures, want) {
 		t.Errorf("lacks %q:\n%s", want, figures)
 	}
 	document := string(must(os.ReadFile("../../" + capacityFile)))

@@ -27,6 +27,8 @@ const (
 	perReplica = 2     // processors of a replica
 	shard      = 8e9   // bytes of one Redis master
 	dayLong    = 86400 // seconds, the longest window of the default limits
+
+	pendingShare = peak * lifetime / float64(dayLong) // entries that are pending at the peak, for each verification a day
 )
 
 // capacity measures everything and writes the results into the document.
@@ -79,22 +81,21 @@ func (b *bench) plan() (figures, size string) {
 				at, w.name, number(median(column(runs, rate))), number(1e6/perOwn), number(1e6/perRedis))
 		}
 	}
-	entry, notice, sends, guesses := b.bytes[0], b.bytes[1]-b.bytes[0], b.bytes[2]-b.bytes[1], b.bytes[3]-b.bytes[2]
-	figures += "\n| kept in Redis | bytes | until |\n| --- | --- | --- |\n" +
-		fmt.Sprintf("| entry | %.0f | its code is entered or `CODE_EXPIRATION` is over |\n", entry) +
-		fmt.Sprintf("| notice of its expiry | %.0f | `EXPIRED_NOTICE` later |\n", notice) +
-		fmt.Sprintf("| messages to a number | %.0f | the longest of `SEND_LIMITS` is over |\n", sends) +
-		fmt.Sprintf("| wrong codes of a number | %.0f | the longest of `GUESS_LIMITS` is over |\n", guesses)
+	figures += "\n| kept in Redis | bytes | until |\n| --- | --- | --- |\n"
+	var daily, before float64 // bytes
+	for i, stage := range stages {
+		figures += fmt.Sprintf("| %s | %.0f | %s |\n", stage.adds, b.bytes[i]-before, stage.until)
+		daily += stage.kept * (b.bytes[i] - before)
+		before = b.bytes[i]
+	}
 	size = "| verifications a day | at the peak, a second | pending entries | Redis memory " +
 		"| processors busy: replicas, Redis | replicas | Redis masters of 8 GB |\n| --- | --- | --- | --- | --- | --- | --- |\n"
 	for _, day := range []float64{100_000, 1_000_000, 10_000_000, 100_000_000} {
-		second := peak * day / dayLong
-		pending := second * lifetime
-		bytes := pending*(entry+notice) + day*(sends+guesses)
+		second, bytes := peak*day/dayLong, day*daily
 		ownBusy, redisBusy := second*own/1e6, second*redis/1e6
 		replicas := 1 + math.Ceil(ownBusy/busy/perReplica) // one may be down
 		masters := max(math.Ceil(redisBusy/busy), math.Ceil(bytes/shard))
-		size += fmt.Sprintf("| %s | %s | %s | %s GB | %s, %s | %s | %s |\n", number(day), number(second), number(pending),
+		size += fmt.Sprintf("| %s | %s | %s | %s GB | %s, %s | %s | %s |\n", number(day), number(second), number(day*pendingShare),
 			number(bytes/1e9), number(ownBusy), number(redisBusy), number(replicas), number(masters))
 	}
 	return figures, size

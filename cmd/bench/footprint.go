@@ -18,20 +18,28 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-const noLimits, noTotal = "SEND_LIMITS=off GUESS_LIMITS=off SEND_LIMITS_TOTAL=off", "SEND_LIMITS_TOTAL=off"
-
-// stages are sets of features, each with what it keeps beside an entry.
+// stages turn on one feature after another, so that the bytes of a feature are
+// what its stage has more than the one before.
 var stages = []struct {
-	name     string
-	settings string
-	wrong    bool    // a wrong code was entered for every entry
-	target   float64 // bytes of an entry; 0: none
+	name        string
+	off         string // turns the feature off, in the stages before
+	wrong       bool   // a wrong code was entered for every entry
+	target      float64
+	adds, until string  // what the feature keeps, and how long
+	kept        float64 // how many are kept at the peak for each verification a day; 0 if the feature is off by default
 }{
-	{name: "live entry alone", settings: "EXPIRED_NOTICE=0 " + noLimits, target: 215},
-	{name: "with EXPIRED_NOTICE", settings: noLimits},
-	{name: "with SEND_LIMITS too: the defaults", settings: noTotal, target: 400},
-	{name: "with a wrong code for each too", settings: noTotal, wrong: true},
-	{name: "the defaults and SEND_LIMITS_TOTAL"},
+	{name: "live entry alone", target: 215,
+		adds: "entry", until: "its code is entered or `CODE_EXPIRATION` is over", kept: pendingShare},
+	{name: "with EXPIRED_NOTICE", off: "EXPIRED_NOTICE=0",
+		adds: "notice of its expiry", until: "`EXPIRED_NOTICE` later", kept: pendingShare},
+	{name: "with SEND_LIMITS too", off: "SEND_LIMITS=off", target: 400,
+		adds: "messages to a number", until: "the longest of `SEND_LIMITS` is over", kept: 1},
+	{name: "with UNVERIFIED_LIMITS too: the defaults", off: "UNVERIFIED_MODE=off",
+		adds: "unverified message", until: "its code is entered or 24 hours are over", kept: 1},
+	{name: "with SEND_LIMITS_TOTAL too", off: "SEND_LIMITS_TOTAL=off",
+		adds: "message under `SEND_LIMITS_TOTAL`", until: "its window is over"},
+	{name: "with a wrong code for each too", off: "GUESS_LIMITS=off", wrong: true,
+		adds: "wrong codes of a number", until: "the longest of `GUESS_LIMITS` is over", kept: 1},
 }
 
 // memory measures what a pending entry takes of Redis, and works out what more
@@ -45,11 +53,15 @@ func (b *bench) memory(ctx context.Context, out io.Writer) {
 	_, _ = fmt.Fprintf(w, "%d pending entries\tsystem\tB/entry\ttarget\t10 million\t100 million\tkeys, and bytes of each\n", b.entries)
 	for _, service := range b.services {
 		p := e.build(ctx, service)
-		for _, stage := range stages {
+		for i, stage := range stages {
+			settings := []string{"RETRIES_ALLOWED=3"}
+			for _, later := range stages[i+1:] {
+				settings = append(settings, later.off)
+			}
 			log.Printf("%s: storing %d entries, %s", p.name, b.entries, stage.name)
 			// The service ends before the memory is read, because its connections take some too.
 			fill := func(entries int) {
-				service := e.startReplica(ctx, p, redis.addr, append(strings.Fields(stage.settings), "RETRIES_ALLOWED=3")...)
+				service := e.startReplica(ctx, p, redis.addr, settings...)
 				defer service.end()
 				first := e.seed(ctx, service, uint64(entries))
 				if stage.wrong {
@@ -73,7 +85,7 @@ func (b *bench) memory(ctx context.Context, out io.Writer) {
 	}
 	check(w.Flush())
 	_, _ = fmt.Fprintln(out, "\nc: an entry; x: notices of expiry; n: messages to a number; w: wrong codes of a number; a: messages of the service;\n"+
-		"e: unverified messages of an exchange or an area code")
+		"e: unverified messages of an exchange, an area code or all")
 }
 
 // countKeys waits until Redis has dropped what lives for seconds only, and
