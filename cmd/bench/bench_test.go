@@ -35,7 +35,7 @@ func TestCommands(t *testing.T) {
 		args string
 		want []string // regular expressions
 	}{
-		{"speed -rounds 1 -seconds 0.1 -connections 4 -distance 3ms -distance-connections 4", []string{
+		{"speed -rounds 1 -seconds 0.1 -connections 4 -distance 3ms", []string{
 			`Redis at loopback: a PING takes`, `create +4 +3ms +service/baseline +[0-9]`,
 			// operations, latency of at least both ways, processor time and allocations are plausible
 			`\nright +4 +loopback +service +[0-9]{3,} .* [1-9][0-9.]+ +[1-9][0-9.]+ +[1-9][0-9]{1,2}\.[0-9] +[0-9.]+\n`,

@@ -33,8 +33,8 @@ const (
 
 // capacity measures everything and writes the results into the document.
 func (b *bench) capacity(ctx context.Context, out io.Writer) {
-	if !slices.Contains(b.near, planned) || !slices.Contains(b.far, planned) || b.distance == 0 || len(b.workloads) < len(workloads) {
-		check(fmt.Errorf("capacity needs all workloads, %d among both numbers of connections, and a -distance above 0", planned))
+	if !slices.Contains(b.connections, planned) || b.distance == 0 || len(b.workloads) < len(workloads) {
+		check(fmt.Errorf("capacity needs all workloads, %d among -connections, and a -distance above 0", planned))
 	}
 	b.services = b.services[:1]
 	document := section(string(must(os.ReadFile(capacityFile))), "machine", machine(ctx))

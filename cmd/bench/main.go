@@ -32,14 +32,14 @@ func main() {
 
 // bench holds the flags, and what was measured.
 type bench struct {
-	rounds    int
-	length    time.Duration // of each run
-	near, far []int         // connections with Redis on loopback, and at the distance
-	distance  time.Duration
-	workloads []workload
-	services  []program // speed compares the others with the first; growth and start measure the first
-	baseline  bool
-	entries   int
+	rounds      int
+	length      time.Duration // of each run
+	connections []int
+	distance    time.Duration
+	workloads   []workload
+	services    []program // speed compares the others with the first; growth and start measure the first
+	baseline    bool
+	entries     int
 
 	samples []sample  // of speed
 	bytes   []float64 // of memory: for each stage, an entry with everything beside it
@@ -66,9 +66,8 @@ func (b *bench) parse(command string, args []string) {
 	flags := flag.NewFlagSet(command, flag.ContinueOnError)
 	flags.IntVar(&b.rounds, "rounds", 5, "rounds; each runs everything once")
 	seconds := flags.Float64("seconds", 2, "seconds of each run")
-	near := flags.String("connections", "1,32,64", "numbers of connections with Redis on loopback; empty: not measured")
+	connections := flags.String("connections", "1,32,64", "numbers of connections")
 	flags.DurationVar(&b.distance, "distance", time.Millisecond, "how far away Redis is, each way; 0: loopback only")
-	far := flags.String("distance-connections", "1,32", "numbers of connections with Redis at that distance")
 	names := flags.String("workloads", "create,wrong,right", "workloads of speed")
 	services := flags.String("service", "service=.", "builds of the service, each name=binary or name=folder of the source, such as old=/tmp/old,new=.")
 	flags.BoolVar(&b.baseline, baselineName, true, "measure the baseline too")
@@ -81,7 +80,13 @@ func (b *bench) parse(command string, args []string) {
 		check(errors.New("-entries: 1 to 1000000, the most that SEND_LIMITS_TOTAL allows"))
 	}
 	b.length = time.Duration(*seconds * float64(time.Second))
-	b.near, b.far = numbers(*near), numbers(*far)
+	for _, item := range items(*connections) {
+		n, err := strconv.Atoi(item)
+		if err != nil || n < 1 {
+			check(fmt.Errorf("-connections: %q is not a number above 0", item))
+		}
+		b.connections = append(b.connections, n)
+	}
 	for _, name := range items(*names) {
 		i := slices.IndexFunc(workloads, func(w workload) bool { return w.name == name })
 		if i < 0 {
@@ -96,25 +101,14 @@ func (b *bench) parse(command string, args []string) {
 		}
 		b.services = append(b.services, program{name: name, path: path})
 	}
-	if len(b.services) == 0 || len(b.workloads) == 0 {
-		check(errors.New("-service and -workloads must not be empty"))
+	if len(b.connections) == 0 || len(b.services) == 0 || len(b.workloads) == 0 {
+		check(errors.New("-connections, -service and -workloads must not be empty"))
 	}
 }
 
 // items splits a list with commas.
 func items(list string) []string {
 	return strings.FieldsFunc(list, func(c rune) bool { return c == ',' })
-}
-
-func numbers(list string) (numbers []int) {
-	for _, item := range items(list) {
-		n, err := strconv.Atoi(item)
-		if err != nil || n < 1 {
-			check(fmt.Errorf("%q is not a number of connections", item))
-		}
-		numbers = append(numbers, n)
-	}
-	return numbers
 }
 
 // failure is an error that ends a command. When a step fails, there is nothing

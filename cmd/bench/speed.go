@@ -26,21 +26,21 @@ func (b *bench) speed(ctx context.Context, out io.Writer) {
 		bases = append(bases, b.services[0].name)
 	}
 	var groups []group
-	add := func(redisAt, addr string, connections []int) {
+	add := func(redisAt, addr string) {
 		var systems []system
 		for _, p := range programs {
 			systems = append(systems, system{name: p.name, redisAt: redisAt, redis: redis, replicas: []*replica{e.startReplica(ctx, p, addr)}})
 		}
 		for _, w := range b.workloads {
-			for _, n := range connections {
+			for _, n := range b.connections {
 				groups = append(groups, group{w, n, systems})
 			}
 		}
 		_, _ = fmt.Fprintf(out, "Redis at %s: a PING takes %.2f ms there and back.\n", redisAt, roundTrip(ctx, addr))
 	}
-	add("loopback", redis.addr, b.near)
-	if b.distance > 0 && len(b.far) > 0 {
-		add(b.distance.String(), e.distance(redis.addr, b.distance), b.far)
+	add("loopback", redis.addr)
+	if b.distance > 0 {
+		add(b.distance.String(), e.distance(redis.addr, b.distance))
 	}
 	_, _ = fmt.Fprintln(out)
 	b.samples = b.measure(ctx, e, groups)
