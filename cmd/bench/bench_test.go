@@ -31,6 +31,8 @@ func TestMain(m *testing.M) {
 // every answer.
 func TestCommands(t *testing.T) {
 	redistest.Server(t) // the test needs redis-server
+	built := env{dir: t.TempDir()}
+	service := built.build(t.Context(), program{path: "../.."})
 	for _, c := range []struct {
 		args string
 		want []string // regular expressions
@@ -54,7 +56,7 @@ func TestCommands(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			var out strings.Builder
-			if err := run(ctx, strings.Fields(c.args+" -service service=../.."), &out); err != nil {
+			if err := run(ctx, strings.Fields(c.args+" -service service="+service.path), &out); err != nil {
 				t.Fatal(err)
 			}
 			for _, want := range c.want {
@@ -71,7 +73,7 @@ func TestCommands(t *testing.T) {
 func TestDistance(t *testing.T) {
 	redis := redistest.Server(t)
 	e := env{}
-	defer e.close()
+	defer e.end()
 	const each, sent = 20 * time.Millisecond, 20
 	conn, err := net.Dial("tcp", e.distance(redis.Addr, each))
 	if err != nil {
@@ -129,9 +131,9 @@ func TestLoadChecksAnswers(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			e := env{codes: make([]atomic.Uint32, 1)}
-			_, err := e.load(ctx, load{
+			_, _, err := e.load(ctx, load{
 				replicas: []*replica{{addr: server.Listener.Addr().String()}}, connections: 4,
-				length: 20 * time.Millisecond, limit: unlimited, step: (*client).right,
+				length: 20 * time.Millisecond, step: (*client).right,
 			})
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("error %v, want %q", err, c.want)
@@ -150,7 +152,7 @@ func TestTable(t *testing.T) {
 		samples = append(samples, sample{row{"create", 4, "loopback", run.system}, values{run.rate, 1, 2, 3, 4, 5, 0}})
 	}
 	var out strings.Builder
-	writeTable(&out, samples, []string{"b"})
+	writeTable(&out, samples, "b")
 	text := regexp.MustCompile(" +").ReplaceAllString(out.String(), " ")
 	for _, want := range []string{"\ncreate 4 loopback a 90 1.00 2.00", "\ncreate 4 loopback a/b 0.70 (0.50–0.90) 1.00 (1.00–1.00)"} {
 		if strings.Count(text, want) != 1 || strings.Contains(text, "b/b") {
@@ -161,13 +163,11 @@ func TestTable(t *testing.T) {
 
 // TestCapacity works out a deployment by hand.
 func TestCapacity(t *testing.T) {
-	b := bench{workloads: workloads, services: []program{{name: "service"}}, distance: time.Millisecond, bytes: []float64{200, 300, 420, 770, 870, 1050}}
+	b := bench{services: []program{{name: "service"}}, distance: time.Millisecond, medians: map[row]values{}, bytes: []float64{200, 300, 420, 770, 870, 1050}}
 	for _, w := range workloads {
-		b.samples = append(b.samples,
-			sample{row{w.name, planned, "loopback", "service"}, values{rate: 100, cpu: 1, redisCPU: 1}},
-			sample{row{w.name, planned, "1ms", "service"}, values{rate: 80, cpu: 400, redisCPU: 100}},
-			sample{row{w.name, planned, "1ms", baselineName}, values{rate: 1, cpu: 1, redisCPU: 1}},
-		)
+		b.medians[row{w.name, planned, "loopback", "service"}] = values{rate: 100, cpu: 1, redisCPU: 1}
+		b.medians[row{w.name, planned, "1ms", "service"}] = values{rate: 80, cpu: 400, redisCPU: 100}
+		b.medians[row{w.name, planned, "1ms", baselineName}] = values{rate: 1, cpu: 1, redisCPU: 1}
 	}
 	// 100 million a day are 5,787 a second at the peak, of 3 requests each:
 	// 6.9 processors of replicas, 1.7 of Redis. 20.8 million entries wait, of

@@ -32,7 +32,7 @@ const (
 )
 
 // capacity measures everything and writes the results into the document.
-func (b *bench) capacity(ctx context.Context, out io.Writer) {
+func (b *bench) capacity(ctx context.Context, e *env, out io.Writer) {
 	if !slices.Contains(b.connections, planned) || b.distance == 0 || len(b.workloads) < len(workloads) {
 		check(fmt.Errorf("capacity needs all workloads, %d among -connections, and a -distance above 0", planned))
 	}
@@ -40,10 +40,11 @@ func (b *bench) capacity(ctx context.Context, out io.Writer) {
 	document := section(string(must(os.ReadFile(capacityFile))), "machine", machine(ctx))
 	for _, c := range []struct {
 		name    string
-		measure func(context.Context, io.Writer)
+		measure func(context.Context, *env, io.Writer)
 	}{{"speed", b.speed}, {"memory", b.memory}, {"growth", b.growth}, {"start", b.start}} {
 		var table strings.Builder
-		c.measure(ctx, &table)
+		c.measure(ctx, e, &table)
+		e.end()
 		document = section(document, c.name, "```\n"+table.String()+"```\n")
 	}
 	figures, size := b.plan()
@@ -71,14 +72,10 @@ func (b *bench) plan() (figures, size string) {
 	var own, redis float64 // microseconds of a verification
 	for _, at := range []string{"loopback", b.distance.String()} {
 		own, redis = 0, 0
-		for _, w := range b.workloads {
-			runs := slices.DeleteFunc(slices.Clone(b.samples), func(s sample) bool {
-				return s.row != row{w.name, planned, at, b.services[0].name}
-			})
-			perOwn, perRedis := median(column(runs, cpu)), median(column(runs, redisCPU))
-			own, redis = own+perOwn, redis+perRedis
-			figures += fmt.Sprintf("| %s | %s | %s | %s | %s |\n",
-				at, w.name, number(median(column(runs, rate))), number(1e6/perOwn), number(1e6/perRedis))
+		for _, w := range workloads {
+			m := b.medians[row{w.name, planned, at, b.services[0].name}]
+			own, redis = own+m[cpu], redis+m[redisCPU]
+			figures += fmt.Sprintf("| %s | %s | %s | %s | %s |\n", at, w.name, number(m[rate]), number(1e6/m[cpu]), number(1e6/m[redisCPU]))
 		}
 	}
 	figures += "\n| kept in Redis | bytes | until |\n| --- | --- | --- |\n"
@@ -105,10 +102,10 @@ func (b *bench) plan() (figures, size string) {
 func machine(ctx context.Context) string {
 	version := must(exec.CommandContext(ctx, "redis-server", "--version").Output())
 	redis := strings.TrimPrefix(strings.Fields(string(version))[2], "v=") // Redis server v=7.0.15 …
-	_, model, _ := strings.Cut(string(must(os.ReadFile("/proc/cpuinfo"))), "model name\t: ")
-	model, _, _ = strings.Cut(model, "\n")
+	proc := must(procfs.NewDefaultFS())
+	processors := must(proc.CPUInfo())
 	return fmt.Sprintf("Measured on %s: %d processors %s, Redis %s, %s, at a load average of %.2f before it began.\n",
-		time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), model, redis, runtime.Version(), must(must(procfs.NewDefaultFS()).LoadAvg()).Load1)
+		time.Now().UTC().Format(time.DateOnly), len(processors), processors[0].ModelName, redis, runtime.Version(), must(proc.LoadAvg()).Load1)
 }
 
 // number writes a number as people read it: 1,200,000, and small ones with

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/prometheus/procfs"
@@ -45,14 +44,11 @@ var stages = []struct {
 // memory measures what a pending entry takes of Redis, and works out what more
 // entries need: each takes the same, except that the hash tables of Redis
 // double at a time.
-func (b *bench) memory(ctx context.Context, out io.Writer) {
-	e := newEnv()
-	defer e.close()
+func (b *bench) memory(ctx context.Context, e *env, out io.Writer) {
 	redis := e.startRedis(ctx)
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	w := newTable(out)
 	_, _ = fmt.Fprintf(w, "%d pending entries\tsystem\tB/entry\ttarget\t10 million\t100 million\tkeys, and bytes of each\n", b.entries)
-	for _, service := range b.services {
-		p := e.build(ctx, service)
+	for _, p := range b.services {
 		for i, stage := range stages {
 			settings := []string{"RETRIES_ALLOWED=3"}
 			for _, later := range stages[i+1:] {
@@ -69,7 +65,7 @@ func (b *bench) memory(ctx context.Context, out io.Writer) {
 				}
 			}
 			fill(1000) // scripts and buffers belong to no entry
-			check(redis.client.FlushAll(ctx).Err())
+			check(redis.FlushAll(ctx).Err())
 			before := redis.usedMemory(ctx)
 			fill(b.entries)
 			keys := redis.countKeys(ctx)
@@ -94,11 +90,11 @@ func (b *bench) memory(ctx context.Context, out io.Writer) {
 func (r *redisServer) countKeys(ctx context.Context) string {
 	time.Sleep(3 * time.Second)
 	counts, sizes := map[string]int{}, map[string]int64{}
-	keys := r.client.Scan(ctx, 0, "*", 10_000).Iterator()
+	keys := r.Scan(ctx, 0, "*", 10_000).Iterator()
 	for keys.Next(ctx) {
 		kind, _, _ := strings.Cut(strings.TrimPrefix(keys.Val(), keyPrefix), "{") // the letters before the hash tag
 		if counts[kind]++; sizes[kind] == 0 {
-			sizes[kind], _ = r.client.MemoryUsage(ctx, keys.Val(), 0).Result() // fails if it has expired
+			sizes[kind], _ = r.MemoryUsage(ctx, keys.Val(), 0).Result() // fails if it has expired
 		}
 	}
 	check(keys.Err())
@@ -113,7 +109,7 @@ func (r *redisServer) countKeys(ctx context.Context) string {
 // growing or shrinking.
 func (r *redisServer) usedMemory(ctx context.Context) (now float64) {
 	for last := -1.0; math.Abs(now-last) > now/1000; time.Sleep(200 * time.Millisecond) {
-		info := r.client.InfoMap(ctx, "memory")
+		info := r.InfoMap(ctx, "memory")
 		check(info.Err())
 		last, now = now, must(strconv.ParseFloat(info.Item("Memory", "used_memory"), 64))
 	}
@@ -132,33 +128,29 @@ func verdict(value, target float64) string {
 }
 
 // start measures what a replica takes.
-func (b *bench) start(ctx context.Context, out io.Writer) {
-	e := newEnv()
-	defer e.close()
+func (b *bench) start(ctx context.Context, e *env, out io.Writer) {
 	redis := e.startRedis(ctx)
-	log.Printf("building, starting")
-	p := e.build(ctx, b.services[0])
-	var r *replica
+	p := b.services[0]
 	took := make([]float64, 2*b.rounds+1)
 	for i := range took {
-		if r != nil {
-			r.end()
-		}
 		begun := time.Now()
-		r = e.startReplica(ctx, p, redis.addr)
+		r := e.startReplica(ctx, p, redis.addr)
 		took[i] = time.Since(begun).Seconds() * 1e3
+		r.end()
 	}
+	r := e.startReplica(ctx, p, redis.addr)
 	time.Sleep(settling)
 	proc := must(procfs.NewProc(r.pid))
 	idle := must(proc.NewStatus()).VmRSS
-	must(e.load(ctx, load{
-		replicas: []*replica{r}, connections: 64, length: 2 * b.length, limit: unlimited,
+	_, _, err := e.load(ctx, load{
+		replicas: []*replica{r}, connections: 64, length: 2 * b.length,
 		step: func(c *client, _ uint64) error { // a whole verification
-			n := c.env.unused()
+			n := c.env.unused(1)
 			return errors.Join(c.create(n, n), c.wrong(n), c.right(n))
 		},
-	}))
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	})
+	check(err)
+	w := newTable(out)
 	for _, t := range []struct {
 		what   string
 		value  float64

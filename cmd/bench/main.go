@@ -41,14 +41,14 @@ type bench struct {
 	baseline    bool
 	entries     int
 
-	samples []sample  // of speed
-	bytes   []float64 // of memory: for each stage, an entry with everything beside it
+	medians map[row]values // of speed
+	bytes   []float64      // of memory: for each stage, an entry with everything beside it
 }
 
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	defer recoverFailure(&err)
 	b := &bench{}
-	commands := map[string]func(context.Context, io.Writer){
+	commands := map[string]func(context.Context, *env, io.Writer){
 		"speed": b.speed, "memory": b.memory, "growth": b.growth, "start": b.start, "capacity": b.capacity,
 	}
 	switch {
@@ -58,7 +58,12 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return errors.New("usage: bench speed|memory|growth|start|capacity [flags]")
 	}
 	b.parse(args[0], args[1:])
-	commands[args[0]](ctx, out)
+	e := newEnv()
+	defer e.close()
+	for i, p := range b.services {
+		b.services[i] = e.build(ctx, p)
+	}
+	commands[args[0]](ctx, e, out)
 	return nil
 }
 
@@ -73,18 +78,9 @@ func (b *bench) parse(command string, args []string) {
 	flags.BoolVar(&b.baseline, baselineName, true, "measure the baseline too")
 	flags.IntVar(&b.entries, "entries", 1_000_000, "pending entries that memory stores; growth stores up to as many")
 	check(flags.Parse(args))
-	if b.rounds < 1 || *seconds <= 0 || b.distance < 0 || flags.NArg() > 0 {
-		check(errors.New("-rounds and -seconds must be above 0, -distance at least 0, and nothing may follow the flags"))
-	}
-	if b.entries < 1 || b.entries > 1_000_000 {
-		check(errors.New("-entries: 1 to 1000000, the most that SEND_LIMITS_TOTAL allows"))
-	}
 	b.length = time.Duration(*seconds * float64(time.Second))
 	for _, item := range items(*connections) {
-		n, err := strconv.Atoi(item)
-		if err != nil || n < 1 {
-			check(fmt.Errorf("-connections: %q is not a number above 0", item))
-		}
+		n, _ := strconv.Atoi(item) // 0, which is refused, if it is not a number
 		b.connections = append(b.connections, n)
 	}
 	for _, name := range items(*names) {
@@ -101,8 +97,15 @@ func (b *bench) parse(command string, args []string) {
 		}
 		b.services = append(b.services, program{name: name, path: path})
 	}
-	if len(b.connections) == 0 || len(b.services) == 0 || len(b.workloads) == 0 {
-		check(errors.New("-connections, -service and -workloads must not be empty"))
+	switch {
+	case flags.NArg() > 0:
+		check(fmt.Errorf("%q follows the flags", flags.Arg(0)))
+	case b.rounds < 1 || b.length <= 0 || b.distance < 0:
+		check(errors.New("-rounds and -seconds must be above 0, -distance at least 0"))
+	case len(b.connections) == 0 || len(b.services) == 0 || len(b.workloads) == 0 || slices.Min(b.connections) < 1:
+		check(errors.New("-connections, -service and -workloads must not be empty, and connections be numbers above 0"))
+	case b.entries < 1 || b.entries > 1_000_000:
+		check(errors.New("-entries: 1 to 1000000, the most that SEND_LIMITS_TOTAL allows"))
 	}
 }
 
