@@ -132,7 +132,7 @@ func TestLoadChecksAnswers(t *testing.T) {
 			defer cancel()
 			e := env{codes: make([]atomic.Uint32, 1)}
 			_, _, err := e.load(ctx, load{
-				replicas: []*replica{{addr: server.Listener.Addr().String()}}, connections: 4,
+				replicas: []replica{{addr: server.Listener.Addr().String()}}, connections: 4,
 				length: 20 * time.Millisecond, step: (*client).right,
 			})
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {

@@ -54,9 +54,8 @@ func newEnv() *env {
 		AccessKey: accessKey, SecretKey: secretKey, Numbers: []string{sender}, Keep: 1,
 		OnMessage: func(m flowroutetest.Message) {
 			text, _, _ := strings.Cut(m.Body, "\n")
-			if code, err := strconv.ParseUint(text, 10, 32); err == nil {
-				e.codeOf(entryOf(m.To)).Store(uint32(code))
-			}
+			code, _ := strconv.ParseUint(text, 10, 32) // a message without code stores 0, and then the load fails
+			e.codeOf(entryOf(m.To)).Store(uint32(code))
 		},
 	}))
 	return e
@@ -77,23 +76,13 @@ func (e *env) end() {
 	e.used.Store(0)
 }
 
-// process is a program that the benchmark started.
-type process struct {
-	pid int
-	end func() // kills it and waits until it is gone
-}
-
 // start starts a program and returns when ready has no error.
-func (e *env) start(ctx context.Context, cmd *exec.Cmd, ready func() error) process {
+func (e *env) start(ctx context.Context, cmd *exec.Cmd, ready func() error) {
 	log := must(os.CreateTemp(e.dir, "log")) // a file costs the benchmark no processor time
 	defer func() { _ = log.Close() }()
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = e.dir, log, log, endWithParent()
 	check(cmd.Start())
-	end := func() { // may be called again, which fails
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	}
-	e.started = append(e.started, end)
+	e.started = append(e.started, func() { kill(cmd) })
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for err := ready(); err != nil; err = ready() {
@@ -103,22 +92,27 @@ func (e *env) start(ctx context.Context, cmd *exec.Cmd, ready func() error) proc
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return process{cmd.Process.Pid, end}
+}
+
+// kill ends a program and waits until it is gone. Again, it does nothing.
+func kill(cmd *exec.Cmd) {
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
 }
 
 type redisServer struct {
-	process
 	*redis.Client
 	addr string
+	cmd  *exec.Cmd
 }
 
-func (e *env) startRedis(ctx context.Context) *redisServer {
+func (e *env) startRedis(ctx context.Context) redisServer {
 	addr := freeAddr()
-	client := dialRedis(addr)
-	e.started = append(e.started, func() { _ = client.Close() })
 	host, port, _ := net.SplitHostPort(addr)
-	cmd := exec.Command("redis-server", "--port", port, "--bind", host, "--save", "")
-	return &redisServer{e.start(ctx, cmd, func() error { return client.Ping(ctx).Err() }), client, addr}
+	r := redisServer{dialRedis(addr), addr, exec.Command("redis-server", "--port", port, "--bind", host, "--save", "")}
+	e.started = append(e.started, func() { _ = r.Close() })
+	e.start(ctx, r.cmd, func() error { return r.Ping(ctx).Err() })
+	return r
 }
 
 func dialRedis(addr string) *redis.Client {
@@ -160,14 +154,14 @@ func (e *env) build(ctx context.Context, p program) program {
 
 // replica is a running program.
 type replica struct {
-	process
 	addr    string // of the API
 	metrics string // URL
+	cmd     *exec.Cmd
 }
 
 // startReplica starts a program. Every feature of the service that costs time
 // is on, and the load reaches no limit. The baseline has the same settings.
-func (e *env) startReplica(ctx context.Context, p program, redisAddr string, settings ...string) *replica {
+func (e *env) startReplica(ctx context.Context, p program, redisAddr string, settings ...string) replica {
 	addr, admin := freeAddr(), freeAddr()
 	cmd := exec.Command(p.path, p.args...)
 	cmd.Env = append([]string{
@@ -186,11 +180,11 @@ func (e *env) startReplica(ctx context.Context, p program, redisAddr string, set
 		"LISTEN_ADDR=" + addr,
 		"ADMIN_ADDR=" + admin,
 	}, settings...)
-	running := e.start(ctx, cmd, func() error {
+	e.start(ctx, cmd, func() error {
 		_, err := get("http://" + addr + "/readyz")
 		return err
 	})
-	return &replica{running, addr, "http://" + admin + "/metrics"}
+	return replica{addr, "http://" + admin + "/metrics", cmd}
 }
 
 // get returns the body of an answer 200.
@@ -210,7 +204,7 @@ func get(url string) (string, error) {
 const mallocsMetric = "\ngo_memstats_mallocs_total "
 
 // mallocs returns how often a replica has allocated memory so far.
-func (r *replica) mallocs() float64 {
+func (r replica) mallocs() float64 {
 	_, after, _ := strings.Cut(must(get(r.metrics)), mallocsMetric)
 	value, _, _ := strings.Cut(after, "\n")
 	return must(strconv.ParseFloat(value, 64))

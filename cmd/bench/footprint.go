@@ -58,7 +58,7 @@ func (b *bench) memory(ctx context.Context, e *env, out io.Writer) {
 			// The service ends before the memory is read, because its connections take some too.
 			fill := func(entries int) {
 				service := e.startReplica(ctx, p, redis.addr, settings...)
-				defer service.end()
+				defer kill(service.cmd)
 				first := e.seed(ctx, service, uint64(entries))
 				if stage.wrong {
 					e.forEach(ctx, service, first, uint64(entries), (*client).wrong)
@@ -87,7 +87,7 @@ func (b *bench) memory(ctx context.Context, e *env, out io.Writer) {
 // countKeys waits until Redis has dropped what lives for seconds only, and
 // returns how many keys there are of each kind and the size of one. Scanning a
 // key removes it if it has expired.
-func (r *redisServer) countKeys(ctx context.Context) string {
+func (r redisServer) countKeys(ctx context.Context) string {
 	time.Sleep(3 * time.Second)
 	counts, sizes := map[string]int{}, map[string]int64{}
 	keys := r.Scan(ctx, 0, "*", 10_000).Iterator()
@@ -107,7 +107,7 @@ func (r *redisServer) countKeys(ctx context.Context) string {
 
 // usedMemory returns Redis' used_memory in bytes, when its tables have stopped
 // growing or shrinking.
-func (r *redisServer) usedMemory(ctx context.Context) (now float64) {
+func (r redisServer) usedMemory(ctx context.Context) (now float64) {
 	for last := -1.0; math.Abs(now-last) > now/1000; time.Sleep(200 * time.Millisecond) {
 		info := r.InfoMap(ctx, "memory")
 		check(info.Err())
@@ -136,14 +136,14 @@ func (b *bench) start(ctx context.Context, e *env, out io.Writer) {
 		begun := time.Now()
 		r := e.startReplica(ctx, p, redis.addr)
 		took[i] = time.Since(begun).Seconds() * 1e3
-		r.end()
+		kill(r.cmd)
 	}
 	r := e.startReplica(ctx, p, redis.addr)
 	time.Sleep(settling)
-	proc := must(procfs.NewProc(r.pid))
+	proc := must(procfs.NewProc(r.cmd.Process.Pid))
 	idle := must(proc.NewStatus()).VmRSS
 	_, _, err := e.load(ctx, load{
-		replicas: []*replica{r}, connections: 64, length: 2 * b.length,
+		replicas: []replica{r}, connections: 64, length: 2 * b.length,
 		step: func(c *client, _ uint64) error { // a whole verification
 			n := c.env.unused(1)
 			return errors.Join(c.create(n, n), c.wrong(n), c.right(n))

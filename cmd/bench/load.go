@@ -98,7 +98,7 @@ func entryOf(recipient string) uint64 {
 // load is a closed loop: each connection sends its next request when it has
 // received the answer to the last one.
 type load struct {
-	replicas    []*replica // they get the connections in turn
+	replicas    []replica // they get the connections in turn
 	connections int
 	length      time.Duration
 	limit       uint64                           // number of operations; 0: any
@@ -164,9 +164,9 @@ func (e *env) load(ctx context.Context, l load) (ops float64, v values, err erro
 
 // forEach does step for count entries from first on. Nothing is measured, so a 503 of
 // a busy machine is retried.
-func (e *env) forEach(ctx context.Context, r *replica, first, count uint64, step func(c *client, n uint64) error) {
+func (e *env) forEach(ctx context.Context, r replica, first, count uint64, step func(c *client, n uint64) error) {
 	_, _, err := e.load(ctx, load{
-		replicas: []*replica{r}, connections: 32, length: time.Hour, limit: count,
+		replicas: []replica{r}, connections: 32, length: time.Hour, limit: count,
 		step: func(c *client, op uint64) (err error) {
 			for range 20 {
 				if err = step(c, first+op); !errors.Is(err, errRefused) {
@@ -183,7 +183,7 @@ func (e *env) forEach(ctx context.Context, r *replica, first, count uint64, step
 func (e *env) unused(count uint64) (first uint64) { return e.used.Add(count) - count }
 
 // seed creates count entries that were not used before and returns the first.
-func (e *env) seed(ctx context.Context, r *replica, count uint64) (first uint64) {
+func (e *env) seed(ctx context.Context, r replica, count uint64) (first uint64) {
 	first = e.unused(count)
 	e.forEach(ctx, r, first, count, func(c *client, n uint64) error { return c.create(n, n) })
 	return first

@@ -46,7 +46,15 @@ type bench struct {
 }
 
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
-	defer recoverFailure(&err)
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case failure:
+			err = r.error
+		default:
+			panic(r)
+		}
+	}()
 	b := &bench{}
 	commands := map[string]func(context.Context, *env, io.Writer){
 		"speed": b.speed, "memory": b.memory, "growth": b.growth, "start": b.start, "capacity": b.capacity,
@@ -79,18 +87,21 @@ func (b *bench) parse(command string, args []string) {
 	flags.IntVar(&b.entries, "entries", 1_000_000, "pending entries that memory stores; growth stores up to as many")
 	check(flags.Parse(args))
 	b.length = time.Duration(*seconds * float64(time.Second))
-	for _, item := range items(*connections) {
-		n, _ := strconv.Atoi(item) // 0, which is refused, if it is not a number
+	for _, item := range strings.Split(*connections, ",") {
+		n, err := strconv.Atoi(item)
+		if err != nil || n < 1 {
+			check(fmt.Errorf("-connections: %q is not a number above 0", item))
+		}
 		b.connections = append(b.connections, n)
 	}
-	for _, name := range items(*names) {
+	for _, name := range strings.Split(*names, ",") {
 		i := slices.IndexFunc(workloads, func(w workload) bool { return w.name == name })
 		if i < 0 {
 			check(fmt.Errorf("-workloads: there is no %q", name))
 		}
 		b.workloads = append(b.workloads, workloads[i])
 	}
-	for _, service := range items(*services) {
+	for _, service := range strings.Split(*services, ",") {
 		name, path, _ := strings.Cut(service, "=")
 		if name == "" || path == "" {
 			check(fmt.Errorf("-service: %q is not name=path", service))
@@ -102,16 +113,9 @@ func (b *bench) parse(command string, args []string) {
 		check(fmt.Errorf("%q follows the flags", flags.Arg(0)))
 	case b.rounds < 1 || b.length <= 0 || b.distance < 0:
 		check(errors.New("-rounds and -seconds must be above 0, -distance at least 0"))
-	case len(b.connections) == 0 || len(b.services) == 0 || len(b.workloads) == 0 || slices.Min(b.connections) < 1:
-		check(errors.New("-connections, -service and -workloads must not be empty, and connections be numbers above 0"))
 	case b.entries < 1 || b.entries > 1_000_000:
 		check(errors.New("-entries: 1 to 1000000, the most that SEND_LIMITS_TOTAL allows"))
 	}
-}
-
-// items splits a list with commas.
-func items(list string) []string {
-	return strings.FieldsFunc(list, func(c rune) bool { return c == ',' })
 }
 
 // failure is an error that ends a command. When a step fails, there is nothing
@@ -127,15 +131,4 @@ func check(err error) {
 func must[T any](value T, err error) T {
 	check(err)
 	return value
-}
-
-// recoverFailure is deferred by run.
-func recoverFailure(err *error) {
-	switch r := recover().(type) {
-	case nil:
-	case failure:
-		*err = r.error
-	default:
-		panic(r)
-	}
 }

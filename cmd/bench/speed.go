@@ -34,8 +34,8 @@ var (
 type system struct {
 	name           string
 	redisAt        string // name of the place
-	redis          *redisServer
-	replicas       []*replica
+	redis          redisServer
+	replicas       []replica
 	first, entries uint64 // what the step of the workload gets in turn; 0: each run starts with an empty Redis
 }
 
@@ -62,7 +62,7 @@ func (b *bench) speed(ctx context.Context, e *env, out io.Writer) {
 	add := func(redisAt, addr string) {
 		var systems []system
 		for _, p := range programs {
-			systems = append(systems, system{name: p.name, redisAt: redisAt, redis: redis, replicas: []*replica{e.startReplica(ctx, p, addr)}})
+			systems = append(systems, system{name: p.name, redisAt: redisAt, redis: redis, replicas: []replica{e.startReplica(ctx, p, addr)}})
 		}
 		for _, w := range b.workloads {
 			for _, n := range b.connections {
@@ -103,13 +103,13 @@ func (b *bench) growth(ctx context.Context, e *env, out io.Writer) {
 		log.Printf("storing %d entries", 2*pairs)
 		seeder := e.startReplica(ctx, p, s.redis.addr, "SEND_LIMITS=off", "SEND_LIMITS_TOTAL=off")
 		s.first = e.seed(ctx, seeder, 2*pairs) / 2
-		seeder.end()
-		s.replicas = []*replica{e.startReplica(ctx, p, s.redis.addr)}
+		kill(seeder.cmd)
+		s.replicas = []replica{e.startReplica(ctx, p, s.redis.addr)}
 		bySize = append(bySize, s)
 	}
 	var byReplicas []system
 	redis := e.startRedis(ctx)
-	var replicas []*replica
+	var replicas []replica
 	for _, n := range []int{1, 2, 4} {
 		for len(replicas) < n {
 			replicas = append(replicas, e.startReplica(ctx, p, redis.addr))
@@ -184,7 +184,7 @@ func (e *env) run(ctx context.Context, g group, s system, length time.Duration) 
 func (s system) spent() (mallocs float64, own, redis time.Duration) {
 	for _, r := range s.replicas {
 		mallocs += r.mallocs()
-		own += must(cpuTime(r.pid))
+		own += must(cpuTime(r.cmd.Process.Pid))
 	}
-	return mallocs, own, must(cpuTime(s.redis.pid))
+	return mallocs, own, must(cpuTime(s.redis.cmd.Process.Pid))
 }
