@@ -84,7 +84,8 @@ func (s *baseline) create(c echo.Context) error {
 	code := fmt.Sprintf("%04d", rand.IntN(10_000))
 	check(createScript.EvalSha(c.Request().Context(), s.redis, []string{args.AuthID}, code, attempts, lifetime).Err())
 	message := fmt.Sprintf(`{"to":"%s","from":"%s","body":"%s\nWelcome!"}`, args.Recipient, sender, code)
-	answer := must(s.http.Post(s.messages, "application/vnd.api+json", strings.NewReader(message)))
+	answer, err := s.http.Post(s.messages, "application/vnd.api+json", strings.NewReader(message))
+	check(err)
 	defer func() { _ = answer.Body.Close() }()
 	must(io.Copy(io.Discard, answer.Body))
 	if answer.StatusCode != http.StatusAccepted {

@@ -205,7 +205,10 @@ const mallocsMetric = "\ngo_memstats_mallocs_total "
 
 // mallocs returns how often a replica has allocated memory so far.
 func (r replica) mallocs() float64 {
-	_, after, _ := strings.Cut(must(get(r.metrics)), mallocsMetric)
+	_, after, found := strings.Cut(must(get(r.metrics)), mallocsMetric)
+	if !found {
+		check(fmt.Errorf("%s has no %s", r.metrics, strings.TrimSpace(mallocsMetric)))
+	}
 	value, _, _ := strings.Cut(after, "\n")
 	return must(strconv.ParseFloat(value, 64))
 }
