@@ -27,21 +27,24 @@ const (
 	perReplica = 2     // processors of a replica
 	shard      = 8e9   // bytes of one Redis master
 	dayLong    = 86400 // seconds, the longest window of the default limits
+
+	pendingShare = peak * lifetime / float64(dayLong) // entries that are pending at the peak, for each verification a day
 )
 
 // capacity measures everything and writes the results into the document.
-func (b *bench) capacity(ctx context.Context, out io.Writer) {
-	if !slices.Contains(b.near, planned) || !slices.Contains(b.far, planned) || b.distance == 0 || len(b.workloads) < len(workloads) {
-		check(fmt.Errorf("capacity needs all workloads, %d among both numbers of connections, and a -distance above 0", planned))
+func (b *bench) capacity(ctx context.Context, e *env, out io.Writer) {
+	if !slices.Contains(b.connections, planned) || b.distance == 0 || len(b.workloads) < len(workloads) {
+		check(fmt.Errorf("capacity needs all workloads, %d among -connections, and a -distance above 0", planned))
 	}
 	b.services = b.services[:1]
 	document := section(string(must(os.ReadFile(capacityFile))), "machine", machine(ctx))
 	for _, c := range []struct {
 		name    string
-		measure func(context.Context, io.Writer)
+		measure func(context.Context, *env, io.Writer)
 	}{{"speed", b.speed}, {"memory", b.memory}, {"growth", b.growth}, {"start", b.start}} {
 		var table strings.Builder
-		c.measure(ctx, &table)
+		c.measure(ctx, e, &table)
+		e.end()
 		document = section(document, c.name, "```\n"+table.String()+"```\n")
 	}
 	figures, size := b.plan()
@@ -69,32 +72,27 @@ func (b *bench) plan() (figures, size string) {
 	var own, redis float64 // microseconds of a verification
 	for _, at := range []string{"loopback", b.distance.String()} {
 		own, redis = 0, 0
-		for _, w := range b.workloads {
-			runs := slices.DeleteFunc(slices.Clone(b.samples), func(s sample) bool {
-				return s.row != row{w.name, planned, at, b.services[0].name}
-			})
-			perOwn, perRedis := median(column(runs, cpu)), median(column(runs, redisCPU))
-			own, redis = own+perOwn, redis+perRedis
-			figures += fmt.Sprintf("| %s | %s | %s | %s | %s |\n",
-				at, w.name, number(median(column(runs, rate))), number(1e6/perOwn), number(1e6/perRedis))
+		for _, w := range workloads {
+			m := b.medians[row{w.name, planned, at, b.services[0].name}]
+			own, redis = own+m[cpu], redis+m[redisCPU]
+			figures += fmt.Sprintf("| %s | %s | %s | %s | %s |\n", at, w.name, number(m[rate]), number(1e6/m[cpu]), number(1e6/m[redisCPU]))
 		}
 	}
-	entry, notice, sends, guesses := b.bytes[0], b.bytes[1]-b.bytes[0], b.bytes[2]-b.bytes[1], b.bytes[3]-b.bytes[2]
-	figures += "\n| kept in Redis | bytes | until |\n| --- | --- | --- |\n" +
-		fmt.Sprintf("| entry | %.0f | its code is entered or `CODE_EXPIRATION` is over |\n", entry) +
-		fmt.Sprintf("| notice of its expiry | %.0f | `EXPIRED_NOTICE` later |\n", notice) +
-		fmt.Sprintf("| messages to a number | %.0f | the longest of `SEND_LIMITS` is over |\n", sends) +
-		fmt.Sprintf("| wrong codes of a number | %.0f | the longest of `GUESS_LIMITS` is over |\n", guesses)
+	figures += "\n| kept in Redis | bytes | until |\n| --- | --- | --- |\n"
+	var daily, before float64 // bytes
+	for i, stage := range stages {
+		figures += fmt.Sprintf("| %s | %.0f | %s |\n", stage.adds, b.bytes[i]-before, stage.until)
+		daily += stage.kept * (b.bytes[i] - before)
+		before = b.bytes[i]
+	}
 	size = "| verifications a day | at the peak, a second | pending entries | Redis memory " +
 		"| processors busy: replicas, Redis | replicas | Redis masters of 8 GB |\n| --- | --- | --- | --- | --- | --- | --- |\n"
 	for _, day := range []float64{100_000, 1_000_000, 10_000_000, 100_000_000} {
-		second := peak * day / dayLong
-		pending := second * lifetime
-		bytes := pending*(entry+notice) + day*(sends+guesses)
+		second, bytes := peak*day/dayLong, day*daily
 		ownBusy, redisBusy := second*own/1e6, second*redis/1e6
 		replicas := 1 + math.Ceil(ownBusy/busy/perReplica) // one may be down
 		masters := max(math.Ceil(redisBusy/busy), math.Ceil(bytes/shard))
-		size += fmt.Sprintf("| %s | %s | %s | %s GB | %s, %s | %s | %s |\n", number(day), number(second), number(pending),
+		size += fmt.Sprintf("| %s | %s | %s | %s GB | %s, %s | %s | %s |\n", number(day), number(second), number(day*pendingShare),
 			number(bytes/1e9), number(ownBusy), number(redisBusy), number(replicas), number(masters))
 	}
 	return figures, size

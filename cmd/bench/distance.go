@@ -19,7 +19,7 @@ type chunk struct {
 // limits no throughput.
 func (e *env) distance(redis string, each time.Duration) string {
 	listener := must(net.Listen("tcp", "127.0.0.1:0"))
-	e.cleanup = append(e.cleanup, func() { _ = listener.Close() })
+	e.started = append(e.started, func() { _ = listener.Close() })
 	// Each direction has a queue, with the chunks in the order in which they are due.
 	requests, replies := make(chan chunk, 1<<14), make(chan chunk, 1<<14)
 	go forward(requests)

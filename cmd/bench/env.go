@@ -1,12 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -45,7 +44,7 @@ type env struct {
 	sms     *flowroutetest.Server
 	codes   []atomic.Uint32 // the code last sent for each entry; by entry modulo the length
 	used    atomic.Uint64   // entries that were used; none is used twice
-	cleanup []func()
+	started []func()        // each ends something that was started
 }
 
 func newEnv() *env {
@@ -55,72 +54,65 @@ func newEnv() *env {
 		AccessKey: accessKey, SecretKey: secretKey, Numbers: []string{sender}, Keep: 1,
 		OnMessage: func(m flowroutetest.Message) {
 			text, _, _ := strings.Cut(m.Body, "\n")
-			if code, err := strconv.ParseUint(text, 10, 32); err == nil {
-				e.codeOf(entryOf(m.To)).Store(uint32(code))
-			}
+			code, _ := strconv.ParseUint(text, 10, 32) // a message without code stores 0, and then the load fails
+			e.codeOf(entryOf(m.To)).Store(uint32(code))
 		},
 	}))
-	e.cleanup = []func(){func() { _ = os.RemoveAll(e.dir) }, func() { _ = e.sms.Close() }}
 	return e
 }
 
-// close ends everything that was started in e, the last first.
 func (e *env) close() {
-	for _, end := range slices.Backward(e.cleanup) {
-		end()
-	}
+	e.end()
+	_ = e.sms.Close()
+	_ = os.RemoveAll(e.dir)
 }
 
-// process is a program that the benchmark started.
-type process struct {
-	pid int
-	end func() // kills it and waits until it is gone
+// end ends everything that was started in e, the last first.
+func (e *env) end() {
+	for _, end := range slices.Backward(e.started) {
+		end()
+	}
+	e.started = nil
+	e.used.Store(0)
 }
 
 // start starts a program and returns when ready has no error.
-func (e *env) start(ctx context.Context, cmd *exec.Cmd, ready func() error) process {
+func (e *env) start(ctx context.Context, cmd *exec.Cmd, ready func() error) {
 	log := must(os.CreateTemp(e.dir, "log")) // a file costs the benchmark no processor time
 	defer func() { _ = log.Close() }()
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = e.dir, log, log, endWithParent()
 	check(cmd.Start())
-	exited := make(chan struct{})
-	go func() {
-		_ = cmd.Wait() // it was killed, or its output says why it ended
-		close(exited)
-	}()
-	p := process{pid: cmd.Process.Pid, end: func() {
-		_ = cmd.Process.Kill() // fails if it has ended already
-		<-exited
-	}}
-	e.cleanup = append(e.cleanup, p.end)
-	timeout := time.After(startTimeout)
+	e.started = append(e.started, func() { kill(cmd) })
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
 	for err := ready(); err != nil; err = ready() {
-		select {
-		case <-time.After(time.Millisecond):
-			continue
-		case <-ctx.Done():
-		case <-exited:
-		case <-timeout:
+		if ctx.Err() != nil {
+			printed, _ := os.ReadFile(log.Name())
+			check(fmt.Errorf("start %s: %w; it printed: %s", filepath.Base(cmd.Path), err, printed))
 		}
-		printed, _ := os.ReadFile(log.Name())
-		check(fmt.Errorf("start %s: %w; it printed: %s", filepath.Base(cmd.Path), err, printed))
+		time.Sleep(time.Millisecond)
 	}
-	return p
+}
+
+// kill ends a program and waits until it is gone. Again, it does nothing.
+func kill(cmd *exec.Cmd) {
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
 }
 
 type redisServer struct {
-	process
-	addr   string
-	client *redis.Client
+	*redis.Client
+	addr string
+	cmd  *exec.Cmd
 }
 
-func (e *env) startRedis(ctx context.Context) *redisServer {
+func (e *env) startRedis(ctx context.Context) redisServer {
 	addr := freeAddr()
-	client := dialRedis(addr)
-	e.cleanup = append(e.cleanup, func() { _ = client.Close() })
 	host, port, _ := net.SplitHostPort(addr)
-	cmd := exec.Command("redis-server", "--port", port, "--bind", host, "--save", "")
-	return &redisServer{e.start(ctx, cmd, func() error { return client.Ping(ctx).Err() }), addr, client}
+	r := redisServer{dialRedis(addr), addr, exec.Command("redis-server", "--port", port, "--bind", host, "--save", "")}
+	e.started = append(e.started, func() { _ = r.Close() })
+	e.start(ctx, r.cmd, func() error { return r.Ping(ctx).Err() })
+	return r
 }
 
 func dialRedis(addr string) *redis.Client {
@@ -162,15 +154,14 @@ func (e *env) build(ctx context.Context, p program) program {
 
 // replica is a running program.
 type replica struct {
-	process
 	addr    string // of the API
 	metrics string // URL
+	cmd     *exec.Cmd
 }
 
 // startReplica starts a program. Every feature of the service that costs time
 // is on, and the load reaches no limit. The baseline has the same settings.
-func (e *env) startReplica(ctx context.Context, p program, redisAddr string, settings ...string) *replica {
-	hash := sha256.Sum256([]byte(apiKey))
+func (e *env) startReplica(ctx context.Context, p program, redisAddr string, settings ...string) replica {
 	addr, admin := freeAddr(), freeAddr()
 	cmd := exec.Command(p.path, p.args...)
 	cmd.Env = append([]string{
@@ -182,37 +173,42 @@ func (e *env) startReplica(ctx context.Context, p program, redisAddr string, set
 		"RETRIES_ALLOWED=" + strconv.Itoa(attempts),
 		"SEND_LIMITS_TOTAL=1000000/24h",
 		"ALLOWED_PREFIXES=us,ca",
-		"API_KEYS=bench:" + hex.EncodeToString(hash[:]),
+		fmt.Sprintf("API_KEYS=bench:%x", sha256.Sum256([]byte(apiKey))),
 		"CODE_SECRET=bench-code-secret-of-some-length",
 		"REDIS_URL=redis://" + redisAddr + "/0",
 		"REDIS_KEY_PREFIX=" + keyPrefix,
 		"LISTEN_ADDR=" + addr,
 		"ADMIN_ADDR=" + admin,
 	}, settings...)
-	running := e.start(ctx, cmd, func() error {
-		answer, err := http.Get("http://" + addr + "/readyz")
-		if err == nil {
-			_ = answer.Body.Close()
-			if answer.StatusCode != http.StatusOK {
-				err = errors.New(answer.Status)
-			}
-		}
+	e.start(ctx, cmd, func() error {
+		_, err := get("http://" + addr + "/readyz")
 		return err
 	})
-	return &replica{running, addr, "http://" + admin + "/metrics"}
+	return replica{addr, "http://" + admin + "/metrics", cmd}
 }
 
-const mallocsMetric = "go_memstats_mallocs_total"
+// get returns the body of an answer 200.
+func get(url string) (string, error) {
+	answer, err := http.Get(url)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	body, err := io.ReadAll(answer.Body)
+	if answer.StatusCode != http.StatusOK {
+		err = errors.New(answer.Status)
+	}
+	return string(body), err
+}
+
+const mallocsMetric = "\ngo_memstats_mallocs_total "
 
 // mallocs returns how often a replica has allocated memory so far.
-func (r *replica) mallocs() float64 {
-	answer, err := http.Get(r.metrics)
-	check(err)
-	defer func() { _ = answer.Body.Close() }()
-	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
-		if value, found := strings.CutPrefix(lines.Text(), mallocsMetric+" "); found {
-			return must(strconv.ParseFloat(value, 64))
-		}
+func (r replica) mallocs() float64 {
+	_, after, found := strings.Cut(must(get(r.metrics)), mallocsMetric)
+	if !found {
+		check(fmt.Errorf("%s has no %s", r.metrics, strings.TrimSpace(mallocsMetric)))
 	}
-	panic(failure{fmt.Errorf("%s has no %s", r.metrics, mallocsMetric)})
+	value, _, _ := strings.Cut(after, "\n")
+	return must(strconv.ParseFloat(value, 64))
 }

@@ -12,52 +12,60 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/prometheus/procfs"
 )
 
-const noLimits, noTotal = "SEND_LIMITS=off GUESS_LIMITS=off SEND_LIMITS_TOTAL=off", "SEND_LIMITS_TOTAL=off"
-
-// stages are sets of features, each with what it keeps beside an entry.
+// stages turn on one feature after another, so that the bytes of a feature are
+// what its stage has more than the one before.
 var stages = []struct {
-	name     string
-	settings string
-	wrong    bool    // a wrong code was entered for every entry
-	target   float64 // bytes of an entry; 0: none
+	name        string
+	off         string // turns the feature off, in the stages before
+	wrong       bool   // a wrong code was entered for every entry
+	target      float64
+	adds, until string  // what the feature keeps, and how long
+	kept        float64 // how many are kept at the peak for each verification a day; 0 if the feature is off by default
 }{
-	{name: "live entry alone", settings: "EXPIRED_NOTICE=0 " + noLimits, target: 215},
-	{name: "with EXPIRED_NOTICE", settings: noLimits},
-	{name: "with SEND_LIMITS too: the defaults", settings: noTotal, target: 400},
-	{name: "with a wrong code for each too", settings: noTotal, wrong: true},
-	{name: "the defaults and SEND_LIMITS_TOTAL"},
+	{name: "live entry alone", target: 215,
+		adds: "entry", until: "its code is entered or `CODE_EXPIRATION` is over", kept: pendingShare},
+	{name: "with EXPIRED_NOTICE", off: "EXPIRED_NOTICE=0",
+		adds: "notice of its expiry", until: "`EXPIRED_NOTICE` later", kept: pendingShare},
+	{name: "with SEND_LIMITS too", off: "SEND_LIMITS=off", target: 400,
+		adds: "messages to a number", until: "the longest of `SEND_LIMITS` is over", kept: 1},
+	{name: "with UNVERIFIED_LIMITS too: the defaults", off: "UNVERIFIED_MODE=off",
+		adds: "unverified message", until: "its code is entered or 24 hours are over", kept: 1},
+	{name: "with SEND_LIMITS_TOTAL too", off: "SEND_LIMITS_TOTAL=off",
+		adds: "message under `SEND_LIMITS_TOTAL`", until: "its window is over"},
+	{name: "with a wrong code for each too", off: "GUESS_LIMITS=off", wrong: true,
+		adds: "wrong codes of a number", until: "the longest of `GUESS_LIMITS` is over", kept: 1},
 }
 
 // memory measures what a pending entry takes of Redis, and works out what more
 // entries need: each takes the same, except that the hash tables of Redis
 // double at a time.
-func (b *bench) memory(ctx context.Context, out io.Writer) {
-	e := newEnv()
-	defer e.close()
+func (b *bench) memory(ctx context.Context, e *env, out io.Writer) {
 	redis := e.startRedis(ctx)
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	w := newTable(out)
 	_, _ = fmt.Fprintf(w, "%d pending entries\tsystem\tB/entry\ttarget\t10 million\t100 million\tkeys, and bytes of each\n", b.entries)
-	for _, service := range b.services {
-		p := e.build(ctx, service)
-		for _, stage := range stages {
+	for _, p := range b.services {
+		for i, stage := range stages {
+			settings := []string{"RETRIES_ALLOWED=3"}
+			for _, later := range stages[i+1:] {
+				settings = append(settings, later.off)
+			}
 			log.Printf("%s: storing %d entries, %s", p.name, b.entries, stage.name)
 			// The service ends before the memory is read, because its connections take some too.
 			fill := func(entries int) {
-				service := e.startReplica(ctx, p, redis.addr, append(strings.Fields(stage.settings), "RETRIES_ALLOWED=3")...)
-				defer service.end()
+				service := e.startReplica(ctx, p, redis.addr, settings...)
+				defer kill(service.cmd)
 				first := e.seed(ctx, service, uint64(entries))
 				if stage.wrong {
 					e.forEach(ctx, service, first, uint64(entries), (*client).wrong)
 				}
 			}
 			fill(1000) // scripts and buffers belong to no entry
-			check(redis.client.FlushAll(ctx).Err())
+			check(redis.FlushAll(ctx).Err())
 			before := redis.usedMemory(ctx)
 			fill(b.entries)
 			keys := redis.countKeys(ctx)
@@ -73,20 +81,20 @@ func (b *bench) memory(ctx context.Context, out io.Writer) {
 	}
 	check(w.Flush())
 	_, _ = fmt.Fprintln(out, "\nc: an entry; x: notices of expiry; n: messages to a number; w: wrong codes of a number; a: messages of the service;\n"+
-		"e: unverified messages of an exchange or an area code")
+		"e: unverified messages of an exchange, an area code or all")
 }
 
 // countKeys waits until Redis has dropped what lives for seconds only, and
 // returns how many keys there are of each kind and the size of one. Scanning a
 // key removes it if it has expired.
-func (r *redisServer) countKeys(ctx context.Context) string {
+func (r redisServer) countKeys(ctx context.Context) string {
 	time.Sleep(3 * time.Second)
 	counts, sizes := map[string]int{}, map[string]int64{}
-	keys := r.client.Scan(ctx, 0, "*", 10_000).Iterator()
+	keys := r.Scan(ctx, 0, "*", 10_000).Iterator()
 	for keys.Next(ctx) {
 		kind, _, _ := strings.Cut(strings.TrimPrefix(keys.Val(), keyPrefix), "{") // the letters before the hash tag
 		if counts[kind]++; sizes[kind] == 0 {
-			sizes[kind], _ = r.client.MemoryUsage(ctx, keys.Val(), 0).Result() // fails if it has expired
+			sizes[kind], _ = r.MemoryUsage(ctx, keys.Val(), 0).Result() // fails if it has expired
 		}
 	}
 	check(keys.Err())
@@ -99,9 +107,9 @@ func (r *redisServer) countKeys(ctx context.Context) string {
 
 // usedMemory returns Redis' used_memory in bytes, when its tables have stopped
 // growing or shrinking.
-func (r *redisServer) usedMemory(ctx context.Context) (now float64) {
+func (r redisServer) usedMemory(ctx context.Context) (now float64) {
 	for last := -1.0; math.Abs(now-last) > now/1000; time.Sleep(200 * time.Millisecond) {
-		info := r.client.InfoMap(ctx, "memory")
+		info := r.InfoMap(ctx, "memory")
 		check(info.Err())
 		last, now = now, must(strconv.ParseFloat(info.Item("Memory", "used_memory"), 64))
 	}
@@ -120,33 +128,29 @@ func verdict(value, target float64) string {
 }
 
 // start measures what a replica takes.
-func (b *bench) start(ctx context.Context, out io.Writer) {
-	e := newEnv()
-	defer e.close()
+func (b *bench) start(ctx context.Context, e *env, out io.Writer) {
 	redis := e.startRedis(ctx)
-	log.Printf("building, starting")
-	p := e.build(ctx, b.services[0])
-	var r *replica
+	p := b.services[0]
 	took := make([]float64, 2*b.rounds+1)
 	for i := range took {
-		if r != nil {
-			r.end()
-		}
 		begun := time.Now()
-		r = e.startReplica(ctx, p, redis.addr)
+		r := e.startReplica(ctx, p, redis.addr)
 		took[i] = time.Since(begun).Seconds() * 1e3
+		kill(r.cmd)
 	}
+	r := e.startReplica(ctx, p, redis.addr)
 	time.Sleep(settling)
-	proc := must(procfs.NewProc(r.pid))
+	proc := must(procfs.NewProc(r.cmd.Process.Pid))
 	idle := must(proc.NewStatus()).VmRSS
-	must(e.load(ctx, load{
-		replicas: []*replica{r}, connections: 64, length: 2 * b.length, limit: unlimited,
+	_, _, err := e.load(ctx, load{
+		replicas: []replica{r}, connections: 64, length: 2 * b.length,
 		step: func(c *client, _ uint64) error { // a whole verification
-			n := c.env.unused()
+			n := c.env.unused(1)
 			return errors.Join(c.create(n, n), c.wrong(n), c.right(n))
 		},
-	}))
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	})
+	check(err)
+	w := newTable(out)
 	for _, t := range []struct {
 		what   string
 		value  float64

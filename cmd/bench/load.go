@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net"
 	"net/http"
 	"slices"
@@ -99,54 +98,46 @@ func entryOf(recipient string) uint64 {
 // load is a closed loop: each connection sends its next request when it has
 // received the answer to the last one.
 type load struct {
-	replicas    []*replica // they get the connections in turn
+	replicas    []replica // they get the connections in turn
 	connections int
 	length      time.Duration
-	limit       uint64                           // number of operations
+	limit       uint64                           // number of operations; 0: any
 	step        func(c *client, op uint64) error // does one operation and checks its answers
-}
-
-const unlimited = math.MaxUint64
-
-// result summarizes a load.
-type result struct {
-	ops      int // answered as expected
-	refused  int // answered 503
-	elapsed  time.Duration
-	p50, p99 time.Duration
 }
 
 // answerTimeout is how long the last answers may take after the load's end.
 const answerTimeout = 10 * time.Second
 
-// load runs a load. A wrong answer is an error, which ends it.
-func (e *env) load(ctx context.Context, l load) (result, error) {
+// load runs a load and returns how many operations were answered as expected,
+// their rate, latency, and the share of 503. A wrong answer is an error, which
+// ends it.
+func (e *env) load(ctx context.Context, l load) (ops float64, v values, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer time.AfterFunc(l.length+answerTimeout, func() { cancel(errors.New("no answer in time")) }).Stop()
-	var next, refused atomic.Int64
+	var next, busy atomic.Uint64
 	var wg sync.WaitGroup
 	took := make([][]time.Duration, l.connections)
 	begun := time.Now()
 	for i := range took {
 		conn, err := net.DialTimeout("tcp", l.replicas[i%len(l.replicas)].addr, startTimeout)
 		if err != nil {
-			return result{}, err
+			return 0, v, err
 		}
 		defer context.AfterFunc(ctx, func() { _ = conn.Close() })() // ends the read
 		wg.Go(func() {
 			defer func() { _ = conn.Close() }()
 			c := &client{env: e, conn: conn, in: bufio.NewReader(conn)}
 			for start := time.Now(); start.Sub(begun) < l.length; start = time.Now() {
-				op := uint64(next.Add(1) - 1)
-				if op >= l.limit {
+				op := next.Add(1) - 1
+				if l.limit > 0 && op >= l.limit {
 					return
 				}
 				switch err := l.step(c, op); {
 				case err == nil:
 					took[i] = append(took[i], time.Since(start))
 				case errors.Is(err, errRefused):
-					refused.Add(1)
+					busy.Add(1)
 				default:
 					cancel(err) // the first error counts
 					return
@@ -155,27 +146,27 @@ func (e *env) load(ctx context.Context, l load) (result, error) {
 		})
 	}
 	wg.Wait()
-	r := result{elapsed: time.Since(begun), refused: int(refused.Load())}
+	elapsed := time.Since(begun)
 	if ctx.Err() != nil {
-		return r, context.Cause(ctx)
+		return 0, v, context.Cause(ctx)
 	}
-	all := slices.Concat(took...)
-	if r.ops = len(all); r.ops == 0 {
-		return r, fmt.Errorf("no request succeeded within %v; %d were answered 503", r.elapsed, r.refused)
+	all := slices.Sorted(slices.Values(slices.Concat(took...)))
+	n, answered503 := len(all), float64(busy.Load())
+	if n == 0 {
+		return 0, v, fmt.Errorf("no request succeeded within %v; %.0f were answered 503", elapsed, answered503)
 	}
-	slices.Sort(all)
-	r.p50, r.p99 = all[r.ops/2], all[r.ops*99/100]
-	return r, nil
+	ops = float64(n)
+	v[rate] = ops / elapsed.Seconds()
+	v[p50], v[p99] = all[n/2].Seconds()*1e3, all[n*99/100].Seconds()*1e3
+	v[refused] = 100 * answered503 / (ops + answered503)
+	return ops, v, nil
 }
 
 // forEach does step for count entries from first on. Nothing is measured, so a 503 of
 // a busy machine is retried.
-func (e *env) forEach(ctx context.Context, r *replica, first, count uint64, step func(c *client, n uint64) error) {
-	if count == 0 {
-		return
-	}
-	must(e.load(ctx, load{
-		replicas: []*replica{r}, connections: 32, length: time.Hour, limit: count,
+func (e *env) forEach(ctx context.Context, r replica, first, count uint64, step func(c *client, n uint64) error) {
+	_, _, err := e.load(ctx, load{
+		replicas: []replica{r}, connections: 32, length: time.Hour, limit: count,
 		step: func(c *client, op uint64) (err error) {
 			for range 20 {
 				if err = step(c, first+op); !errors.Is(err, errRefused) {
@@ -184,12 +175,16 @@ func (e *env) forEach(ctx context.Context, r *replica, first, count uint64, step
 			}
 			return fmt.Errorf("20 attempts failed, the last one: %w", err)
 		},
-	}))
+	})
+	check(err)
 }
 
+// unused returns the first of count entries that were not used before.
+func (e *env) unused(count uint64) (first uint64) { return e.used.Add(count) - count }
+
 // seed creates count entries that were not used before and returns the first.
-func (e *env) seed(ctx context.Context, r *replica, count uint64) (first uint64) {
-	first = e.used.Add(count) - count
+func (e *env) seed(ctx context.Context, r replica, count uint64) (first uint64) {
+	first = e.unused(count)
 	e.forEach(ctx, r, first, count, func(c *client, n uint64) error { return c.create(n, n) })
 	return first
 }

@@ -32,23 +32,31 @@ func main() {
 
 // bench holds the flags, and what was measured.
 type bench struct {
-	rounds    int
-	length    time.Duration // of each run
-	near, far []int         // connections with Redis on loopback, and at the distance
-	distance  time.Duration
-	workloads []workload
-	services  []program // speed compares the others with the first; growth and start measure the first
-	baseline  bool
-	entries   int
+	rounds      int
+	length      time.Duration // of each run
+	connections []int
+	distance    time.Duration
+	workloads   []workload
+	services    []program // speed compares the others with the first; growth and start measure the first
+	baseline    bool
+	entries     int
 
-	samples []sample  // of speed
-	bytes   []float64 // of memory: for each stage, an entry with everything beside it
+	medians map[row]values // of speed
+	bytes   []float64      // of memory: for each stage, an entry with everything beside it
 }
 
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
-	defer recoverFailure(&err)
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case failure:
+			err = r.error
+		default:
+			panic(r)
+		}
+	}()
 	b := &bench{}
-	commands := map[string]func(context.Context, io.Writer){
+	commands := map[string]func(context.Context, *env, io.Writer){
 		"speed": b.speed, "memory": b.memory, "growth": b.growth, "start": b.start, "capacity": b.capacity,
 	}
 	switch {
@@ -58,7 +66,12 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return errors.New("usage: bench speed|memory|growth|start|capacity [flags]")
 	}
 	b.parse(args[0], args[1:])
-	commands[args[0]](ctx, out)
+	e := newEnv()
+	defer e.close()
+	for i, p := range b.services {
+		b.services[i] = e.build(ctx, p)
+	}
+	commands[args[0]](ctx, e, out)
 	return nil
 }
 
@@ -66,55 +79,43 @@ func (b *bench) parse(command string, args []string) {
 	flags := flag.NewFlagSet(command, flag.ContinueOnError)
 	flags.IntVar(&b.rounds, "rounds", 5, "rounds; each runs everything once")
 	seconds := flags.Float64("seconds", 2, "seconds of each run")
-	near := flags.String("connections", "1,32,64", "numbers of connections with Redis on loopback; empty: not measured")
+	connections := flags.String("connections", "1,32,64", "numbers of connections")
 	flags.DurationVar(&b.distance, "distance", time.Millisecond, "how far away Redis is, each way; 0: loopback only")
-	far := flags.String("distance-connections", "1,32", "numbers of connections with Redis at that distance")
 	names := flags.String("workloads", "create,wrong,right", "workloads of speed")
 	services := flags.String("service", "service=.", "builds of the service, each name=binary or name=folder of the source, such as old=/tmp/old,new=.")
 	flags.BoolVar(&b.baseline, baselineName, true, "measure the baseline too")
 	flags.IntVar(&b.entries, "entries", 1_000_000, "pending entries that memory stores; growth stores up to as many")
 	check(flags.Parse(args))
-	if b.rounds < 1 || *seconds <= 0 || b.distance < 0 || flags.NArg() > 0 {
-		check(errors.New("-rounds and -seconds must be above 0, -distance at least 0, and nothing may follow the flags"))
-	}
-	if b.entries < 1 || b.entries > 1_000_000 {
-		check(errors.New("-entries: 1 to 1000000, the most that SEND_LIMITS_TOTAL allows"))
-	}
 	b.length = time.Duration(*seconds * float64(time.Second))
-	b.near, b.far = numbers(*near), numbers(*far)
-	for _, name := range items(*names) {
+	for _, item := range strings.Split(*connections, ",") {
+		n, err := strconv.Atoi(item)
+		if err != nil || n < 1 {
+			check(fmt.Errorf("-connections: %q is not a number above 0", item))
+		}
+		b.connections = append(b.connections, n)
+	}
+	for _, name := range strings.Split(*names, ",") {
 		i := slices.IndexFunc(workloads, func(w workload) bool { return w.name == name })
 		if i < 0 {
 			check(fmt.Errorf("-workloads: there is no %q", name))
 		}
 		b.workloads = append(b.workloads, workloads[i])
 	}
-	for _, service := range items(*services) {
+	for _, service := range strings.Split(*services, ",") {
 		name, path, _ := strings.Cut(service, "=")
 		if name == "" || path == "" {
 			check(fmt.Errorf("-service: %q is not name=path", service))
 		}
 		b.services = append(b.services, program{name: name, path: path})
 	}
-	if len(b.services) == 0 || len(b.workloads) == 0 {
-		check(errors.New("-service and -workloads must not be empty"))
+	switch {
+	case flags.NArg() > 0:
+		check(fmt.Errorf("%q follows the flags", flags.Arg(0)))
+	case b.rounds < 1 || b.length <= 0 || b.distance < 0:
+		check(errors.New("-rounds and -seconds must be above 0, -distance at least 0"))
+	case b.entries < 1 || b.entries > 1_000_000:
+		check(errors.New("-entries: 1 to 1000000, the most that SEND_LIMITS_TOTAL allows"))
 	}
-}
-
-// items splits a list with commas.
-func items(list string) []string {
-	return strings.FieldsFunc(list, func(c rune) bool { return c == ',' })
-}
-
-func numbers(list string) (numbers []int) {
-	for _, item := range items(list) {
-		n, err := strconv.Atoi(item)
-		if err != nil || n < 1 {
-			check(fmt.Errorf("%q is not a number of connections", item))
-		}
-		numbers = append(numbers, n)
-	}
-	return numbers
 }
 
 // failure is an error that ends a command. When a step fails, there is nothing
@@ -130,15 +131,4 @@ func check(err error) {
 func must[T any](value T, err error) T {
 	check(err)
 	return value
-}
-
-// recoverFailure is deferred by run.
-func recoverFailure(err *error) {
-	switch r := recover().(type) {
-	case nil:
-	case failure:
-		*err = r.error
-	default:
-		panic(r)
-	}
 }

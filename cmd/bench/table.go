@@ -45,30 +45,36 @@ type sample struct {
 	values
 }
 
-// writeTable writes the medians of each row, and below them its ratios to the
-// same row of each base. Ratios are taken within a round.
-func writeTable(out io.Writer, samples []sample, bases []string) {
+// writeTable writes the medians of each row, which it returns, and below them
+// the row's ratios to each base. Ratios are taken within a round.
+func writeTable(out io.Writer, samples []sample, bases ...string) map[row]values {
 	var rows []row
-	runs := map[row][]sample{}
+	runs, medians := map[row][]values{}, map[row]values{}
 	for _, s := range samples {
 		if runs[s.row] == nil {
 			rows = append(rows, s.row)
 		}
-		runs[s.row] = append(runs[s.row], s)
+		runs[s.row] = append(runs[s.row], s.values)
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	w := newTable(out)
 	_, _ = fmt.Fprint(w, "workload\tconns\tRedis at\tsystem")
 	for _, c := range columns {
 		_, _ = fmt.Fprint(w, "\t", c.name)
 	}
 	for _, r := range rows {
 		_, _ = fmt.Fprintf(w, "\n%s\t%d\t%s\t%s", r.workload, r.connections, r.redisAt, r.system)
+		var m values
 		for i, c := range columns {
-			_, _ = fmt.Fprintf(w, "\t"+c.format, median(column(runs[r], i)))
+			m[i] = median(column(runs[r], i))
+			_, _ = fmt.Fprintf(w, "\t"+c.format, m[i])
 		}
+		medians[r] = m
 		for _, base := range bases {
+			if base == r.system {
+				break // a base has ratios to those before it only
+			}
 			b := row{r.workload, r.connections, r.redisAt, base}
-			if runs[b] == nil || slices.Contains(bases, r.system) && (r == b || base != bases[0]) {
+			if runs[b] == nil {
 				continue
 			}
 			_, _ = fmt.Fprintf(w, "\n%s\t%d\t%s\t%s/%s", r.workload, r.connections, r.redisAt, r.system, base)
@@ -80,11 +86,15 @@ func writeTable(out io.Writer, samples []sample, bases []string) {
 	}
 	_, _ = fmt.Fprintln(w)
 	check(w.Flush())
+	return medians
 }
 
-func column(samples []sample, i int) (list []float64) {
-	for _, s := range samples {
-		list = append(list, s.values[i])
+// newTable aligns cells that end with tabs, when it is flushed.
+func newTable(out io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(out, 0, 0, 2, ' ', 0) }
+
+func column(runs []values, i int) (list []float64) {
+	for _, v := range runs {
+		list = append(list, v[i])
 	}
 	return list
 }
