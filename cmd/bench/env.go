@@ -172,6 +172,7 @@ func (e *env) startReplica(ctx context.Context, p program, redisAddr string, set
 		"FLOWROUTE_RATE=0",
 		"RETRIES_ALLOWED=" + strconv.Itoa(attempts),
 		"SEND_LIMITS_TOTAL=1000000/24h",
+		"UNVERIFIED_LIMITS=exchange:1000000/1h,area:1000000/1h+50%,all:1000000/1h+50%", // the defaults but for the numbers
 		"ALLOWED_PREFIXES=us,ca",
 		fmt.Sprintf("API_KEYS=bench:%x", sha256.Sum256([]byte(apiKey))),
 		"CODE_SECRET=bench-code-secret-of-some-length",
