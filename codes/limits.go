@@ -23,13 +23,20 @@ type Window struct {
 const (
 	MaxWindowCount = 1_000_000
 	MaxWindowSpan  = 366 * 24 * time.Hour
+	MaxWindows     = 100 // of one limit
 )
+
+// errTooMany refuses more limits than MaxWindows.
+var errTooMany = fmt.Errorf("too many limits: write at most %d", MaxWindows)
 
 // ParseWindows parses limits such as "5/10m", each a number of events and a Go
 // duration. The single element "off" means no limit.
 func ParseWindows(list []string) ([]Window, error) {
 	if len(list) == 1 && strings.TrimSpace(list[0]) == "off" {
 		return nil, nil
+	}
+	if len(list) > MaxWindows {
+		return nil, errTooMany
 	}
 	windows := make([]Window, 0, len(list))
 	for _, item := range list {
@@ -65,7 +72,9 @@ func ParseCallerWindows(list []string) (map[string][]Window, error) {
 		if err != nil {
 			return nil, err
 		}
-		callers[name] = append(callers[name], windows...)
+		if callers[name] = append(callers[name], windows...); len(callers[name]) > MaxWindows {
+			return nil, errTooMany
+		}
 	}
 	return callers, nil
 }

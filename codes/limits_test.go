@@ -2,6 +2,7 @@ package codes_test
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +61,7 @@ func TestParseWindowsRefuses(t *testing.T) {
 		{[]string{"5/8784h1s"}, "out of range"},
 		{[]string{"5/1.0005s"}, "whole milliseconds"},
 		{[]string{"5/10m", "0/1s"}, `"0/1s"`},
+		{slices.Repeat([]string{"5/10m"}, 101), "too many limits"},
 	} {
 		got, err := codes.ParseWindows(test.bad)
 		if err == nil || !strings.Contains(err.Error(), test.rule) || got != nil {

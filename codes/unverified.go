@@ -38,6 +38,9 @@ const MaxUnverifiedSpan = 24 * time.Hour
 // ParseUnverified parses limits such as "exchange:20/1h" and "area:100/1h+50%". The
 // percentage is that of Window.Percent.
 func ParseUnverified(list []string) (u Unverified, err error) {
+	if len(list) > MaxWindows {
+		return Unverified{}, errTooMany
+	}
 	for _, item := range list {
 		text := strings.TrimSpace(item)
 		kind, limit, _ := strings.Cut(text, ":")

@@ -167,7 +167,7 @@ func TestGoodValues(t *testing.T) {
 func TestBadValues(t *testing.T) {
 	long := strings.Repeat("x", 65)
 	bools := []string{"maybe", "2", "truefalse", " "}
-	limits := []string{" ", "5", "5/", "/10m", "0/10m", "5/10", "5/1ms", "off,5/10m", "5/10m,,6/1h", "5/10m,", "1000001/1h", long}
+	limits := []string{" ", "5", "5/", "/10m", "0/10m", "5/10", "5/1ms", "off,5/10m", "5/10m,,6/1h", "5/10m,", "1000001/1h", long, strings.Repeat("5/10m,", 100) + "5/10m"}
 	secrets := []string{"a\xff", `"quoted-0123456789"`, "'quoted-0123456789'", " `quoted-0123456789`\n", `"`, "\ufeff \n"}
 	noPEM := filepath.Join(dirWith(t, "f", "no PEM"), "f")
 	pemFile := []string{"/no/such/file", noPEM, "-----BEGIN CERTIFICATE-----", "/"}
@@ -214,10 +214,10 @@ func TestBadValues(t *testing.T) {
 		"API_KEYS":              {"a", "a:", ":" + hashOf("1"), "a:" + hashOf("1")[1:], "a:" + hashOf("1") + "0", "a b:" + hashOf("1"), long + ":" + hashOf("1"), hashOf("1"), "a:" + strings.Repeat("g", 64), "a:" + hashOf("1") + ",b:" + strings.ToUpper(hashOf("1")), "a:" + hashOf("1") + ","},
 		"CALLER_IDS":            {"Shared", "apart"},
 		"RESEND":                {"Same", "old"},
-		"UNVERIFIED_LIMITS":     {"off", "20/1h", "exchange:", "exchange:0/1h", "exchange:20/25h", "area:1/1h+", "area:1/1h+50", "area:1/1h+0%", "country:1/1h", "exchange:1/1h,"},
+		"UNVERIFIED_LIMITS":     {"off", "20/1h", "exchange:", "exchange:0/1h", "exchange:20/25h", "area:1/1h+", "area:1/1h+50", "area:1/1h+0%", "country:1/1h", "exchange:1/1h,", strings.Repeat("all:1/1h,", 100) + "all:1/1h"},
 		"UNVERIFIED_MODE":       {"Shadow", "on"},
 		"PROFILES":              {"login", "~", "[login]", "6", "{} # \xff", "\"{}\"", "{login: {}", "Login: {}", "a_b: {}", "[a]: {}", strings.Repeat("x", 33) + ": {}"},
-		"CALLER_LIMITS":         {"5/10m", ":5/10m", "a:", "a:off", "a:5", "a:5/10m,", "nobody:5/10m", "*:1000001/1h", strings.Repeat("a", 100) + ":1/1h"},
+		"CALLER_LIMITS":         {"5/10m", ":5/10m", "a:", "a:off", "a:5", "a:5/10m,", "nobody:5/10m", "*:1000001/1h", strings.Repeat("a", 100) + ":1/1h", strings.Repeat("*:1/1h,", 100) + "*:1/1h"},
 		"CLIENT_LIMITS":         append(limits, "10001/24h"),
 		"SEND_LIMITS":           append(limits, "10001/24h"),
 		"GUESS_LIMITS":          append(limits, "5/10m,10001/1h"),

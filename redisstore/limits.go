@@ -87,7 +87,7 @@ func (s *Store) limitArgs(keys []string, limits []codes.Limit, dryRun bool) (_ [
 		if others == nil {
 			others = make([]byte, 0, 48)
 		}
-		others = append(others, byte(n), storage(l)[0], mode, byte(len(l.Windows)))
+		others = append(others, byte(n), storage(l)[0], mode, byte(len(l.Windows))) //nolint:gosec // at most codes.MaxWindows
 		for _, w := range l.Windows {
 			others = appendNumber(appendNumber(others, w.Max), w.Span.Milliseconds())
 		}
