@@ -110,7 +110,7 @@ func (s *Server) status(c echo.Context, r codes.StatusRequest) (codes.Progress, 
 	return s.Service.Status(c.Request().Context(), r)
 }
 
-// cancel takes the same request as status.
+// cancel takes a StatusRequest, because both routes are read in the same way.
 func (s *Server) cancel(c echo.Context, r codes.StatusRequest) (struct{}, error) {
 	r.Caller = s.identify(c, r.Profile)
 	if err := s.checks.enter(); err != nil {

@@ -30,8 +30,8 @@ type lockout struct {
 	until time.Time
 }
 
-// add records that the address has reached the limit. Of too many addresses it forgets any
-// other one.
+// add records that the address has reached the limit. If there are too many, it
+// forgets an arbitrary other one.
 func (l *lockouts) add(address codes.Digest, limit codes.LimitError, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

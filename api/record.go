@@ -41,7 +41,7 @@ func infoOf(c echo.Context) *requestInfo { return &c.(*observed).requestInfo }
 type recorder struct {
 	logger    *slog.Logger
 	hasher    *codes.Hasher
-	rate      int64 // of a sampler
+	rate      int64 // of each sampler
 	omitted   prometheus.Counter
 	requests  *prometheus.CounterVec
 	durations *prometheus.HistogramVec

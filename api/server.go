@@ -49,7 +49,7 @@ type Options struct {
 	TrustedProxies []netip.Prefix
 	Logger         *slog.Logger
 	Registerer     prometheus.Registerer
-	MaxInFlight    int // creates, and likewise checks, that run at a time
+	MaxInFlight    int // creates, and likewise checks, that run at a time; at least 1
 	// Trace begins the span of a request. It returns the context of the span, the id of
 	// its trace, and the function that ends it with the answer. Nil traces nothing.
 	Trace   func(r *http.Request, route string) (ctx context.Context, id string, end func(status int, reason, caller string))

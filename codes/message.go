@@ -55,7 +55,7 @@ func placeholderAt(s string) string {
 // Render fills in the placeholders. Braces in the organization's name are literal.
 func (t Template) Render(code Code, org string, lifetime time.Duration) Text {
 	var b strings.Builder
-	b.Grow(160) // as most messages fit one segment
+	b.Grow(160) // one segment has at most 160 characters
 	for _, p := range t.parts {
 		switch p.placeholder {
 		case "{code}", "{}":

@@ -100,7 +100,7 @@ func shown(s string) string {
 	return strconv.Quote(s)
 }
 
-// textField makes a field of one text, which a secret must not leave empty.
+// textField makes a field of one text. A secret must not be empty.
 func textField[T ~string](k kind, p *T, checks ...func(string) error) field {
 	return single(k, "", func(s string) error {
 		*p = T(s)

@@ -62,7 +62,7 @@ func (s *Store) appendLimit(keys []string, args []any, l codes.Limit) ([]string,
 
 // limitArgs appends the keys of limits, and returns the limits as two arguments of the
 // script reserve, those on unverified messages as the second.
-func (s *Store) limitArgs(keys []string, limits []codes.Limit, dryRun bool) (_ []string, others, unverified []byte) {
+func (s *Store) limitArgs(keys []string, limits []codes.Limit, dryRun bool) (_ []string, packed, packedUnverified []byte) {
 	for n, l := range limits {
 		mode := byte('1')
 		switch {
@@ -72,30 +72,30 @@ func (s *Store) limitArgs(keys []string, limits []codes.Limit, dryRun bool) (_ [
 			mode = 's'
 		}
 		if l.Kind.OfUnverified() {
-			if unverified == nil {
-				unverified = append(make([]byte, 0, 64), mode)
+			if packedUnverified == nil {
+				packedUnverified = append(make([]byte, 0, 64), mode)
 			}
 			for window, w := range l.Windows {
-				unverified = append(unverified, byte(n), unverifiedLetter(l.Kind), byte(window))
-				unverified = binary.BigEndian.AppendUint32(unverified, uint32(min(w.Max, math.MaxUint32))) //nolint:gosec // Max is above 0
-				unverified = binary.BigEndian.AppendUint32(unverified, uint32(w.Span.Milliseconds()))      //nolint:gosec // at most a day
-				unverified = binary.BigEndian.AppendUint16(unverified, uint16(w.Percent))                  //nolint:gosec // at most 1000
+				packedUnverified = append(packedUnverified, byte(n), unverifiedLetter(l.Kind), byte(window))
+				packedUnverified = binary.BigEndian.AppendUint32(packedUnverified, uint32(min(w.Max, math.MaxUint32))) //nolint:gosec // Max is above 0
+				packedUnverified = binary.BigEndian.AppendUint32(packedUnverified, uint32(w.Span.Milliseconds()))      //nolint:gosec // at most a day
+				packedUnverified = binary.BigEndian.AppendUint16(packedUnverified, uint16(w.Percent))                  //nolint:gosec // at most 1000
 			}
 			continue
 		}
 		keys = append(keys, s.keyOf(l))
-		if others == nil {
-			others = make([]byte, 0, 48)
+		if packed == nil {
+			packed = make([]byte, 0, 48)
 		}
-		others = append(others, byte(n), storage(l)[0], mode, byte(len(l.Windows))) //nolint:gosec // at most codes.MaxWindows
+		packed = append(packed, byte(n), storage(l)[0], mode, byte(len(l.Windows))) //nolint:gosec // at most codes.MaxWindows
 		for _, w := range l.Windows {
-			others = appendNumber(appendNumber(others, w.Max), w.Span.Milliseconds())
+			packed = appendNumber(appendNumber(packed, w.Max), w.Span.Milliseconds())
 		}
 	}
-	if unverified != nil {
+	if packedUnverified != nil {
 		keys = append(keys, s.keys.entered())
 	}
-	return keys, others, unverified
+	return keys, packed, packedUnverified
 }
 
 // unverifiedLetter returns the letter of a limit on unverified messages.
@@ -115,10 +115,11 @@ func logHead(windows []codes.Window) []byte {
 	return binary.BigEndian.AppendUint16(head, uint16(codes.LargestMax(windows))) //nolint:gosec // a log has fewer events
 }
 
-// appendNumber appends a number, which is not negative, in 6 bytes.
+// appendNumber appends n, which is not negative, in 6 bytes; see packTime in
+// lua/lib/base.lua.
 func appendNumber(to []byte, n int64) []byte {
-	eight := binary.BigEndian.AppendUint64(to, uint64(n)) //nolint:gosec // not negative
-	return append(to, eight[len(to)+2:]...)
+	to = binary.BigEndian.AppendUint16(to, uint16(n>>32)) //nolint:gosec // the upper bytes
+	return binary.BigEndian.AppendUint32(to, uint32(n))   //nolint:gosec // the lower bytes
 }
 
 // storage returns how the events of a limit are stored: in a log, or in a set where

@@ -132,23 +132,23 @@ func (s *Store) reserve(ctx context.Context, r codes.Reservation, p part) (codes
 	keys := make([]string, 0, 8+len(p.limits))
 	e := &r.Entry
 	var head []byte
-	other := ""
+	source := ""
 	if p.entry {
 		keys = s.keys.entry(keys, e.Name.Current)
 		head = append(append(make([]byte, 0, 48), e.Code[:]...), r.Op[:]...)
 		head = append(base64.RawURLEncoding.AppendEncode(head, e.Recipient[:]), byte(e.Area))
 		switch {
 		case s.split.Load():
-			other = fmt.Sprintf("start %d %s", p.startIn.Milliseconds(), p.predecessors)
+			source = fmt.Sprintf("start %d %s", p.startIn.Milliseconds(), p.predecessors)
 		case e.Name.Previous != (codes.Digest{}):
-			keys, other = s.keys.entry(keys, e.Name.Previous), "previous"
+			keys, source = s.keys.entry(keys, e.Name.Previous), "previous"
 		}
 	}
 	args := append(make([]any, 0, 16),
 		r.Op[:], head, fmt.Sprintf("%d %d", e.Attempts, int64(e.Lifetime.Seconds())), e.Lifetime.Milliseconds(), e.Notice.Milliseconds(),
-		resendArg(r), destinationArg(e.Destination), s.prefix, other)
-	keys, others, unverified := s.limitArgs(keys, p.limits, p.dryRun)
-	args = append(args, others, unverified)
+		resendArg(r), destinationArg(e.Destination), s.prefix, source)
+	keys, packed, packedUnverified := s.limitArgs(keys, p.limits, p.dryRun)
+	args = append(args, packed, packedUnverified)
 	if p.log != "" {
 		keys[0] = p.log
 	}

@@ -67,7 +67,7 @@ func section(document, name, text string) string {
 // plan works out the size of deployments from what was measured with Redis at
 // the distance. A verification is a create, one wrong code and the right one.
 func (b *bench) plan() (figures, size string) {
-	figures = fmt.Sprintf("| Redis at | requests, %d connections | a second | for each busy processor of a replica | for each Redis master |\n"+
+	figures = fmt.Sprintf("| Redis at | request, %d connections | requests/s | requests/s for each busy processor of a replica | requests/s for each Redis master |\n"+
 		"| --- | --- | --- | --- | --- |\n", planned)
 	var own, redis float64 // microseconds of a verification
 	for _, at := range []string{"loopback", b.distance.String()} {

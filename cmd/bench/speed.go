@@ -15,7 +15,7 @@ const planned = 32 // connections of growth and capacity: busy, and answers are 
 // workload is one kind of operation.
 type workload struct {
 	name    string
-	entries uint64 // created before, at most; with none, step chooses its entry
+	entries uint64 // created before the run, at most; 0: the step chooses its entry
 	once    bool   // each entry is used once; otherwise in turn
 	step    func(c *client, n uint64) error
 }
@@ -36,7 +36,7 @@ type system struct {
 	redisAt        string // name of the place
 	redis          redisServer
 	replicas       []replica
-	first, entries uint64 // what the step of the workload gets in turn; 0: each run starts with an empty Redis
+	first, entries uint64 // which the step gets in turn; no entries: each run starts with an empty Redis
 }
 
 // group is a workload on systems that are compared.
@@ -101,7 +101,7 @@ func (b *bench) growth(ctx context.Context, e *env, out io.Writer) {
 		pairs := uint64(max(1, b.entries/part/2)) // entries 2n and 2n+1 are a pair
 		s := system{name: fmt.Sprintf("entries=%d", 2*pairs), redisAt: "loopback", redis: e.startRedis(ctx), entries: pairs}
 		log.Printf("storing %d entries", 2*pairs)
-		seeder := e.startReplica(ctx, p, s.redis.addr, "SEND_LIMITS=off", "SEND_LIMITS_TOTAL=off")
+		seeder := e.startReplica(ctx, p, s.redis.addr, "SEND_LIMITS=off", "SEND_LIMITS_TOTAL=off", "UNVERIFIED_MODE=off") // the seeded messages must use up no limit
 		s.first = e.seed(ctx, seeder, 2*pairs) / 2
 		kill(seeder.cmd)
 		s.replicas = []replica{e.startReplica(ctx, p, s.redis.addr)}
@@ -116,8 +116,8 @@ func (b *bench) growth(ctx context.Context, e *env, out io.Writer) {
 		}
 		byReplicas = append(byReplicas, system{name: fmt.Sprintf("replicas=%d", n), redisAt: "loopback", redis: redis, replicas: replicas})
 	}
-	// Of each pair one entry gets wrong codes. The other is replaced, and its
-	// code is not known then.
+	// Of each pair one entry gets wrong codes. The other one is replaced, after which the
+	// load does not know its code.
 	wrongOfPair := workload{name: wrong.name, step: func(c *client, pair uint64) error { return c.wrong(2 * pair) }}
 	replaceOfPair := workload{name: create.name, step: func(c *client, pair uint64) error {
 		return c.create(2*pair+1, c.env.unused(1))

@@ -1,11 +1,12 @@
--- Reserves what a create needs, or any part of it: places under limits, a turn to
--- send, and the entry. If a limit is reached or the turn is too far away, it changes
--- nothing.
+-- Reserves what a create needs, or any part of it: room under the limits, a turn to
+-- send, and the entry. If a limit is reached or the turn is too far away, it reserves
+-- nothing; it may still count codes that were entered and record that the caller asked.
 --
 -- KEYS    of the entry, if there is one: entry and notices and, if ARGV[10] is
 --         'previous', the same under the previous secret; then one for each limit of
 --         ARGV[11]; the list of codes that were entered, if ARGV[12] is not empty; turns
---         and callers, if there is a rate
+--         and callers, if there is a rate. The script makes the keys of unverified
+--         messages, which are in the slot of that list.
 -- ARGV[2] op
 --
 -- The entry:
@@ -25,16 +26,15 @@
 --
 -- The limits are packed: one argument for each number would take longer than all that
 -- the script does with them.
--- ARGV[11] for each limit its number from 0 (1 byte); 'l' if it counts in a log, 's' in a
---         set; '1' to reserve a place, '0' to check that there is room; the number of its
---         windows (1); for each window how many events it allows (6) in how many
---         milliseconds (6)
--- ARGV[12] the limits on unverified messages, empty for none: '1' to reserve a place, 's'
---         to reserve it even if there is no room, '0' to check that there is room; for
---         each window the number of its limit (1); 'e' if this counts messages to the
---         exchange, 'c' to the area code, 'a' all; the number of the window from 0 (1);
---         how many messages it allows (4) in how many milliseconds (4), and besides what
---         percentage of the codes that were entered (2)
+-- ARGV[11] for each limit: its number from 0 (1 byte); 'l' if it counts in a log, 's' in a
+--         set; '1' to check and reserve, '0' to check only; the number of its windows (1);
+--         for each window its maximum (6) and its span in milliseconds (6)
+-- ARGV[12] the limits on unverified messages, empty for none: '1' to check and reserve, 's'
+--         to reserve even if a limit is reached, '0' to check only; for each window: the
+--         number of its limit (1); 'e' for the exchange, 'c' for the area code, 'a' for
+--         all; its own number from 0 (1); its maximum (4), its span in milliseconds (4),
+--         and what percentage of the codes that were entered is added to the maximum (2).
+--         Windows of one letter follow each other.
 --
 -- The turn, if there is a rate:
 -- ARGV[13] turns in any span   ARGV[14] the span in milliseconds
@@ -43,9 +43,9 @@
 -- ARGV[18] how many turns can be given out ahead
 --
 -- Returns one of
--- - 'reserved' with the milliseconds until the turn; those that the previous entry had
---   left; those until the logs have room for one more; the limit and its window, as
---   numbers from 0, that would have refused the message first, or -1 0; and, if the
+-- - 'reserved' with the milliseconds until the turn; the milliseconds that the previous
+--   entry had left; the milliseconds until the number may get another message; the
+--   numbers of the limit and window that only shadow mode let pass, or -1 0; and, if the
 --   live code is sent again, its attempts left, its milliseconds left at the turn, its
 --   digest and the op that made it
 -- - 'limited' with the limit and its window that clear last, as numbers from 0, and the
@@ -147,7 +147,7 @@ end
 
 -- Limits. Whether this call took effect before is known from the entry, if it is in
 -- KEYS, else from each limit.
-local places = {} -- to reserve
+local reservedLimits = {}
 local longest, reached, anyHeld = 0, nil, false
 local again = 0 -- milliseconds until another message to the number is allowed
 local at = 1
@@ -172,7 +172,7 @@ while at <= #limits do
       local room = held and max or max - 1 -- besides this message
       again = math.max(again, room == 0 and span or waitOfLog(log, room, span))
     end
-    if held then -- it has its place
+    if held then -- it counts already
     elseif isLog then
       wait = waitOfLog(log, max, span)
     elseif size >= max then
@@ -185,7 +185,7 @@ while at <= #limits do
   if held then
     anyHeld = true
   elseif reserves then
-    places[#places + 1] = { key = KEYS[key], log = log, size = size, span = longestSpan, max = largestMax }
+    reservedLimits[#reservedLimits + 1] = { key = KEYS[key], log = log, size = size, span = longestSpan, max = largestMax }
   end
 end
 
@@ -197,7 +197,7 @@ end
 -- the first full limit is enough: the others are not examined.
 local mode, sets, numSets, heldInSets = string.sub(unverified, 1, 1), { false, false, false }, 0, false
 local entered = 0
-local shadow -- the limit that is full and refuses nothing
+local shadowed -- the limit and window that only shadow mode let pass
 if unverified ~= '' then
   key = key + 1
   if not expired and redis.call('LLEN', KEYS[key]) > 0 then
@@ -212,7 +212,7 @@ if unverified ~= '' then
       subject = subjectOf(letter, destination)
       sets[numSets] = messagesOf(prefix, subject)
       heldInSets = heldInSets or head == '' and redis.call('ZSCORE', sets[numSets], op)
-      size = (heldInSets or shadow) and 0 or redis.call('ZCARD', sets[numSets]) -- 0 to examine no more
+      size = (heldInSets or shadowed) and 0 or redis.call('ZCARD', sets[numSets]) -- 0 to examine no more
     end
     local a, b, c, d = string.byte(unverified, i + 3, i + 6)
     local max = ((a * 256 + b) * 256 + c) * 256 + d
@@ -227,7 +227,7 @@ if unverified ~= '' then
           longest, reached = wait, string.format('%d %d', number, window)
         end
       elseif isFull(sets[numSets], max, span) then
-        shadow, size = string.format('%d %d', number, window), 0
+        shadowed, size = string.format('%d %d', number, window), 0
       end
     end
   end
@@ -236,17 +236,17 @@ anyHeld = anyHeld or heldInSets
 
 -- Turn.
 local turn, turnsKey, caller = now + (startIn or 0), ARGV[13] and KEYS[key + 1], ARGV[17]
-local hasTurn = turnsKey and head == '' and redis.call('ZSCORE', turnsKey, op .. caller)
-if expired and not anyHeld and not hasTurn then
+local heldTurn = turnsKey and head == '' and redis.call('ZSCORE', turnsKey, op .. caller)
+if expired and not anyHeld and not heldTurn then
   return stamp .. 'late'
 end
 if reached then
   dropEntered(prefix, entered)
   return stamp .. string.format('limited %s %d', reached, longest)
 end
-local takeTurn
-if hasTurn then
-  turn = tonumber(hasTurn)
+local reserveTurn
+if heldTurn then
+  turn = tonumber(heldTurn)
 elseif turnsKey then
   --include turns
 
@@ -260,11 +260,11 @@ elseif turnsKey then
     dropEntered(prefix, entered)
     return stamp .. string.format('busy %d', tooFar)
   end
-  takeTurn = function() addTurn(turnsKey, op .. caller, turn, span, bound) end
+  reserveTurn = function() addTurn(turnsKey, op .. caller, turn, span, bound) end
 end
 
--- Nothing refuses the reservation. The first write is one that a server out of memory
--- refuses, so that the script takes effect as a whole or not at all.
+-- Nothing refuses the reservation. Its first write, like any before it, is one that a
+-- server out of memory refuses. So it takes effect as a whole or not at all.
 local replaced = 0
 if replace then
   replaced = replace(turn)
@@ -277,23 +277,23 @@ elseif head ~= '' then
   redis.call('PEXPIRE', KEYS[1], string.format('%d', math.max(remember, turn + lifetime - now)))
   setNotice(KEYS[1], KEYS[2], notice > 0 and turn + lifetime + notice or 0)
 end
-for _, place in ipairs(places) do
-  if place.log then
-    addToLog(place.key, op, place.log, logHead(place.span, place.max))
+for _, limit in ipairs(reservedLimits) do
+  if limit.log then
+    addToLog(limit.key, op, limit.log, logHead(limit.span, limit.max))
   else
-    addToSet(place.key, op, place.size, place.span)
+    addToSet(limit.key, op, limit.size, limit.span)
   end
 end
 local trims = string.byte(op) < 16 -- an op is random, so this is one call in 16
 for n = 1, mode ~= '0' and not heldInSets and numSets or 0 do
   redis.call('ZADD', sets[n], score, op)
-  redis.call('PEXPIRE', sets[n], '90000000')
+  redis.call('PEXPIRE', sets[n], keepUnverified)
   if trims then
-    trimSet(sets[n], 86400000)
+    trimSet(sets[n], day)
   end
 end
-if takeTurn then
-  takeTurn()
+if reserveTurn then
+  reserveTurn()
 end
 dropEntered(prefix, entered)
-return reserved(turn, replaced) .. string.format('%d ', again) .. (shadow or '-1 0') .. resent
+return reserved(turn, replaced) .. string.format('%d ', again) .. (shadowed or '-1 0') .. resent

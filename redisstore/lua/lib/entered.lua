@@ -11,7 +11,7 @@ local function addVerified(key)
       redis.call('HDEL', key, fields[i])
     end
   end
-  redis.call('PEXPIRE', key, 90000000)
+  redis.call('PEXPIRE', key, keepUnverified)
 end
 
 -- verify counts a code that was entered in the hashes under the keys from the fourth
@@ -20,13 +20,13 @@ end
 -- the messages had left the windows. Its first write is one that a server out of memory
 -- refuses.
 local function verify(keys, ops)
-  local stands = false
+  local isCounted = false
   for i = 1, 3 do
     for _, op in ipairs(ops) do
-      stands = stands or redis.call('ZSCORE', keys[i], op)
+      isCounted = isCounted or redis.call('ZSCORE', keys[i], op)
     end
   end
-  if stands then
+  if isCounted then
     for i = 4, #keys do
       addVerified(keys[i])
     end

@@ -35,8 +35,9 @@
 --
 -- All other fields are saved replies, by the op of their call (8 bytes): the seconds
 -- of Redis time (10 digits) and the reply. A call that is sent again because its reply
--- was lost gets the saved reply and has no second effect. A reservation needs no such
--- field: its reply follows from its version.
+-- was lost gets the saved reply and has no second effect. A reservation has such a
+-- field only if it sent a live code again or its version was removed: else its reply
+-- follows from its version.
 
 local function codeOf(version) return string.sub(version, 1, 10) end
 local function opOf(version) return string.sub(version, 11, 18) end

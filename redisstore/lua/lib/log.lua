@@ -35,7 +35,7 @@ local function waitOfLog(log, max, span)
   return math.max(0, unpackTime(log, nth) + span - now)
 end
 
--- logHead returns the head of a log.
+-- logHead packs the head of a log, as logHead of limits.go does.
 local function logHead(span, max) return packTime(span) .. string.char((max - max % 256) / 256, max % 256) end
 
 -- addToLog adds an op's event to a log that was read, and writes it. head is what the

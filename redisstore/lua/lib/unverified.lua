@@ -5,7 +5,8 @@
 -- Codes that were entered are counted by quarter of an hour, in a hash for each area
 -- code and for all, and for each exchange where a limit needs it.
 
-local quarter, quartersOfDay = 900000, 96
+local quarter, quartersOfDay, day = 900000, 96, 86400000
+local keepUnverified = '90000000' -- milliseconds: an hour longer than any window
 
 -- ageOf returns how many quarters of an hour ago a field of such a hash began.
 local function ageOf(field) return math.floor(now / quarter) - field end
