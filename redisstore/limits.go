@@ -92,7 +92,7 @@ func (s *Store) limitArgs(keys []string, limits []codes.Limit, dryRun bool) (_ [
 			packed = appendNumber(appendNumber(packed, w.Max), w.Span.Milliseconds())
 		}
 	}
-	if packedUnverified != nil {
+	if packedUnverified != nil && !s.split.Load() {
 		keys = append(keys, s.keys.entered())
 	}
 	return keys, packed, packedUnverified

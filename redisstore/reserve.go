@@ -165,6 +165,13 @@ func (s *Store) reserve(ctx context.Context, r codes.Reservation, p part) (codes
 		keys = append(keys, s.keys.turns(), s.keys.callers())
 		args = append(args, pace.Rate, paceSpan.Milliseconds(), r.WaitLeft.Milliseconds(), pace.MaxWait.Milliseconds(), caller, pace.Ahead())
 	}
+	if s.split.Load() { // such a server must know every key that a script uses
+		for _, l := range p.limits {
+			if l.Kind.OfUnverified() {
+				keys = s.appendKeys(keys, l)
+			}
+		}
+	}
 	answer, sent, err := s.retry(ctx, s.batcher.Do, s.scripts.reserve, keys, args)
 	if err != nil {
 		return codes.Reserved{}, err

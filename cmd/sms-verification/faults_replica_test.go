@@ -154,7 +154,7 @@ func moveSlot(t *testing.T, masters []*redis.Client, slot int64) {
 	do(source, "cluster", "setslot", slot, "migrating", targetID)
 	pause()
 	host, port, _ := net.SplitHostPort(target.Options().Addr)
-	for {
+	for !t.Failed() {
 		keys, _ := do(source, "cluster", "getkeysinslot", slot, 1).([]any)
 		if len(keys) == 0 {
 			break

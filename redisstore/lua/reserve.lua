@@ -4,9 +4,10 @@
 --
 -- KEYS    of the entry, if there is one: entry and notices and, if ARGV[10] is
 --         'previous', the same under the previous secret; then one for each limit of
---         ARGV[11]; the list of codes that were entered, if ARGV[12] is not empty; turns
---         and callers, if there is a rate. The script makes the keys of unverified
---         messages, which are in the slot of that list.
+--         ARGV[11]; the list of codes that were entered, if there is an entry and ARGV[12]
+--         is not empty; turns and callers, if there is a rate; and on a cluster the keys
+--         of unverified messages and of their codes that were entered, although the script
+--         makes them
 -- ARGV[2] op
 --
 -- The entry:
@@ -199,11 +200,13 @@ local mode, sets, numSets, heldInSets = string.sub(unverified, 1, 1), { false, f
 local entered = 0
 local shadowed -- the limit and window that only shadow mode let pass
 if unverified ~= '' then
-  key = key + 1
-  if not expired and redis.call('LLEN', KEYS[key]) > 0 then
-    --include entered
+  if head ~= '' then -- else this is a cluster, where each check counts its own code
+    key = key + 1
+    if not expired and redis.call('LLEN', KEYS[key]) > 0 then
+      --include entered
 
-    entered = countEntered(prefix)
+      entered = countEntered(prefix)
+    end
   end
   local letter, subject, size
   for i = 2, #unverified, 13 do
