@@ -60,13 +60,13 @@ func (s *Store) appendLimit(keys []string, args []any, l codes.Limit) ([]string,
 	return keys, args
 }
 
-// limitArgs appends the keys of limits, and returns the limits as two arguments of the
-// script reserve, those on unverified messages as the second.
-func (s *Store) limitArgs(keys []string, limits []codes.Limit, dryRun bool) (_ []string, packed, packedUnverified []byte) {
-	for n, l := range limits {
+// limitArgs appends the keys of a part's limits, and returns the limits as two arguments
+// of the script reserve, those on unverified messages as the second.
+func (s *Store) limitArgs(keys []string, p part) (_ []string, packed, packedUnverified []byte) {
+	for n, l := range p.limits {
 		mode := byte('1')
 		switch {
-		case dryRun || !l.Reserves():
+		case p.dryRun || !l.Reserves():
 			mode = '0'
 		case l.Shadow:
 			mode = 's'
@@ -92,7 +92,7 @@ func (s *Store) limitArgs(keys []string, limits []codes.Limit, dryRun bool) (_ [
 			packed = appendNumber(appendNumber(packed, w.Max), w.Span.Milliseconds())
 		}
 	}
-	if packedUnverified != nil && !s.split.Load() {
+	if packedUnverified != nil && p.entry {
 		keys = append(keys, s.keys.entered())
 	}
 	return keys, packed, packedUnverified

@@ -147,7 +147,7 @@ func (s *Store) reserve(ctx context.Context, r codes.Reservation, p part) (codes
 	args := append(make([]any, 0, 16),
 		r.Op[:], head, fmt.Sprintf("%d %d", e.Attempts, int64(e.Lifetime.Seconds())), e.Lifetime.Milliseconds(), e.Notice.Milliseconds(),
 		resendArg(r), destinationArg(e.Destination), s.prefix, source)
-	keys, packed, packedUnverified := s.limitArgs(keys, p.limits, p.dryRun)
+	keys, packed, packedUnverified := s.limitArgs(keys, p)
 	args = append(args, packed, packedUnverified)
 	if p.log != "" {
 		keys[0] = p.log
@@ -165,7 +165,7 @@ func (s *Store) reserve(ctx context.Context, r codes.Reservation, p part) (codes
 		keys = append(keys, s.keys.turns(), s.keys.callers())
 		args = append(args, pace.Rate, paceSpan.Milliseconds(), r.WaitLeft.Milliseconds(), pace.MaxWait.Milliseconds(), caller, pace.Ahead())
 	}
-	if s.split.Load() { // such a server must know every key that a script uses
+	if !p.entry { // on a cluster, which must know every key that a script uses
 		for _, l := range p.limits {
 			if l.Kind.OfUnverified() {
 				keys = s.appendKeys(keys, l)
